@@ -1,0 +1,307 @@
+"""The way back: from the voxels of a recording to the synapse table. Nothing here reads the truth."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy.spatial import cKDTree
+
+from synimg import compute, schema
+from synimg.analysis import assign
+from synimg.analysis.background import smooth_background
+from synimg.analysis.calibrate import dyes_of, receptors_of_dyes
+from synimg.analysis.detect import candidates, log_significance
+from synimg.analysis.fit import Fit, Scene, fit_puncta, gains, model_of, standard_errors, start
+from synimg.analysis.recording import Recording
+from synimg.analysis.spread import estimate_spread
+from synimg.errors import SynimgError
+from synimg.model import Model
+from synimg.store.dataset import Dataset
+from synimg.store.image import Box, blocks, image_attributes, open_array, read_block
+from synimg.store.tables import read_table, write_table
+
+Floats = NDArray[np.float64]
+TYPICAL_SPREAD_UM2 = 0.005  # variance of a synapse of 0.28 um across, for the search alone
+
+
+class MeasureSettings(Model):
+    """How an image is measured."""
+
+    candidate_significance: float = Field(3.7, gt=0, description="least LoG response of a candidate, in sd of the noise")
+    least_gain: float = Field(24.0, gt=0, description="least 2 ln likelihood ratio of a punctum against nothing")
+    n_rounds: int = Field(3, ge=1, le=6, description="searches of the residual")
+    merge_sigma: float = Field(0.8, ge=0, description="puncta nearer than this many PSF widths are one")
+    split_um: float = Field(0.6, ge=0, description="puncta nearer than this may be parts of one synapse")
+    split_share: float = Field(0.05, ge=0, lt=1, description="least gain of such a part, as a share of the brighter one's")
+    background_um: float = Field(1.5, gt=0, description="width of the local mean that gives the background")
+    tile_vox: tuple[int, int, int] = Field((64, 192, 192), description="block of work; the result depends on it slightly")
+    halo_vox: tuple[int, int, int] = Field((8, 20, 20), description="margin around a tile that is fitted too")
+    n_spread_tiles: int = Field(4, ge=1, description="tiles from which the synapses' width is estimated")
+    readout_gate_um: float = Field(0.6, gt=0, description="farthest that a label read-out may lie from its synapse")
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A block of work: what to read, and the part of space whose puncta it owns (half open, in image voxels)."""
+
+    box: Box
+    low: tuple[float, float, float]
+    high: tuple[float, float, float]
+
+
+def tiles(shape_vox: tuple[int, int, int], settings: MeasureSettings) -> list[Tile]:
+    """Tiles that cover an image; every place is owned by exactly one, beyond the faces too."""
+    out = []
+    for start, size in blocks(shape_vox, settings.tile_vox):
+        axes = list(zip(start, size, settings.halo_vox, shape_vox, strict=True))
+        first = tuple(max(s - halo, 0) for s, _, halo, _ in axes)
+        last = tuple(min(s + n + halo, total) for s, n, halo, total in axes)
+        box: Any = (first, tuple(b - a for a, b in zip(first, last, strict=True)))
+        low: Any = tuple(-np.inf if s == 0 else s - 0.5 for s, *_ in axes)
+        high: Any = tuple(np.inf if s + n == total else s + n - 0.5 for s, n, _, total in axes)
+        out.append(Tile(box, low, high))
+    return out
+
+
+def scene_of(grey: NDArray[np.uint16], recording: Recording, settings: MeasureSettings, spread_um2: float) -> Scene:
+    """The receptor channels of a block, (2, z, y, x) grey levels, ready for the fit."""
+    voxel = np.array(recording.voxel_um)
+    read = recording.camera.read_noise_electrons
+    electrons = recording.electrons(grey.astype(np.float64))
+    smooth = np.maximum(settings.background_um / voxel, 2.0)
+    background = np.stack([smooth_background(channel, smooth, read) for channel in electrons])
+    psf = recording.sigma_vox(recording.receptor_index)
+    return Scene(electrons + read**2, background + read**2, psf, voxel, spread_um2)
+
+
+def find_puncta(scene: Scene, settings: MeasureSettings) -> tuple[Fit, Floats, Floats]:
+    """Puncta of a block, their likelihood gain (n,), and the expected image with them.
+
+    Notes
+    -----
+    Search the residual, fit all puncta together, drop what the likelihood does not want; again, until the rounds
+    are over. The search runs on the sum of the channels: a threshold per channel would bias the ratio.
+    """
+    fit, model = Fit.none(), scene.background.copy()
+    psf = scene.psf_vox.mean(axis=0)
+    volume = (2.0 * np.pi) ** 1.5 * np.prod(psf)
+    typical = np.sqrt(psf**2 + TYPICAL_SPREAD_UM2 / scene.voxel_um**2)
+    for _ in range(settings.n_rounds):
+        residual = scene.data - model
+        significance = log_significance(residual.sum(axis=0), model.sum(axis=0), typical)
+        new = candidates(significance, settings.candidate_significance, 0.7 * psf)
+        if not len(new):
+            break
+        nearest = tuple(np.clip(np.rint(new), 0, np.array(residual.shape[1:]) - 1).astype(int).T)
+        electrons = np.maximum(residual[(slice(None), *nearest)].T, 0.5) * volume
+        fit = fit_puncta(scene, np.vstack([fit.theta, start(new, electrons, scene)]))
+        fit = fit_puncta(scene, _prune(scene, fit, settings).theta)
+        model = model_of(scene, fit)
+    fit = _prune(scene, fit, settings)
+    model = model_of(scene, fit)
+    return fit, gains(scene, fit, model), model
+
+
+def _prune(scene: Scene, fit: Fit, settings: MeasureSettings) -> Fit:
+    """Without puncta that left the block, that the likelihood does not want, or that are a part of a brighter one.
+
+    A synapse is not quite Gaussian, so next to a bright punctum a weak one is believed only if it explains more than
+    a share `split_share` of what the bright one does.
+    """
+    shape = np.array(scene.data.shape[1:])
+    fit = fit.keep(((fit.points_vox > -1.0) & (fit.points_vox < shape)).all(axis=1))
+    gain = gains(scene, fit, model_of(scene, fit))
+    alive = gain >= settings.least_gain
+    fit, gain = fit.keep(alive), gain[alive]
+    keep = np.ones(len(gain), bool)
+    points_um = fit.points_vox * scene.voxel_um
+    for i, j in sorted(cKDTree(points_um).query_pairs(settings.split_um)) if len(gain) > 1 else ():
+        weak, strong = (i, j) if gain[i] < gain[j] else (j, i)
+        apart = np.linalg.norm((points_um[i] - points_um[j]) / (scene.psf_vox.mean(axis=0) * scene.voxel_um))
+        one = apart < settings.merge_sigma or gain[weak] < settings.least_gain + settings.split_share * gain[strong]
+        if keep[weak] and keep[strong] and one:
+            keep[weak] = False
+    return fit.keep(keep)
+
+
+def measure_tile(
+    tile: Tile, image: str, recording: Recording, settings: MeasureSettings, spread_um2: float
+) -> pd.DataFrame:
+    """Detections that a tile owns: positions, electrons, standard errors, likelihood gain, dye colours."""
+    grey = read_block(Path(image), "0", tile.box)
+    return measure_block(grey, recording, settings, spread_um2, tile)
+
+
+def measure_block(
+    grey: NDArray[np.uint16], recording: Recording, settings: MeasureSettings, spread_um2: float, tile: Tile
+) -> pd.DataFrame:
+    """Detections in a block of grey levels (channel, z, y, x), of the part that `tile` owns."""
+    scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2)
+    fit, gain, model = find_puncta(scene, settings)
+    at = fit.points_vox + np.array(tile.box[0])
+    own = ((at >= np.array(tile.low)) & (at < np.array(tile.high))).all(axis=1)
+    errors = standard_errors(scene, fit, model)
+    voxel = np.array(recording.voxel_um)
+    table = {f"{axis}_um": at[own, i] * voxel[i] for i, axis in enumerate("zyx")}
+    table |= {f"{axis}_um_se": errors[own, i] * voxel[i] for i, axis in enumerate("zyx")}
+    for c, name in enumerate(("pulse", "chase")):
+        table[f"{name}_electrons"] = fit.electrons[own, c]
+        table[f"{name}_electrons_se"] = errors[own, 3 + c]
+    table["gain"] = gain[own]
+    dyes = recording.dye_index
+    if dyes:
+        electrons = recording.electrons(grey[dyes].astype(np.float64))
+        variance = np.maximum(electrons, 0.0) + recording.camera.read_noise_electrons**2
+        sigma = recording.sigma_vox(dyes).mean(axis=0)
+        colours, colours_se = assign.read_colours(electrons, variance, fit.points_vox[own], sigma)
+        for k, i in enumerate(dyes):
+            name = recording.channels[i].name
+            table[name], table[f"{name}_se"] = colours[:, k], colours_se[:, k]
+    return pd.DataFrame(table)
+
+
+def spread_of_image(image: Path, recording: Recording, settings: MeasureSettings, shape: Any) -> float:
+    """The synapses' width per electron [um^2], the median over a few tiles spread over the image."""
+    work = tiles(shape, settings)
+    chosen = [work[i] for i in np.unique(np.linspace(0, len(work) - 1, settings.n_spread_tiles).round().astype(int))]
+    found = []
+    for tile in chosen:
+        grey = read_block(image, "0", tile.box)
+        found.append(spread_of_block(grey, recording, settings))
+    return float(np.median(found))
+
+
+def spread_of_block(grey: NDArray[np.uint16], recording: Recording, settings: MeasureSettings) -> float:
+    """The synapses' width per electron [um^2] in one block of grey levels."""
+    typical_electrons = 50.0 * recording.camera.quantum_efficiency * recording.photons_per_receptor
+    guess = TYPICAL_SPREAD_UM2 / typical_electrons
+    scene = scene_of(grey[recording.receptor_index], recording, settings, guess)
+    fit, _, _ = find_puncta(scene, settings.model_copy(update={"n_rounds": 1}))
+    return estimate_spread(scene, fit)
+
+
+def synapse_table(detections: pd.DataFrame, recording: Recording, parents: pd.DataFrame) -> pd.DataFrame:
+    """The synapse table (SCHEMA.md) of detections and their parents: electrons become receptors."""
+    per_dye = recording.camera.quantum_efficiency * recording.photons_per_receptor
+    old, old_var = dyes_of(
+        detections["pulse_electrons"].to_numpy(), detections["pulse_electrons_se"].to_numpy(), per_dye, recording.photons_shape
+    )
+    new, new_var = dyes_of(
+        detections["chase_electrons"].to_numpy(), detections["chase_electrons_se"].to_numpy(), per_dye, recording.photons_shape
+    )
+    r_old, r_old_se, r_new, r_new_se = receptors_of_dyes(old, new, old_var, new_var, recording.tag)
+    return pd.DataFrame(
+        {
+            "synapse_id": np.arange(1, len(detections) + 1),
+            "animal_id": recording.animal_id,
+            "group": recording.group,
+            "neuron_id": parents["neuron_id"],
+            "neuron_prob": parents["neuron_prob"],
+            "z_um": detections["z_um"],
+            "y_um": detections["y_um"],
+            "x_um": detections["x_um"],
+            "r_old": r_old,
+            "r_old_se": r_old_se,
+            "r_new": r_new,
+            "r_new_se": r_new_se,
+        }
+    )
+
+
+def find_parents(
+    detections: pd.DataFrame, recording: Recording, settings: MeasureSettings, readouts: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Parent neuron and its probability of every detection, from dye colours or from label read-outs."""
+    identity = recording.identity
+    points = detections[["z_um", "y_um", "x_um"]].to_numpy()
+    if readouts is not None:
+        index, probability = assign.nearest_readout(points, readouts, settings.readout_gate_um)
+        return pd.DataFrame({"neuron_id": index, "neuron_prob": probability})
+    names = [recording.channels[i].name for i in recording.dye_index]
+    if not names:
+        raise SynimgError("the image has neither dye channels nor label read-outs; parents cannot be told")
+    colours = detections[names].to_numpy()
+    colours_se = detections[[f"{name}_se" for name in names]].to_numpy()
+    ids = np.array(identity["neuron_id"])
+    best, probability = assign.decode(colours, colours_se, np.array(identity["codebook"]), identity["expression_cv"])
+    return pd.DataFrame({"neuron_id": ids[best], "neuron_prob": probability})
+
+
+def measure(
+    dataset: Dataset | str | Path,
+    run: str = "default",
+    settings: MeasureSettings | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    report: compute.Report = compute.silent,
+) -> pd.DataFrame:
+    """The synapse table of a data set's image; also written to ``analysis/<run>/synapses.parquet``.
+
+    Parameters
+    ----------
+    dataset : Dataset or path
+        Only its image, the image's metadata and label read-outs are opened, never its truth.
+    run : str
+        Name of the analysis run.
+    settings : MeasureSettings, optional
+        How to measure.
+    workers, scheduler, report
+        As in `generate`.
+
+    Raises
+    ------
+    SynimgError
+        If there is no image yet, or a chunk of it is missing or damaged.
+    """
+    dataset = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
+    settings = settings or MeasureSettings()
+    dataset.require("image", f"synimg generate ... --out {dataset.path}")
+    stage = f"{run}/measure"
+    table = dataset.run(run) / "synapses.parquet"
+    if dataset.is_done(stage) and dataset.index["stages"][stage]["notes"].get("settings") == settings.model_dump(mode="json"):
+        return read_table(table, schema.SYNAPSES)
+    recording = Recording.parse(image_attributes(dataset.image).get("synimg", {}), f"{dataset.image}: metadata")
+    shape = tuple(open_array(dataset.image).shape[-3:])
+    dataset.drop(f"{run}/measure", f"{run}/separate", f"{run}/validate")
+    with dataset.stage(stage, {"settings": settings.model_dump(mode="json")}) as scratch:
+        report("estimating the synapses' width", 0, 1)
+        spread_um2 = spread_of_image(dataset.image, recording, settings, shape)
+        report("estimating the synapses' width", 1, 1)
+        work = tiles(shape, settings)
+        shared = (str(dataset.image.resolve()), recording, settings, spread_um2)
+        with compute.pool(workers, scheduler) as pool:
+            parts = dict(pool.run(measure_tile, work, shared, "measuring", report))
+        detections = pd.concat([parts[i] for i in range(len(work))], ignore_index=True)
+        readouts = None
+        if (dataset.path / "readouts.parquet").is_file():
+            readouts = read_table(dataset.path / "readouts.parquet", schema.READOUTS)
+        synapses = synapse_table(detections, recording, find_parents(detections, recording, settings, readouts))
+        folder = scratch / "analysis" / run
+        write_table(folder / "detections.parquet", detections, notes={"spread_um2_per_electron": spread_um2})
+        write_table(folder / "synapses.parquet", synapses, schema.SYNAPSES)
+    return read_table(table, schema.SYNAPSES)
+
+
+def measure_image(
+    grey: NDArray[np.uint16],
+    recording: Recording,
+    settings: MeasureSettings | None = None,
+    readouts: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """The synapse table of an image in memory, (channel, z, y, x) grey levels; see `measure`."""
+    settings = settings or MeasureSettings()
+    shape: Any = grey.shape[1:]
+    work = tiles(shape, settings)
+
+    def cut(tile: Tile) -> NDArray[np.uint16]:
+        return grey[(slice(None), *(slice(s, s + n) for s, n in zip(*tile.box, strict=True)))]
+
+    chosen = np.unique(np.linspace(0, len(work) - 1, settings.n_spread_tiles).round().astype(int))
+    spread = float(np.median([spread_of_block(cut(work[i]), recording, settings) for i in chosen]))
+    parts = [measure_block(cut(tile), recording, settings, spread, tile) for tile in work]
+    detections = pd.concat(parts, ignore_index=True)
+    return synapse_table(detections, recording, find_parents(detections, recording, settings, readouts))

@@ -1,0 +1,67 @@
+"""What an experimenter knows about a recording, and the camera's grey levels as photo-electrons."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from synimg.errors import SynimgError
+from synimg.family import member
+from synimg.model import Model
+
+Floats = NDArray[np.float64]
+RECEPTOR_CHANNELS = ("pulse", "chase")
+
+
+class RecordedChannel(Model):
+    """One channel: its name, emission wavelength and the width of its point spread function."""
+
+    name: str = Field(description="pulse, chase, or the name of a dye")
+    emission_nm: float = Field(gt=0, description="emission wavelength")
+    psf_sigma_um: tuple[float, float, float] = Field(description="standard deviations along z, y, x")
+
+
+class Recording(Model):
+    """Metadata of an image that holds counts: voxel size, channels, camera, labelling, parent codes."""
+
+    synimg_schema: int = Field(description="version of this description")
+    animal_id: str = Field("animal", description="the animal")
+    group: str = Field("trained", description="its group")
+    window_days: float = Field(gt=0, description="time from the pulse to death")
+    voxel_um: tuple[float, float, float] = Field(description="voxel size along z, y, x")
+    channels: tuple[RecordedChannel, ...] = Field(description="in the order of the image")
+    psf: dict[str, Any] = Field(default_factory=dict, description="the point spread function's settings")
+    camera: member("synimg.cameras") = Field(description="the camera")  # type: ignore[valid-type]
+    photons_per_receptor: float = Field(gt=0, description="mean photons of a labelled receptor")
+    photons_shape: float = Field(gt=0, description="shape of the Gamma law of one dye's photons")
+    tag: dict[str, Any] = Field(description="labelling efficiencies")
+    identity: dict[str, Any] = Field(description="how a synapse shows its parent: kind, code book, errors")
+
+    @property
+    def receptor_index(self) -> list[int]:
+        """Image channels of the pulse and the chase dye.
+
+        Raises
+        ------
+        SynimgError
+            If the image lacks one of them.
+        """
+        names = [c.name for c in self.channels]
+        for name in RECEPTOR_CHANNELS:
+            if name not in names:
+                raise SynimgError(f"the image has the channels {', '.join(names)}; '{name}' is missing")
+        return [names.index(name) for name in RECEPTOR_CHANNELS]
+
+    @property
+    def dye_index(self) -> list[int]:
+        """Image channels of the parent dyes."""
+        return [i for i, c in enumerate(self.channels) if c.name not in RECEPTOR_CHANNELS]
+
+    def sigma_vox(self, index: list[int]) -> Floats:
+        """Widths of the point spread function (channel, axis) in voxels."""
+        return np.array([self.channels[i].psf_sigma_um for i in index]) / np.array(self.voxel_um)
+
+    def electrons(self, grey: NDArray[np.uint16]) -> Floats:
+        """Photo-electrons of grey levels; negative where read noise went below the offset."""
+        return (grey - self.camera.offset_adu) / self.camera.gain_adu_per_electron

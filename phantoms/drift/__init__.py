@@ -1,0 +1,1 @@
+"""Drift laws: one file per law, each a step of ln receptors per contact."""

@@ -1,0 +1,33 @@
+"""Drift as an Ornstein-Uhlenbeck process of ln receptors, stationary and proportional to size."""
+
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from synimg.model import Model
+from synimg.phantoms.drift.protocol import Floats
+
+
+class LogOu(Model):
+    """Log-OU drift (form: Loewenstein et al. 2011, J Neurosci 31:9481; size: Yasumatsu et al. 2008).
+
+    Notes
+    -----
+    ``d ln a = -(dt / tau) ln_drift + sd_per_day sqrt(dt) xi``. The mean moves along with the neuron's scaling and
+    with learning, so that drift does not undo them. `sd_per_day` of 0.2 is Yasumatsu's 20 % of the volume a day.
+    """
+
+    kind: Literal["log_ou"] = "log_ou"
+    sd_per_day: float = Field(0.2, ge=0, le=2, description="sd of the change of ln receptors over one day")
+    tau_drift_days: float = Field(10.0, gt=0, description="time constant of the return to the mean [days]")
+
+    def step(self, ln_drift: Floats, dt_days: float, rng: np.random.Generator) -> Floats:
+        """Exact discrete step of the process over `dt_days`."""
+        keep = np.exp(-dt_days / self.tau_drift_days)
+        stationary_sd = self.sd_per_day * np.sqrt(self.tau_drift_days / 2.0)
+        noise = stationary_sd * np.sqrt(1.0 - keep**2) * rng.standard_normal(ln_drift.size)
+        return (keep - 1.0) * ln_drift + noise
+
+
+part = LogOu

@@ -1,0 +1,330 @@
+"""The forward chain: network, receptors, tissue, image. Each stage is saved whole, a second call goes on where it ended."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import threadpoolctl
+from numpy.typing import NDArray
+
+from synimg import compute, schema
+from synimg.config import Config, load
+from synimg.phantoms.ledger import CAUSES
+from synimg.phantoms.network import Learned, Readout, Wiring, train
+from synimg.phantoms.receptors import Counts, draw_counts
+from synimg.phantoms.render import Channel, build_channels, render_block, shrink_block
+from synimg.phantoms.tissue import Tissue, build_tissue, tree_of
+from synimg.store.dataset import Dataset, append_journal, read_journal
+from synimg.store.image import LEVELS, blocks, create_image, level_shape
+from synimg.store.morphology import read_tree_arrays, write_swc
+from synimg.store.network import read_network, write_arrays, write_network
+from synimg.store.tables import write_table
+
+Floats = NDArray[np.float64]
+
+
+def generate(
+    config: Config | str | Path,
+    out: str | Path,
+    seed: int | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    report: compute.Report = compute.silent,
+) -> Dataset:
+    """Make a data set, or complete the one that an interrupted call has begun.
+
+    Parameters
+    ----------
+    config : Config, path or str
+        A configuration, its TOML file, or the name of a preset.
+    out : path
+        Folder of the data set; new, empty, or of an interrupted call with the same configuration.
+    seed : int, optional
+        Takes the place of the configuration's seed.
+    workers : int, optional
+        Processes; 1 (this process) by default. The result does not depend on it.
+    scheduler : str, optional
+        Address of a dask scheduler that runs already, ``tcp://...``.
+    report : callable, optional
+        Called with (what, done, total).
+
+    Returns
+    -------
+    Dataset
+        With the stages network, tissue and image done.
+
+    Raises
+    ------
+    SynimgError
+        For a mistake in the configuration, a folder that holds something else, a full disk.
+    """
+    config = load(config)
+    if seed is not None:
+        config = Config.parse(config.model_dump() | {"seed": seed}, "--seed")
+    trees = [read_tree_arrays(Path(name)) for name in config.tissue.morphologies]
+    dataset = Dataset.create(out, config)
+    missing = [stage for stage in ("network", "tissue", "image") if not dataset.is_done(stage)]
+    if not missing:
+        return dataset
+    with compute.pool(workers, scheduler) as pool:
+        if "network" in missing:
+            _make_network(dataset, config, pool, report)
+        if "tissue" in missing:
+            _make_tissue(dataset, config, trees, report)
+        if "image" in missing:
+            _make_image(dataset, config, trees, pool, report)
+    return dataset
+
+
+def train_one(without: str | None, config: Config) -> Learned:
+    """One run of the window, on one thread: the number of threads would change the last digits."""
+    with threadpoolctl.threadpool_limits(1):
+        return train(config, config.seed, without)
+
+
+def _make_network(dataset: Dataset, config: Config, pool: compute.Pool, report: compute.Report) -> None:
+    with dataset.stage("network") as scratch:
+        runs: list[str | None] = [None, *(CAUSES if config.training.counterfactuals else ())]
+        done = dict(pool.run(train_one, runs, (config,), "training the network", report))
+        learned = done[0]
+        a_without = {cause: done[i + 1].ledger.a for i, cause in enumerate(runs[1:])}
+        (scratch / "truth").mkdir()
+        save_network(scratch / "truth" / "network.h5", learned, a_without)
+        history = learned.history
+        curve = {"update": history.update, "accuracy": history.accuracy, "loss": history.loss}
+        causes = {f"ln_{cause}": getattr(history, f"ln_{cause}") for cause in CAUSES}
+        notes = {
+            "criterion": config.training.criterion,
+            "criterion_update": learned.criterion_update,
+            "trials_per_update": config.training.batch,
+        }
+        write_arrays(scratch / "truth" / "history.zarr", {**curve, "snapshot": history.snapshot, **causes}, notes)
+        rates = {"snapshot": history.snapshot, "rate": history.rates}
+        write_arrays(scratch / "truth" / "activity.zarr", rates, {"unit": "arbitrary units of rate"})
+
+
+def save_network(path: Path, learned: Learned, a_without: dict[str, Floats]) -> None:
+    """Write the network after the window as SONATA: one edge per contact, with the ledger by cause."""
+    wiring, ledger = learned.wiring, learned.ledger
+    post, pre = np.nonzero(wiring.inhibitory)
+    contacts: dict[str, NDArray[Any]] = {
+        "source": wiring.contact_pre,
+        "target": wiring.contact_post,
+        "edge": wiring.contact_edge,
+        "head_volume_um3": wiring.head_volume_um3,
+        "a_start": np.exp(ledger.ln_start),
+        "a_end": ledger.a,
+        **{f"ln_{cause}": ledger.log[cause].value for cause in CAUSES},
+        **{cause: ledger.linear[cause].value for cause in CAUSES},
+        **{f"cf_{cause}": ledger.a - a for cause, a in a_without.items()},
+    }
+    inhibitory = {"source": pre, "target": post, "weight": wiring.inhibitory[post, pre]}
+    nodes = {
+        "x": wiring.position[:, 0],
+        "y": wiring.position[:, 1],
+        "is_excitatory": wiring.is_excitatory.astype(np.uint8),
+        "leak": wiring.leak,
+        "rate_start": learned.rate_start,
+        "rate_end": learned.rate_end,
+        "scale_factor": np.exp(learned.ln_factor),
+    }
+    extra = {
+        "w_in": wiring.w_in,
+        "w_out": learned.readout.w,
+        "b_out": learned.readout.b,
+        "gain": np.float64(wiring.gain),
+        "ln_start": ledger.ln_start,
+        "criterion_update": np.int64(-1 if learned.criterion_update is None else learned.criterion_update),
+    }
+    write_network(path, nodes, {"excitatory": contacts, "inhibitory": inhibitory}, extra)
+
+
+def load_network(path: Path) -> tuple[Wiring, Readout, dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+    """The wiring, the trained read-out, and the attributes of contacts and of units that `save_network` wrote."""
+    nodes, edges, extra = read_network(path)
+    contacts, inhibitory = edges["excitatory"], edges["inhibitory"]
+    _, first = np.unique(contacts["edge"], return_index=True)
+    n_units = nodes["leak"].size
+    matrix = np.zeros((n_units, n_units), np.float32)
+    matrix[inhibitory["target"], inhibitory["source"]] = inhibitory["weight"]
+    wiring = Wiring(
+        position=np.column_stack([nodes["x"], nodes["y"]]),
+        is_excitatory=nodes["is_excitatory"].astype(bool),
+        leak=nodes["leak"],
+        pre=contacts["source"][first],
+        post=contacts["target"][first],
+        contact_edge=contacts["edge"],
+        head_volume_um3=contacts["head_volume_um3"],
+        a_start=contacts["a_start"],
+        gain=float(extra["gain"]),
+        inhibitory=matrix,
+        w_in=extra["w_in"],
+    )
+    return wiring, Readout(extra["w_out"], extra["b_out"], ()), contacts, nodes
+
+
+def _draw(
+    dataset: Dataset, config: Config, trees: list[Any]
+) -> tuple[Wiring, dict[str, NDArray[Any]], dict[str, NDArray[Any]], Counts, Tissue]:
+    """Receptors and tissue of the network on disk; quick, and the same every time."""
+    wiring, _, contacts, nodes = load_network(dataset.path / "truth" / "network.h5")
+    counts = draw_counts(contacts["a_start"], contacts["a_end"], config, config.seed)
+    tissue = build_tissue(config, wiring, contacts["a_end"], config.seed, [tree_of(*arrays) for arrays in trees])
+    return wiring, contacts, nodes, counts, tissue
+
+
+def _make_tissue(dataset: Dataset, config: Config, trees: list[Any], report: compute.Report) -> None:
+    report("growing the tissue", 0, 1)
+    with dataset.stage("tissue") as scratch:
+        wiring, contacts, nodes, counts, tissue = _draw(dataset, config, trees)
+        truth = scratch / "truth"
+        threshold = config.training.learned_threshold_ln
+        notes = {
+            "is_learned": f"|ln_learning| > {threshold:g}: learning alone moved the receptors by more than "
+            f"a factor of {np.exp(threshold):.3g}",
+            "depression": config.receptors.depression,
+        }
+        synapses = synapse_truth(wiring, contacts, counts, tissue, threshold)
+        write_table(truth / "synapses.parquet", synapses, schema.TRUTH_SYNAPSES, notes)
+        codes = config.identity.barcodes(tissue.neuron_id, config.seed)
+        neurons = neuron_truth(nodes, tissue, codes)
+        write_table(truth / "neurons.parquet", neurons, schema.TRUTH_NEURONS)
+        for neuron_id, tree in zip(tissue.neuron_id, tissue.trees, strict=True):
+            file = truth / "morphology" / f"neuron{neuron_id:04d}.swc"
+            write_swc(file, tree.points_um, tree.radius_um, tree.parent, tree.swc_type)
+        readouts = config.identity.readouts(tissue, config.seed)
+        if readouts is not None:
+            write_table(scratch / "readouts.parquet", readouts, schema.READOUTS)
+    report("growing the tissue", 1, 1)
+
+
+def synapse_truth(
+    wiring: Wiring, contacts: dict[str, NDArray[Any]], counts: Counts, tissue: Tissue, threshold_ln: float
+) -> pd.DataFrame:
+    """The truth table, one row per contact of the network; contacts that are not imaged have no position."""
+    imaged = tissue.is_imaged
+    growth = contacts["a_end"] / contacts["a_start"]
+    position = {f"{a}_um": tissue.position_um[:, i] for i, a in enumerate("zyx")}
+    return pd.DataFrame(
+        {
+            "synapse_id": np.arange(1, imaged.size + 1),
+            "pre_id": wiring.contact_pre + 1,
+            "post_id": wiring.contact_post + 1,
+            "edge_id": wiring.contact_edge + 1,
+            "branch_id": pd.array(np.where(imaged, tissue.branch_id, 0), dtype="Int64").copy(),
+            **position,
+            "is_imaged": imaged,
+            "head_volume_um3": contacts["head_volume_um3"] * growth,
+            "a_start": contacts["a_start"],
+            "a_end": contacts["a_end"],
+            **{cause: contacts[cause] for cause in CAUSES},
+            **{f"ln_{cause}": contacts[f"ln_{cause}"] for cause in CAUSES},
+            "formed": False,
+            "eliminated": False,
+            **{f"cf_{cause}": contacts[f"cf_{cause}"] for cause in CAUSES if f"cf_{cause}" in contacts},
+            "r_old_true": counts.r_old,
+            "r_new_true": counts.r_new,
+            "labelled_old": counts.labelled_old,
+            "labelled_new": counts.labelled_new,
+            "photons_old": counts.photons_old,
+            "photons_new": counts.photons_new,
+            "is_learned": np.abs(contacts["ln_learning"]) > threshold_ln,
+        }
+    ).assign(branch_id=lambda frame: frame["branch_id"].mask(~imaged))
+
+
+def neuron_truth(nodes: dict[str, NDArray[Any]], tissue: Tissue, codes: list[str]) -> pd.DataFrame:
+    """The truth about neurons; those that are not imaged have no soma position."""
+    n = nodes["leak"].size
+    row = tissue.neuron_id - 1
+    soma = np.full((n, 3), np.nan)
+    soma[row] = tissue.soma_um
+    imaged = np.zeros(n, bool)
+    imaged[row] = True
+    code = pd.Series([None] * n, dtype="object")
+    code.iloc[row] = codes
+    return pd.DataFrame(
+        {
+            "neuron_id": np.arange(1, n + 1),
+            "cell_type": np.where(nodes["is_excitatory"] > 0, "E", "I"),
+            **{f"soma_{a}_um": soma[:, i] for i, a in enumerate("zyx")},
+            "barcode": code,
+            "rate_start": nodes["rate_start"],
+            "rate_end": nodes["rate_end"],
+            "scale_factor": nodes["scale_factor"],
+            "is_imaged": imaged,
+        }
+    )
+
+
+def _make_image(
+    dataset: Dataset, config: Config, trees: list[Any], pool: compute.Pool, report: compute.Report
+) -> None:
+    with dataset.stage("image", resumes=True) as scratch:
+        *_, counts, tissue = _draw(dataset, config, trees)
+        channels = build_channels(config, tissue, counts, config.seed)
+        path = scratch / dataset.image.name
+        volume = config.volume
+        create_image(
+            path,
+            volume.shape_vox,
+            volume.chunk_vox,
+            volume.voxel_um,
+            [{"name": c.name, "color": c.color, "window": _window(c, config)} for c in channels],
+            acquisition(config, channels, tissue),
+        )
+        done = read_journal(scratch)
+        shared = (str(path.resolve()), channels, config, tissue)
+        work = [(render_block, blocks(volume.shape_vox, volume.chunk_vox), "0", shared, "rendering")]
+        for level in range(1, LEVELS):
+            boxes = blocks(level_shape(volume.shape_vox, level), volume.chunk_vox)
+            below = (str(path.resolve()), level, volume.shape_vox)
+            work.append((shrink_block, boxes, str(level), below, f"pyramid level {level}"))
+        for function, boxes, array, arguments, what in work:
+            todo = [box for box in boxes if _last_file(path, array, box, volume.chunk_vox) not in done]
+            for _, sums in pool.run(function, todo, arguments, what, report):
+                append_journal(scratch, {f"{path.name}/{name}": value for name, value in sums.items()})
+
+
+def _last_file(path: Path, array: str, box: Any, chunk: tuple[int, int, int]) -> str:
+    """The file that a block writes last, under the name that the journal has for it."""
+    index = "/".join(str(s // c) for s, c in zip(box[0], chunk, strict=True))
+    return f"{path.name}/labels/synapses/{array}/c/{index}"
+
+
+def _window(channel: Channel, config: Config) -> tuple[int, int]:
+    """Grey levels to show: from the dark level to a bright dendrite or synapse."""
+    camera = config.camera
+    peak_share = 1.0 / np.prod(np.sqrt(2 * np.pi) * channel.sigma_vox)
+    if channel.name in {"pulse", "chase"}:
+        top = 40 * config.dyes.photons_per_receptor * peak_share
+    else:
+        top = 1.5 * config.identity.photons(1.0) * float(np.prod(config.volume.voxel_um))
+    gain = camera.quantum_efficiency * camera.gain_adu_per_electron
+    return int(camera.offset_adu + 0.5 * gain * channel.background), int(camera.offset_adu + gain * (channel.background + top))
+
+
+def acquisition(config: Config, channels: list[Channel], tissue: Tissue) -> dict[str, Any]:
+    """What an experimenter knows of the recording: all that `measure` may use besides the voxels."""
+    return {
+        "synimg_schema": schema.SCHEMA_VERSION,
+        "animal_id": config.animal_id,
+        "group": config.group,
+        "window_days": config.training.window_days,
+        "voxel_um": list(config.volume.voxel_um),
+        "channels": [
+            {
+                "name": c.name,
+                "emission_nm": c.emission_nm,
+                "psf_sigma_um": list(config.psf.sigma_um(c.emission_nm)),
+            }
+            for c in channels
+        ],
+        "psf": config.psf.model_dump(),
+        "camera": config.camera.model_dump(),
+        "photons_per_receptor": config.dyes.photons_per_receptor,
+        "photons_shape": config.dyes.photons_shape,
+        "tag": config.tag.chemistry(),
+        "identity": config.identity.known(tissue.neuron_id, config.seed),
+    }

@@ -1,0 +1,1 @@
+"""Parent identity: one file per way in which a synapse shows its neuron."""

@@ -1,0 +1,72 @@
+"""Receptors that were there at the pulse and receptors that came since, as integers; dyes and photons on them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synimg.config import Config
+from synimg.streams import stream
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Per contact: true receptors, dyes, and expected photons of the dyes (each (n_contacts,))."""
+
+    r_old: Ints
+    r_new: Ints
+    labelled_old: Ints
+    labelled_new: Ints
+    photons_old: Floats
+    photons_new: Floats
+
+
+def survival(growth: Floats, turnover: float, depression: str) -> Floats:
+    """Probability that a receptor of the pulse is still there at death.
+
+    Parameters
+    ----------
+    growth : (n,) ndarray
+        Receptors at death over receptors at the pulse, g.
+    turnover : float
+        Exchange rate times window, k t.
+    depression : {"reduced_insertion", "label_blind_removal"}
+        What shrinks a synapse: see MODEL.md 2 and 4.
+
+    Notes
+    -----
+    Label-blind removal takes old and new alike: ``exp(-k t) min(1, g)``. Reduced insertion leaves the old ones alone,
+    as long as they fit: ``min(exp(-k t), g)``.
+    """
+    stay = np.exp(-turnover)
+    if depression == "label_blind_removal":
+        return stay * np.minimum(1.0, growth)
+    return np.minimum(stay, growth)
+
+
+def draw_counts(a_start: Floats, a_end: Floats, config: Config, seed: int) -> Counts:
+    """Integer receptors, dyes and photons of every contact (MODEL.md 2).
+
+    Notes
+    -----
+    The synapse holds an integer number at the pulse: `a_start`, rounded up with the probability of its fraction. Old
+    ones survive one by one (binomial); new ones arrive one by one (Poisson) with the mean that gives `a_end`.
+    """
+    rng = stream(seed, "receptors", "counts")
+    turnover = config.receptors.exchange_per_day * config.training.window_days
+    stay = survival(a_end / a_start, turnover, config.receptors.depression)
+    at_pulse = np.floor(a_start + rng.random(a_start.size)).astype(np.int64)
+    r_old = rng.binomial(at_pulse, stay)
+    r_new = rng.poisson(np.maximum(a_end - a_start * stay, 0.0))
+    labelled = config.tag.label(r_old, r_new, stream(seed, "receptors", "label"))
+    photon_rng = stream(seed, "receptors", "photons")
+    dyes = config.dyes
+    photons = [
+        photon_rng.gamma(dyes.photons_shape * np.maximum(n, 1e-300), dyes.photons_per_receptor / dyes.photons_shape)
+        * (n > 0)
+        for n in (labelled.old, labelled.new)
+    ]
+    return Counts(r_old, r_new, labelled.old, labelled.new, photons[0], photons[1])

@@ -1,0 +1,38 @@
+"""Spine heads, postsynaptic densities and receptors at the start of the window."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synimg.config import Receptors
+
+Floats = NDArray[np.float64]
+
+
+def head_volumes(n: int, settings: Receptors, rng: np.random.Generator) -> Floats:
+    """Volumes of `n` spine heads [um^3], a mixture of two log-normals (Dorkenwald et al. 2022, eLife 11:e76120)."""
+    large = rng.random(n) < settings.share_large
+    mean_s, sd_s = settings.head_volume_small_log10_um3
+    mean_l, sd_l = settings.head_volume_large_log10_um3
+    return 10.0 ** (np.where(large, mean_l, mean_s) + np.where(large, sd_l, sd_s) * rng.standard_normal(n))
+
+
+def receptors_of(volume_um3: Floats, settings: Receptors, rng: np.random.Generator) -> Floats:
+    """Receptors at heads of the given volumes, in proportion to the area of the postsynaptic density.
+
+    Notes
+    -----
+    ``ln area = psd_exponent ln volume + scatter`` (Scholl: r = 0.79, slope 0.74); receptors are proportional to the
+    area (r = 0.94, NUMBERS.md 2). The constant is set by the expected mean of the mixture, not by the sample, so that a
+    synapse does not depend on which others were drawn.
+    """
+    p, ln10 = settings.psd_exponent, np.log(10.0)
+    moments = [
+        weight * np.exp(p * ln10 * mean + 0.5 * (p * ln10 * sd) ** 2)
+        for weight, (mean, sd) in (
+            (1.0 - settings.share_large, settings.head_volume_small_log10_um3),
+            (settings.share_large, settings.head_volume_large_log10_um3),
+        )
+    ]
+    mean = sum(moments) * np.exp(0.5 * settings.psd_sd_ln**2)
+    scatter = np.exp(settings.psd_sd_ln * rng.standard_normal(volume_um3.size))
+    return settings.receptors_mean / mean * volume_um3**p * scatter

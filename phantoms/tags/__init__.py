@@ -1,0 +1,1 @@
+"""Tags: one file per labelling scheme, from receptors to dyes and photons."""

@@ -1,0 +1,354 @@
+"""The imaged block: dendrites of the imaged neurons, their spines, the receptors on them, and the dye inside."""
+
+from dataclasses import dataclass
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from synimg.config import Config
+from synimg.errors import SynimgError
+from synimg.phantoms.morphology import SWC_AXON, Tree, branches_of, grow, place, resample
+from synimg.phantoms.network import Wiring
+from synimg.streams import stream
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+NECK_RADIUS_UM = 0.08  # neck width 0.06 to 0.3 um (NUMBERS.md 2)
+FILL_PER_UM3 = 300.0
+LEAST_DISTANCE_UM = 0.4
+N_AZIMUTHS = 8
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """What lies in the block.
+
+    neuron_id : (n_neurons,) ndarray of int, imaged neurons (unit + 1)
+    soma_um : (n_neurons, 3) ndarray, outside the block
+    trees : one per imaged neuron
+    is_imaged : (n_contacts,) ndarray of bool
+    position_um, normal, head_um, base_um : (n_contacts, 3) ndarray, centre and normal of the synapse's disc, centre of
+        the spine head, foot of the neck on the dendrite's axis; NaN if not imaged
+    disc_radius_um, head_radius_um : (n_contacts,) ndarray; a head radius of 0 is a synapse on the shaft
+    branch_id, neuron_row : (n_contacts,) ndarray of int, -1 if not imaged
+    """
+
+    neuron_id: Ints
+    soma_um: Floats
+    trees: tuple[Tree, ...]
+    is_imaged: NDArray[np.bool_]
+    position_um: Floats
+    normal: Floats
+    head_um: Floats
+    base_um: Floats
+    disc_radius_um: Floats
+    head_radius_um: Floats
+    branch_id: Ints
+    neuron_row: Ints
+
+
+def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, imported: list[Tree]) -> Tissue:
+    """Dendrites for the imaged neurons and a place on them for each of their contacts.
+
+    Parameters
+    ----------
+    config : Config
+        Sections tissue, volume, receptors.
+    wiring : Wiring
+        Contacts, and the head volumes at the pulse.
+    a_end : (n_contacts,) ndarray [receptors]
+        Receptors at death; heads have grown in proportion.
+    seed : int
+        Every neuron has a stream of its own.
+    imported : list of Tree
+        Taken in turn in place of grown trees; contacts for which they have no room in the block are not imaged.
+
+    Raises
+    ------
+    SynimgError
+        If the block is too small for a dendrite, or an imported tree has no dendrite in it.
+    """
+    settings, box = config.tissue, config.volume.size_um
+    n_contacts, post = a_end.size, wiring.contact_post
+    if min(box) < 3.0:
+        raise SynimgError(
+            f"volume: the block measures {box[0]:.3g} x {box[1]:.3g} x {box[2]:.3g} um; dendrites need 3 um along "
+            "every axis: enlarge volume.shape_vox"
+        )
+    units = np.sort(stream(seed, "tissue", "imaged").permutation(wiring.leak.size)[: settings.n_imaged_neurons])
+    needed_um = np.bincount(post, minlength=wiring.leak.size)[units].sum() / settings.spine_density_per_um
+    room = np.prod(np.array(box)) * 0.5
+    if not imported and needed_um > room:
+        raise SynimgError(
+            f"tissue: {units.size} neurons need {needed_um:.0f} um of dendrite, the block holds about {room:.0f} um: "
+            "image fewer neurons (tissue.n_imaged_neurons) or enlarge volume.shape_vox"
+        )
+    is_imaged = np.zeros(n_contacts, bool)
+    vectors = {name: np.full((n_contacts, 3), np.nan) for name in ("position_um", "normal", "head_um", "base_um")}
+    head_radius = np.zeros(n_contacts)
+    disc_radius = np.sqrt(a_end / (settings.psd_density_per_um2 * np.pi))
+    branch_id, neuron_row = np.full(n_contacts, -1), np.full(n_contacts, -1)
+    head_volume = wiring.head_volume_um3 * a_end / wiring.a_start
+    trees, first_branch = [], 1
+    for row, unit in enumerate(units):
+        rng = stream(seed, "tissue", "neuron", int(unit))
+        contacts = np.flatnonzero(post == unit)
+        if imported:
+            tree = place(imported[row % len(imported)], box, rng)
+            tree = resample(_without_axon(tree))
+        else:
+            length = contacts.size / settings.spine_density_per_um
+            tree = grow(_soma(box, rng), box, length, settings, rng)
+        trees.append(tree)
+        pieces = tree.pieces(box)
+        capacity = int(tree.length_um(pieces).sum() * settings.spine_density_per_um * 1.2)
+        if capacity < 1:
+            raise SynimgError(
+                f"tissue.morphologies: neuron {unit + 1} has no dendrite inside the block of "
+                f"{box[0]:.3g} x {box[1]:.3g} x {box[2]:.3g} um; enlarge volume.shape_vox"
+            )
+        chosen = contacts if contacts.size <= capacity else np.sort(rng.permutation(contacts)[:capacity])
+        on_spine = bool(wiring.is_excitatory[unit])
+        radius = np.cbrt(3.0 * head_volume[chosen] / (4.0 * np.pi)) if on_spine else np.zeros(chosen.size)
+        piece, base, direction, position, head = _spines(tree, pieces, radius, config, rng)
+        is_imaged[chosen] = True
+        vectors["position_um"][chosen], vectors["head_um"][chosen] = position, head
+        vectors["base_um"][chosen] = base
+        tilted = direction + 0.2 * rng.standard_normal(direction.shape)
+        vectors["normal"][chosen] = tilted / np.linalg.norm(tilted, axis=1, keepdims=True)
+        head_radius[chosen] = radius
+        branch_id[chosen] = first_branch + tree.branch[piece]
+        neuron_row[chosen] = row
+        first_branch += int(tree.branch.max()) + 1
+    return Tissue(
+        neuron_id=units + 1,
+        soma_um=np.array([tree.points_um[0] for tree in trees]),
+        trees=tuple(trees),
+        is_imaged=is_imaged,
+        disc_radius_um=disc_radius,
+        head_radius_um=head_radius,
+        branch_id=branch_id,
+        neuron_row=neuron_row,
+        **vectors,
+    )
+
+
+def tree_of(points_um: Floats, radius_um: Floats, parent: Ints, swc_type: Ints) -> Tree:
+    """A tree from the arrays of a morphology file."""
+    return Tree(points_um, radius_um, parent, swc_type, branches_of(parent, swc_type))
+
+
+def _soma(box: tuple[float, float, float], rng: np.random.Generator) -> Floats:
+    """A place some micrometres outside a lateral face: what is imaged is neuropil, somata lie outside."""
+    place_um = np.array(box) * rng.uniform(0.2, 0.8, 3)
+    axis, outside = int(rng.integers(1, 3)), rng.uniform(4.0, 12.0)
+    place_um[axis] = -outside if rng.random() < 0.5 else box[axis] + outside
+    return place_um
+
+
+def _without_axon(tree: Tree) -> Tree:
+    kept = np.flatnonzero(tree.swc_type != SWC_AXON)
+    row = np.full(tree.parent.size, -1)
+    row[kept] = np.arange(kept.size)
+    parent = tree.parent[kept]
+    parent = np.where(parent < 0, -1, row[parent])
+    return Tree(tree.points_um[kept], tree.radius_um[kept], parent, tree.swc_type[kept], tree.branch[kept])
+
+
+def _spines(
+    tree: Tree, pieces: Ints, head_radius: Floats, config: Config, rng: np.random.Generator
+) -> tuple[Ints, Floats, Floats, Floats, Floats]:
+    """A place for each head of one neuron: its piece, foot, direction, centre of the disc, centre of the head.
+
+    Feet are spread along the dendrite with a jitter; of some directions around the shaft the first is taken that
+    keeps the synapse in the block and away from the neuron's others.
+    """
+    n = head_radius.size
+    ends = np.cumsum(tree.length_um(pieces))
+    along = (rng.permutation(n) + rng.uniform(0.2, 0.8, n)) / n * ends[-1]
+    piece = pieces[np.searchsorted(ends, along)]
+    start, stop = tree.points_um[tree.parent[piece]], tree.points_um[piece]
+    base = start + rng.random((n, 1)) * (stop - start)
+    axis = (stop - start) / np.linalg.norm(stop - start, axis=1, keepdims=True)
+    side = np.cross(axis, np.array([0.31, 0.52, 0.79]))
+    side /= np.linalg.norm(side, axis=1, keepdims=True)
+    other = np.cross(axis, side)
+    # Gamma law with the CV of 0.45 measured in ferret (NUMBERS.md 2)
+    neck = rng.gamma(1 / 0.45**2, config.tissue.neck_length_um * 0.45**2, n)
+    neck = np.where(head_radius > 0, neck, 0.0)
+    reach = tree.radius_um[piece] + neck + head_radius
+    azimuth = rng.uniform(0, 2 * np.pi, n)[:, None] + np.arange(N_AZIMUTHS) * (2 * np.pi / N_AZIMUTHS)
+    azimuth = rng.permuted(azimuth, axis=1)
+    direction = np.cos(azimuth)[..., None] * side[:, None] + np.sin(azimuth)[..., None] * other[:, None]
+    head = base[:, None] + direction * reach[:, None, None]
+    position = head + direction * head_radius[:, None, None]
+    box = np.array(config.volume.size_um)
+    inside = ((position > 0.2) & (position < box - np.array(config.volume.voxel_um) - 0.2)).all(axis=2)
+    chosen = np.zeros(n, np.int64)
+    for i in range(n):
+        before = position[np.arange(i), chosen[:i]]
+        apart = np.linalg.norm(position[i][:, None] - before[None], axis=2).min(axis=1, initial=9.0)
+        good = inside[i] & (apart > LEAST_DISTANCE_UM)
+        chosen[i] = np.argmax(good) if good.any() else np.argmax(np.where(inside[i], apart, apart - 100.0))
+    rows = np.arange(n)
+    return piece, base, direction[rows, chosen], position[rows, chosen], head[rows, chosen]
+
+
+def receptor_positions(tissue: Tissue, contact: Ints, rng: np.random.Generator) -> Floats:
+    """Positions (n, 3) [um] of single receptors, one for each entry of `contact`, on the disc of that contact.
+
+    Notes
+    -----
+    AMPA receptors sit slightly to the rim: the disc's area within a receptor's radius has a median of 0.6 of the
+    whole (Nat Commun 2021, s41467-021-21004-x, Fig. 2), which ``area = u^0.737`` with uniform u gives.
+    """
+    radius = tissue.disc_radius_um[contact] * np.sqrt(rng.random(contact.size) ** 0.737)
+    angle = rng.uniform(0, 2 * np.pi, contact.size)
+    normal = tissue.normal[contact]
+    side = np.cross(normal, np.array([0.31, 0.52, 0.79]))
+    side /= np.linalg.norm(side, axis=1, keepdims=True)
+    other = np.cross(normal, side)
+    offset = np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * other
+    return tissue.position_um[contact] + radius[:, None] * offset
+
+
+def capsules(tissue: Tissue) -> tuple[Floats, Floats, Floats, Ints, Ints]:
+    """Everything solid as capsules: start (n, 3), end (n, 3), radius (n,), row of the neuron, contact (-1: dendrite)."""
+    starts, ends, radii, rows, contacts = [], [], [], [], []
+    for row, tree in enumerate(tissue.trees):
+        child = tree.pieces()
+        starts.append(tree.points_um[tree.parent[child]])
+        ends.append(tree.points_um[child])
+        radii.append(tree.radius_um[child])
+        rows.append(np.full(child.size, row))
+        contacts.append(np.full(child.size, -1))
+    spine = np.flatnonzero(tissue.is_imaged & (tissue.head_radius_um > 0))
+    for start, end, radius in (
+        (tissue.base_um[spine], tissue.head_um[spine], np.full(spine.size, NECK_RADIUS_UM)),
+        (tissue.head_um[spine], tissue.head_um[spine], tissue.head_radius_um[spine]),
+    ):
+        starts.append(start)
+        ends.append(end)
+        radii.append(radius)
+        rows.append(tissue.neuron_row[spine])
+        contacts.append(spine)
+    shaft = np.flatnonzero(tissue.is_imaged & (tissue.head_radius_um == 0))
+    starts.append(tissue.position_um[shaft])
+    ends.append(tissue.position_um[shaft])
+    radii.append(tissue.disc_radius_um[shaft])
+    rows.append(tissue.neuron_row[shaft])
+    contacts.append(shaft)
+    return (
+        np.concatenate(starts),
+        np.concatenate(ends),
+        np.concatenate(radii),
+        np.concatenate(rows),
+        np.concatenate(contacts),
+    )
+
+
+def fill_points(tissue: Tissue, box_um: tuple[float, float, float]) -> tuple[Floats, Ints, Floats]:
+    """Points that stand for the cytosol: positions (n, 3) [um], row of the neuron (n,), volume of each (n,) [um^3].
+
+    Notes
+    -----
+    A low-discrepancy filling of every capsule (R3 sequence, Roberts 2018), denser than the point spread function is wide, so
+    that the dye looks smooth and needs no random numbers.
+    """
+    start, end, radius, row, _ = capsules(tissue)
+    near = ((np.minimum(start, end) < np.array(box_um) + 1.0) & (np.maximum(start, end) > -1.0)).all(axis=1)
+    start, end, radius, row = start[near], end[near], radius[near], row[near]
+    length = np.linalg.norm(end - start, axis=1)
+    ball = length < 1e-9
+    volume = np.where(ball, 4.0 / 3.0 * np.pi * radius**3, np.pi * radius**2 * length)
+    n = np.maximum(np.ceil(volume * FILL_PER_UM3), 4).astype(np.int64)
+    which = np.repeat(np.arange(n.size), n)
+    k = np.arange(which.size)  # one sequence through all capsules, so that no pattern repeats
+    u, v, w = ((k * step + 0.5) % 1.0 for step in (0.8191725134, 0.6710436067, 0.5497004779))
+    height = np.where(ball[which], 2.0 * v - 1.0, 0.0)
+    distance = radius[which] * np.where(ball[which], np.cbrt(w), np.sqrt(w))
+    across = distance * np.sqrt(1.0 - height**2)
+    axis = np.where(ball[:, None], np.array([1.0, 0.0, 0.0]), end - start)
+    axis /= np.linalg.norm(axis, axis=1, keepdims=True)
+    side = np.cross(axis, np.array([0.31, 0.52, 0.79]))
+    side /= np.linalg.norm(side, axis=1, keepdims=True)
+    other = np.cross(axis, side)
+    points = start[which] + np.where(ball[which], 0.0, v)[:, None] * (end - start)[which]
+    points += (height * distance)[:, None] * axis[which]
+    angle = 2.0 * np.pi * u
+    points += (across * np.cos(angle))[:, None] * side[which] + (across * np.sin(angle))[:, None] * other[which]
+    return points, row[which], volume[which] / n[which]
+
+
+def paint_labels(
+    tissue: Tissue,
+    origin_vox: tuple[int, int, int],
+    shape_vox: tuple[int, int, int],
+    voxel_um: tuple[float, float, float],
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Neuron ids and synapse ids (contact + 1) of every voxel of a block; 0 where there is nothing.
+
+    Where two things overlap, the one wins in which the voxel's centre lies deeper.
+    """
+    start, end, radius, row, contact = capsules(tissue)
+    depth = np.zeros(shape_vox, np.float32)
+    neurons, synapses = np.zeros(shape_vox, np.uint32), np.zeros(shape_vox, np.uint32)
+    is_head = (contact >= 0) & (np.abs(end - start).max(axis=1) < 1e-9)
+    _paint(
+        depth,
+        neurons,
+        synapses,
+        np.array(origin_vox),
+        np.array(voxel_um),
+        start,
+        end,
+        radius,
+        tissue.neuron_id[row],
+        np.where(is_head, contact + 1, 0),
+    )
+    return neurons, synapses
+
+
+@nb.njit(cache=True, nogil=True)
+def _paint(
+    depth: NDArray[np.float32],
+    neurons: NDArray[np.uint32],
+    synapses: NDArray[np.uint32],
+    origin: Ints,
+    voxel: Floats,
+    start: Floats,
+    end: Floats,
+    radius: Floats,
+    neuron_id: Ints,
+    synapse_id: Ints,
+) -> None:
+    low, high = np.empty(3, np.int64), np.empty(3, np.int64)
+    shape = np.array(depth.shape)
+    for i in range(start.shape[0]):
+        empty = False
+        for a in range(3):
+            bottom = (min(start[i, a], end[i, a]) - radius[i]) / voxel[a] - origin[a]
+            top = (max(start[i, a], end[i, a]) + radius[i]) / voxel[a] - origin[a]
+            low[a] = max(int(np.floor(bottom)), 0)
+            high[a] = min(int(np.ceil(top)) + 1, shape[a])
+            empty = empty or high[a] <= low[a]
+        if empty:
+            continue
+        dz, dy, dx = end[i, 0] - start[i, 0], end[i, 1] - start[i, 1], end[i, 2] - start[i, 2]
+        squared = dz * dz + dy * dy + dx * dx
+        for z in range(low[0], high[0]):
+            pz = (z + origin[0]) * voxel[0] - start[i, 0]
+            for y in range(low[1], high[1]):
+                py = (y + origin[1]) * voxel[1] - start[i, 1]
+                for x in range(low[2], high[2]):
+                    px = (x + origin[2]) * voxel[2] - start[i, 2]
+                    t = 0.0
+                    if squared > 0.0:
+                        t = min(max((pz * dz + py * dy + px * dx) / squared, 0.0), 1.0)
+                    distance = np.sqrt((pz - t * dz) ** 2 + (py - t * dy) ** 2 + (px - t * dx) ** 2)
+                    inside = np.float32(radius[i] - distance)
+                    if inside >= 0.0 and (neurons[z, y, x] == 0 or inside > depth[z, y, x]):
+                        depth[z, y, x] = inside
+                        neurons[z, y, x] = neuron_id[i]
+                        synapses[z, y, x] = synapse_id[i]

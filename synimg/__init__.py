@@ -1,0 +1,62 @@
+"""synimg: phantoms of synapse maps that record learning, their analysis, and the score of that analysis.
+
+The public functions load on first use, so that ``import synimg`` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from synimg.analysis.measure import measure, measure_image
+    from synimg.analysis.separate import Separation, separate
+    from synimg.analysis.validate import validate
+    from synimg.config import Config, load, preset
+    from synimg.errors import SynimgError
+    from synimg.phantoms.generate import generate
+    from synimg.store.dataset import Dataset
+    from synimg.viewers.report import report
+    from synimg.viewers.view import view
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Config": "synimg.config",
+    "Dataset": "synimg.store.dataset",
+    "Separation": "synimg.analysis.separate",
+    "SynimgError": "synimg.errors",
+    "generate": "synimg.phantoms.generate",
+    "load": "synimg.config",
+    "measure": "synimg.analysis.measure",
+    "measure_image": "synimg.analysis.measure",
+    "preset": "synimg.config",
+    "report": "synimg.viewers.report",
+    "separate": "synimg.analysis.separate",
+    "validate": "synimg.analysis.validate",
+    "view": "synimg.viewers.view",
+}
+
+__all__ = [
+    "Config",
+    "Dataset",
+    "Separation",
+    "SynimgError",
+    "generate",
+    "load",
+    "measure",
+    "measure_image",
+    "preset",
+    "report",
+    "separate",
+    "validate",
+    "view",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'synimg' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

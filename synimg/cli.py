@@ -1,0 +1,411 @@
+"""The command line: parse, call, save, and one line that says what was made where."""
+
+import errno
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import click
+import typer
+
+from synimg.errors import SynimgError
+
+app = typer.Typer(
+    name="synimg",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Phantoms of synapse maps that record learning, their analysis, and the score of that analysis.\n\n"
+    "Start with: `synimg demo`",
+)
+
+Out = Annotated[Path, typer.Option("--out", help="folder to write to; new or empty, or of an interrupted call")]
+Workers = Annotated[int | None, typer.Option(help="processes; all cores if not given", show_default=False)]
+Scheduler = Annotated[str | None, typer.Option(help="address of a dask scheduler that runs already, tcp://...")]
+Run = Annotated[str, typer.Option("--run", help="name of the analysis run")]
+Json = Annotated[bool, typer.Option("--json", help="machine-readable output on standard output")]
+DatasetPath = Annotated[Path, typer.Argument(metavar="DATASET", help="folder made by 'synimg generate'")]
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _workers(workers: int | None, scheduler: str | None) -> int | None:
+    from synimg.compute import n_cores
+
+    return workers if workers is not None or scheduler is not None else n_cores()
+
+
+@app.command()
+def new(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="file to write")],
+    preset: Annotated[str, typer.Option(help="where to start from")] = "demo",
+) -> None:
+    """Write a commented configuration.
+
+    Example: `synimg new mouse.toml --preset demo`
+    """
+    from synimg import config as configuration
+    from synimg.store.atomic import write_text
+
+    if config.suffix != ".toml":
+        raise SynimgError(f"{config}: a configuration's name ends in .toml")
+    if config.exists():
+        raise SynimgError(f"{config}: exists already; choose another name or remove it first")
+    write_text(config, configuration.to_toml(configuration.preset(preset), f"synimg configuration, from preset '{preset}'"))
+    _say(f"{config}: written from preset '{preset}'; edit it, then: synimg generate {config} --out mouse01")
+
+
+@app.command()
+def generate(
+    config: Annotated[str, typer.Argument(metavar="CONFIG.toml", help="configuration, or the name of a preset")],
+    out: Out,
+    seed: Annotated[int | None, typer.Option(min=0, help="takes the place of the configuration's seed")] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+) -> None:
+    """Make a data set: network, receptors, tissue, image. The same call again resumes.
+
+    Example: `synimg generate mouse.toml --out mouse01 --seed 1`
+    """
+    from synimg.phantoms.generate import generate as run
+    from synimg.progress import bars
+
+    with bars() as report:
+        dataset = run(config, out, seed, _workers(workers, scheduler), scheduler, report)
+    _say(f"{dataset.path}: data set of {dataset.index['animal_id']}, seed {dataset.index['seed']}; next: synimg measure {out}")
+
+
+@app.command()
+def measure(
+    source: Annotated[list[Path], typer.Argument(metavar="DATASET|IMAGE...", help="a data set, or images of any lab")],
+    run: Run = "default",
+    voxel_um: Annotated[str | None, typer.Option(help="voxel size Z,Y,X (2-D: Y,X) in um, for images")] = None,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=INDEX in a file, or NAME=ENDING[,ENDING] of file names that belong together"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="folder for the results of images")] = None,
+    threshold: Annotated[float | None, typer.Option(help="least contrast of a punctum in an image, 0 to 1")] = None,
+    max_distance_um: Annotated[float | None, typer.Option(help="farthest that a pair lies apart, for images")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of the chance pairing, for images")] = 0,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+) -> None:
+    """Find and count the synapses of a data set, or the puncta of images from any lab.
+
+    Examples: `synimg measure mouse01`,
+    `synimg measure a_pre.tif a_post.tif --voxel-um 0.1,0.1 --channel pre=pre --channel post=post --out puncta`
+    """
+    from synimg.progress import bars
+
+    foreign = {"--voxel-um": voxel_um, "--channel": channel, "--threshold": threshold, "--max-distance-um": max_distance_um}
+    if len(source) == 1 and (source[0] / "dataset.json").is_file():
+        given = [name for name, value in foreign.items() if value is not None]
+        if given:
+            raise SynimgError(f"{source[0]}: a data set knows its {given[0]}; leave it out")
+        from synimg.analysis.measure import measure as run_measure
+
+        with bars() as report:
+            table = run_measure(source[0], run, None, _workers(workers, scheduler), scheduler, report)
+        _say(f"{source[0] / 'analysis' / run}: {len(table)} synapses measured; next: synimg separate {source[0]}")
+        return
+    if len(source) == 1 and source[0].is_dir() and not source[0].name.endswith(".zarr"):
+        raise SynimgError(f"{source[0]}: not a data set (dataset.json is missing); give a data set or image files")
+    _measure_images(source, voxel_um, channel or [], out, threshold, max_distance_um, seed)
+
+
+def _measure_images(
+    images: list[Path],
+    voxel_um: str | None,
+    channel: list[str],
+    out: Path | None,
+    threshold: float | None,
+    max_distance_um: float | None,
+    seed: int,
+) -> None:
+    from synimg.analysis.foreign import ForeignSettings, measure_foreign
+    from synimg.progress import bars
+
+    for image in images:
+        if not image.exists():
+            raise SynimgError(f"{image}: no such file")
+    if voxel_um is None:
+        raise SynimgError("--voxel-um is missing: give the voxel size in um as Z,Y,X (2-D: Y,X); it is not read from the file")
+    if out is None:
+        raise SynimgError("--out is missing: give a folder for the results")
+    values = {"threshold": threshold, "max_distance_um": max_distance_um}
+    settings = ForeignSettings.parse({k: v for k, v in values.items() if v is not None}, "measure")
+    with bars() as report:
+        summary = measure_foreign(images, _numbers(voxel_um), out, channel, settings, seed, report)
+    for sentence in summary.warnings:
+        _say(f"note: {sentence}")
+    _say(f"{out}: {summary.text}")
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    """The voxel size in `text`.
+
+    Raises
+    ------
+    SynimgError
+        If it is not two or three positive numbers.
+    """
+    try:
+        sizes = tuple(float(part) for part in text.replace(",", " ").split())
+    except ValueError:
+        raise SynimgError(f"--voxel-um = {text}: it takes numbers in um, such as 0.2,0.07,0.07") from None
+    if len(sizes) not in {2, 3} or not all(0 < size < 100 for size in sizes):
+        raise SynimgError(f"--voxel-um = {text}: it takes Z,Y,X (2-D: Y,X), each above 0 and in um")
+    return sizes
+
+
+@app.command()
+def separate(
+    source: Annotated[Path, typer.Argument(metavar="TABLE|DATASET", help="synapse table (.parquet, .csv) or data set")],
+    out: Annotated[Path | None, typer.Option(help="folder for the results of a table")] = None,
+    run: Run = "default",
+    method: Annotated[str, typer.Option(help="a name, or FILE.py:FUNCTION")] = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="of the method's random draws")] = 0,
+) -> None:
+    """Say for every synapse how much of its change was learning, homeostasis and drift.
+
+    Example: `synimg separate table.csv --out result --method neuron_mode`
+    """
+    from synimg.analysis.separate.run import separate_dataset, separate_table
+
+    if source.is_dir():
+        if out is not None:
+            raise SynimgError("--out is for tables; the results of a data set go into its analysis folder")
+        result, folder = separate_dataset(source, run, method, seed)
+    else:
+        if out is None:
+            raise SynimgError("--out is missing: give a folder for the results")
+        result, folder = separate_table(source, out, method, seed)
+    for warning in result.info["warnings"]:
+        _say(f"note: {warning}")
+    called = int((result.synapses["lfdr"] <= 0.2).sum()) if result.synapses["lfdr"].notna().any() else 0
+    _say(f"{folder}: {len(result.synapses)} synapses by '{result.info['method']}', {called} with p(learning) of 0.8 or more")
+
+
+@app.command()
+def validate(
+    dataset: Annotated[Path | None, typer.Argument(metavar="DATASET", help="data set with measurement and separation")] = None,
+    run: Run = "default",
+    result: Annotated[Path | None, typer.Option(help="folder of a separation that lies elsewhere")] = None,
+    truth: Annotated[Path | None, typer.Option(help="folder of the truth that belongs to it")] = None,
+    as_json: Json = False,
+) -> None:
+    """Score measurement and separation against the network that was really there.
+
+    Example: `synimg validate mouse01`
+    """
+    from synimg.analysis.validate import validate as run_validate
+    from synimg.analysis.validate import validate_elsewhere
+    from synimg.progress import bars
+
+    if dataset is None:
+        if result is None or truth is None:
+            raise SynimgError("give a data set, or both --result and --truth")
+        scores, where = validate_elsewhere(result, truth), result
+    else:
+        with bars() as report:
+            scores, where = run_validate(dataset, run, report), dataset / "analysis" / run
+    if as_json:
+        typer.echo(json.dumps(scores, indent=1))
+    else:
+        _print_scores(scores)
+    _say(f"{where}: scores.json written" + ("" if dataset is None else f"; next: synimg report {dataset}"))
+
+
+def _print_scores(scores: dict[str, Any]) -> None:
+    """A table of the scores that a reader wants first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    for title, rows in scores["headlines"].items():
+        table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+        table.add_column(style="cyan", min_width=44)
+        table.add_column(justify="right")
+        for name, value in rows.items():
+            table.add_row(name, str(value))
+        console.print(table)
+        console.print()
+
+
+@app.command()
+def view(
+    dataset: DatasetPath,
+    run: Run = "default",
+    screenshot: Annotated[Path | None, typer.Option(help="save a picture of the window as PNG and leave")] = None,
+) -> None:
+    """Open a data set in napari.
+
+    Example: `synimg view mouse01`
+    """
+    from synimg.viewers.view import view as run_view
+
+    run_view(dataset, run, screenshot)
+    if screenshot is not None:
+        _say(f"{screenshot}: picture of {dataset}")
+
+
+@app.command()
+def report(
+    dataset: DatasetPath,
+    run: Run = "default",
+    out: Annotated[Path | None, typer.Option(help="HTML file; analysis/RUN/report.html if not given")] = None,
+) -> None:
+    """Write one self-contained HTML page that tells what was simulated and how well it was read.
+
+    Example: `synimg report mouse01 --out mouse01.html`
+    """
+    from synimg.viewers.report import report as run_report
+
+    path = run_report(dataset, run, out)
+    _say(f"{path}: report of {dataset}; open it in a browser")
+
+
+@app.command()
+def info(dataset: DatasetPath, as_json: Json = False) -> None:
+    """Say what a data set is and which stages are done.
+
+    Example: `synimg info mouse01`
+    """
+    from synimg.store.dataset import Dataset
+
+    found = Dataset.open(dataset)
+    config = found.config
+    size = sum(p.stat().st_size for p in found.path.rglob("*") if p.is_file())
+    facts = {
+        "path": str(found.path),
+        "animal_id": config.animal_id,
+        "group": config.group,
+        "seed": config.seed,
+        "shape_vox": list(config.volume.shape_vox),
+        "voxel_um": list(config.volume.voxel_um),
+        "n_units": config.network.n_units,
+        "n_imaged_neurons": config.tissue.n_imaged_neurons,
+        "rule": config.rule.kind,
+        "homeostasis": config.homeostasis.kind,
+        "drift": config.drift.kind,
+        "tag": config.tag.kind,
+        "stages": list(found.index["stages"]),
+        "bytes": size,
+        "software": found.index["software"],
+    }
+    if as_json:
+        typer.echo(json.dumps(facts, indent=1))
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        text = ", ".join(map(str, value)) if isinstance(value, list) else value
+        if isinstance(value, dict):
+            text = ", ".join(f"{k} {v}" for k, v in value.items())
+        typer.echo(f"{name:<{width}}  {text}")
+
+
+@app.command()
+def verify(dataset: DatasetPath, as_json: Json = False) -> None:
+    """Prove every byte of a data set against its checksums. Exit code 3 if something differs.
+
+    Example: `synimg verify mouse01`
+    """
+    from synimg.store.dataset import Dataset
+
+    found = Dataset.open(dataset)
+    problems = found.verify()
+    n_files = sum(len(stage["files"]) for stage in found.index["stages"].values())
+    if as_json:
+        typer.echo(json.dumps({"n_files": n_files, "problems": problems}, indent=1))
+    else:
+        for problem in problems:
+            typer.echo(problem)
+    _say(f"{dataset}: {n_files} files, {len(problems)} of them differ")
+    if problems:
+        raise typer.Exit(3)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="folder of the demonstration")] = Path("synimg-demo"),
+    workers: Workers = None,
+    seed: Annotated[int, typer.Option(min=0, help="seed")] = 1,
+) -> None:
+    """Run the whole chain once: generate, measure, separate, validate, report.
+
+    Example: `synimg demo --out synimg-demo`
+    """
+    from synimg.analysis.measure import measure as run_measure
+    from synimg.analysis.separate.run import separate_dataset
+    from synimg.analysis.validate import validate as run_validate
+    from synimg.phantoms.generate import generate as run_generate
+    from synimg.progress import bars
+    from synimg.viewers.report import report as run_report
+
+    workers = _workers(workers, None)
+    with bars() as progress:
+        dataset = run_generate("demo", out, seed, workers, None, progress)
+        run_measure(dataset, "default", None, workers, None, progress)
+        separate_dataset(out, "default", "neuron_mode", seed)
+        scores = run_validate(out, "default", progress)
+        page = run_report(out, "default", None)
+    _print_scores(scores)
+    _say(f"{page}: open it in a browser; 'synimg view {out}' opens the synapse map in napari")
+
+
+def _join_voxel_size(arguments: list[str]) -> list[str]:
+    """Arguments with the numbers after --voxel-um joined by commas: both Z,Y,X and Z Y X are understood."""
+    joined: list[str] = []
+    sizes: list[str] | None = None
+    for argument in arguments:
+        if sizes is not None and argument.replace(".", "", 1).isdigit() and len(sizes) < 3:
+            sizes.append(argument)
+            joined[-1] = ",".join(sizes)
+            continue
+        if sizes == []:
+            sizes = None
+        joined.append(argument)
+        if argument == "--voxel-um":
+            sizes = []
+            joined.append("")
+    return joined
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    _say(text)
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+def main() -> None:
+    """Entry point: exit code 0 fine, 1 our fault, 2 the user's mistake, 3 `verify` found a difference, 130 Ctrl-C."""
+    try:
+        code = app(args=_join_voxel_size(sys.argv[1:]), standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        _fail(error.format_message(), 0)
+    except click.ClickException as error:
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "synimg"
+        _fail(f"{where}: {error.format_message()} ('{where} --help' has an example)", 2)
+    except SynimgError as error:
+        _fail(f"synimg: {error}", 2)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("synimg: stopped; what was finished is kept, the same command goes on from there", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            _fail(f"synimg: the disk is full ({error.filename}); free some space and run the same command again", 2)
+        traceback.print_exc()
+        _fail("synimg: this is our fault; please report the lines above", 1)
+    except Exception:  # the last net: the user gets the trace and a sentence
+        traceback.print_exc()
+        _fail("synimg: this is our fault; please report the lines above", 1)

@@ -1,0 +1,122 @@
+"""Work on blocks: in this process, on a local dask cluster, or on a cluster that runs already."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from synimg.errors import SynimgError
+
+Report = Callable[[str, int, int], None]
+"""Called with (what, done, total) as work goes on."""
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """A report that says nothing."""
+
+
+class Pool:
+    """Where blocks of work run. Make one with `pool`."""
+
+    def __init__(self, client: Any = None) -> None:
+        self._client = client
+
+    def run(
+        self,
+        function: Callable[..., Any],
+        items: Sequence[Any],
+        shared: tuple[Any, ...] = (),
+        what: str = "",
+        report: Report = silent,
+    ) -> Iterator[tuple[int, Any]]:
+        """Yield (index, ``function(item, *shared)``) for every item, in the order of completion.
+
+        Parameters
+        ----------
+        function : callable
+            Importable; its result depends on its arguments alone, and running it twice does no harm.
+        items : sequence
+            One small argument per piece of work.
+        shared : tuple
+            Arguments common to all pieces, sent to every worker once.
+        what : str
+            Name of the work for `report`.
+
+        Raises
+        ------
+        SynimgError
+            If the cluster goes away, or a piece of work kills every worker that tries it.
+        """
+        report(what, 0, len(items))
+        results = self._here(function, items, shared) if self._client is None else self._there(function, items, shared)
+        for done, result in enumerate(results, start=1):
+            report(what, done, len(items))
+            yield result
+
+    @staticmethod
+    def _here(function: Callable[..., Any], items: Sequence[Any], shared: tuple[Any, ...]) -> Iterator[tuple[int, Any]]:
+        for index, item in enumerate(items):
+            yield index, function(item, *shared)
+
+    def _there(
+        self, function: Callable[..., Any], items: Sequence[Any], shared: tuple[Any, ...]
+    ) -> Iterator[tuple[int, Any]]:
+        from distributed import CancelledError, KilledWorker, as_completed
+        from distributed.comm import CommClosedError
+
+        try:
+            sent = [self._client.scatter(argument, broadcast=True, hash=False) for argument in shared]
+            futures = {
+                self._client.submit(function, item, *sent, pure=False): index for index, item in enumerate(items)
+            }
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+                future.release()
+        except KilledWorker as error:
+            raise SynimgError(f"a block of work killed {error.last_worker}: give the workers more memory") from error
+        except (CancelledError, CommClosedError, TimeoutError) as error:
+            raise SynimgError("the dask cluster went away; start it and run the same command again to resume") from error
+
+
+@contextlib.contextmanager
+def pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[Pool]:
+    """A pool of `workers` processes, or the cluster at `scheduler`; one worker means this process.
+
+    Raises
+    ------
+    SynimgError
+        If both are given, `workers` is below 1, or the scheduler cannot be reached.
+    """
+    if workers is not None and scheduler is not None:
+        raise SynimgError("--workers and --scheduler exclude each other; give one of them")
+    if workers is not None and workers < 1:
+        raise SynimgError(f"--workers = {workers}; it takes 1 or more")
+    if scheduler is None and (workers is None or workers == 1):
+        yield Pool()
+        return
+    from distributed import Client
+
+    quiet = logging.CRITICAL
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout=10, set_as_default=False)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise SynimgError(f"no dask scheduler answers at {scheduler} ({error}); check the address") from None
+        with client:
+            yield Pool(client)
+        return
+    from distributed import LocalCluster
+
+    with (
+        LocalCluster(  # type: ignore[no-untyped-call]
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=quiet
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,  # type: ignore[no-untyped-call]
+    ):
+        yield Pool(client)
+
+
+def n_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

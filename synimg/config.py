@@ -1,0 +1,280 @@
+"""The configuration of one animal: what the network is, what it learns, how it is tagged, imaged and recorded.
+
+A TOML file holds it. Every parameter is spelt out once, here or in its family's file, with unit, bounds, default and
+source; `to_toml` writes them out as comments.
+"""
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import pydantic
+from pydantic import Field
+
+from synimg.errors import SynimgError, nearest
+from synimg.family import member, names
+from synimg.model import Model
+
+Positive = Field(gt=0)
+
+
+class Network(Model):
+    """Recurrent network of rate units (MODEL.md 1)."""
+
+    n_units: int = Field(256, ge=16, le=4096, description="units, excitatory and inhibitory")
+    share_excitatory: float = Field(0.8, gt=0, lt=1, description="share of excitatory units (Dale's law)")
+    connection_probability: float = Field(
+        0.25, gt=0, le=1, description="mean probability of a connection; 0.05 to 0.19 in mouse V1 (Ko 2011)"
+    )
+    kernel_width: float = Field(0.35, gt=0, description="sd of the connection's reach, in sides of the sheet of units")
+    spectral_radius: float = Field(1.2, gt=0, lt=3, description="largest modulus of the weight matrix's eigenvalues")
+    dt_ms: float = Field(20.0, gt=0, le=50, description="time step")
+    tau_fast_ms: float = Field(100.0, gt=0, description="time constant of most units")
+    tau_slow_low_ms: float = Field(300.0, gt=0, description="shortest time constant of the slow units")
+    tau_slow_high_ms: float = Field(1000.0, gt=0, description="longest time constant of the slow units")
+    share_slow: float = Field(0.3, ge=0, le=1, description="share of slow units")
+    noise_sd: float = Field(0.05, ge=0, description="private noise of each unit and time step")
+    input_density: float = Field(0.5, gt=0, le=1, description="share of units that an input reaches")
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.dt_ms <= self.tau_fast_ms:
+            raise ValueError(f"dt_ms = {self.dt_ms:g} is longer than tau_fast_ms = {self.tau_fast_ms:g}; take a shorter step")
+        if not self.tau_slow_low_ms <= self.tau_slow_high_ms:
+            raise ValueError(f"tau_slow_low_ms = {self.tau_slow_low_ms:g} is above tau_slow_high_ms; swap them")
+        return self
+
+
+class Training(Model):
+    """The window between pulse and chase, in which all causes act at the same time."""
+
+    window_days: float = Field(1.0, gt=0, le=100, description="time from the pulse to death [days]")
+    n_updates: int = Field(400, ge=1, description="batches of trials in the window")
+    batch: int = Field(32, ge=1, description="trials per batch")
+    readout_learning_rate: float = Field(0.002, gt=0, description="Adam step of the read-out weights")
+    criterion: float = Field(0.9, gt=0, le=1, description="test accuracy that counts as learned")
+    test_every: int = Field(10, ge=1, description="updates between tests")
+    test_trials: int = Field(256, ge=16, description="trials of a test; the same ones every time")
+    learned_threshold_ln: float = Field(
+        0.2, gt=0, description="a synapse is 'learned' if learning moved ln receptors by more than this"
+    )
+    counterfactuals: bool = Field(True, description="run again without each cause, for the causal truth")
+
+
+class Receptors(Model):
+    """Spines and their AMPA receptors at the start of the window, and their turnover."""
+
+    contacts_per_edge: tuple[float, ...] = Field(
+        (0.891, 0.0922, 0.0138, 0.0030),
+        description="probability of 1, 2, ... contacts of a connection (Dorkenwald 2022, Table 1)",
+    )
+    head_volume_small_log10_um3: tuple[float, float] = Field(
+        (-1.42, 0.24), description="mean and sd of the small spine heads' log10 volume (Dorkenwald 2022, Table 2)"
+    )
+    head_volume_large_log10_um3: tuple[float, float] = Field(
+        (-0.77, 0.22), description="mean and sd of the large ones (same table)"
+    )
+    share_large: float = Field(0.23, ge=0, le=1, description="weight of the large ones (same table)")
+    psd_exponent: float = Field(0.74, gt=0, description="slope of ln PSD area on ln head volume (Scholl, ferret V1)")
+    psd_sd_ln: float = Field(0.3, ge=0, description="scatter of ln PSD area around that line")
+    receptors_mean: float = Field(60.0, gt=0, description="mean AMPA receptors per synapse; 20 to 100 (Harris 2012)")
+    exchange_per_day: float = Field(0.333, ge=0, description="receptor exchange rate k; 1/k = 3 days (free parameter)")
+    depression: Literal["reduced_insertion", "label_blind_removal"] = Field(
+        "reduced_insertion", description="how a synapse shrinks; label-blind removal hides it from the ratio"
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.contacts_per_edge or abs(sum(self.contacts_per_edge) - 1) > 1e-6 or min(self.contacts_per_edge) < 0:
+            raise ValueError(f"contacts_per_edge sums to {sum(self.contacts_per_edge):g}; probabilities sum to 1")
+        return self
+
+
+class Volume(Model):
+    """The imaged block."""
+
+    shape_vox: tuple[int, int, int] = Field((48, 512, 512), description="voxels along z, y, x")
+    voxel_um: tuple[float, float, float] = Field((0.2, 0.07, 0.07), description="voxel size along z, y, x [um]")
+    chunk_vox: tuple[int, int, int] = Field((16, 256, 256), description="chunk of the zarr arrays and block of work")
+
+    @pydantic.field_validator("shape_vox", "chunk_vox")
+    @classmethod
+    def _whole(cls, value: tuple[int, int, int]) -> tuple[int, int, int]:
+        if min(value) < 1:
+            raise ValueError("every entry must be 1 voxel or more (z, y, x)")
+        return value
+
+    @pydantic.field_validator("voxel_um")
+    @classmethod
+    def _size(cls, value: tuple[float, float, float]) -> tuple[float, float, float]:
+        if min(value) <= 0 or max(value) > 10:
+            raise ValueError("a voxel size lies above 0 and up to 10 um (z, y, x in micrometres)")
+        return value
+
+    @property
+    def size_um(self) -> tuple[float, float, float]:
+        """Edge lengths of the block [um]."""
+        return tuple(n * s for n, s in zip(self.shape_vox, self.voxel_um, strict=True))  # type: ignore[return-value]
+
+
+class Tissue(Model):
+    """Dendrites and spines in the block."""
+
+    n_imaged_neurons: int = Field(64, ge=1, description="neurons whose dendrites are in the block; of either type")
+    morphologies: tuple[str, ...] = Field(
+        (), description="SWC, ASC or H5 files to import; empty: every dendrite is grown. Paths are relative to this file"
+    )
+    spine_density_per_um: float = Field(1.5, gt=0, le=10, description="spines per um of dendrite (L2/3 and L5: 1 to 2)")
+    segment_um: float = Field(12.0, gt=1, description="mean length of a grown dendrite between branchings")
+    dendrite_radius_um: float = Field(0.4, gt=0.05, le=3, description="radius of grown dendrites (diameter 0.5 to 1.5)")
+    neck_length_um: float = Field(0.7, ge=0, description="mean length of the spine neck, from the dendrite's surface")
+    psd_density_per_um2: float = Field(980.0, gt=0, description="receptors per um^2 of PSD (Tanaka 2005: about 1000)")
+
+
+class Dyes(Model):
+    """Signal in the receptor channels."""
+
+    photons_per_receptor: float = Field(25.0, gt=0, description="mean detected-light photons per labelled receptor")
+    photons_shape: float = Field(4.0, gt=0, description="shape of the Gamma law of one dye's photons (1 / CV^2)")
+    background_photons: float = Field(6.0, ge=0, description="mean background per voxel in the receptor channels")
+    background_cv: float = Field(0.25, ge=0, lt=0.5, description="relative sd of its smooth variation")
+    background_scale_um: float = Field(4.0, gt=0.5, description="distance over which the background varies")
+    pulse_emission_nm: float = Field(671.0, gt=300, lt=1100, description="emission of the pulse dye (JFX673)")
+    chase_emission_nm: float = Field(571.0, gt=300, lt=1100, description="emission of the chase dye (JF552)")
+
+
+class Config(Model):
+    """One animal, from the network to the camera."""
+
+    animal_id: str = Field("mouse01", pattern=r"^[A-Za-z0-9_.-]+$", description="name of the animal")
+    group: str = Field("trained", min_length=1, description="trained, yoked, deprived, naive, ...")
+    seed: int = Field(1, ge=0, lt=2**63, description="the same seed gives the same bytes")
+    network: Network = Field(default_factory=Network)
+    task: member("synimg.phantoms.tasks") = Field({"kind": "cue_accumulation"})  # type: ignore[valid-type]
+    rule: member("synimg.phantoms.rules") = Field({"kind": "eprop"})  # type: ignore[valid-type]
+    homeostasis: member("synimg.phantoms.homeostasis") = Field({"kind": "scaling"})  # type: ignore[valid-type]
+    drift: member("synimg.phantoms.drift") = Field({"kind": "log_ou"})  # type: ignore[valid-type]
+    training: Training = Field(default_factory=Training)
+    receptors: Receptors = Field(default_factory=Receptors)
+    tag: member("synimg.phantoms.tags") = Field({"kind": "surface_pulse_chase"})  # type: ignore[valid-type]
+    volume: Volume = Field(default_factory=Volume)
+    tissue: Tissue = Field(default_factory=Tissue)
+    dyes: Dyes = Field(default_factory=Dyes)
+    identity: member("synimg.phantoms.identity") = Field({"kind": "colour"})  # type: ignore[valid-type]
+    psf: member("synimg.psf") = Field({"kind": "gaussian"})  # type: ignore[valid-type]
+    camera: member("synimg.cameras") = Field({"kind": "scmos"})  # type: ignore[valid-type]
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.tissue.n_imaged_neurons > self.network.n_units:
+            raise ValueError(
+                f"tissue.n_imaged_neurons = {self.tissue.n_imaged_neurons}, but the network has only "
+                f"{self.network.n_units} units; image fewer or enlarge network.n_units"
+            )
+        return self
+
+
+def presets() -> list[str]:
+    """Names of the presets."""
+    return sorted(p.name.removesuffix(".toml") for p in _folder().iterdir() if p.name.endswith(".toml"))
+
+
+def preset(name: str) -> Config:
+    """The configuration of a preset: the defaults with the preset's changes.
+
+    Raises
+    ------
+    SynimgError
+        For an unknown name, with the nearest known one.
+    """
+    if name not in presets():
+        raise SynimgError(f"unknown preset '{name}'; {nearest(name, presets())}")
+    return parse(_folder().joinpath(f"{name}.toml").read_text(encoding="utf-8"), f"preset {name}")
+
+
+def _folder() -> Any:
+    return resources.files("synimg.presets")
+
+
+def parse(text: str, where: str) -> Config:
+    """The configuration in the TOML `text`; `where` begins the sentence of an error."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SynimgError(f"{where}: not valid TOML: {error}") from None
+    return Config.parse(values, where)
+
+
+def load(source: "Config | str | Path") -> Config:
+    """The configuration of a `Config`, of a TOML file, or of a preset's name.
+
+    Paths of morphologies in a file are taken relative to it.
+    """
+    if isinstance(source, Config):
+        return source
+    path = Path(source)
+    if not path.exists() and path.suffix != ".toml":
+        return preset(str(source))
+    if not path.is_file():
+        raise SynimgError(f"{path}: no such configuration; 'synimg new {path}' writes one")
+    try:
+        config = parse(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError:
+        raise SynimgError(f"{path}: not a text file; a configuration is TOML, 'synimg new' writes one") from None
+    files = tuple(str((path.parent / name).resolve()) for name in config.tissue.morphologies)
+    return config.model_copy(update={"tissue": config.tissue.model_copy(update={"morphologies": files})})
+
+
+def to_toml(config: Config, title: str = "") -> str:
+    """The configuration as TOML, each parameter with its meaning, unit and bounds as a comment."""
+    lines = [f"# {title}"] if title else []
+    lines.append("# Each value is followed by its meaning; 'synimg generate FILE --out DIR' makes the data set.")
+    lines += ["", *_fields(config, top=True)]
+    for name in type(config).model_fields:
+        value = getattr(config, name)
+        if isinstance(value, Model):
+            lines += ["", f"[{name}]  # {_headline(value)}", *_fields(value, folder=_families().get(name))]
+    return "\n".join(lines) + "\n"
+
+
+def _families() -> dict[str, str]:
+    """Configuration sections that name a part of a family, with the family's folder."""
+    phantoms = {name: f"synimg.phantoms.{name}s" for name in ("task", "rule", "tag")}
+    kept = {name: f"synimg.phantoms.{name}" for name in ("homeostasis", "drift", "identity")}
+    return phantoms | kept | {"psf": "synimg.psf", "camera": "synimg.cameras"}
+
+
+def _headline(model: Model) -> str:
+    return (type(model).__doc__ or "").strip().splitlines()[0]
+
+
+def _fields(model: Model, top: bool = False, folder: str | None = None) -> list[str]:
+    lines = []
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if isinstance(value, Model):
+            continue
+        comment = field.description or ""
+        if name == "kind" and folder:
+            comment = f"one of {', '.join(names(folder))}"
+        bounds = _bounds(field)
+        lines.append(f"{name} = {_literal(value)}  # {comment}{f' [{bounds}]' if bounds else ''}")
+    return lines
+
+
+def _bounds(field: pydantic.fields.FieldInfo) -> str:
+    signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+    parts = [f"{sign} {getattr(m, key)}" for m in field.metadata for key, sign in signs.items() if hasattr(m, key)]
+    return ", ".join(parts)
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_literal(v) for v in value) + "]"
+    return repr(value)

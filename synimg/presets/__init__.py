@@ -1,0 +1,1 @@
+"""Presets: each file holds the changes to the defaults."""

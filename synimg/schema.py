@@ -1,0 +1,261 @@
+"""Columns of every table: names, types, units and meaning. The public contract between stages and with other labs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from synimg.errors import SynimgError, nearest
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, type (`int64`, `float64`, `string` or `bool`), unit and meaning."""
+
+    name: str
+    type: str
+    unit: str = ""
+    meaning: str = ""
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's name, its columns and the column that identifies a row."""
+
+    name: str
+    key: str
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all columns, in order."""
+        return [c.name for c in self.columns]
+
+
+def _interval(name: str, unit: str, meaning: str) -> tuple[Column, ...]:
+    """Columns of a quantity and of its 95 % interval."""
+    return (
+        Column(name, "float64", unit, meaning),
+        Column(f"{name}_lo", "float64", unit, f"lower end of the 95 % interval of {name}"),
+        Column(f"{name}_hi", "float64", unit, f"upper end of the 95 % interval of {name}"),
+    )
+
+
+POSITION = (
+    Column("z_um", "float64", "um", "position in the image frame, 0 at the centre of voxel 0"),
+    Column("y_um", "float64", "um", "position in the image frame, 0 at the centre of voxel 0"),
+    Column("x_um", "float64", "um", "position in the image frame, 0 at the centre of voxel 0"),
+)
+
+SYNAPSES = Table(
+    "synapses",
+    "synapse_id",
+    (
+        Column("synapse_id", "int64", "", "unique in the animal", required=True),
+        Column("animal_id", "string", "", "the animal; one animal where missing"),
+        Column("group", "string", "", "trained, yoked, deprived, naive, ..."),
+        Column("neuron_id", "int64", "", "postsynaptic parent neuron", required=True),
+        Column("neuron_prob", "float64", "", "probability of that assignment, 0 to 1"),
+        Column("branch_id", "int64", "", "dendritic branch of the parent"),
+        Column("pre_id", "int64", "", "presynaptic neuron where known"),
+        *POSITION,
+        Column("r_old", "float64", "receptors", "receptors that were there before the window", required=True),
+        Column("r_old_se", "float64", "receptors", "standard error of r_old"),
+        Column("r_new", "float64", "receptors", "receptors inserted in the window", required=True),
+        Column("r_new_se", "float64", "receptors", "standard error of r_new"),
+        Column("size", "float64", "um^2", "structural marker (PSD area), where imaged"),
+        Column("size_se", "float64", "um^2", "standard error of size"),
+        Column("eligibility", "float64", "", "activity covariate: pre x post term recorded in the living animal"),
+    ),
+)
+
+SEPARATION = Table(
+    "separation",
+    "synapse_id",
+    (
+        Column("synapse_id", "int64", "", "row of the synapse table", required=True),
+        Column("p_learning", "float64", "", "probability of a change by learning, 1 - lfdr", required=True),
+        Column("lfdr", "float64", "", "local false discovery rate"),
+        Column("p_potentiated", "float64", "", "probability of a growth by learning"),
+        Column("p_depressed", "float64", "", "probability of a shrinkage by learning"),
+        *_interval("delta_learning", "receptors", "change by learning"),
+        *_interval("delta_homeostasis", "receptors", "change by homeostasis"),
+        *_interval("delta_drift", "receptors", "change by drift"),
+    ),
+)
+
+NEURON_RESULT = Table(
+    "neurons",
+    "neuron_id",
+    (
+        Column("neuron_id", "int64", "", "postsynaptic neuron", required=True),
+        *_interval("scale_factor", "", "homeostatic factor, given the reading that was chosen"),
+        Column("common_lo", "float64", "", "scale_factor_lo with the unidentifiable common component included"),
+        Column("common_hi", "float64", "", "scale_factor_hi with the unidentifiable common component included"),
+        Column("n_synapses", "int64", "", "synapses of the neuron in the table"),
+    ),
+)
+
+ANIMAL_RESULT = Table(
+    "animals",
+    "animal_id",
+    (
+        Column("animal_id", "string", "", "the animal", required=True),
+        Column("group", "string", "", "trained, yoked, deprived, naive, ..."),
+        *(
+            column
+            for scale, unit in (("var", "log units"), ("lin", "receptors"))
+            for cause in ("learning", "homeostasis", "drift")
+            for column in _interval(f"{scale}_share_{cause}", "", f"share of {cause} in the variance, in {unit}")
+        ),
+        *_interval("share_learned", "", "share of synapses changed by learning"),
+        Column("identifiable", "bool", "", "whether the split rests on more than an assumption"),
+        Column("why", "string", "", "reason for identifiable"),
+    ),
+)
+
+TRUTH_SYNAPSES = Table(
+    "truth_synapses",
+    "synapse_id",
+    (
+        Column("synapse_id", "int64", "", "contact", required=True),
+        Column("pre_id", "int64", "", "presynaptic neuron", required=True),
+        Column("post_id", "int64", "", "postsynaptic neuron", required=True),
+        Column("edge_id", "int64", "", "connection that the contact belongs to", required=True),
+        Column("branch_id", "int64", "", "dendritic branch of the postsynaptic neuron; null if not imaged"),
+        *POSITION,
+        Column("is_imaged", "bool", "", "whether the contact lies in the image", required=True),
+        Column("head_volume_um3", "float64", "um^3", "volume of the spine head at death"),
+        Column("a_start", "float64", "receptors", "synaptic receptors at the pulse", required=True),
+        Column("a_end", "float64", "receptors", "synaptic receptors at death", required=True),
+        *(
+            Column(name, "float64", unit, f"change by {cause}{scale}", required=True)
+            for prefix, unit, scale in (("", "receptors", ""), ("ln_", "", " of ln receptors"))
+            for cause in ("learning", "homeostasis", "drift")
+            for name in (prefix + cause,)
+        ),
+        Column("formed", "bool", "", "born within the window"),
+        Column("eliminated", "bool", "", "died within the window"),
+        *(
+            Column(f"cf_{cause}", "float64", "receptors", f"a_end minus a_end of the same run without {cause}")
+            for cause in ("learning", "homeostasis", "drift")
+        ),
+        Column("r_old_true", "int64", "receptors", "receptors from before the window"),
+        Column("r_new_true", "int64", "receptors", "receptors inserted in the window"),
+        Column("labelled_old", "int64", "receptors", "receptors that carry the pulse dye"),
+        Column("labelled_new", "int64", "receptors", "receptors that carry the chase dye"),
+        Column("photons_old", "float64", "photons", "expected photons in the pulse channel"),
+        Column("photons_new", "float64", "photons", "expected photons in the chase channel"),
+        Column("is_learned", "bool", "", "class label; its definition is in the table's metadata", required=True),
+    ),
+)
+
+TRUTH_NEURONS = Table(
+    "truth_neurons",
+    "neuron_id",
+    (
+        Column("neuron_id", "int64", "", "neuron", required=True),
+        Column("cell_type", "string", "", "E or I", required=True),
+        Column("soma_z_um", "float64", "um", "soma in the image frame; null if not imaged"),
+        Column("soma_y_um", "float64", "um", "soma in the image frame; null if not imaged"),
+        Column("soma_x_um", "float64", "um", "soma in the image frame; null if not imaged"),
+        Column("barcode", "string", "", "dye expression levels, or the code that is read out"),
+        Column("rate_start", "float64", "a.u.", "mean rate before the window", required=True),
+        Column("rate_end", "float64", "a.u.", "mean rate at death", required=True),
+        Column("scale_factor", "float64", "", "homeostatic factor of the window", required=True),
+        Column("is_imaged", "bool", "", "whether the neuron has a dendrite in the image", required=True),
+    ),
+)
+
+READOUTS = Table(
+    "readouts",
+    "readout_id",
+    (
+        Column("readout_id", "int64", "", "one in-situ label read-out", required=True),
+        *POSITION,
+        Column("neuron_id", "int64", "", "parent neuron as read, with errors", required=True),
+        Column("error_rate", "float64", "", "stated probability that a read-out names a wrong neuron"),
+    ),
+)
+
+SWC_TYPE = {"soma": 1, "axon": 2, "dendrite": 3, "apical": 4}
+
+
+def check(frame: pd.DataFrame, table: Table, where: str) -> pd.DataFrame:
+    """The `frame` with the types of `table`, its known columns first, unknown columns kept behind.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A table from a file or from a user.
+    table : Table
+        What it should be.
+    where : str
+        File or argument that an error names.
+
+    Raises
+    ------
+    SynimgError
+        For a missing column, a wrong type, duplicate ids, NaN or negative receptors, probabilities out of 0 to 1.
+    """
+    known = [c for c in table.columns if c.name in frame.columns]
+    for column in table.columns:
+        if column.required and column.name not in frame.columns:
+            others = [str(name) for name in frame.columns if name not in table.names]
+            hint = nearest(column.name, others) if others else f"found: {', '.join(map(str, frame.columns))}"
+            raise SynimgError(f"{where}: required column '{column.name}' is missing; {hint}")
+    cast = pd.DataFrame({c.name: _cast(frame[c.name], c, where) for c in known}, index=frame.index)
+    key = cast[table.key]
+    if key.duplicated().any():
+        raise SynimgError(f"{where}: {table.key} {key[key.duplicated()].iloc[0]} occurs more than once; ids are unique")
+    _check_ranges(cast, where)
+    extra = [name for name in frame.columns if name not in table.names]
+    return pd.concat([cast, frame[extra]], axis=1).reset_index(drop=True)
+
+
+def _cast(values: pd.Series, column: Column, where: str) -> pd.Series:
+    """`values` as the type of `column`; nulls are kept where the column may have them."""
+    if column.type == "string":
+        return values.astype("string")
+    if column.type == "bool":
+        if not (pd.api.types.is_bool_dtype(values) or values.dropna().isin([True, False]).all()):
+            raise SynimgError(f"{where}: column '{column.name}' holds {values.iloc[0]!r}; it takes true or false")
+        return values.astype("bool" if column.required else "boolean")
+    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+        numbers = pd.to_numeric(values, errors="coerce")
+        bad = np.flatnonzero((numbers.isna() & values.notna()).to_numpy())
+        row = int(bad[0]) if bad.size else 0
+        if bad.size or not values.isna().all():
+            unit = f" [{column.unit}]" if column.unit else ""
+            raise SynimgError(
+                f"{where}: column '{column.name}' is {values.dtype}, row {row} holds {values.iloc[row]!r}; "
+                f"it takes numbers ({column.type}){unit}"
+            )
+        values = numbers
+    if column.required and values.isna().any():
+        row = int(np.argmax(values.isna().to_numpy()))
+        raise SynimgError(f"{where}: column '{column.name}' is empty or NaN in row {row}; drop such rows first")
+    if column.type == "int64":
+        numbers = values.astype("Float64")
+        if ((numbers % 1) != 0).fillna(False).any():
+            row = int(np.argmax(((numbers % 1) != 0).fillna(False).to_numpy()))
+            raise SynimgError(f"{where}: column '{column.name}' = {values.iloc[row]} in row {row}; it takes whole numbers")
+        return values.astype("int64" if column.required else "Int64")
+    return values.astype("float64")
+
+
+def _check_ranges(frame: pd.DataFrame, where: str) -> None:
+    """Refuse receptors, standard errors and probabilities that cannot be."""
+    for name in ("r_old", "r_new", "r_old_se", "r_new_se", "size", "size_se", "neuron_prob", "p_learning", "lfdr"):
+        if name not in frame.columns:
+            continue
+        values = frame[name].to_numpy(dtype=float)
+        top = 1.0 + 1e-9 if name in {"neuron_prob", "p_learning", "lfdr"} else np.inf
+        bad = (values < 0) | (values > top) | np.isinf(values)
+        if bad.any():
+            row = int(np.argmax(bad))
+            right = "0 to 1" if np.isfinite(top) else "finite numbers of 0 or more"
+            raise SynimgError(f"{where}: column '{name}' = {values[row]:g} in row {row}; it takes {right}")

@@ -1,0 +1,239 @@
+"""The data set folder of one animal: stages that are whole or absent, each file with its checksum."""
+
+import contextlib
+import json
+import platform
+import shutil
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from synimg import schema
+from synimg.config import Config
+from synimg.errors import SynimgError
+from synimg.store.atomic import disk_errors, read_json, sha256, write_json
+
+INDEX = "dataset.json"
+PARTIAL = ".partial"
+
+
+class Dataset:
+    """A data set folder. Make one with `Dataset.create`, open one with `Dataset.open`.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    index : dict
+        Contents of ``dataset.json``: schema version, configuration, seed, software, stages with checksums.
+    """
+
+    def __init__(self, path: Path, index: dict[str, Any]) -> None:
+        self.path = path
+        self.index = index
+
+    @classmethod
+    def create(cls, path: str | Path, config: Config) -> "Dataset":
+        """A new data set at `path`, or the one that is there already if its configuration is the same.
+
+        Raises
+        ------
+        SynimgError
+            If the folder holds something else, or a data set with another configuration.
+        """
+        path = Path(path)
+        wanted = json.loads(config.model_dump_json())
+        if (path / INDEX).exists():
+            dataset = cls.open(path)
+            difference = _difference(dataset.index["config"], wanted)
+            if difference:
+                raise SynimgError(f"{path}: holds a data set with another configuration ({difference}); choose another --out")
+            return dataset
+        if path.exists() and not path.is_dir():
+            raise SynimgError(f"{path}: a file is there; --out takes a new or empty folder")
+        if path.is_dir() and any(path.iterdir()):
+            raise SynimgError(f"{path}: the folder holds something else; --out takes a new or empty folder")
+        dataset = cls(
+            path,
+            {
+                "synimg_schema": schema.SCHEMA_VERSION,
+                "animal_id": config.animal_id,
+                "group": config.group,
+                "seed": config.seed,
+                "config": wanted,
+                "software": _software(),
+                "stages": {},
+            },
+        )
+        dataset._save()
+        return dataset
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Dataset":
+        """The data set at `path`.
+
+        Raises
+        ------
+        SynimgError
+            If there is none, or it was written with a newer schema.
+        """
+        path = Path(path)
+        if not path.is_dir():
+            raise SynimgError(f"{path}: no such folder; a data set is a folder with {INDEX}, made by 'synimg generate'")
+        if not (path / INDEX).is_file():
+            raise SynimgError(f"{path}: not a data set ({INDEX} is missing); 'synimg generate' makes one")
+        index = read_json(path / INDEX)
+        version = index.get("synimg_schema") if isinstance(index, dict) else None
+        if not isinstance(version, int):
+            raise SynimgError(f"{path / INDEX}: no schema version in it; it is damaged or something else")
+        if version > schema.SCHEMA_VERSION:
+            raise SynimgError(
+                f"{path}: written with schema {version}, this synimg reads up to {schema.SCHEMA_VERSION}; update synimg"
+            )
+        return cls(path, index)
+
+    @property
+    def config(self) -> Config:
+        """The configuration that the data set was generated with."""
+        return Config.parse(self.index["config"], str(self.path / INDEX))
+
+    @property
+    def image(self) -> Path:
+        """The OME-Zarr image."""
+        return self.path / "image.ome.zarr"
+
+    def run(self, name: str) -> Path:
+        """Folder of the analysis run `name`."""
+        return self.path / "analysis" / name
+
+    def is_done(self, stage: str) -> bool:
+        """Whether `stage` has been completed."""
+        return stage in self.index["stages"]
+
+    def require(self, stage: str, command: str) -> None:
+        """Refuse to go on if `stage` is not done; `command` is what would do it."""
+        if not self.is_done(stage):
+            raise SynimgError(f"{self.path}: {stage} is not done yet; run '{command}' first")
+
+    @contextlib.contextmanager
+    def stage(self, name: str, notes: dict[str, Any] | None = None, resumes: bool = False) -> Iterator[Path]:
+        """A scratch folder for the files of a stage; when the block ends well they move into place.
+
+        Parameters
+        ----------
+        name : str
+            Of the stage, such as ``"image"`` or ``"default/measure"``.
+        notes : dict, optional
+            Facts kept with the stage, such as its settings.
+        resumes : bool
+            Keep the scratch folder when the block is interrupted, for the next call to go on with.
+
+        Notes
+        -----
+        Files keep their relative paths. They are renamed one by one and only then entered into ``dataset.json``: a
+        crash in between leaves a stage that counts as not done.
+        """
+        scratch = self.path / PARTIAL / name.replace("/", "-")
+        with disk_errors(self.path):
+            if not resumes:
+                shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir(parents=True, exist_ok=True)
+            try:
+                yield scratch
+            except BaseException:
+                if not resumes:
+                    shutil.rmtree(scratch, ignore_errors=True)
+                    self._sweep()
+                raise
+            journal = read_journal(scratch)
+            (scratch / JOURNAL).unlink(missing_ok=True)
+            files = sorted(p for p in scratch.rglob("*") if p.is_file())
+            sums = {str(p.relative_to(scratch)): journal.get(str(p.relative_to(scratch))) or sha256(p) for p in files}
+            for child in sorted(scratch.iterdir()):
+                _move(child, self.path / child.name)
+            shutil.rmtree(scratch)
+            self._sweep()
+        self.index["stages"][name] = {"notes": notes or {}, "files": sums}
+        self._save()
+
+    def drop(self, *stages: str) -> None:
+        """Forget stages whose input has changed, and remove their files."""
+        for stage in stages:
+            entry = self.index["stages"].pop(stage, None)
+            for file in entry["files"] if entry else ():
+                (self.path / file).unlink(missing_ok=True)
+        self._save()
+
+    def verify(self) -> list[str]:
+        """What differs from the checksums, one line per file; empty if every byte is right."""
+        problems = []
+        for stage, entry in self.index["stages"].items():
+            for name, expected in entry["files"].items():
+                file = self.path / name
+                if not file.is_file():
+                    problems.append(f"{name}: missing (stage {stage})")
+                elif sha256(file) != expected:
+                    problems.append(f"{name}: altered (stage {stage})")
+        return problems
+
+    def _sweep(self) -> None:
+        with contextlib.suppress(OSError):  # another stage's scratch folder may still lie there
+            (self.path / PARTIAL).rmdir()
+
+    def _save(self) -> None:
+        write_json(self.path / INDEX, self.index)
+
+
+JOURNAL = "journal.jsonl"
+
+
+def read_journal(scratch: Path) -> dict[str, str]:
+    """Checksums of the files that an interrupted stage had finished; a half-written last line is left out."""
+    file = scratch / JOURNAL
+    done: dict[str, str] = {}
+    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
+        with contextlib.suppress(ValueError):
+            done.update(json.loads(line))
+    return done
+
+
+def append_journal(scratch: Path, sums: dict[str, str]) -> None:
+    """Note files that are finished."""
+    with (scratch / JOURNAL).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(sums) + "\n")
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move a file, or the files of a folder one by one into a folder that may exist; images move as a whole."""
+    if source.is_file() or not target.exists() or source.name.endswith(".zarr"):
+        if target.is_dir():
+            shutil.rmtree(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+        return
+    for child in sorted(source.iterdir()):
+        _move(child, target / child.name)
+
+
+def _difference(there: dict[str, Any], here: dict[str, Any], path: str = "") -> str:
+    """The first entry in which two configurations differ, or an empty text."""
+    for key in sorted({*there, *here}):
+        name = f"{path}{key}"
+        old, new = there.get(key), here.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            inner = _difference(old, new, f"{name}.")
+            if inner:
+                return inner
+        elif old != new:
+            return f"{name} is {old!r} there and {new!r} here"
+    return ""
+
+
+def _software() -> dict[str, str]:
+    packages = ("synimg", "numpy", "scipy", "numba", "zarr", "dask", "pyarrow", "pandas")
+    found = {"python": platform.python_version()}
+    for name in packages:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found

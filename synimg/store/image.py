@@ -1,0 +1,227 @@
+"""Images on disk: OME-Zarr 0.5, written block by block, every chunk with a checksum inside and one outside."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec, Crc32cCodec
+
+from synimg.errors import SynimgError
+from synimg.store.atomic import disk_errors, read_json, sha256
+
+Box = tuple[tuple[int, int, int], tuple[int, int, int]]
+"""First voxel and shape of a block (z, y, x)."""
+
+LEVELS = 3
+
+
+def blocks(shape: tuple[int, int, int], chunk: tuple[int, int, int]) -> list[Box]:
+    """Boxes of size `chunk` that tile `shape`, in C order, cut at the far faces."""
+    boxes = []
+    for z in range(0, shape[0], chunk[0]):
+        for y in range(0, shape[1], chunk[1]):
+            for x in range(0, shape[2], chunk[2]):
+                start = (z, y, x)
+                size = tuple(min(c, n - s) for c, n, s in zip(chunk, shape, start, strict=True))
+                boxes.append((start, size))
+    return boxes  # type: ignore[return-value]
+
+
+def level_shape(shape: tuple[int, int, int], level: int) -> tuple[int, int, int]:
+    """Shape of pyramid level `level`: y and x halved at each step, z kept (it is the coarse axis)."""
+    return shape[0], -(-shape[1] // 2**level), -(-shape[2] // 2**level)
+
+
+def create_image(
+    path: Path,
+    shape: tuple[int, int, int],
+    chunk: tuple[int, int, int],
+    voxel_um: tuple[float, float, float],
+    channels: list[dict[str, Any]],
+    acquisition: dict[str, Any],
+) -> None:
+    """Create an empty multiscale image with label images `neurons` and `synapses`, valid OME-Zarr 0.5.
+
+    Parameters
+    ----------
+    path : Path
+        Folder to create, ``*.ome.zarr``; an image that is there already is opened and completed.
+    shape, chunk : tuple of int
+        Voxels (z, y, x) of the image and of a chunk.
+    voxel_um : tuple of float
+        Voxel size [um].
+    channels : list of dict
+        Each with ``name``, ``color`` (hex) and ``window`` (low, high grey level to show).
+    acquisition : dict
+        What the experimenter knows about the recording; kept under the attribute ``synimg``.
+    """
+    with disk_errors(path):
+        group = zarr.open_group(path, mode="a", zarr_format=3)
+        name = path.name.removesuffix(".ome.zarr")
+        group.attrs["ome"] = {
+            "version": "0.5",
+            "multiscales": [_multiscale(name, shape, voxel_um, with_channel=True)],
+            "omero": {"channels": [_omero(c) for c in channels], "rdefs": {"model": "color"}},
+        }
+        group.attrs["synimg"] = acquisition
+        for level in range(LEVELS):
+            _array(group, str(level), (len(channels), *level_shape(shape, level)), (1, *chunk), np.uint16, "czyx")
+        labels = group.require_group("labels")
+        labels.attrs["ome"] = {"version": "0.5", "labels": ["neurons", "synapses"]}
+        for label in ("neurons", "synapses"):
+            one = labels.require_group(label)
+            one.attrs["ome"] = {
+                "version": "0.5",
+                "multiscales": [_multiscale(label, shape, voxel_um, with_channel=False)],
+                "image-label": {"source": {"image": "../../"}},
+            }
+            for level in range(LEVELS):
+                _array(one, str(level), level_shape(shape, level), chunk, np.uint32, "zyx")
+
+
+def _array(group: Any, name: str, shape: tuple[int, ...], chunk: tuple[int, ...], dtype: Any, axes: str) -> None:
+    if name in group:
+        return
+    group.create_array(
+        name,
+        shape=shape,
+        chunks=chunk,
+        dtype=dtype,
+        fill_value=0,
+        dimension_names=list(axes),
+        # the checksum sits inside the chunk, so that a flipped byte is an error at reading and never data
+        compressors=[BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec()],
+    )
+
+
+def _multiscale(
+    name: str, shape: tuple[int, int, int], voxel_um: tuple[float, float, float], with_channel: bool
+) -> dict[str, Any]:
+    axes: list[dict[str, str]] = [{"name": a, "type": "space", "unit": "micrometer"} for a in "zyx"]
+    datasets = []
+    for level in range(LEVELS):
+        size = level_shape(shape, level)
+        factor = [2**level if n > 1 else 1 for n in (1, *size[1:])]
+        scale = [v * f for v, f in zip(voxel_um, factor, strict=True)]
+        shift = [v * (f - 1) / 2 for v, f in zip(voxel_um, factor, strict=True)]
+        lead: tuple[list[float], list[float]] = ([1.0], [0.0]) if with_channel else ([], [])
+        datasets.append(
+            {
+                "path": str(level),
+                "coordinateTransformations": [
+                    {"type": "scale", "scale": lead[0] + scale},
+                    {"type": "translation", "translation": lead[1] + shift},
+                ],
+            }
+        )
+    if with_channel:
+        axes = [{"name": "c", "type": "channel"}, *axes]
+    return {"name": name, "axes": axes, "datasets": datasets, "type": "mean" if with_channel else "nearest"}
+
+
+def _omero(channel: dict[str, Any]) -> dict[str, Any]:
+    low, high = channel["window"]
+    window = {"min": 0, "max": 65535, "start": low, "end": high}
+    return {"label": channel["name"], "color": channel["color"], "active": True, "window": window}
+
+
+def write_block(path: Path, array: str, box: Box, values: NDArray[Any]) -> dict[str, str]:
+    """Write a chunk-aligned block (all channels) into `array`; return the checksums of the files it became.
+
+    Parameters
+    ----------
+    path : Path
+        The ``*.ome.zarr`` folder.
+    array : str
+        Path of the array in it, such as ``"0"`` or ``"labels/neurons/0"``.
+    box : Box
+        Where; its start lies on a chunk border.
+    values : (c, z, y, x) or (z, y, x) ndarray
+        What.
+    """
+    with disk_errors(path):
+        # a chunk of zeros is written too: an absent file must always mean a missing chunk
+        target = zarr.open_array(path / array, mode="r+", config={"write_empty_chunks": True})
+        where = tuple(slice(s, s + n) for s, n in zip(*box, strict=True))
+        target[(slice(None), *where) if values.ndim == 4 else where] = values
+    return {str(file.relative_to(path)): sha256(file) for file in chunk_files(path, array, box)}
+
+
+def chunk_files(path: Path, array: str, box: Box) -> Iterator[Path]:
+    """Files of the chunks that `box` fills in `array`."""
+    spec = read_json(path / array / "zarr.json")
+    chunk = spec["chunk_grid"]["configuration"]["chunk_shape"]
+    index = [str(s // c) for s, c in zip(box[0], chunk[-3:], strict=True)]
+    lead = [[str(c)] for c in range(spec["shape"][0])] if len(chunk) == 4 else [[]]
+    for first in lead:
+        yield path.joinpath(array, "c", *first, *index)
+
+
+def read_block(path: Path, array: str, box: Box | None = None, channels: Any = slice(None)) -> NDArray[Any]:
+    """The voxels of a box (or of the whole array), of the given channels.
+
+    Raises
+    ------
+    SynimgError
+        If a chunk is missing, truncated or altered; the sentence names the region.
+    """
+    source = open_array(path, array)
+    start, size = box or ((0, 0, 0), tuple(source.shape[-3:]))
+    where = tuple(slice(s, s + n) for s, n in zip(start, size, strict=True))
+    region = ", ".join(f"{a} {w.start}:{w.stop}" for a, w in zip("zyx", where, strict=True))
+    _refuse_missing(path, array, source, where, range(source.shape[0])[channels] if source.ndim == 4 else None)
+    try:
+        values: NDArray[Any] = source[(channels, *where) if source.ndim == 4 else where]
+    except (ValueError, RuntimeError, OSError) as error:
+        raise SynimgError(
+            f"{path}/{array}: a chunk in {region} is truncated or altered ({str(error).splitlines()[0]}); "
+            "'synimg verify' names the file"
+        ) from None
+    return values
+
+
+def _refuse_missing(path: Path, array: str, source: Any, where: tuple[slice, ...], channels: Any) -> None:
+    """Refuse a region with a chunk that has no file: zarr itself would read it as zeros."""
+    if source.metadata.chunk_key_encoding.name != "default":
+        return
+    spans = [range(w.start // c, -(-w.stop // c)) for w, c in zip(where, source.chunks[-3:], strict=True)]
+    lead = [(c,) for c in ([channels] if isinstance(channels, int) else channels)] if channels is not None else [()]
+    for index in itertools.product(lead, *spans):
+        file = path.joinpath(array, "c", *(str(i) for i in (*index[0], *index[1:])))
+        if not file.is_file():
+            raise SynimgError(f"{file}: a chunk is missing; run 'synimg generate' again to render it")
+
+
+def open_array(path: Path, array: str = "0") -> Any:
+    """The zarr array `array` of an image, for lazy reading.
+
+    Raises
+    ------
+    SynimgError
+        If there is none.
+    """
+    try:
+        return zarr.open_array(path / array, mode="r")
+    except (FileNotFoundError, KeyError, ValueError, TypeError, json.JSONDecodeError) as error:
+        raise SynimgError(f"{path}: no readable OME-Zarr image there ({str(error).splitlines()[0]})") from None
+
+
+def image_attributes(path: Path) -> dict[str, Any]:
+    """The attributes ``ome`` and ``synimg`` of an OME-Zarr image.
+
+    Raises
+    ------
+    SynimgError
+        If the folder holds no OME-Zarr image.
+    """
+    if not (path / "zarr.json").is_file():
+        raise SynimgError(f"{path}: no OME-Zarr 0.5 image there (zarr.json is missing)")
+    attributes: dict[str, Any] = read_json(path / "zarr.json").get("attributes", {})
+    if "ome" not in attributes:
+        raise SynimgError(f"{path}: a zarr group, but not an OME-Zarr 0.5 image (no 'ome' attribute)")
+    return attributes

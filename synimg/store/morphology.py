@@ -1,0 +1,70 @@
+"""Neuron morphologies: SWC, Neurolucida ASC and H5 in, SWC out."""
+
+from pathlib import Path
+
+import morphio
+import numpy as np
+from numpy.typing import NDArray
+
+from synimg.errors import SynimgError
+from synimg.store.atomic import write_text
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+TreeArrays = tuple[Floats, Floats, Ints, Ints]
+"""points_um (n, 3) z, y, x; radius_um (n,); parent (n,); swc_type (n,)."""
+
+
+def read_tree_arrays(path: Path) -> TreeArrays:
+    """The tree in a morphology file: points (z, y, x), radii, parents and types, the soma as the root.
+
+    Raises
+    ------
+    SynimgError
+        If the file is missing, of another kind or damaged, has no soma or no dendrite, or a radius that is not positive.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in {".swc", ".asc", ".h5"}:
+        raise SynimgError(f"{path}: a morphology is an .swc, .asc (Neurolucida) or .h5 file")
+    if not path.is_file():
+        raise SynimgError(f"{path}: no such morphology file")
+    collector = morphio.WarningHandlerCollector()
+    try:
+        cell = morphio.Morphology(str(path), warning_handler=collector)
+    except (morphio.MorphioError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise SynimgError(f"{path}: not readable as a morphology ({reason[:200]})") from None
+    if len(cell.soma.points) == 0:
+        raise SynimgError(f"{path}: has no soma; a tree needs one as its root")
+    points, radii, parents, kinds = [cell.soma.center], [max(cell.soma.max_distance, 1.0)], [-1], [1]
+    last: dict[int, int] = {}
+    for section in cell.iter():
+        at = 0 if section.is_root else last[section.parent.id]
+        begin = 0 if section.is_root else 1  # a section repeats its parent's last point
+        for point, diameter in zip(section.points[begin:], section.diameters[begin:], strict=True):
+            points.append(point)
+            radii.append(0.5 * diameter)
+            parents.append(at)
+            kinds.append(int(section.type))
+            at = len(points) - 1
+        last[section.id] = at
+    xyz, radius = np.array(points, dtype=np.float64), np.array(radii, dtype=np.float64)
+    swc_type = np.array(kinds, dtype=np.int64)
+    if not np.isfinite(xyz).all():
+        raise SynimgError(f"{path}: a coordinate is not a number; every point needs finite x, y, z in um")
+    if not (radius > 0).all():
+        where = int(np.argmax(~(radius > 0)))
+        raise SynimgError(f"{path}: the radius at x, y, z = {xyz[where].round(2).tolist()} is {radius[where]:g}; it must be above 0")
+    if not (swc_type >= 3).any():
+        raise SynimgError(f"{path}: has no dendrite (SWC type 3 or 4), so it cannot carry spines")
+    return np.ascontiguousarray(xyz[:, ::-1]), radius, np.array(parents, dtype=np.int64), swc_type
+
+
+def write_swc(path: Path, points_um: Floats, radius_um: Floats, parent: Ints, swc_type: Ints) -> None:
+    """Write a tree as SWC (x, y, z in um; ids from 1), whole or not at all."""
+    lines = ["# id type x y z radius parent; um"]
+    for i in range(parent.size):
+        z, y, x = points_um[i]
+        up = -1 if parent[i] < 0 else parent[i] + 1
+        lines.append(f"{i + 1} {swc_type[i]} {x:.4f} {y:.4f} {z:.4f} {radius_um[i]:.4f} {up}")
+    write_text(path, "\n".join(lines) + "\n")

@@ -1,0 +1,1 @@
+"""Looking at data sets: napari layers, figures, and the HTML report. Only this folder knows napari."""
