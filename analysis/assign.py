@@ -1,15 +1,24 @@
-"""The parent neuron of a synapse, from the dyes at its place or from label read-outs, with a probability."""
+"""The parent neuron of a synapse, from the dyes around it or from label read-outs, with a probability.
+
+Two things are told apart and then combined: the colour of the spine head itself, and which neurons have a dendrite near
+enough to carry it, read from the colours of the dendrites.
+"""
 
 import numba as nb
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import ndimage, sparse
 from scipy.spatial import cKDTree
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 OUTLIER_SHARE = 0.02
 MODEL_ERROR = 0.08
+HEAD_OFFSET_UM = 0.15  # from the synapse's disc to the middle of its spine head
+REACH_UM = 1.1  # from a synapse to the surface of its dendrite: neck and head; falls off over REACH_SD_UM beyond
+REACH_SD_UM = 0.45
+LEAST_PIECE = 10  # voxels of one label nearby that make a piece of a neuron
 
 
 def read_colours(dyes: Floats, variance: Floats, points_vox: Floats, sigma_vox: Floats) -> tuple[Floats, Floats]:
@@ -71,8 +80,25 @@ def _blobs(dyes: Floats, variance: Floats, points: Floats, widths: Floats) -> tu
     return value, error
 
 
-def decode(colours: Floats, colours_se: Floats, codebook: Floats, expression_cv: float) -> tuple[Ints, Floats]:
-    """Row (n,) of the code book that explains each colour best, and the probability (n,) that it is right.
+def head_colours(
+    dyes: Floats, variance: Floats, points_vox: Floats, sigma_vox: Floats, voxel_um: Floats
+) -> tuple[Floats, Floats]:
+    """Dye signal (n, c) of the spine head at each synapse, and its standard error.
+
+    The head lies beside the synapse in an unknown direction: of places around it, the clearest blob is taken.
+    """
+    angles = np.arange(8) * np.pi / 4
+    ring = np.column_stack([np.zeros(8), np.sin(angles), np.cos(angles)])
+    around = np.vstack([np.zeros((1, 3)), ring, [[1.0, 0, 0], [-1.0, 0, 0]]]) * HEAD_OFFSET_UM / voxel_um
+    values, errors = zip(*(read_colours(dyes, variance, points_vox + step, sigma_vox) for step in around), strict=True)
+    value, error = np.array(values), np.array(errors)
+    best = (np.maximum(value, 0.0) / error).sum(axis=2).argmax(axis=0)
+    rows = np.arange(len(points_vox))
+    return value[best, rows], error[best, rows]
+
+
+def colour_log_likelihood(colours: Floats, colours_se: Floats, codebook: Floats, expression_cv: float) -> Floats:
+    """Log likelihood (n, m) of each colour under each neuron's code.
 
     Parameters
     ----------
@@ -86,28 +112,92 @@ def decode(colours: Floats, colours_se: Floats, codebook: Floats, expression_cv:
     Notes
     -----
     Normal errors of the signal (photons) and in proportion to it (expression twice, and what the blob model
-    misses); the unknown amount of cytosol is fitted for every neuron. A share of colours (mixtures of neighbours)
-    fits no neuron: it flattens the posterior where nothing fits well.
+    misses); the unknown amount of cytosol is fitted for every neuron.
     """
     relative = np.sqrt(2.0 * expression_cv**2 + MODEL_ERROR**2)
+    floor = 0.03 * np.linalg.norm(colours, axis=1, keepdims=True) + 1e-9
+    scale = np.linalg.norm(colours, axis=1, keepdims=True) + 1e-9
     log_likelihood = np.empty((len(colours), len(codebook)))
     for j, code in enumerate(codebook):
-        weight = 1.0 / colours_se**2
-        amount = np.maximum((weight * colours * code).sum(1) / (weight * code**2).sum(1), 1e-9)
-        for _ in range(3):
-            variance = colours_se**2 + (relative * amount[:, None] * code) ** 2
-            amount = np.maximum((colours * code / variance).sum(1) / (code**2 / variance).sum(1), 1e-9)
-        variance = colours_se**2 + (relative * amount[:, None] * code) ** 2
-        off = colours - amount[:, None] * code
-        # densities of ratios to the brightness, which is common to all neurons
-        scale = np.linalg.norm(colours, axis=1) + 1e-9
-        log_likelihood[:, j] = -0.5 * (off**2 / variance + np.log(2 * np.pi * variance / scale[:, None] ** 2)).sum(1)
-    top = log_likelihood.max(axis=1, keepdims=True)
-    likelihood = np.exp(log_likelihood - top) * (1.0 - OUTLIER_SHARE)
-    stray = OUTLIER_SHARE * np.exp(np.clip(-top[:, 0], -700, 50))
-    best = log_likelihood.argmax(axis=1)
-    probability = likelihood.max(axis=1) / (likelihood.sum(axis=1) + stray * len(codebook))
-    return best, np.clip(probability, 1.0 / len(codebook), 1.0)
+        unit = code / np.linalg.norm(code)
+        amount = np.maximum((colours * unit).sum(1, keepdims=True), 1e-9)
+        for _ in range(2):
+            variance = colours_se**2 + (relative * amount * unit) ** 2 + floor**2
+            amount = np.maximum(
+                (colours * unit / variance).sum(1, keepdims=True) / (unit**2 / variance).sum(1, keepdims=True), 1e-9
+            )
+        off = colours - amount * unit
+        log_likelihood[:, j] = -0.5 * (off**2 / variance + np.log(variance / scale**2)).sum(1)
+    return log_likelihood
+
+
+def trace_neurons(
+    dyes: Floats, sigma_vox: Floats, voxel_um: Floats, codebook: Floats, expression_cv: float
+) -> tuple[Floats, Ints]:
+    """Places (n, 3) [um] in a block that hold cytosol, and the row (n,) of the code book that each belongs to.
+
+    Notes
+    -----
+    Bright places of the dye image are decoded by their colour; the evidence is averaged over what is bright within
+    0.35 um, so that a dendrite outvotes the mixtures along its border; small islands are dropped.
+    """
+    smooth = np.array([ndimage.gaussian_filter(dye, [0.5, 1.0, 1.0]) for dye in dyes])[:, :, ::2, ::2]
+    dark = np.array([np.percentile(dye, 20) for dye in smooth])
+    smooth -= dark[:, None, None, None]
+    total = smooth.sum(axis=0)
+    bright = total > 0.15 * np.percentile(total, 99.0)
+    peak = ndimage.maximum_filter(total, size=(3, 7, 7))
+    mask = bright & (total > 0.35 * peak)
+    places = np.argwhere(mask)
+    if not len(places):
+        return np.zeros((0, 3)), np.zeros(0, np.int64)
+    colours = smooth[:, mask].T
+    noise = np.sqrt(np.maximum(colours, 0.0) + dark + 3.0) * 0.2
+    evidence = np.clip(colour_log_likelihood(colours, noise, codebook, expression_cv), -40.0, None)
+    points = places * np.array([1.0, 2.0, 2.0]) * voxel_um
+    pairs = cKDTree(points).query_pairs(0.35, output_type="ndarray")
+    n = len(points)
+    ones = np.ones(len(pairs))
+    near = sparse.coo_matrix((ones, (pairs[:, 0], pairs[:, 1])), shape=(n, n)).tocsr()
+    near = near + near.T + sparse.identity(n, format="csr")
+    mean = (near @ evidence) / np.asarray(near.sum(axis=1))
+    label = mean.argmax(axis=1)
+    same = sparse.coo_matrix(((label[pairs[:, 0]] == label[pairs[:, 1]]).astype(float), (pairs[:, 0], pairs[:, 1])), (n, n))
+    same = (same + same.T).tocsr()
+    solid = np.asarray(same.sum(axis=1)).ravel() >= LEAST_PIECE
+    return points[solid], label[solid]
+
+
+def parents(
+    log_likelihood: Floats, points_um: Floats, traced_um: Floats, traced_row: Ints
+) -> tuple[Ints, Floats]:
+    """Row (n,) of the code book of each synapse's parent, and the probability (n,) that it is right.
+
+    Parameters
+    ----------
+    log_likelihood : (n, m) ndarray
+        Of the head's colour under each neuron (`colour_log_likelihood`).
+    points_um : (n, 3) ndarray
+        Synapses.
+    traced_um, traced_row : (k, 3) and (k,) ndarray
+        What the block holds of which neuron (`trace_neurons`).
+
+    Notes
+    -----
+    The prior of a neuron falls off with the distance from the synapse to its nearest traced piece beyond what a spine
+    reaches. A share of heads has a colour that tells nothing (mixtures), which the likelihood allows for.
+    """
+    n, m = log_likelihood.shape
+    log_prior = np.full((n, m), -12.0)
+    for row in np.unique(traced_row):
+        distance, _ = cKDTree(traced_um[traced_row == row]).query(points_um, distance_upper_bound=5.0)
+        beyond = np.maximum(np.minimum(distance, 5.0) - REACH_UM, 0.0)
+        log_prior[:, row] = np.maximum(-0.5 * (beyond / REACH_SD_UM) ** 2, -12.0)
+    colour = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
+    colour = (1.0 - OUTLIER_SHARE) * colour / colour.sum(axis=1, keepdims=True) + OUTLIER_SHARE / m
+    posterior = colour * np.exp(log_prior)
+    posterior /= posterior.sum(axis=1, keepdims=True)
+    return posterior.argmax(axis=1), posterior.max(axis=1)
 
 
 def nearest_readout(points_um: Floats, readouts: pd.DataFrame, gate_um: float) -> tuple[Ints, Floats]:

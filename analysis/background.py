@@ -19,7 +19,7 @@ def smooth_background(electrons: Floats, sigma_vox: Floats, read_noise: float, n
     read_noise : float
         Read noise [electrons].
     n_rounds : int
-        Rounds of clipping at +2.5 and -4 standard deviations of a voxel smoothed a little.
+        Rounds of clipping at +3 and -4 standard deviations of a voxel smoothed a little.
 
     Notes
     -----
@@ -33,7 +33,7 @@ def smooth_background(electrons: Floats, sigma_vox: Floats, read_noise: float, n
     background = _block_medians(electrons, size)
     for _ in range(n_rounds):
         sd = sd_smoothed * np.sqrt(np.maximum(background, 0.0) + read_noise**2)
-        keep = (seen < background + 2.5 * sd) & (seen > background - 4.0 * sd)
+        keep = (seen < background + 3.0 * sd) & (seen > background - 4.0 * sd)
         weight = _box_twice(keep.astype(np.float64), size)
         total = _box_twice(np.where(keep, electrons, 0.0), size)
         background = np.where(weight > 1e-3, total / np.maximum(weight, 1e-3), background)

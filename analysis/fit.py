@@ -17,6 +17,10 @@ Ints = NDArray[np.int64]
 REACH = 3.5
 N_PLACE_AND_COUNTS = 5  # z, y, x, and the electrons in both channels
 N_PARAMETERS = 11  # and the shape's covariance: zz, yy, xx, zy, zx, yx
+PAIRS = np.array([[0, 0], [1, 1], [2, 2], [0, 1], [0, 2], [1, 2]])  # axes of each entry of the shape
+POWERS = np.array(  # powers of the distance along z, y, x in the polynomials of the gradients
+    [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [2, 0, 0], [0, 2, 0], [0, 0, 2], [1, 1, 0], [1, 0, 1], [0, 1, 1]]
+)
 VOXEL_VARIANCE = 1.0 / 12.0  # integrating over a voxel widens a Gaussian by the voxel's own variance, to fourth order
 
 
@@ -142,19 +146,28 @@ def add_punctum(model: Floats, theta: Floats, psf: Floats, scale: Floats, sign: 
                     qz = inverse[0, 0] * dz + inverse[0, 1] * dy + inverse[0, 2] * dx
                     qy = inverse[0, 1] * dz + inverse[1, 1] * dy + inverse[1, 2] * dx
                     qx = inverse[0, 2] * dz + inverse[1, 2] * dy + inverse[2, 2] * dx
-                    model[c, z, y, x] += peak * math.exp(-0.5 * (dz * qz + dy * qy + dx * qx))
+                    squared = dz * qz + dy * qy + dx * qx
+                    if squared < REACH**2:
+                        model[c, z, y, x] += peak * math.exp(-0.5 * squared)
 
 
 @nb.njit(cache=True, nogil=True)
 def _gradient(
     gradient: Floats, theta: Floats, c: int, inverse: Floats, peak: float, scale: Floats, z: int, y: int, x: int
-) -> None:
-    """Fill `gradient` (11,) with the derivatives of a punctum's expected electrons in one voxel of channel `c`."""
+) -> bool:
+    """Fill `gradient` (11,) with the derivatives of a punctum's expected electrons in one voxel of channel `c`.
+
+    Returns False, with zeros, where the voxel is out of the punctum's reach.
+    """
     dz, dy, dx = z - theta[0], y - theta[1], x - theta[2]
     qz = inverse[0, 0] * dz + inverse[0, 1] * dy + inverse[0, 2] * dx
     qy = inverse[0, 1] * dz + inverse[1, 1] * dy + inverse[1, 2] * dx
     qx = inverse[0, 2] * dz + inverse[1, 2] * dy + inverse[2, 2] * dx
-    h = peak * math.exp(-0.5 * (dz * qz + dy * qy + dx * qx))
+    squared = dz * qz + dy * qy + dx * qx
+    if squared >= REACH**2:
+        gradient[:] = 0.0
+        return False
+    h = peak * math.exp(-0.5 * squared)
     nh = theta[3 + c] * h
     gradient[0], gradient[1], gradient[2] = nh * qz, nh * qy, nh * qx
     gradient[3 + c], gradient[4 - c] = h, 0.0
@@ -164,34 +177,99 @@ def _gradient(
     gradient[8] = nh * (qz * qy - inverse[0, 1]) * scale[3]
     gradient[9] = nh * (qz * qx - inverse[0, 2]) * scale[4]
     gradient[10] = nh * (qy * qx - inverse[1, 2]) * scale[5]
+    return True
+
+
+@nb.njit(cache=True, nogil=True)
+def _gradient_polynomials(theta: Floats, c: int, inverse: Floats, scale: Floats) -> Floats:
+    """Coefficients (11, 10): gradient i is the kernel times a polynomial of the distance, in the order of `POWERS`."""
+    g = np.zeros((N_PARAMETERS, 10))
+    n = theta[3 + c]
+    g[3 + c, 0] = 1.0
+    for a in range(3):
+        for b in range(3):
+            g[a, 1 + b] = n * inverse[a, b]
+    for k in range(6):
+        a, b = PAIRS[k, 0], PAIRS[k, 1]
+        factor = n * scale[k] * (0.5 if a == b else 1.0)
+        g[5 + k, 0] = -factor * inverse[a, b]
+        for d in range(3):
+            g[5 + k, 4 + d] = factor * inverse[a, d] * inverse[b, d]
+        for m in range(3, 6):
+            d, e = PAIRS[m, 0], PAIRS[m, 1]
+            g[5 + k, 4 + m] = factor * (inverse[a, d] * inverse[b, e] + inverse[a, e] * inverse[b, d])
+    return g
 
 
 @nb.njit(cache=True, nogil=True)
 def score_and_information(
     data: Floats, model: Floats, theta: Floats, psf: Floats, scale: Floats
 ) -> tuple[Floats, Floats]:
-    """Gradient (11,) of the log likelihood and the Fisher information (11, 11) of one punctum."""
+    """Gradient (11,) of the log likelihood and the Fisher information (11, 11) of one punctum.
+
+    Notes
+    -----
+    Every derivative is the kernel times a polynomial of the distance, so sums over voxels are needed of its powers
+    only: five along each line of voxels, combined line by line.
+    """
     score = np.zeros(N_PARAMETERS)
     information = np.zeros((N_PARAMETERS, N_PARAMETERS))
-    gradient = np.empty(N_PARAMETERS)
     window = _window(theta, psf, scale, (model.shape[1], model.shape[2], model.shape[3]))
     for c in range(2):
         inverse, determinant = _inverse(_covariance(theta, psf[c], scale))
         peak = 1.0 / math.sqrt((2.0 * math.pi) ** 3 * determinant)
+        weights, excesses = np.zeros((5, 5, 5)), np.zeros((3, 3, 3))
         for z in range(window[0, 0], window[0, 1]):
+            dz = z - theta[0]
             for y in range(window[1, 0], window[1, 1]):
+                dy = y - theta[1]
+                constant = inverse[0, 0] * dz * dz + 2.0 * inverse[0, 1] * dz * dy + inverse[1, 1] * dy * dy
+                slope = 2.0 * (inverse[0, 2] * dz + inverse[1, 2] * dy)
+                w0, w1, w2, w3, w4, e0, e1, e2 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
                 for x in range(window[2, 0], window[2, 1]):
-                    m = max(model[c, z, y, x], 1e-6)
-                    _gradient(gradient, theta, c, inverse, peak, scale, z, y, x)
-                    excess = data[c, z, y, x] / m - 1.0
-                    for i in range(N_PARAMETERS):
-                        score[i] += excess * gradient[i]
-                        weighted = gradient[i] / m
-                        for j in range(i + 1):
-                            information[i, j] += weighted * gradient[j]
-    for i in range(N_PARAMETERS):
-        for j in range(i):
-            information[j, i] = information[i, j]
+                    dx = x - theta[2]
+                    squared = constant + dx * (slope + inverse[2, 2] * dx)
+                    if squared >= REACH**2:
+                        continue
+                    h = peak * math.exp(-0.5 * squared)
+                    per_model = h / max(model[c, z, y, x], 1e-6)
+                    w, e = h * per_model, data[c, z, y, x] * per_model - h
+                    w0 += w
+                    e0 += e
+                    w *= dx
+                    e *= dx
+                    w1 += w
+                    e1 += e
+                    w *= dx
+                    w2 += w
+                    e2 += e * dx
+                    w *= dx
+                    w3 += w
+                    w4 += w * dx
+                if w0 == 0.0:
+                    continue
+                line_w, line_e = (w0, w1, w2, w3, w4), (e0, e1, e2)
+                pz = 1.0
+                for i in range(5):
+                    py = pz
+                    for j in range(5 - i):
+                        for k in range(5 - i - j):
+                            weights[i, j, k] += py * line_w[k]
+                        if i + j < 3:
+                            for k in range(3 - i - j):
+                                excesses[i, j, k] += py * line_e[k]
+                        py *= dy
+                    pz *= dz
+        moments, residual = np.empty((10, 10)), np.empty(10)
+        for m in range(10):
+            residual[m] = excesses[POWERS[m, 0], POWERS[m, 1], POWERS[m, 2]]
+            for n in range(10):
+                moments[m, n] = weights[
+                    POWERS[m, 0] + POWERS[n, 0], POWERS[m, 1] + POWERS[n, 1], POWERS[m, 2] + POWERS[n, 2]
+                ]
+        g = _gradient_polynomials(theta, c, inverse, scale)
+        score += g @ residual
+        information += g @ moments @ g.T
     return score, information
 
 
@@ -309,7 +387,10 @@ def gain_of(data: Floats, model: Floats, theta: Floats, psf: Floats, scale: Floa
                     qz = inverse[0, 0] * dz + inverse[0, 1] * dy + inverse[0, 2] * dx
                     qy = inverse[0, 1] * dz + inverse[1, 1] * dy + inverse[1, 2] * dx
                     qx = inverse[0, 2] * dz + inverse[1, 2] * dy + inverse[2, 2] * dx
-                    part = peak * math.exp(-0.5 * (dz * qz + dy * qy + dx * qx))
+                    squared = dz * qz + dy * qy + dx * qx
+                    if squared >= REACH**2:
+                        continue
+                    part = peak * math.exp(-0.5 * squared)
                     m = max(model[c, z, y, x], 1e-6)
                     without = max(m - part, 1e-6)
                     total += max(data[c, z, y, x], 0.0) * math.log(m / without) - (m - without)
@@ -333,9 +414,7 @@ def standard_errors(scene: Scene, fit: Fit, model: Floats) -> Floats:
     neighbours = cKDTree(scaled).query_ball_point(scaled, 4.0) if n else []
     for i, near in enumerate(neighbours):
         group = np.array([i, *sorted(j for j in near if j != i)])
-        information = _joint_information(
-            model, fit.theta[group], scene.psf_vox, scene.shape_scale, scene.spread_um2
-        )
+        information = _joint_information(model, fit.theta[group], scene.psf_vox, scene.shape_scale, scene.spread_um2)
         covariance = np.linalg.pinv(information, hermitian=True)
         errors[i] = np.sqrt(np.maximum(np.diag(covariance)[:N_PLACE_AND_COUNTS], 0.0))
     return errors

@@ -37,7 +37,7 @@ class MeasureSettings(Model):
     merge_sigma: float = Field(0.8, ge=0, description="puncta nearer than this many PSF widths are one")
     split_um: float = Field(0.6, ge=0, description="puncta nearer than this may be parts of one synapse")
     split_share: float = Field(0.05, ge=0, lt=1, description="least gain of such a part, as a share of the brighter one's")
-    background_um: float = Field(1.5, gt=0, description="width of the local mean that gives the background")
+    background_um: float = Field(0.6, gt=0, description="width of the local mean that gives the background")
     tile_vox: tuple[int, int, int] = Field((64, 192, 192), description="block of work; the result depends on it slightly")
     halo_vox: tuple[int, int, int] = Field((8, 20, 20), description="margin around a tile that is fitted too")
     n_spread_tiles: int = Field(4, ge=1, description="tiles from which the synapses' width is estimated")
@@ -98,10 +98,10 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> tuple[Fit, Floats, F
             break
         nearest = tuple(np.clip(np.rint(new), 0, np.array(residual.shape[1:]) - 1).astype(int).T)
         electrons = np.maximum(residual[(slice(None), *nearest)].T, 0.5) * volume
-        fit = fit_puncta(scene, np.vstack([fit.theta, start(new, electrons, scene)]))
-        fit = fit_puncta(scene, _prune(scene, fit, settings).theta)
+        fit = fit_puncta(scene, np.vstack([fit.theta, start(new, electrons, scene)]), n_sweeps=8)
+        fit = fit_puncta(scene, _prune(scene, fit, settings).theta, n_sweeps=6)
         model = model_of(scene, fit)
-    fit = _prune(scene, fit, settings)
+    fit = _prune(scene, fit_puncta(scene, fit.theta), settings)
     model = model_of(scene, fit)
     return fit, gains(scene, fit, model), model
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from synimg.config import Tissue as TissueSettings
 
@@ -11,6 +12,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 STEP_UM = 0.4
 MARGIN_UM = 1.3
+CLEARANCE_UM = 1.6
 SWC_SOMA, SWC_AXON, SWC_DENDRITE = 1, 2, 3
 
 
@@ -53,16 +55,18 @@ def grow(
     length_um: float,
     settings: TissueSettings,
     rng: np.random.Generator,
+    others: cKDTree | None = None,
 ) -> Tree:
     """A dendritic tree that enters the box from the soma and grows until `length_um` of it lies inside.
 
     Notes
     -----
     A persistent random walk in steps of 0.4 um; sections have exponential lengths and end in two daughters; near a
-    face the walk turns inwards, so that the block holds the whole length.
+    face the walk turns inwards, so that the block holds the whole length. It turns away from the points of `others`,
+    which were there before: two dendrites do not share a place.
     """
     box = np.array(box_um)
-    inward = box / 2 - soma_um
+    inward = box * rng.uniform(0.2, 0.8, 3) - soma_um
     points, parents, radii, branches = [soma_um], [-1], [settings.dendrite_radius_um * 4], [0]
     first = _unit(inward)
     tips = [(0, first, rng.exponential(settings.segment_um) + float(np.linalg.norm(inward)) * 0.5, 1)]
@@ -70,7 +74,7 @@ def grow(
     while inside_um < length_um:
         index, direction, left_um, branch = tips.pop(0)
         here = points[index]
-        direction = _unit(direction + 0.14 * rng.standard_normal(3) + _steer(here, box))
+        direction = _unit(direction + 0.14 * rng.standard_normal(3) + _steer(here, box) + _avoid(here, others))
         there = here + STEP_UM * direction
         points.append(there)
         parents.append(index)
@@ -108,6 +112,17 @@ def _steer(point: Floats, box: Floats) -> Floats:
     high = np.clip((point - (box - soft)) / soft, 0.0, 1.5)
     pull: Floats = 0.25 * (low - high)
     return pull
+
+
+def _avoid(point: Floats, others: cKDTree | None) -> Floats:
+    """A push away from the nearest point of other trees that lies within `CLEARANCE_UM`."""
+    if others is None:
+        return np.zeros(3)
+    distance, nearest = others.query(point, distance_upper_bound=CLEARANCE_UM)
+    if not np.isfinite(distance):
+        return np.zeros(3)
+    push: Floats = 0.6 * (1.0 - distance / CLEARANCE_UM) * _unit(point - others.data[nearest] + 1e-9)
+    return push
 
 
 def place(tree: Tree, box_um: tuple[float, float, float], rng: np.random.Generator) -> Tree:

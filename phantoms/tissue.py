@@ -1,10 +1,12 @@
 """The imaged block: dendrites of the imaged neurons, their spines, the receptors on them, and the dye inside."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from synimg.config import Config
 from synimg.errors import SynimgError
@@ -17,7 +19,7 @@ Ints = NDArray[np.int64]
 NECK_RADIUS_UM = 0.08  # neck width 0.06 to 0.3 um (NUMBERS.md 2)
 FILL_PER_UM3 = 300.0
 LEAST_DISTANCE_UM = 0.4
-N_AZIMUTHS = 8
+N_AZIMUTHS = 12
 
 
 @dataclass(frozen=True)
@@ -90,17 +92,14 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
     disc_radius = np.sqrt(a_end / (settings.psd_density_per_um2 * np.pi))
     branch_id, neuron_row = np.full(n_contacts, -1), np.full(n_contacts, -1)
     head_volume = wiring.head_volume_um3 * a_end / wiring.a_start
-    trees, first_branch = [], 1
-    for row, unit in enumerate(units):
-        rng = stream(seed, "tissue", "neuron", int(unit))
+    trees = _trees(config, units, np.bincount(post, minlength=wiring.leak.size), seed, imported)
+    points = [tree.points_um[tree.pieces()] for tree in trees]
+    owner = np.repeat(np.arange(len(trees)), [len(p) for p in points])
+    solid = cKDTree(np.concatenate(points))
+    first_branch = 1
+    for row, (unit, tree) in enumerate(zip(units, trees, strict=True)):
+        rng = stream(seed, "tissue", "spines", int(unit))
         contacts = np.flatnonzero(post == unit)
-        if imported:
-            tree = place(imported[row % len(imported)], box, rng)
-            tree = resample(_without_axon(tree))
-        else:
-            length = contacts.size / settings.spine_density_per_um
-            tree = grow(_soma(box, rng), box, length, settings, rng)
-        trees.append(tree)
         pieces = tree.pieces(box)
         capacity = int(tree.length_um(pieces).sum() * settings.spine_density_per_um * 1.2)
         if capacity < 1:
@@ -111,7 +110,16 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
         chosen = contacts if contacts.size <= capacity else np.sort(rng.permutation(contacts)[:capacity])
         on_spine = bool(wiring.is_excitatory[unit])
         radius = np.cbrt(3.0 * head_volume[chosen] / (4.0 * np.pi)) if on_spine else np.zeros(chosen.size)
-        piece, base, direction, position, head = _spines(tree, pieces, radius, config, rng)
+
+        def is_free(head_um: Floats, radius_um: Floats, row: int = row) -> NDArray[np.bool_]:
+            """Whether a head keeps clear of every other neuron's dendrite."""
+            distance, nearest = solid.query(head_um, k=4, distance_upper_bound=2.0)
+            other = owner[np.minimum(nearest, owner.size - 1)] != row
+            clear = radius_um[..., None] + settings.dendrite_radius_um + 0.1
+            free: NDArray[np.bool_] = ~((distance < clear) & other).any(axis=-1)
+            return free
+
+        piece, base, direction, position, head = _spines(tree, pieces, radius, config, rng, is_free)
         is_imaged[chosen] = True
         vectors["position_um"][chosen], vectors["head_um"][chosen] = position, head
         vectors["base_um"][chosen] = base
@@ -132,6 +140,21 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
         neuron_row=neuron_row,
         **vectors,
     )
+
+
+def _trees(config: Config, units: Ints, n_contacts: Ints, seed: int, imported: list[Tree]) -> list[Tree]:
+    """A tree for every imaged unit: imported ones in turn, or grown one after the other around those before."""
+    settings, box = config.tissue, config.volume.size_um
+    trees: list[Tree] = []
+    for row, unit in enumerate(units):
+        rng = stream(seed, "tissue", "neuron", int(unit))
+        if imported:
+            trees.append(resample(_without_axon(place(imported[row % len(imported)], box, rng))))
+            continue
+        others = cKDTree(np.concatenate([tree.points_um for tree in trees])) if trees else None
+        length_um = n_contacts[unit] / settings.spine_density_per_um
+        trees.append(grow(_soma(box, rng), box, length_um, settings, rng, others))
+    return trees
 
 
 def tree_of(points_um: Floats, radius_um: Floats, parent: Ints, swc_type: Ints) -> Tree:
@@ -157,12 +180,17 @@ def _without_axon(tree: Tree) -> Tree:
 
 
 def _spines(
-    tree: Tree, pieces: Ints, head_radius: Floats, config: Config, rng: np.random.Generator
+    tree: Tree,
+    pieces: Ints,
+    head_radius: Floats,
+    config: Config,
+    rng: np.random.Generator,
+    is_free: Callable[[Floats, Floats], NDArray[np.bool_]],
 ) -> tuple[Ints, Floats, Floats, Floats, Floats]:
     """A place for each head of one neuron: its piece, foot, direction, centre of the disc, centre of the head.
 
     Feet are spread along the dendrite with a jitter; of some directions around the shaft the first is taken that
-    keeps the synapse in the block and away from the neuron's others.
+    keeps the synapse in the block, away from the neuron's others, and its head out of other neurons (`is_free`).
     """
     n = head_radius.size
     ends = np.cumsum(tree.length_um(pieces))
@@ -185,12 +213,13 @@ def _spines(
     position = head + direction * head_radius[:, None, None]
     box = np.array(config.volume.size_um)
     inside = ((position > 0.2) & (position < box - np.array(config.volume.voxel_um) - 0.2)).all(axis=2)
+    free = is_free(head, np.broadcast_to(head_radius[:, None], head.shape[:2]))
     chosen = np.zeros(n, np.int64)
     for i in range(n):
         before = position[np.arange(i), chosen[:i]]
         apart = np.linalg.norm(position[i][:, None] - before[None], axis=2).min(axis=1, initial=9.0)
-        good = inside[i] & (apart > LEAST_DISTANCE_UM)
-        chosen[i] = np.argmax(good) if good.any() else np.argmax(np.where(inside[i], apart, apart - 100.0))
+        good = inside[i] & free[i] & (apart > LEAST_DISTANCE_UM)
+        chosen[i] = np.argmax(good) if good.any() else np.argmax(apart + 10.0 * free[i] + 100.0 * inside[i])
     rows = np.arange(n)
     return piece, base, direction[rows, chosen], position[rows, chosen], head[rows, chosen]
 

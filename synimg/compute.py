@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -14,6 +15,9 @@ Report = Callable[[str, int, int], None]
 
 def silent(what: str, done: int, total: int) -> None:
     """A report that says nothing."""
+
+
+NEEDS_MAIN = "a script that asks for workers keeps its calls under: if __name__ == '__main__':"
 
 
 class Pool:
@@ -100,7 +104,7 @@ def pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[P
     quiet = logging.CRITICAL
     if scheduler is not None:
         try:
-            client = Client(scheduler, timeout=10, set_as_default=False)
+            client = Client(scheduler, timeout=10)
         except (OSError, ValueError, TimeoutError) as error:
             raise SynimgError(f"no dask scheduler answers at {scheduler} ({error}); check the address") from None
         with client:
@@ -108,12 +112,16 @@ def pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[P
         return
     from distributed import LocalCluster
 
-    with (
-        LocalCluster(  # type: ignore[no-untyped-call]
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=quiet
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,  # type: ignore[no-untyped-call]
-    ):
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        # a worker that runs the user's script again on its way up would start workers of its own, without end
+        raise SystemExit(NEEDS_MAIN)
+    try:
+        cluster = LocalCluster(  # type: ignore[no-untyped-call]
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=quiet
+        )
+    except RuntimeError as error:
+        raise SynimgError(f"the worker processes did not start ({error}); {NEEDS_MAIN}") from None
+    with cluster, Client(cluster) as client:  # type: ignore[no-untyped-call]
         yield Pool(client)
 
 

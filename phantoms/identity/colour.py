@@ -20,14 +20,14 @@ class Colour(Model):
 
     Notes
     -----
-    Levels are log-normal and independent between dyes and neurons, as after random viral copy numbers with variable
-    expression. The code book is what a reading at the somata gives, so it carries the expression error once, and the
+    The mixture of dyes is uniform over all mixtures (a flat Dirichlet law), as after independent random copy numbers;
+    the total is log-normal and varies little, as with the strong promoters of Tetbow. The code book is what a reading at the somata gives, so it carries the expression error once, and the
     dye at a synapse carries it once more.
     """
 
     kind: Literal["colour"] = "colour"
-    emission_nm: tuple[float, ...] = Field((450.0, 490.0, 530.0), description="emission of the dyes, 2 to 6 of them")
-    level_sd_ln: float = Field(0.9, gt=0, le=2, description="sd of ln level over neurons and dyes")
+    emission_nm: tuple[float, ...] = Field((450.0, 480.0, 510.0, 540.0), description="emission of the dyes, 2 to 6 of them")
+    brightness_sd_ln: float = Field(0.25, ge=0, le=2, description="sd of ln total level over neurons")
     expression_cv: float = Field(0.05, ge=0, le=0.5, description="relative error of a level between soma and dendrite")
     photons_per_um3: float = Field(60000.0, gt=0, description="photons of a dye at level 1 per um^3 of cytosol")
     background_photons: float = Field(10.0, ge=0, description="mean background per voxel in the dye channels")
@@ -68,8 +68,11 @@ class Colour(Model):
 
     def _soma_codes(self, neuron_id: Ints, seed: int) -> Floats:
         n_dyes = len(self.emission_nm)
-        draws = [stream(seed, "identity", "level", int(i)).standard_normal(n_dyes) for i in neuron_id]
-        return np.exp(self.level_sd_ln * np.array(draws).reshape(-1, n_dyes))
+        codes = np.empty((neuron_id.size, n_dyes))
+        for row, neuron in enumerate(neuron_id):
+            rng = stream(seed, "identity", "level", int(neuron))
+            codes[row] = n_dyes * rng.dirichlet(np.ones(n_dyes)) * np.exp(self.brightness_sd_ln * rng.standard_normal())
+        return codes
 
     def _error(self, neuron_id: Ints, seed: int, where: str) -> Floats:
         n_dyes = len(self.emission_nm)

@@ -1,0 +1,37 @@
+"""What all tests share."""
+
+import os
+import shutil
+import sys
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, with the reason, the tests for which this machine has no display or no browser."""
+    for item in items:
+        if item.get_closest_marker("window") and (reason := no_window()):
+            item.add_marker(pytest.mark.skip(reason=reason))
+        if item.get_closest_marker("browser") and find_browser() is None:
+            item.add_marker(pytest.mark.skip(reason="there is no chromium or chrome on the path"))
+
+
+def no_window() -> str | None:
+    """Why no window can be opened here, or None where it can."""
+    if sys.platform == "darwin" or os.environ.get("DISPLAY"):
+        return None
+    return os.environ.get("SYNIMG_NO_WINDOW") or "there is no display: use make test, or xvfb-run -a python -m pytest"
+
+
+def find_browser() -> str | None:
+    """Path of a chromium-like browser, or None."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for name in names if (path := shutil.which(name))), None)
+
+
+@pytest.fixture
+def browser() -> str:
+    """Path of the browser that opens the report; mark the test `browser`."""
+    path = find_browser()
+    assert path is not None, "mark this test with pytest.mark.browser"
+    return path

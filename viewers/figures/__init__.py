@@ -1,0 +1,1 @@
+"""Figures: one file each, a function from tables or arrays to a matplotlib figure."""

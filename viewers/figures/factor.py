@@ -1,0 +1,45 @@
+"""Every neuron's homeostatic factor: recovered against true."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from synimg.viewers.figures.style import CHANCE, ESTIMATE, TRUTH, new_figure
+
+
+def factor(neurons: pd.DataFrame) -> Figure:
+    """Recovered v true factor with both intervals.
+
+    Parameters
+    ----------
+    neurons : DataFrame
+        ``scale_factor`` with ``_lo``, ``_hi``, ``common_lo``, ``common_hi``, and ``scale_factor_true``.
+    """
+    figure, (axis,) = new_figure(1, 5.2, 4.4)
+    true = neurons["scale_factor_true"].to_numpy(float)
+    found = neurons["scale_factor"].to_numpy(float)
+    for low, high, color, width, label in (
+        ("common_lo", "common_hi", CHANCE, 1, "with the common part that no data can tell from learning"),
+        ("scale_factor_lo", "scale_factor_hi", ESTIMATE, 2, "95 % interval, given this reading"),
+    ):
+        axis.vlines(true, neurons[low], neurons[high], color=color, lw=width, alpha=0.6, label=label)
+    axis.scatter(true, found, s=14, color=ESTIMATE, zorder=3, label="estimate, one neuron each")
+    ends = [np.nanmin(true) * 0.9, np.nanmax(true) * 1.1]
+    axis.plot(ends, ends, color=TRUTH, lw=1, label="truth")
+    axis.set(xscale="log", yscale="log", xlabel="true scaling factor", ylabel="recovered scaling factor")
+    ticks = [0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0]
+    for which in (axis.xaxis, axis.yaxis):
+        which.set_major_locator(_fixed(ticks))
+        which.set_major_formatter("{x:g}")
+        which.set_minor_locator(_fixed([]))
+    axis.set_title("Homeostatic factor of every neuron")
+    axis.legend(frameon=False, fontsize=7, loc="upper left")
+    low, high = axis.get_ylim()
+    axis.set_ylim(low, high * 1.7)
+    return figure
+
+
+def _fixed(ticks: list[float]) -> "object":
+    from matplotlib.ticker import FixedLocator
+
+    return FixedLocator(ticks)
