@@ -132,7 +132,7 @@ def colour_log_likelihood(colours: Floats, colours_se: Floats, codebook: Floats,
 
 
 def trace_neurons(
-    dyes: Floats, sigma_vox: Floats, voxel_um: Floats, codebook: Floats, expression_cv: float
+    dyes: Floats, voxel_um: Floats, codebook: Floats, expression_cv: float
 ) -> tuple[Floats, Ints]:
     """Places (n, 3) [um] in a block that hold cytosol, and the row (n,) of the code book that each belongs to.
 

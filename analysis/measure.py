@@ -152,16 +152,28 @@ def measure_block(
         table[f"{name}_electrons"] = fit.electrons[own, c]
         table[f"{name}_electrons_se"] = errors[own, 3 + c]
     table["gain"] = gain[own]
-    dyes = recording.dye_index
-    if dyes:
-        electrons = recording.electrons(grey[dyes].astype(np.float64))
-        variance = np.maximum(electrons, 0.0) + recording.camera.read_noise_electrons**2
-        sigma = recording.sigma_vox(dyes).mean(axis=0)
-        colours, colours_se = assign.read_colours(electrons, variance, fit.points_vox[own], sigma)
-        for k, i in enumerate(dyes):
-            name = recording.channels[i].name
-            table[name], table[f"{name}_se"] = colours[:, k], colours_se[:, k]
+    if recording.identity.get("kind") == "colour":
+        row, probability, colours = _parents_by_colour(grey, recording, fit.points_vox[own])
+        table["neuron_id"] = np.array(recording.identity["neuron_id"])[row]
+        table["neuron_prob"] = probability
+        table |= {recording.channels[i].name: colours[:, k] for k, i in enumerate(recording.dye_index)}
     return pd.DataFrame(table)
+
+
+def _parents_by_colour(
+    grey: NDArray[np.uint16], recording: Recording, points_vox: Floats
+) -> tuple[NDArray[np.int64], Floats, Floats]:
+    """Row of the code book, its probability, and the dye signal of each synapse in a block."""
+    dyes, voxel = recording.dye_index, np.array(recording.voxel_um)
+    book, cv = np.array(recording.identity["codebook"]), float(recording.identity["expression_cv"])
+    electrons = recording.electrons(grey[dyes].astype(np.float64))
+    variance = np.maximum(electrons, 0.0) + recording.camera.read_noise_electrons**2
+    sigma = recording.sigma_vox(dyes).mean(axis=0)
+    colours, colours_se = assign.head_colours(electrons, variance, points_vox, sigma, voxel)
+    likelihood = assign.colour_log_likelihood(colours, colours_se, book, cv)
+    traced_um, traced_row = assign.trace_neurons(electrons, voxel, book, cv)
+    row, probability = assign.parents(likelihood, points_vox * voxel, traced_um, traced_row)
+    return row, probability, colours
 
 
 def spread_of_image(image: Path, recording: Recording, settings: MeasureSettings, shape: Any) -> float:
@@ -184,26 +196,21 @@ def spread_of_block(grey: NDArray[np.uint16], recording: Recording, settings: Me
     return estimate_spread(scene, fit)
 
 
-def synapse_table(detections: pd.DataFrame, recording: Recording, parents: pd.DataFrame) -> pd.DataFrame:
-    """The synapse table (SCHEMA.md) of detections and their parents: electrons become receptors."""
+def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFrame:
+    """The synapse table (SCHEMA.md) of detections with their parents: electrons become receptors."""
     per_dye = recording.camera.quantum_efficiency * recording.photons_per_receptor
-    old, old_var = dyes_of(
-        detections["pulse_electrons"].to_numpy(), detections["pulse_electrons_se"].to_numpy(), per_dye, recording.photons_shape
-    )
-    new, new_var = dyes_of(
-        detections["chase_electrons"].to_numpy(), detections["chase_electrons_se"].to_numpy(), per_dye, recording.photons_shape
-    )
+    dyes = []
+    for name in ("pulse", "chase"):
+        electrons, se = (detections[f"{name}_electrons{end}"].to_numpy() for end in ("", "_se"))
+        dyes.append(dyes_of(electrons, se, per_dye, recording.photons_shape))
+    (old, old_var), (new, new_var) = dyes
     r_old, r_old_se, r_new, r_new_se = receptors_of_dyes(old, new, old_var, new_var, recording.tag)
     return pd.DataFrame(
         {
             "synapse_id": np.arange(1, len(detections) + 1),
             "animal_id": recording.animal_id,
             "group": recording.group,
-            "neuron_id": parents["neuron_id"],
-            "neuron_prob": parents["neuron_prob"],
-            "z_um": detections["z_um"],
-            "y_um": detections["y_um"],
-            "x_um": detections["x_um"],
+            **{name: detections[name] for name in ("neuron_id", "neuron_prob", "z_um", "y_um", "x_um")},
             "r_old": r_old,
             "r_old_se": r_old_se,
             "r_new": r_new,
@@ -212,23 +219,23 @@ def synapse_table(detections: pd.DataFrame, recording: Recording, parents: pd.Da
     )
 
 
-def find_parents(
+def read_parents(
     detections: pd.DataFrame, recording: Recording, settings: MeasureSettings, readouts: pd.DataFrame | None
 ) -> pd.DataFrame:
-    """Parent neuron and its probability of every detection, from dye colours or from label read-outs."""
-    identity = recording.identity
+    """The detections with ``neuron_id`` and ``neuron_prob``: from colour they have them already, else from read-outs.
+
+    Raises
+    ------
+    SynimgError
+        If parents are to be read out in place and there are no read-outs.
+    """
+    if recording.identity.get("kind") == "colour":
+        return detections
+    if readouts is None or readouts.empty:
+        raise SynimgError("the image has neither dye channels nor label read-outs; a synapse's parent cannot be told")
     points = detections[["z_um", "y_um", "x_um"]].to_numpy()
-    if readouts is not None:
-        index, probability = assign.nearest_readout(points, readouts, settings.readout_gate_um)
-        return pd.DataFrame({"neuron_id": index, "neuron_prob": probability})
-    names = [recording.channels[i].name for i in recording.dye_index]
-    if not names:
-        raise SynimgError("the image has neither dye channels nor label read-outs; parents cannot be told")
-    colours = detections[names].to_numpy()
-    colours_se = detections[[f"{name}_se" for name in names]].to_numpy()
-    ids = np.array(identity["neuron_id"])
-    best, probability = assign.decode(colours, colours_se, np.array(identity["codebook"]), identity["expression_cv"])
-    return pd.DataFrame({"neuron_id": ids[best], "neuron_prob": probability})
+    neuron_id, probability = assign.nearest_readout(points, readouts, settings.readout_gate_um)
+    return detections.assign(neuron_id=neuron_id, neuron_prob=probability)
 
 
 def measure(
@@ -279,7 +286,8 @@ def measure(
         readouts = None
         if (dataset.path / "readouts.parquet").is_file():
             readouts = read_table(dataset.path / "readouts.parquet", schema.READOUTS)
-        synapses = synapse_table(detections, recording, find_parents(detections, recording, settings, readouts))
+        detections = read_parents(detections, recording, settings, readouts)
+        synapses = synapse_table(detections, recording)
         folder = scratch / "analysis" / run
         write_table(folder / "detections.parquet", detections, notes={"spread_um2_per_electron": spread_um2})
         write_table(folder / "synapses.parquet", synapses, schema.SYNAPSES)
@@ -304,4 +312,4 @@ def measure_image(
     spread = float(np.median([spread_of_block(cut(work[i]), recording, settings) for i in chosen]))
     parts = [measure_block(cut(tile), recording, settings, spread, tile) for tile in work]
     detections = pd.concat(parts, ignore_index=True)
-    return synapse_table(detections, recording, find_parents(detections, recording, settings, readouts))
+    return synapse_table(read_parents(detections, recording, settings, readouts), recording)

@@ -49,7 +49,7 @@ class Network(Model):
 class Training(Model):
     """The window between pulse and chase, in which all causes act at the same time."""
 
-    window_days: float = Field(1.0, gt=0, le=100, description="time from the pulse to death [days]")
+    window_days: float = Field(2.0, gt=0, le=100, description="time from the pulse to death [days]")
     n_updates: int = Field(400, ge=1, description="batches of trials in the window")
     batch: int = Field(32, ge=1, description="trials per batch")
     readout_learning_rate: float = Field(0.002, gt=0, description="Adam step of the read-out weights")
@@ -79,7 +79,7 @@ class Receptors(Model):
     psd_exponent: float = Field(0.74, gt=0, description="slope of ln PSD area on ln head volume (Scholl, ferret V1)")
     psd_sd_ln: float = Field(0.3, ge=0, description="scatter of ln PSD area around that line")
     receptors_mean: float = Field(60.0, gt=0, description="mean AMPA receptors per synapse; 20 to 100 (Harris 2012)")
-    exchange_per_day: float = Field(0.333, ge=0, description="receptor exchange rate k; 1/k = 3 days (free parameter)")
+    exchange_per_day: float = Field(0.4, ge=0, description="receptor exchange rate k; 1/k = 2.5 days (a free parameter)")
     depression: Literal["reduced_insertion", "label_blind_removal"] = Field(
         "reduced_insertion", description="how a synapse shrinks; label-blind removal hides it from the ratio"
     )

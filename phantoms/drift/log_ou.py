@@ -15,11 +15,11 @@ class LogOu(Model):
     Notes
     -----
     ``d ln a = -(dt / tau) ln_drift + sd_per_day sqrt(dt) xi``. The mean moves along with the neuron's scaling and
-    with learning, so that drift does not undo them. `sd_per_day` of 0.2 is Yasumatsu's 20 % of the volume a day.
+    with learning, so that drift does not undo them. Yasumatsu's 20 % of the volume a day, measurement noise included, bounds `sd_per_day` from above.
     """
 
     kind: Literal["log_ou"] = "log_ou"
-    sd_per_day: float = Field(0.2, ge=0, le=2, description="sd of the change of ln receptors over one day")
+    sd_per_day: float = Field(0.14, ge=0, le=2, description="sd of the change of ln receptors over one day")
     tau_drift_days: float = Field(10.0, gt=0, description="time constant of the return to the mean [days]")
 
     def step(self, ln_drift: Floats, dt_days: float, rng: np.random.Generator) -> Floats:

@@ -1,0 +1,75 @@
+"""Shares of the causes per animal, with bootstrap intervals over neurons."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from synimg.streams import stream
+
+Floats = NDArray[np.float64]
+CAUSES = ("learning", "homeostasis", "drift")
+N_BOOTSTRAP = 200
+
+
+def variance_shares(parts: Floats) -> Floats:
+    """Share (k,) of each part (n, k) in the variance of their sum: cov(part, sum) / var(sum).
+
+    Shares add up to 1 and may be negative, since causes are correlated (LEARNING.md 3d).
+    """
+    total = parts.sum(axis=1)
+    variance = total.var()
+    if variance == 0.0:
+        return np.full(parts.shape[1], np.nan)
+    centred = parts - parts.mean(axis=0)
+    shares: Floats = (centred * (total - total.mean())[:, None]).mean(axis=0) / variance
+    return shares
+
+
+def animal_table(
+    table: pd.DataFrame, log_parts: Floats, linear_parts: Floats, p_learning: Floats, identifiable: bool, why: str, seed: int
+) -> pd.DataFrame:
+    """One row per animal by `schema.ANIMAL_RESULT`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Synapse table with ``animal_id``, ``neuron_id`` and perhaps ``group``.
+    log_parts, linear_parts : (n, 3) ndarray
+        Change by learning, homeostasis and drift in ln receptors and in receptors.
+    p_learning : (n,) ndarray
+        Probability of a change by learning.
+    identifiable, why : bool, str
+        Whether the split rests on more than an assumption, and the reason.
+    seed : int
+        Of the bootstrap.
+    """
+    rows = []
+    for animal_id, where in table.groupby("animal_id", sort=True).indices.items():
+        row: dict[str, object] = {"animal_id": animal_id}
+        if "group" in table:
+            row["group"] = table["group"].iloc[where[0]]
+        neurons = table["neuron_id"].to_numpy()[where]
+        draws = _draws(neurons, seed, str(animal_id))
+        for scale, parts in (("var", log_parts[where]), ("lin", linear_parts[where])):
+            shares = variance_shares(parts)
+            spread = np.array([variance_shares(parts[draw]) for draw in draws])
+            for k, cause in enumerate(CAUSES):
+                _put(row, f"{scale}_share_{cause}", shares[k], spread[:, k])
+        learned = p_learning[where]
+        _put(row, "share_learned", float(learned.mean()), np.array([learned[draw].mean() for draw in draws]))
+        rows.append(row | {"identifiable": identifiable, "why": why})
+    return pd.DataFrame(rows)
+
+
+def _draws(neurons: NDArray[np.int64], seed: int, animal_id: str) -> list[NDArray[np.int64]]:
+    """Rows of bootstrap samples: whole neurons are drawn with replacement."""
+    order = np.argsort(neurons, kind="stable")
+    ids, first = np.unique(neurons[order], return_index=True)
+    members = np.split(order, first[1:])
+    rng = stream(seed, "separate", "bootstrap", animal_id)
+    return [np.concatenate([members[i] for i in rng.integers(0, ids.size, ids.size)]) for _ in range(N_BOOTSTRAP)]
+
+
+def _put(row: dict[str, object], name: str, value: float, spread: Floats) -> None:
+    row[name] = float(value)
+    row[f"{name}_lo"], row[f"{name}_hi"] = (float(v) for v in np.quantile(spread, [0.025, 0.975]))

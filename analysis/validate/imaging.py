@@ -1,0 +1,93 @@
+"""Was the image read right? Found synapses, places, counts and parents against the truth."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from synimg.analysis.validate.match import match
+from synimg.analysis.validate.scores import calibration, robust_sd
+
+GATE_UM = {"lateral_um": 0.15, "axial_um": 0.4}
+AXES = ["z_um", "y_um", "x_um"]
+
+
+def match_truth(synapses: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
+    """The measured table with its true partner: ``true_synapse_id`` (null: a false positive) and the truth's columns.
+
+    Parameters
+    ----------
+    synapses : DataFrame
+        Measured synapse table.
+    truth : DataFrame
+        Imaged rows of the truth table.
+    """
+    found, true = match(synapses[AXES].to_numpy(float), truth[AXES].to_numpy(float), **GATE_UM)
+    partner = truth.iloc[true].add_suffix("_true").rename(columns=lambda name: name.replace("_true_true", "_true"))
+    partner = partner.rename(columns={"synapse_id_true": "true_synapse_id"}).set_index(synapses.index[found])
+    return synapses.join(partner)
+
+
+def imaging_scores(matched: pd.DataFrame, truth: pd.DataFrame, detections: pd.DataFrame) -> dict[str, Any]:
+    """Precision, recall, errors of place and count, coverage, and parents.
+
+    Parameters
+    ----------
+    matched : DataFrame
+        From `match_truth`.
+    truth : DataFrame
+        Imaged rows of the truth table.
+    detections : DataFrame
+        Detections with the standard errors of the places, in the order of the synapse table.
+    """
+    hit = matched["true_synapse_id"].notna().to_numpy()
+    n_found, n_true, n_hit = len(matched), len(truth), int(hit.sum())
+    precision, recall = n_hit / max(n_found, 1), n_hit / max(n_true, 1)
+    rows = matched[hit]
+    scores: dict[str, Any] = {
+        "gate_um": GATE_UM,
+        "n_found": n_found,
+        "n_true": n_true,
+        "precision": precision,
+        "recall": recall,
+        "f1": 2 * precision * recall / max(precision + recall, 1e-12),
+        "chance_f1": _chance(matched, truth),
+        "place": {},
+        "counts": {},
+    }
+    for axis in AXES:
+        error = (rows[axis] - rows[f"{axis}_true"]).to_numpy(float)
+        se = detections.loc[hit, f"{axis}_se"].to_numpy(float)
+        scores["place"][axis] = {
+            "rmse_um": float(np.sqrt(np.mean(error**2))) if n_hit else None,
+            "error_over_se": robust_sd(error / se),
+        }
+    for name in ("r_old", "r_new"):
+        scores["counts"][name] = _count_scores(rows, name)
+    right = (rows["neuron_id"] == rows["post_id_true"]).to_numpy(bool)
+    probability = rows["neuron_prob"].to_numpy(float)
+    scores["parents"] = {"accuracy": float(right.mean()) if n_hit else None}
+    if n_hit:
+        scores["parents"]["calibration_error"] = calibration(right, probability)["error"]
+    return scores
+
+
+def _count_scores(rows: pd.DataFrame, name: str) -> dict[str, float | None]:
+    found, true = rows[name].to_numpy(float), rows[f"{name}_true"].to_numpy(float)
+    z = (found - true) / rows[f"{name}_se"].to_numpy(float)
+    return {
+        "bias": float(found.sum() / true.sum()) if true.sum() else None,
+        "error_over_se": robust_sd(z),
+        "coverage_95": float(np.mean(np.abs(z) < 1.96)) if z.size else None,
+    }
+
+
+def _chance(matched: pd.DataFrame, truth: pd.DataFrame) -> float:
+    """F1 of the same find shifted by 2 um along y and x, around the block's ends."""
+    found, true = matched[AXES].to_numpy(float), truth[AXES].to_numpy(float)
+    if not len(found) or not len(true):
+        return 0.0
+    top = np.maximum(found.max(axis=0), true.max(axis=0)) + 1e-6
+    shifted: NDArray[np.float64] = (found + np.array([0.0, 2.0, 2.0])) % top
+    return 2.0 * match(shifted, true, **GATE_UM)[0].size / (len(found) + len(true))

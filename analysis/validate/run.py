@@ -1,0 +1,235 @@
+"""Validation of a data set: the truth comes out of the drawer, everything is scored against it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import threadpoolctl
+from numpy.typing import NDArray
+
+from synimg import compute, schema
+from synimg.analysis.separate.run import read_separation
+from synimg.analysis.separate.select import separate
+from synimg.analysis.validate.erasure import erasure_curve
+from synimg.analysis.validate.imaging import imaging_scores, match_truth
+from synimg.analysis.validate.scores import auroc, average_precision, calibration, discovery
+from synimg.analysis.validate.separation import compare, factor_scores, separation_scores
+from synimg.config import Config
+from synimg.errors import SynimgError
+from synimg.phantoms.generate import load_network
+from synimg.phantoms.ledger import CAUSES
+from synimg.phantoms.network import test_score
+from synimg.store.atomic import write_json
+from synimg.store.dataset import Dataset
+from synimg.store.image import image_attributes
+from synimg.store.network import read_arrays
+from synimg.store.tables import read_table, write_table
+
+Floats = NDArray[np.float64]
+
+
+def validate(
+    dataset: Dataset | str | Path, run: str = "default", report: compute.Report = compute.silent
+) -> dict[str, Any]:
+    """Score a run of a data set; also written to ``analysis/<run>/scores.json``.
+
+    Parameters
+    ----------
+    dataset : Dataset or path
+        With its truth, a measurement and a separation.
+    run : str
+        Analysis run.
+    report : callable, optional
+        Called with (what, done, total).
+
+    Returns
+    -------
+    dict
+        JSON-ready: ``headlines``, ``network``, ``imaging``, ``separation``, ``average_precision``, ``erasure``.
+
+    Raises
+    ------
+    SynimgError
+        If a stage is missing, or the truth has been deleted.
+    """
+    dataset = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
+    dataset.require("image", f"synimg generate ... --out {dataset.path}")
+    dataset.require(f"{run}/measure", f"synimg measure {dataset.path} --run {run}")
+    dataset.require(f"{run}/separate", f"synimg separate {dataset.path} --run {run}")
+    config, truth_folder, folder = dataset.config, dataset.path / "truth", dataset.run(run)
+    if not truth_folder.is_dir():
+        raise SynimgError(f"{dataset.path}: has no truth folder; validation needs the ground truth")
+    truth = read_table(truth_folder / "synapses.parquet", schema.TRUTH_SYNAPSES)
+    neurons = read_table(truth_folder / "neurons.parquet", schema.TRUTH_NEURONS)
+    imaged = truth[truth["is_imaged"]].reset_index(drop=True)
+    synapses = read_table(folder / "synapses.parquet", schema.SYNAPSES)
+    result = read_separation(folder)
+    what = "scoring"
+    report(what, 0, 4)
+    matched = match_truth(synapses, imaged)
+    scores: dict[str, Any] = {
+        "synimg_schema": schema.SCHEMA_VERSION,
+        "animal_id": config.animal_id,
+        "seed": config.seed,
+        "run": run,
+        "network": network_scores(truth_folder, truth),
+        "imaging": imaging_scores(matched, imaged, read_table(folder / "detections.parquet")),
+    }
+    report(what, 1, 4)
+    scores["separation"] = separation_scores(result, matched, neurons, config.seed)
+    report(what, 2, 4)
+    tag = image_attributes(dataset.image)["synimg"]["tag"]
+    turnover = config.receptors.exchange_per_day * config.training.window_days
+    scores["average_precision"] = compare(imaged, matched, neurons, tag, turnover)
+    report(what, 3, 4)
+    scores["erasure"] = erase(truth_folder, config, truth, matched, result.synapses)
+    report(what, 4, 4)
+    scores["headlines"] = headlines(scores)
+    with dataset.stage(f"{run}/validate") as scratch:
+        out = scratch / "analysis" / run
+        write_json(out / "scores.json", scores)
+        write_table(out / "matched.parquet", matched)
+    return scores
+
+
+def network_scores(truth_folder: Path, truth: pd.DataFrame) -> dict[str, Any]:
+    """The learning curve's outcome and the ledger's error."""
+    history, notes = read_arrays(truth_folder / "history.zarr")
+    linear = sum(truth[cause] for cause in CAUSES) - (truth["a_end"] - truth["a_start"])
+    log = sum(truth[f"ln_{cause}"] for cause in CAUSES) - np.log(truth["a_end"] / truth["a_start"])
+    update = notes["criterion_update"]
+    return {
+        "criterion": notes["criterion"],
+        "criterion_update": update,
+        "criterion_trials": None if update is None else update * notes["trials_per_update"],
+        "final_accuracy": float(history["accuracy"][-1]),
+        "final_loss": float(history["loss"][-1]),
+        "share_learned": float(truth["is_learned"].mean()),
+        "ledger_error_receptors": float(np.abs(linear).max()),
+        "ledger_error_ln": float(np.abs(log).max()),
+        "sd_ln": {cause: float(truth[f"ln_{cause}"].std()) for cause in CAUSES},
+    }
+
+
+def erase(
+    truth_folder: Path, config: Config, truth: pd.DataFrame, matched: pd.DataFrame, separated: pd.DataFrame
+) -> dict[str, Any]:
+    """Task loss after undoing the learning of called, truly learned, raw and random synapses of the imaged ones."""
+    wiring, readout, contacts, _ = load_network(truth_folder / "network.h5")
+    ln_end, ln_learning = np.log(contacts["a_end"]), contacts["ln_learning"]
+
+    def evaluate(mask: NDArray[np.bool_]) -> tuple[float, float]:
+        with threadpoolctl.threadpool_limits(1):
+            return test_score(config, config.seed, wiring, np.exp(ln_end - np.where(mask, ln_learning, 0.0)), readout)
+
+    imaged = truth["is_imaged"].to_numpy(bool)
+    hit = matched["true_synapse_id"].notna().to_numpy()
+    contact = matched.loc[hit, "true_synapse_id"].to_numpy(np.int64) - 1
+
+    def on_contacts(score: Floats) -> Floats:
+        spread = np.full(imaged.size, -np.inf)
+        spread[contact] = score[hit]
+        return spread
+
+    raw = separate(matched[["synapse_id", "neuron_id", "r_old", "r_new"]], "raw").synapses["p_learning"].to_numpy(float)
+    sets = {
+        "truly learned most": np.where(imaged, np.abs(ln_learning), -np.inf),
+        "called by the separation": on_contacts(separated["p_learning"].to_numpy(float)),
+        "most new receptors (raw)": on_contacts(raw),
+    }
+    loss, accuracy = evaluate(np.zeros(imaged.size, bool))
+    curve = erasure_curve(evaluate, sets, imaged, config.seed)
+    return {
+        "loss_intact": loss,
+        "accuracy_intact": accuracy,
+        "loss_chance": float(np.log(config.task.n_classes)),
+        "curve": [{k: None if pd.isna(v) else v for k, v in row.items()} for row in curve.to_dict("records")],
+    }
+
+
+def headlines(scores: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """What a reader wants first, as text."""
+    network, imaging, separation = scores["network"], scores["imaging"], scores["separation"]
+    trials = network["criterion_trials"]
+    counts, factor = imaging["counts"], separation["factor"]
+    budget, found = scores["average_precision"].get("measured", {}), separation["discovery"][1]
+    curve = pd.DataFrame(scores["erasure"]["curve"])
+    fifth = curve[curve["fraction"] == 0.2].set_index("set")["loss"]
+    return {
+        "Network": {
+            "task learned after": "criterion not met" if trials is None else f"{trials} trials",
+            "correct at the end": f"{network['final_accuracy']:.1%}",
+            "ledger: causes add up to within": f"{network['ledger_error_receptors']:.0e} receptors",
+        },
+        "Image": {
+            "synapses found / there": f"{imaging['n_found']} / {imaging['n_true']}",
+            "F1 (by chance)": f"{imaging['f1']:.3f} ({imaging['chance_f1']:.3f})",
+            "old, new receptors: found / true": f"{_text(counts['r_old']['bias'])}, {_text(counts['r_new']['bias'])}",
+            "parent neuron right": _text(imaging["parents"]["accuracy"], ".1%"),
+        },
+        f"Separation ({separation['method']})": {
+            "average precision (chance)": f"{_text(separation['average_precision'])} ({separation['share_learned_true']:.3f})",
+            "  raw / neuron_mode / oracle factor": " / ".join(_text(v) for v in budget.values()),
+            "called at FDR 0.1, realised": f"{found['n_called']}, {_text(found['realised_fdr'])}",
+            "ln factor: error (spread)": f"{_text(factor['rmse_ln'])} ({_text(factor.get('sd_ln_true'))})",
+            "  interval holds, with common part": f"{_text(factor['coverage_95'])}, {_text(factor['coverage_common'])}",
+        },
+        "Erasure: loss after undoing 20 % of the synapses": {
+            "intact": f"{scores['erasure']['loss_intact']:.3f}",
+            **{str(name): f"{loss:.3f}" for name, loss in fifth.items()},
+        },
+    }
+
+
+def _text(value: float | None, form: str = ".3f") -> str:
+    return "-" if value is None else format(value, form)
+
+
+def validate_elsewhere(result: str | Path, truth: str | Path) -> dict[str, Any]:
+    """Score a separation against truth tables that lie elsewhere, by ``synapse_id``; written to `result`.
+
+    Parameters
+    ----------
+    result : path
+        Folder of a separation (``separation.parquet``, ``neurons.parquet``, ``animals.parquet``, ``result.json``).
+    truth : path
+        Folder with ``synapses.parquet`` (``synapse_id``, ``is_learned``) and perhaps ``neurons.parquet``.
+
+    Raises
+    ------
+    SynimgError
+        If a file is missing or no synapse occurs in both.
+    """
+    result, truth = Path(result), Path(truth)
+    separation = read_separation(result)
+    labels = read_table(truth / "synapses.parquet")
+    for column in ("synapse_id", "is_learned"):
+        if column not in labels:
+            raise SynimgError(f"{truth / 'synapses.parquet'}: column '{column}' is missing; it names the learned synapses")
+    both = separation.synapses.merge(labels[["synapse_id", "is_learned"]], on="synapse_id")
+    if both.empty:
+        raise SynimgError(f"{truth}: no synapse_id of {result} occurs there; the truth belongs to another table")
+    learned, p_learning = both["is_learned"].to_numpy(bool), both["p_learning"].to_numpy(float)
+    scores: dict[str, Any] = {
+        "synimg_schema": schema.SCHEMA_VERSION,
+        "method": separation.info["method"],
+        "n": len(both),
+        "share_learned_true": float(learned.mean()),
+        "average_precision": average_precision(learned, p_learning),
+        "auroc": auroc(learned, p_learning),
+        "discovery": [discovery(learned, both["lfdr"].to_numpy(float), q) for q in (0.05, 0.1, 0.2)],
+        "calibration": calibration(learned, p_learning),
+    }
+    if (truth / "neurons.parquet").is_file():
+        scores["factor"] = factor_scores(separation.neurons, read_table(truth / "neurons.parquet"))
+    found = scores["discovery"][1]
+    scores["headlines"] = {
+        f"Separation ({scores['method']})": {
+            "synapses in both": str(len(both)),
+            "average precision (chance)": f"{_text(scores['average_precision'])} ({scores['share_learned_true']:.3f})",
+            "called at FDR 0.1, realised": f"{found['n_called']}, {_text(found['realised_fdr'])}",
+        }
+    }
+    write_json(result / "scores.json", scores)
+    return scores
