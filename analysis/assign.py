@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-OUTLIER_SHARE = 0.02
+OUTLIER_SHARE = 0.05
 MODEL_ERROR = 0.08
 HEAD_OFFSET_UM = 0.15  # from the synapse's disc to the middle of its spine head
 REACH_UM = 1.1  # from a synapse to the surface of its dendrite: neck and head; falls off over REACH_SD_UM beyond

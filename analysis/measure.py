@@ -32,11 +32,12 @@ class MeasureSettings(Model):
     """How an image is measured."""
 
     candidate_significance: float = Field(3.7, gt=0, description="least LoG response of a candidate, in sd of the noise")
-    least_gain: float = Field(24.0, gt=0, description="least 2 ln likelihood ratio of a punctum against nothing")
+    least_gain: float = Field(28.0, gt=0, description="least 2 ln likelihood ratio of a punctum against nothing")
     n_rounds: int = Field(3, ge=1, le=6, description="searches of the residual")
     merge_sigma: float = Field(0.8, ge=0, description="puncta nearer than this many PSF widths are one")
-    split_um: float = Field(0.6, ge=0, description="puncta nearer than this may be parts of one synapse")
-    split_share: float = Field(0.05, ge=0, lt=1, description="least gain of such a part, as a share of the brighter one's")
+    split_um: float = Field(0.8, ge=0, description="puncta nearer than this may be parts of one synapse")
+    same_disc: float = Field(1.2, ge=0, description="puncta nearer than this many radii of their common disc are one")
+    split_share: float = Field(0.1, ge=0, lt=1, description="least gain of such a part, as a share of the brighter one's")
     background_um: float = Field(0.6, gt=0, description="width of the local mean that gives the background")
     tile_vox: tuple[int, int, int] = Field((64, 192, 192), description="block of work; the result depends on it slightly")
     halo_vox: tuple[int, int, int] = Field((8, 20, 20), description="margin around a tile that is fitted too")
@@ -109,8 +110,9 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> tuple[Fit, Floats, F
 def _prune(scene: Scene, fit: Fit, settings: MeasureSettings) -> Fit:
     """Without puncta that left the block, that the likelihood does not want, or that are a part of a brighter one.
 
-    A synapse is not quite Gaussian, so next to a bright punctum a weak one is believed only if it explains more than
-    a share `split_share` of what the bright one does.
+    A synapse is a disc and not quite Gaussian. Two puncta that lie within the disc that their counts together would
+    fill are one; and near a bright one a weak one is believed only if it explains more than a share `split_share` of
+    what the bright one does.
     """
     shape = np.array(scene.data.shape[1:])
     fit = fit.keep(((fit.points_vox > -1.0) & (fit.points_vox < shape)).all(axis=1))
@@ -122,7 +124,10 @@ def _prune(scene: Scene, fit: Fit, settings: MeasureSettings) -> Fit:
     for i, j in sorted(cKDTree(points_um).query_pairs(settings.split_um)) if len(gain) > 1 else ():
         weak, strong = (i, j) if gain[i] < gain[j] else (j, i)
         apart = np.linalg.norm((points_um[i] - points_um[j]) / (scene.psf_vox.mean(axis=0) * scene.voxel_um))
-        one = apart < settings.merge_sigma or gain[weak] < settings.least_gain + settings.split_share * gain[strong]
+        # a disc seen from all sides has the variance radius^2 / 6 per axis
+        disc_um = np.sqrt(6.0 * scene.spread_um2 * (fit.electrons[i] + fit.electrons[j]).sum())
+        one = apart < settings.merge_sigma or np.linalg.norm(points_um[i] - points_um[j]) < settings.same_disc * disc_um
+        one = one or gain[weak] < settings.least_gain + settings.split_share * gain[strong]
         if keep[weak] and keep[strong] and one:
             keep[weak] = False
     return fit.keep(keep)

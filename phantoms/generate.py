@@ -302,7 +302,7 @@ def _window(channel: Channel, config: Config) -> tuple[int, int]:
     else:
         top = 1.5 * config.identity.photons(1.0) * float(np.prod(config.volume.voxel_um))
     gain = camera.quantum_efficiency * camera.gain_adu_per_electron
-    return int(camera.offset_adu + 0.5 * gain * channel.background), int(camera.offset_adu + gain * (channel.background + top))
+    return int(camera.offset_adu + 1.3 * gain * channel.background), int(camera.offset_adu + gain * (channel.background + top))
 
 
 def acquisition(config: Config, channels: list[Channel], tissue: Tissue) -> dict[str, Any]:

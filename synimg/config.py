@@ -135,7 +135,7 @@ class Tissue(Model):
 class Dyes(Model):
     """Signal in the receptor channels."""
 
-    photons_per_receptor: float = Field(25.0, gt=0, description="mean detected-light photons per labelled receptor")
+    photons_per_receptor: float = Field(40.0, gt=0, description="mean detected-light photons per labelled receptor")
     photons_shape: float = Field(4.0, gt=0, description="shape of the Gamma law of one dye's photons (1 / CV^2)")
     background_photons: float = Field(6.0, ge=0, description="mean background per voxel in the receptor channels")
     background_cv: float = Field(0.25, ge=0, lt=0.5, description="relative sd of its smooth variation")

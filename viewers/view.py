@@ -51,6 +51,10 @@ def show(viewer: Any, layers: list[Any]) -> None:
     overlays["text"].position = "top_left"
     overlays["text"].visible = True
     viewer.dims.axis_labels = ("z", "y", "x")
+    depth_um = viewer.dims.range[0].stop - viewer.dims.range[0].start
+    viewer.dims.set_point(0, viewer.dims.range[0].start + depth_um / 2)
+    # a slab as thick as the image: the whole map is seen at once; a thinner one (right click on the slider) leafs through
+    viewer.dims.thickness = (depth_um, *viewer.dims.thickness[1:])
 
 
 def _napari() -> Any:
@@ -76,8 +80,6 @@ def _save(viewer: Any, screenshot: Path) -> None:
     for _ in range(20):
         QApplication.processEvents()
     viewer.reset_view()
-    middle = viewer.dims.range[0].stop / 2
-    viewer.dims.set_point(0, middle)
     for _ in range(20):
         QApplication.processEvents()
     with atomic_path(screenshot) as temporary:

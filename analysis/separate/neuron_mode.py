@@ -24,9 +24,21 @@ CONTROL_GROUPS = ("yoked", "naive", "control")
 COMMON_LN = (-0.75, 0.25)
 """What a common component may hide, in ln factor: a doubling of the whole cell by learning on one side, the shifted zero
 on the other (SEPARATION.md 2)."""
-OUTLIERS = 0.002
+LEAST_OUTLIERS, MOST_OUTLIERS = 0.002, 0.1
 EFFECT_LN, EFFECT_SD_LN, EFFECT_WEIGHT = 0.5, 0.22, 40.0
 """Prior of the learning effect: so many pseudo-synapses of that mean and sd (SEPARATION.md 4)."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of every synapse, each (n,): excess turnover, its counting variance, the neuron's level, and the
+    probability that the parent is another neuron, whose level differs with the variance `level_var`."""
+
+    excess: Floats
+    variance: Floats
+    level: Floats
+    doubt: Floats
+    level_var: float
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,7 @@ class Mixture:
 
     drift_sd : float
     share, mean, sd : (2,) ndarray, potentiated and depressed: share of synapses, mean and sd of |ln| change
+    outliers : float, share of synapses that were not measured right and tell nothing
     log_likelihood : float
     """
 
@@ -42,33 +55,42 @@ class Mixture:
     share: Floats
     mean: Floats
     sd: Floats
+    outliers: float
     log_likelihood: float
 
-    def densities(self, excess: Floats, variance: Floats, level: Floats) -> Floats:
+    def densities(self, seen: "Seen") -> Floats:
         """Weighted densities (n, 4): unchanged, potentiated, depressed, outlier."""
+        excess, variance = seen.excess, seen.variance
         noise = variance + self.drift_sd**2
-        null = (1.0 - self.share.sum()) * drift_density(excess, variance, level, self.drift_sd)
+        null = (1.0 - self.share.sum()) * drift_density(seen, self.drift_sd)
         up = self.share[0] * _normal(excess - self.mean[0], noise + self.sd[0] ** 2)
         down = self.share[1] * _normal(excess + self.mean[1], noise + self.sd[1] ** 2)
         outlier = np.full(excess.size, 1.0 / 6.0)
-        return np.column_stack([null, up, down, outlier]) * np.array([1 - OUTLIERS] * 3 + [OUTLIERS])
+        return np.column_stack([null, up, down, outlier]) * np.array([1 - self.outliers] * 3 + [self.outliers])
 
 
-def drift_density(excess: Floats, variance: Floats, level: Floats, drift_sd: float) -> Floats:
+def drift_density(seen: Seen, drift_sd: float) -> Floats:
     """Density of the excess turnover of a synapse that did not learn.
 
     Notes
     -----
     Normal drift, but no synapse can have less than no new receptors: where drift falls below ``-level`` the excess
     stays there (MODEL.md 4, rectified). The normal part is cut off there, its tail is a point mass, and both are
-    widened by the counting noise.
+    widened by the counting noise. With the probability `doubt` the level is another neuron's.
     """
+    own = _rectified(seen, seen.variance, drift_sd)
+    other = _rectified(seen, seen.variance + seen.level_var, drift_sd)
+    density: Floats = (1.0 - seen.doubt) * own + seen.doubt * other
+    return density
+
+
+def _rectified(seen: Seen, variance: Floats, drift_sd: float) -> Floats:
     drift_var = drift_sd**2
     noise = variance + drift_var
-    middle = excess * drift_var / noise
+    middle = seen.excess * drift_var / noise
     width = np.sqrt(drift_var * variance / noise)
-    free = _normal(excess, noise) * ndtr((middle + level) / np.maximum(width, 1e-9))
-    pile: Floats = ndtr(-level / drift_sd) * _normal(excess + level, variance)
+    free = _normal(seen.excess, noise) * ndtr((middle + seen.level) / np.maximum(width, 1e-9))
+    pile: Floats = ndtr(-seen.level / drift_sd) * _normal(seen.excess + seen.level, variance)
     return free + pile
 
 
@@ -85,11 +107,11 @@ def neuron_mode(table: pd.DataFrame, seed: int) -> Separation:
     ids, row = np.unique(table["neuron_id"].to_numpy(np.int64), return_inverse=True)
     level, level_se, mixtures = _fit(old, new, noise, row, ids.size, weight)
     excess, variance = excess_turnover(old, new, noise, level[row])
-    variance = variance + level_se[row] ** 2
+    seen = Seen(excess, variance + level_se[row] ** 2, level[row], 1.0 - weight, float(level.var()))
     control = _control_neurons(table, ids)
     zero, zero_se, anchored, why = _zero(level, level_se, control)
     ln_factor = level - zero
-    synapses, log_parts, linear_parts = _synapse_result(table, old + new, excess, variance, level[row], level_se[row] ** 2, zero, mixtures)
+    synapses, log_parts, linear_parts = _synapse_result(table, old + new, seen, level_se[row] ** 2, zero, mixtures)
     ln_se = np.hypot(level_se, zero_se)
     neurons = _neuron_result(ids, ln_factor, ln_se, anchored, np.bincount(row, minlength=ids.size))
     p_learning = synapses["p_learning"].to_numpy(float)
@@ -116,7 +138,8 @@ def _fit(
             level[i], level_se[i] = mode_of(old[who], new[who], noise, drift_sd, weight[who])
         level, level_se = _shrink(level, level_se)
         excess, variance = excess_turnover(old, new, noise, level[row])
-        mixtures = fit_mixtures(excess, variance + level_se[row] ** 2, level[row])
+        seen = Seen(excess, variance + level_se[row] ** 2, level[row], 1.0 - weight, float(level.var()))
+        mixtures = fit_mixtures(seen)
         drift_sd = mixtures[0][1].drift_sd
     return level, level_se, mixtures
 
@@ -158,7 +181,7 @@ def _shrink(level: Floats, level_se: Floats) -> tuple[Floats, Floats]:
     return centre + share * (level - centre), level_se * np.sqrt(share)
 
 
-def fit_mixtures(excess: Floats, variance: Floats, level: Floats) -> list[tuple[float, Mixture]]:
+def fit_mixtures(seen: Seen) -> list[tuple[float, Mixture]]:
     """The two-group model without learning and with learning of both signs, each with its weight; the heavier first.
 
     Notes
@@ -166,41 +189,35 @@ def fit_mixtures(excess: Floats, variance: Floats, level: Floats) -> list[tuple[
     Weights are ``exp(-BIC / 2)`` with five parameters for learning. A table without learning then calls nothing
     (SEPARATION.md 2); averaging keeps the ranking where learning is not paid for.
     """
-    trials = [_em(excess, variance, level, learns) for learns in (False, True)]
-    price = np.array([0.0, 2.5 * np.log(excess.size + 1)])
+    trials = [_em(seen, learns) for learns in (False, True)]
+    price = np.array([0.0, 2.5 * np.log(seen.excess.size + 1)])
     score = np.array([t.log_likelihood for t in trials]) - price
     weight = np.exp(np.maximum(score - score.max(), -30.0))
     order = np.argsort(-weight, kind="stable")
     return [(float(weight[i] / weight.sum()), trials[i]) for i in order]
 
 
-def _em(excess: Floats, variance: Floats, level: Floats, learns: bool) -> Mixture:
+def _em(seen: Seen, learns: bool) -> Mixture:
+    excess, variance = seen.excess, seen.variance
     middle = np.quantile(np.abs(excess - np.median(excess)), 0.5) / 0.6745
     drift_sd = float(np.sqrt(max(middle**2 - np.median(variance), 0.02**2)))
-    mixture = Mixture(drift_sd, np.full(2, 0.05 * learns), np.full(2, EFFECT_LN), np.full(2, EFFECT_SD_LN), -np.inf)
+    mixture = Mixture(drift_sd, np.full(2, 0.05 * learns), np.full(2, EFFECT_LN), np.full(2, EFFECT_SD_LN), LEAST_OUTLIERS, -np.inf)
     for _ in range(60):
-        density = mixture.densities(excess, variance, level)
+        density = mixture.densities(seen)
         total = density.sum(axis=1)
         log_likelihood = float(np.log(total).sum())
         share = density / total[:, None]
         done = abs(log_likelihood - mixture.log_likelihood) < 0.01
-        mixture = _step(excess, variance, level, share, mixture, log_likelihood)
+        mixture = _step(seen, share, mixture, log_likelihood)
         if done:
             break
     return mixture
 
 
-def _step(
-    excess: Floats,
-    variance: Floats,
-    level: Floats,
-    share: Floats,
-    old: Mixture,
-    log_likelihood: float,
-) -> Mixture:
+def _step(seen: Seen, share: Floats, old: Mixture, log_likelihood: float) -> Mixture:
     """One EM step: responsibilities to hyper-parameters, with the priors of SEPARATION.md 4."""
-    n = excess.size
-    drift_sd = _drift_step(excess, variance, level, share[:, 0], old.drift_sd)
+    excess, variance, n = seen.excess, seen.variance, seen.excess.size
+    drift_sd = _drift_step(seen, share[:, 0], old.drift_sd)
     shares, means, sds = np.zeros(2), old.mean.copy(), old.sd.copy()
     for k, sign in enumerate((1.0, -1.0)):
         if not old.share[k]:
@@ -214,14 +231,15 @@ def _step(
         scatter = (effect - means[k]) ** 2 + ratio * noise
         sds[k] = np.sqrt((weight @ scatter + EFFECT_WEIGHT * EFFECT_SD_LN**2) / total)
         shares[k] = (weight.sum() + 0.5) / (n + 20.0)
-    return Mixture(drift_sd, shares, means, sds, log_likelihood)
+    outliers = float(np.clip((share[:, 3].sum() + 1.0) / (n + 500.0), LEAST_OUTLIERS, MOST_OUTLIERS))
+    return Mixture(drift_sd, shares, means, sds, outliers, log_likelihood)
 
 
-def _drift_step(excess: Floats, variance: Floats, level: Floats, weight: Floats, drift_sd: float) -> float:
+def _drift_step(seen: Seen, weight: Floats, drift_sd: float) -> float:
     """The drift sd that explains the unchanged synapses best, near the last one; 20 pseudo-synapses of sd 0.2."""
     trial = drift_sd * np.exp(np.array([-0.1, -0.03, 0.0, 0.03, 0.1]))
     fit = [
-        weight @ np.log(drift_density(excess, variance, level, s) + 1e-300) - 20.0 * (np.log(s) + 0.5 * (0.2 / s) ** 2)
+        weight @ np.log(drift_density(seen, s) + 1e-300) - 20.0 * (np.log(s) + 0.5 * (0.2 / s) ** 2)
         for s in trial
     ]
     return float(np.clip(trial[int(np.argmax(fit))], 0.02, 2.0))
@@ -230,16 +248,14 @@ def _drift_step(excess: Floats, variance: Floats, level: Floats, weight: Floats,
 def _synapse_result(
     table: pd.DataFrame,
     total: Floats,
-    excess: Floats,
-    variance: Floats,
-    level: Floats,
+    seen: Seen,
     level_var: Floats,
     zero: float,
     mixtures: list[tuple[float, Mixture]],
 ) -> tuple[pd.DataFrame, Floats, Floats]:
     """Rows of SEPARATION, and the causes (n, 3) in ln receptors and in receptors."""
-    ln_factor = level - zero
-    moments = [(weight, *_posterior(excess, variance, level, mixture)) for weight, mixture in mixtures]
+    ln_factor = seen.level - zero
+    moments = [(weight, *_posterior(seen, mixture)) for weight, mixture in mixtures]
     up, down, learning, drift = (sum(m[0] * m[k] for m in moments) for k in (1, 2, 3, 4))
     learning_var = sum(m[0] * (m[5] + m[3] ** 2) for m in moments) - learning**2
     drift_var = sum(m[0] * (m[6] + m[4] ** 2) for m in moments) - drift**2
@@ -259,10 +275,11 @@ def _synapse_result(
     return synapses, log_parts, linear_parts
 
 
-def _posterior(excess: Floats, variance: Floats, level: Floats, mixture: Mixture) -> tuple[Floats, ...]:
+def _posterior(seen: Seen, mixture: Mixture) -> tuple[Floats, ...]:
     """Probability up and down (n,), means of learning and drift [ln receptors], and their variances, under one model."""
-    density = mixture.densities(excess, variance, level)
+    density = mixture.densities(seen)
     share = density / density.sum(axis=1, keepdims=True)
+    excess, variance = seen.excess, seen.variance
     noise = variance + mixture.drift_sd**2
     learning, second = np.zeros(excess.size), np.zeros(excess.size)
     for k, sign in enumerate((1.0, -1.0)):
@@ -353,6 +370,7 @@ def _info(
             "share_depressed": float(mixture.share[1]),
             "mean_potentiation_ln": float(mixture.mean[0]),
             "mean_depression_ln": float(mixture.mean[1]),
+            "share_outliers": mixture.outliers,
             "fano_old": noise[0],
             "fano_new": noise[1],
         },

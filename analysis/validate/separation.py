@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg.analysis.calibrate import receptors_of_dyes
-from synimg.analysis.separate.neuron_mode import fit_mixtures
+from synimg.analysis.separate.neuron_mode import Seen, fit_mixtures
 from synimg.analysis.separate.protocol import Separation
 from synimg.analysis.separate.select import separate
 from synimg.analysis.separate.shares import CAUSES, variance_shares
@@ -132,9 +132,10 @@ def oracle_p(table: pd.DataFrame, level: Floats) -> Floats:
         for name, counts in (("r_old", old), ("r_new", new))
     )
     excess, variance = excess_turnover(old, new, (noise[0], noise[1]), level)
+    seen = Seen(excess, variance, level, np.zeros(len(table)), 0.0)
     total = np.zeros(len(table))
-    for weight, mixture in fit_mixtures(excess, variance, level):
-        density = mixture.densities(excess, variance, level)
+    for weight, mixture in fit_mixtures(seen):
+        density = mixture.densities(seen)
         total += weight * density[:, 1:3].sum(axis=1) / density.sum(axis=1)
     return total
 

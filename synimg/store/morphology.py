@@ -1,5 +1,6 @@
 """Neuron morphologies: SWC, Neurolucida ASC and H5 in, SWC out."""
 
+import re
 from pathlib import Path
 
 import morphio
@@ -32,11 +33,13 @@ def read_tree_arrays(path: Path) -> TreeArrays:
     try:
         cell = morphio.Morphology(str(path), warning_handler=collector)
     except (morphio.MorphioError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise SynimgError(f"{path}: not readable as a morphology ({reason[:200]})") from None
+        raise SynimgError(f"{path}: not readable as a morphology ({_plain(error, path)})") from None
     if len(cell.soma.points) == 0:
         raise SynimgError(f"{path}: has no soma; a tree needs one as its root")
-    points, radii, parents, kinds = [cell.soma.center], [max(cell.soma.max_distance, 1.0)], [-1], [1]
+    # one point is a sphere of that diameter, several points are its outline
+    outline = len(cell.soma.points) > 1
+    soma_um = float(cell.soma.max_distance if outline else 0.5 * cell.soma.diameters[0])
+    points, radii, parents, kinds = [cell.soma.center], [soma_um], [-1], [1]
     last: dict[int, int] = {}
     for section in cell.iter():
         at = 0 if section.is_root else last[section.parent.id]
@@ -55,9 +58,16 @@ def read_tree_arrays(path: Path) -> TreeArrays:
     if not (radius > 0).all():
         where = int(np.argmax(~(radius > 0)))
         raise SynimgError(f"{path}: the radius at x, y, z = {xyz[where].round(2).tolist()} is {radius[where]:g}; it must be above 0")
-    if not (swc_type >= 3).any():
+    if not np.isin(swc_type, (3, 4)).any():
         raise SynimgError(f"{path}: has no dendrite (SWC type 3 or 4), so it cannot carry spines")
     return np.ascontiguousarray(xyz[:, ::-1]), radius, np.array(parents, dtype=np.int64), swc_type
+
+
+def _plain(error: Exception, path: Path) -> str:
+    """The reason in an `error` of the reader, without its terminal colours and its copies of the path."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).replace(f"{path}:", "line ")
+    text = re.sub(r"line (\d+):(?:error|warning)", r"line \1:", text)
+    return " ".join(text.split()).rstrip(" :")[:200]
 
 
 def write_swc(path: Path, points_um: Floats, radius_um: Floats, parent: Ints, swc_type: Ints) -> None:

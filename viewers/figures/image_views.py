@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from matplotlib.colors import hsv_to_rgb, to_hex
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -34,9 +35,10 @@ def image_views(
     figure, axes = new_figure(len(panels), 5.0, 5.3)
     for axis, (title, image, which) in zip(axes, panels, strict=True):
         colors = [str(channels[i]["color"]) for i in which]
-        if which == dyes and len(dyes) == 3:
-            colors = ["FF0000", "00FF00", "0000FF"]  # the mixture is the code: full primaries tell most mixtures apart
         windows = [(channels[i]["window"]["start"], channels[i]["window"]["end"]) for i in which]
+        if which == dyes:  # the mixture is the code: hues around the circle, and room above for the sum
+            colors = [to_hex(hsv_to_rgb((k / len(dyes), 1, 1)))[1:] for k in range(len(dyes))]
+            windows = [(low, low + 2.0 * (high - low)) for low, high in windows]
         axis.imshow(composite(image[which], colors, windows), interpolation="nearest")
         scale_bar(axis, 5.0, pixel_um, image.shape[1:])
         axis.set_title(title, fontsize=10)

@@ -1,0 +1,257 @@
+"""One HTML page that tells the story of a data set: what was simulated, what was read, and how far it is from the truth."""
+
+import base64
+import html
+import io
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from synimg import schema
+from synimg.analysis.separate.run import read_separation
+from synimg.analysis.separate.select import separate
+from synimg.analysis.validate.separation import learned_of
+from synimg.config import Config
+from synimg.store.atomic import read_json, write_text
+from synimg.store.dataset import Dataset
+from synimg.store.image import image_attributes, read_block
+from synimg.store.network import read_arrays
+from synimg.store.tables import read_table
+from synimg.viewers.figures.causes import causes
+from synimg.viewers.figures.count_calibration import count_calibration
+from synimg.viewers.figures.erasure import erasure
+from synimg.viewers.figures.error_budget import error_budget
+from synimg.viewers.figures.factor import factor
+from synimg.viewers.figures.image_views import image_views
+from synimg.viewers.figures.learning_curve import learning_curve
+from synimg.viewers.figures.precision_recall import precision_recall
+
+PREVIEW_LEVEL = 1
+Section = tuple[str, str, Figure | None]
+"""Title, text, figure."""
+
+
+def report(dataset: Dataset | str | Path, run: str = "default", out: str | Path | None = None) -> Path:
+    """Write the report of a validated run; return where it is.
+
+    Parameters
+    ----------
+    dataset : Dataset or path
+        With measurement, separation and validation.
+    run : str
+        Analysis run.
+    out : path, optional
+        HTML file; ``analysis/<run>/report.html`` in the data set if not given.
+
+    Raises
+    ------
+    SynimgError
+        If a stage is missing, or `out` cannot be written.
+    """
+    dataset = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
+    for stage in ("measure", "separate", "validate"):
+        dataset.require(f"{run}/{stage}", f"synimg {stage} {dataset.path} --run {run}")
+    page = render_page(dataset, run)
+    if out is not None:
+        path = Path(out)
+        write_text(path if path.suffix == ".html" else path.with_suffix(".html"), page)
+        return path if path.suffix == ".html" else path.with_suffix(".html")
+    dataset.drop(f"{run}/report")
+    with dataset.stage(f"{run}/report") as scratch:
+        write_text(scratch / "analysis" / run / "report.html", page)
+    return dataset.run(run) / "report.html"
+
+
+def render_page(dataset: Dataset, run: str) -> str:
+    """The page as HTML text with all pictures inside."""
+    folder, config = dataset.run(run), dataset.config
+    scores, info = read_json(folder / "scores.json"), read_json(folder / "result.json")
+    sections = [*_network_sections(dataset, scores), *_image_sections(dataset, run, scores)]
+    sections += _separation_sections(dataset, run, scores)
+    body = "\n".join(_section(*section) for section in sections)
+    template = Template(resources.files("synimg.viewers.report").joinpath("template.html").read_text(encoding="utf-8"))
+    return template.substitute(
+        title=html.escape(f"{config.animal_id}, seed {config.seed}"),
+        summary=_summary(config, scores),
+        warnings=_warnings(info, scores),
+        headlines=_headlines(scores["headlines"]),
+        body=body,
+        settings=_settings(config),
+        software=html.escape(", ".join(f"{k} {v}" for k, v in dataset.index["software"].items())),
+    )
+
+
+def _network_sections(dataset: Dataset, scores: dict[str, Any]) -> list[Section]:
+    truth_folder = dataset.path / "truth"
+    history, notes = read_arrays(truth_folder / "history.zarr")
+    truth = read_table(truth_folder / "synapses.parquet", schema.TRUTH_SYNAPSES)
+    ln_by_cause = {cause: history[f"ln_{cause}"] for cause in ("learning", "homeostasis", "drift")}
+    curve = learning_curve(
+        history["update"],
+        history["accuracy"],
+        notes["criterion"],
+        notes["trials_per_update"],
+        history["snapshot"],
+        ln_by_cause,
+    )
+    network = scores["network"]
+    learned = (
+        f"It reached {network['criterion']:.0%} correct after {network['criterion_trials']} trials"
+        if network["criterion_trials"] is not None
+        else "It did not reach the criterion in the trials it had"
+    )
+    text = f"{learned}; at the end it answers {network['final_accuracy']:.1%} of the test trials correctly."
+    ledger = (
+        f"Every change of every synapse is booked by its cause; the causes add up to the change within "
+        f"{network['ledger_error_receptors']:.0e} receptors and {network['ledger_error_ln']:.0e} in ln receptors. "
+        f"{network['share_learned']:.0%} of the synapses count as learned."
+    )
+    return [("What the network learned", text, curve), ("What moved the synapses", ledger, causes(truth))]
+
+
+def _image_sections(dataset: Dataset, run: str, scores: dict[str, Any]) -> list[Section]:
+    config, imaging = dataset.config, scores["imaging"]
+    channels = image_attributes(dataset.image)["ome"]["omero"]["channels"]
+    voxels = read_block(dataset.image, str(PREVIEW_LEVEL))
+    pixel_um = config.volume.voxel_um[2] * 2**PREVIEW_LEVEL
+    views = image_views(voxels[:, voxels.shape[1] // 2], voxels.max(axis=1), channels, pixel_um)
+    matched = read_table(dataset.run(run) / "matched.parquet")
+    hit = matched[matched["true_synapse_id"].notna()]
+    size = " x ".join(f"{s:.1f}" for s in config.volume.size_um)
+    picture = (
+        f"A block of {size} um in {len(channels)} channels. Pulse-labelled (old) receptors are magenta, "
+        "chase-labelled (new) ones green; the dyes in the cytosol tell the neurons apart."
+    )
+    parents = imaging["parents"]["accuracy"]
+    counts = (
+        f"{imaging['n_found']} synapses were found, {imaging['n_true']} were there: precision {imaging['precision']:.3f}, "
+        f"recall {imaging['recall']:.3f} (matched one to one within {imaging['gate_um']['lateral_um']} um laterally and "
+        f"{imaging['gate_um']['axial_um']} um axially; chance F1 {imaging['chance_f1']:.3f})."
+    )
+    if parents is not None:
+        counts += f" The parent neuron is right for {parents:.1%}."
+    figure = count_calibration(hit) if len(hit) else None
+    return [("The image", picture, views), ("Counting receptors", counts, figure)]
+
+
+def _separation_sections(dataset: Dataset, run: str, scores: dict[str, Any]) -> list[Section]:
+    folder, separation = dataset.run(run), scores["separation"]
+    result = read_separation(folder)
+    matched = read_table(folder / "matched.parquet")
+    truth = read_table(dataset.path / "truth" / "neurons.parquet", schema.TRUTH_NEURONS)
+    learned = learned_of(matched)
+    rankings = {separation["method"]: result.synapses["p_learning"].to_numpy(float)}
+    others = matched[["synapse_id", "neuron_id", "neuron_prob", "r_old", "r_old_se", "r_new", "r_new_se"]]
+    for method in ("neuron_mode", "raw"):
+        if method not in rankings:
+            rankings[method] = separate(others, method).synapses["p_learning"].to_numpy(float)
+    sections: list[Section] = []
+    neurons = result.neurons.merge(truth[["neuron_id", "scale_factor"]], on="neuron_id", suffixes=("", "_true"))
+    if neurons["scale_factor"].notna().any():
+        sections.append(("Homeostasis: one factor per neuron", _factor_text(separation["factor"]), factor(neurons)))
+    if learned.any():
+        sections.append(("Which synapses learned?", _ranking_text(separation), precision_recall(learned, rankings)))
+        budget = {stage: row["neuron_mode"] for stage, row in scores["average_precision"].items()}
+        text = "The same separation ('neuron_mode') on tables that carry more and more of the measurement's errors."
+        chance = separation["share_learned_true"]
+        sections.append(("Error budget", text + _budget_table(scores["average_precision"]), error_budget(budget, chance)))
+    else:
+        found = separation["discovery"][1]["n_called"]
+        text = f"No synapse of this network learned by the stated definition; {found} were called at an FDR of 0.1."
+        sections.append(("Which synapses learned?", text, None))
+    curve = pd.DataFrame(scores["erasure"]["curve"])
+    if scores["network"]["share_learned"] > 0:
+        intact, chance = scores["erasure"]["loss_intact"], scores["erasure"]["loss_chance"]
+        text = (
+            "In the ground-truth network, learning is undone in a number of imaged synapses, chosen in several ways, and "
+            "the task is tested again. A good choice hurts as much as the truly learned synapses do."
+        )
+        sections.append(("In-silico erasure", text, erasure(curve, intact, chance)))
+    return sections
+
+
+def _factor_text(scores: dict[str, Any]) -> str:
+    if scores["rmse_ln"] is None:
+        return ""
+    return (
+        f"Error of ln factor {scores['rmse_ln']:.2f} (centred {scores['rmse_ln_centred']:.2f}) at a true spread of "
+        f"{scores['sd_ln_true']:.2f}. The 95 % interval holds for {scores['coverage_95']:.0%} of the neurons; with the "
+        f"common component, which no data of this kind can tell from learning, for {scores['coverage_common']:.0%}."
+    )
+
+
+def _ranking_text(separation: dict[str, Any]) -> str:
+    found = separation["discovery"][1]
+    low_high = separation["average_precision_95"]
+    interval = f" (95 % interval over neurons {low_high[0]:.2f} to {low_high[1]:.2f})" if low_high else ""
+    realised = "-" if found["realised_fdr"] is None else f"{found['realised_fdr']:.2f}"
+    return (
+        f"{separation['share_learned_true']:.0%} of the measured synapses learned. Average precision of "
+        f"'{separation['method']}': {separation['average_precision']:.2f}{interval}. At a nominal false discovery rate of "
+        f"0.1 it calls {found['n_called']} synapses; the realised rate is {realised}."
+    )
+
+
+def _budget_table(rows: dict[str, dict[str, float | None]]) -> str:
+    names = list(next(iter(rows.values())))
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in ["average precision", *names])
+    body = ""
+    for stage, values in rows.items():
+        cells = "".join(f"<td>{'-' if values[n] is None else format(values[n], '.3f')}</td>" for n in names)
+        body += f"<tr><td>{html.escape(stage)}</td>{cells}</tr>"
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _section(title: str, text: str, figure: Figure | None) -> str:
+    picture = "" if figure is None else f'<img alt="{html.escape(title)}" src="data:image/png;base64,{_png(figure)}">'
+    return f"<section><h2>{html.escape(title)}</h2><div class='text'>{text}</div>{picture}</section>"
+
+
+def _png(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    # without the software's version and date the same data give the same bytes
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _summary(config: Config, scores: dict[str, Any]) -> str:
+    return html.escape(
+        f"A network of {config.network.n_units} units learned {config.task.kind.replace('_', ' ')} by {config.rule.kind} "
+        f"while homeostasis ({config.homeostasis.kind}) and drift ({config.drift.kind}) went on, over "
+        f"{config.training.window_days:g} days. {config.tissue.n_imaged_neurons} of its neurons were imaged "
+        f"({scores['imaging']['n_true']} synapses), the image was measured blind, and the result was scored."
+    )
+
+
+def _warnings(info: dict[str, Any], scores: dict[str, Any]) -> str:
+    warnings = list(info["warnings"])
+    if scores["network"]["criterion_trials"] is None:
+        warnings.insert(0, "the network did not reach the learning criterion")
+    for found in scores["separation"]["discovery"]:
+        rate, n = found["realised_fdr"], found["n_called"]
+        if rate is not None and rate > found["nominal"] + 2 * np.sqrt(found["nominal"] / n):
+            warnings.insert(0, f"at a nominal false discovery rate of {found['nominal']:g} the realised one is {rate:.2f}")
+            break
+    return "".join(f"<li>{html.escape(text)}</li>" for text in warnings) or "<li>none</li>"
+
+
+def _headlines(headlines: dict[str, dict[str, str]]) -> str:
+    cards = []
+    for title, rows in headlines.items():
+        body = "".join(f"<tr><td>{html.escape(k)}</td><td>{html.escape(str(v))}</td></tr>" for k, v in rows.items())
+        cards.append(f"<div class='card'><h3>{html.escape(title)}</h3><table>{body}</table></div>")
+    return "".join(cards)
+
+
+def _settings(config: Config) -> str:
+    rows = []
+    for section, values in config.model_dump(mode="json").items():
+        for name, value in values.items() if isinstance(values, dict) else [("", values)]:
+            label = f"{section}.{name}" if name else section
+            rows.append(f"<tr><td>{html.escape(label)}</td><td>{html.escape(str(value))}</td></tr>")
+    return f"<table>{''.join(rows)}</table>"
