@@ -131,9 +131,7 @@ def colour_log_likelihood(colours: Floats, colours_se: Floats, codebook: Floats,
     return log_likelihood
 
 
-def trace_neurons(
-    dyes: Floats, voxel_um: Floats, codebook: Floats, expression_cv: float
-) -> tuple[Floats, Ints]:
+def trace_neurons(dyes: Floats, voxel_um: Floats, codebook: Floats, expression_cv: float) -> tuple[Floats, Ints]:
     """Places (n, 3) [um] in a block that hold cytosol, and the row (n,) of the code book that each belongs to.
 
     Notes
@@ -162,15 +160,15 @@ def trace_neurons(
     near = near + near.T + sparse.identity(n, format="csr")
     mean = (near @ evidence) / np.asarray(near.sum(axis=1))
     label = mean.argmax(axis=1)
-    same = sparse.coo_matrix(((label[pairs[:, 0]] == label[pairs[:, 1]]).astype(float), (pairs[:, 0], pairs[:, 1])), (n, n))
+    same = sparse.coo_matrix(
+        ((label[pairs[:, 0]] == label[pairs[:, 1]]).astype(float), (pairs[:, 0], pairs[:, 1])), (n, n)
+    )
     same = (same + same.T).tocsr()
     solid = np.asarray(same.sum(axis=1)).ravel() >= LEAST_PIECE
     return points[solid], label[solid]
 
 
-def parents(
-    log_likelihood: Floats, points_um: Floats, traced_um: Floats, traced_row: Ints
-) -> tuple[Ints, Floats]:
+def parents(log_likelihood: Floats, points_um: Floats, traced_um: Floats, traced_row: Ints) -> tuple[Ints, Floats]:
     """Row (n,) of the code book of each synapse's parent, and the probability (n,) that it is right.
 
     Parameters

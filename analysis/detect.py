@@ -34,7 +34,7 @@ def log_significance(residual: Floats, variance: Floats, sigma_vox: Floats) -> F
 
 
 def candidates(significance: Floats, least: float, radius_vox: Floats) -> Floats:
-    """Local maxima (n, 3) above `least`, sub-voxel by a parabola along each axis.
+    """Local maxima (n, axes) above `least`, sub-voxel by a parabola along each axis.
 
     Two maxima nearer than `radius_vox` along every axis count as one, the higher.
     """
@@ -44,10 +44,10 @@ def candidates(significance: Floats, least: float, radius_vox: Floats) -> Floats
     order = np.argsort(-significance[peak], kind="stable")
     at = at[order]
     points = at.astype(np.float64)
-    for axis in range(3):
+    for axis in range(significance.ndim):
         n = significance.shape[axis]
         inner = (at[:, axis] > 0) & (at[:, axis] < n - 1)
-        step = np.zeros(3, int)
+        step = np.zeros(significance.ndim, int)
         step[axis] = 1
         here = at[inner]
         below, middle, above = (significance[tuple((here + k * step).T)] for k in (-1, 0, 1))

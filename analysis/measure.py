@@ -31,15 +31,21 @@ TYPICAL_SPREAD_UM2 = 0.005  # variance of a synapse of 0.28 um across, for the s
 class MeasureSettings(Model):
     """How an image is measured."""
 
-    candidate_significance: float = Field(3.7, gt=0, description="least LoG response of a candidate, in sd of the noise")
+    candidate_significance: float = Field(
+        3.7, gt=0, description="least LoG response of a candidate, in sd of the noise"
+    )
     least_gain: float = Field(28.0, gt=0, description="least 2 ln likelihood ratio of a punctum against nothing")
     n_rounds: int = Field(3, ge=1, le=6, description="searches of the residual")
     merge_sigma: float = Field(0.8, ge=0, description="puncta nearer than this many PSF widths are one")
     split_um: float = Field(0.8, ge=0, description="puncta nearer than this may be parts of one synapse")
     same_disc: float = Field(1.2, ge=0, description="puncta nearer than this many radii of their common disc are one")
-    split_share: float = Field(0.1, ge=0, lt=1, description="least gain of such a part, as a share of the brighter one's")
+    split_share: float = Field(
+        0.1, ge=0, lt=1, description="least gain of such a part, as a share of the brighter one's"
+    )
     background_um: float = Field(0.6, gt=0, description="width of the local mean that gives the background")
-    tile_vox: tuple[int, int, int] = Field((64, 192, 192), description="block of work; the result depends on it slightly")
+    tile_vox: tuple[int, int, int] = Field(
+        (64, 192, 192), description="block of work; the result depends on it slightly"
+    )
     halo_vox: tuple[int, int, int] = Field((8, 20, 20), description="margin around a tile that is fitted too")
     n_spread_tiles: int = Field(4, ge=1, description="tiles from which the synapses' width is estimated")
     readout_gate_um: float = Field(0.6, gt=0, description="farthest that a label read-out may lie from its synapse")
@@ -57,8 +63,8 @@ class Tile:
 def tiles(shape_vox: tuple[int, int, int], settings: MeasureSettings) -> list[Tile]:
     """Tiles that cover an image; every place is owned by exactly one, beyond the faces too."""
     out = []
-    for start, size in blocks(shape_vox, settings.tile_vox):
-        axes = list(zip(start, size, settings.halo_vox, shape_vox, strict=True))
+    for first_vox, size in blocks(shape_vox, settings.tile_vox):
+        axes = list(zip(first_vox, size, settings.halo_vox, shape_vox, strict=True))
         first = tuple(max(s - halo, 0) for s, _, halo, _ in axes)
         last = tuple(min(s + n + halo, total) for s, n, halo, total in axes)
         box: Any = (first, tuple(b - a for a, b in zip(first, last, strict=True)))
@@ -115,7 +121,7 @@ def _prune(scene: Scene, fit: Fit, settings: MeasureSettings) -> Fit:
     what the bright one does.
     """
     shape = np.array(scene.data.shape[1:])
-    fit = fit.keep(((fit.points_vox > -1.0) & (fit.points_vox < shape)).all(axis=1))
+    fit = fit.keep(np.all((fit.points_vox > -1.0) & (fit.points_vox < shape), axis=1))
     gain = gains(scene, fit, model_of(scene, fit))
     alive = gain >= settings.least_gain
     fit, gain = fit.keep(alive), gain[alive]
@@ -274,7 +280,9 @@ def measure(
     dataset.require("image", f"synimg generate ... --out {dataset.path}")
     stage = f"{run}/measure"
     table = dataset.run(run) / "synapses.parquet"
-    if dataset.is_done(stage) and dataset.index["stages"][stage]["notes"].get("settings") == settings.model_dump(mode="json"):
+    if dataset.is_done(stage) and dataset.index["stages"][stage]["notes"].get("settings") == settings.model_dump(
+        mode="json"
+    ):
         return read_table(table, schema.SYNAPSES)
     recording = Recording.parse(image_attributes(dataset.image).get("synimg", {}), f"{dataset.image}: metadata")
     shape = tuple(open_array(dataset.image).shape[-3:])

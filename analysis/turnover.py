@@ -42,9 +42,7 @@ def log_turnover(r_old: Floats, r_new: Floats, r_old_se: Floats, r_new_se: Float
     return np.log1p(r_new / r_old), y_se  # log1p: few new receptors must not cost digits
 
 
-def excess_turnover(
-    r_old: Floats, r_new: Floats, fano: tuple[float, float], expected: Floats
-) -> tuple[Floats, Floats]:
+def excess_turnover(r_old: Floats, r_new: Floats, fano: tuple[float, float], expected: Floats) -> tuple[Floats, Floats]:
     """Log turnover above the `expected` one, and the variance that counting alone gives it.
 
     Parameters

@@ -85,14 +85,14 @@ def train_one(without: str | None, config: Config) -> Learned:
 
 def _make_network(dataset: Dataset, config: Config, pool: compute.Pool, report: compute.Report) -> None:
     with dataset.stage("network") as scratch:
-        runs: list[str | None] = [None, *(CAUSES if config.training.counterfactuals else ())]
-        done = dict(pool.run(train_one, runs, (config,), "training the network", report))
-        learned = done[0]
-        a_without = {cause: done[i + 1].ledger.a for i, cause in enumerate(runs[1:])}
+        off = CAUSES if config.training.counterfactuals else ()
+        done = dict(pool.run(train_one, [None, *off], (config,), "training the network", report))
+        learned: Learned = done[0]
+        a_without = {cause: done[i + 1].ledger.a for i, cause in enumerate(off)}
         (scratch / "truth").mkdir()
         save_network(scratch / "truth" / "network.h5", learned, a_without)
         history = learned.history
-        curve = {"update": history.update, "accuracy": history.accuracy, "loss": history.loss}
+        curve: dict[str, NDArray[Any]] = {"update": history.update, "accuracy": history.accuracy, "loss": history.loss}
         causes = {f"ln_{cause}": getattr(history, f"ln_{cause}") for cause in CAUSES}
         notes = {
             "criterion": config.training.criterion,
@@ -119,8 +119,8 @@ def save_network(path: Path, learned: Learned, a_without: dict[str, Floats]) -> 
         **{cause: ledger.linear[cause].value for cause in CAUSES},
         **{f"cf_{cause}": ledger.a - a for cause, a in a_without.items()},
     }
-    inhibitory = {"source": pre, "target": post, "weight": wiring.inhibitory[post, pre]}
-    nodes = {
+    inhibitory: dict[str, NDArray[Any]] = {"source": pre, "target": post, "weight": wiring.inhibitory[post, pre]}
+    nodes: dict[str, NDArray[Any]] = {
         "x": wiring.position[:, 0],
         "y": wiring.position[:, 1],
         "is_excitatory": wiring.is_excitatory.astype(np.uint8),
@@ -129,13 +129,13 @@ def save_network(path: Path, learned: Learned, a_without: dict[str, Floats]) -> 
         "rate_end": learned.rate_end,
         "scale_factor": np.exp(learned.ln_factor),
     }
-    extra = {
+    extra: dict[str, NDArray[Any]] = {
         "w_in": wiring.w_in,
         "w_out": learned.readout.w,
         "b_out": learned.readout.b,
-        "gain": np.float64(wiring.gain),
+        "gain": np.array(wiring.gain),
         "ln_start": ledger.ln_start,
-        "criterion_update": np.int64(-1 if learned.criterion_update is None else learned.criterion_update),
+        "criterion_update": np.array(-1 if learned.criterion_update is None else learned.criterion_update),
     }
     write_network(path, nodes, {"excitatory": contacts, "inhibitory": inhibitory}, extra)
 
@@ -258,9 +258,7 @@ def neuron_truth(nodes: dict[str, NDArray[Any]], tissue: Tissue, codes: list[str
     )
 
 
-def _make_image(
-    dataset: Dataset, config: Config, trees: list[Any], pool: compute.Pool, report: compute.Report
-) -> None:
+def _make_image(dataset: Dataset, config: Config, trees: list[Any], pool: compute.Pool, report: compute.Report) -> None:
     with dataset.stage("image", resumes=True) as scratch:
         *_, counts, tissue = _draw(dataset, config, trees)
         channels = build_channels(config, tissue, counts, config.seed)
@@ -276,7 +274,9 @@ def _make_image(
         )
         done = read_journal(scratch)
         shared = (str(path.resolve()), channels, config, tissue)
-        work = [(render_block, blocks(volume.shape_vox, volume.chunk_vox), "0", shared, "rendering")]
+        work: list[tuple[Any, ...]] = [
+            (render_block, blocks(volume.shape_vox, volume.chunk_vox), "0", shared, "rendering")
+        ]
         for level in range(1, LEVELS):
             boxes = blocks(level_shape(volume.shape_vox, level), volume.chunk_vox)
             below = (str(path.resolve()), level, volume.shape_vox)
@@ -302,7 +302,9 @@ def _window(channel: Channel, config: Config) -> tuple[int, int]:
     else:
         top = 1.5 * config.identity.photons(1.0) * float(np.prod(config.volume.voxel_um))
     gain = camera.quantum_efficiency * camera.gain_adu_per_electron
-    return int(camera.offset_adu + 1.3 * gain * channel.background), int(camera.offset_adu + gain * (channel.background + top))
+    return int(camera.offset_adu + 1.3 * gain * channel.background), int(
+        camera.offset_adu + gain * (channel.background + top)
+    )
 
 
 def acquisition(config: Config, channels: list[Channel], tissue: Tissue) -> dict[str, Any]:

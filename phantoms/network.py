@@ -316,5 +316,5 @@ def _mean_rates(config: Config, seed: int, wiring: Wiring, a: Floats, when: str)
 def _history(tests: list[tuple[int, float, float]], kept: list[tuple[Any, ...]]) -> History:
     update, accuracy, loss = (np.array(column) for column in zip(*tests, strict=True))
     snapshot, *causes, rates = zip(*kept, strict=True)
-    return History(update, accuracy, loss, np.array(snapshot), *(np.stack(c) for c in causes), np.stack(rates))
-
+    learning, homeostasis, drift = (np.stack(cause) for cause in causes)
+    return History(update, accuracy, loss, np.array(snapshot), learning, homeostasis, drift, np.stack(rates))

@@ -57,7 +57,9 @@ def new(
         raise SynimgError(f"{config}: a configuration's name ends in .toml")
     if config.exists():
         raise SynimgError(f"{config}: exists already; choose another name or remove it first")
-    write_text(config, configuration.to_toml(configuration.preset(preset), f"synimg configuration, from preset '{preset}'"))
+    write_text(
+        config, configuration.to_toml(configuration.preset(preset), f"synimg configuration, from preset '{preset}'")
+    )
     _say(f"{config}: written from preset '{preset}'; edit it, then: synimg generate {config} --out mouse01")
 
 
@@ -78,7 +80,9 @@ def generate(
 
     with bars() as report:
         dataset = run(config, out, seed, _workers(workers, scheduler), scheduler, report)
-    _say(f"{dataset.path}: data set of {dataset.index['animal_id']}, seed {dataset.index['seed']}; next: synimg measure {out}")
+    _say(
+        f"{dataset.path}: data set of {dataset.index['animal_id']}, seed {dataset.index['seed']}; next: synimg measure {out}"
+    )
 
 
 @app.command()
@@ -104,7 +108,12 @@ def measure(
     """
     from synimg.progress import bars
 
-    foreign = {"--voxel-um": voxel_um, "--channel": channel, "--threshold": threshold, "--max-distance-um": max_distance_um}
+    foreign = {
+        "--voxel-um": voxel_um,
+        "--channel": channel,
+        "--threshold": threshold,
+        "--max-distance-um": max_distance_um,
+    }
     if len(source) == 1 and (source[0] / "dataset.json").is_file():
         given = [name for name, value in foreign.items() if value is not None]
         if given:
@@ -131,18 +140,21 @@ def _measure_images(
 ) -> None:
     from synimg.analysis.foreign import ForeignSettings, measure_foreign
     from synimg.progress import bars
+    from synimg.viewers.figures.overlay import save_overlay
 
     for image in images:
         if not image.exists():
             raise SynimgError(f"{image}: no such file")
     if voxel_um is None:
-        raise SynimgError("--voxel-um is missing: give the voxel size in um as Z,Y,X (2-D: Y,X); it is not read from the file")
+        raise SynimgError(
+            "--voxel-um is missing: give the voxel size in um as Z,Y,X (2-D: Y,X); it is not read from the file"
+        )
     if out is None:
         raise SynimgError("--out is missing: give a folder for the results")
     values = {"threshold": threshold, "max_distance_um": max_distance_um}
     settings = ForeignSettings.parse({k: v for k, v in values.items() if v is not None}, "measure")
     with bars() as report:
-        summary = measure_foreign(images, _numbers(voxel_um), out, channel, settings, seed, report)
+        summary = measure_foreign(images, _numbers(voxel_um), out, channel, settings, seed, report, save_overlay)
     for sentence in summary.warnings:
         _say(f"note: {sentence}")
     _say(f"{out}: {summary.text}")
@@ -190,12 +202,16 @@ def separate(
     for warning in result.info["warnings"]:
         _say(f"note: {warning}")
     called = int((result.synapses["lfdr"] <= 0.2).sum()) if result.synapses["lfdr"].notna().any() else 0
-    _say(f"{folder}: {len(result.synapses)} synapses by '{result.info['method']}', {called} with p(learning) of 0.8 or more")
+    _say(
+        f"{folder}: {len(result.synapses)} synapses by '{result.info['method']}', {called} with p(learning) of 0.8 or more"
+    )
 
 
 @app.command()
 def validate(
-    dataset: Annotated[Path | None, typer.Argument(metavar="DATASET", help="data set with measurement and separation")] = None,
+    dataset: Annotated[
+        Path | None, typer.Argument(metavar="DATASET", help="data set with measurement and separation")
+    ] = None,
     run: Run = "default",
     result: Annotated[Path | None, typer.Option(help="folder of a separation that lies elsewhere")] = None,
     truth: Annotated[Path | None, typer.Option(help="folder of the truth that belongs to it")] = None,

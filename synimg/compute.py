@@ -80,7 +80,9 @@ class Pool:
         except KilledWorker as error:
             raise SynimgError(f"a block of work killed {error.last_worker}: give the workers more memory") from error
         except (CancelledError, CommClosedError, TimeoutError) as error:
-            raise SynimgError("the dask cluster went away; start it and run the same command again to resume") from error
+            raise SynimgError(
+                "the dask cluster went away; start it and run the same command again to resume"
+            ) from error
 
 
 @contextlib.contextmanager
@@ -116,12 +118,12 @@ def pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[P
         # a worker that runs the user's script again on its way up would start workers of its own, without end
         raise SystemExit(NEEDS_MAIN)
     try:
-        cluster = LocalCluster(  # type: ignore[no-untyped-call]
+        cluster = LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=quiet
         )
     except RuntimeError as error:
         raise SynimgError(f"the worker processes did not start ({error}); {NEEDS_MAIN}") from None
-    with cluster, Client(cluster) as client:  # type: ignore[no-untyped-call]
+    with cluster, Client(cluster) as client:
         yield Pool(client)
 
 

@@ -40,7 +40,9 @@ class Network(Model):
     @pydantic.model_validator(mode="after")
     def _check(self) -> Self:
         if not self.dt_ms <= self.tau_fast_ms:
-            raise ValueError(f"dt_ms = {self.dt_ms:g} is longer than tau_fast_ms = {self.tau_fast_ms:g}; take a shorter step")
+            raise ValueError(
+                f"dt_ms = {self.dt_ms:g} is longer than tau_fast_ms = {self.tau_fast_ms:g}; take a shorter step"
+            )
         if not self.tau_slow_low_ms <= self.tau_slow_high_ms:
             raise ValueError(f"tau_slow_low_ms = {self.tau_slow_low_ms:g} is above tau_slow_high_ms; swap them")
         return self
@@ -79,7 +81,9 @@ class Receptors(Model):
     psd_exponent: float = Field(0.74, gt=0, description="slope of ln PSD area on ln head volume (Scholl, ferret V1)")
     psd_sd_ln: float = Field(0.3, ge=0, description="scatter of ln PSD area around that line")
     receptors_mean: float = Field(60.0, gt=0, description="mean AMPA receptors per synapse; 20 to 100 (Harris 2012)")
-    exchange_per_day: float = Field(0.4, ge=0, description="receptor exchange rate k; 1/k = 2.5 days (a free parameter)")
+    exchange_per_day: float = Field(
+        0.4, ge=0, description="receptor exchange rate k; 1/k = 2.5 days (a free parameter)"
+    )
     depression: Literal["reduced_insertion", "label_blind_removal"] = Field(
         "reduced_insertion", description="how a synapse shrinks; label-blind removal hides it from the ratio"
     )
@@ -123,7 +127,8 @@ class Tissue(Model):
 
     n_imaged_neurons: int = Field(64, ge=1, description="neurons whose dendrites are in the block; of either type")
     morphologies: tuple[str, ...] = Field(
-        (), description="SWC, ASC or H5 files to import; empty: every dendrite is grown. Paths are relative to this file"
+        (),
+        description="SWC, ASC or H5 files to import; empty: every dendrite is grown. Paths are relative to this file",
     )
     spine_density_per_um: float = Field(1.5, gt=0, le=10, description="spines per um of dendrite (L2/3 and L5: 1 to 2)")
     segment_um: float = Field(12.0, gt=1, description="mean length of a grown dendrite between branchings")

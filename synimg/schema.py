@@ -242,7 +242,9 @@ def _cast(values: pd.Series, column: Column, where: str) -> pd.Series:
         numbers = values.astype("Float64")
         if ((numbers % 1) != 0).fillna(False).any():
             row = int(np.argmax(((numbers % 1) != 0).fillna(False).to_numpy()))
-            raise SynimgError(f"{where}: column '{column.name}' = {values.iloc[row]} in row {row}; it takes whole numbers")
+            raise SynimgError(
+                f"{where}: column '{column.name}' = {values.iloc[row]} in row {row}; it takes whole numbers"
+            )
         return values.astype("int64" if column.required else "Int64")
     return values.astype("float64")
 

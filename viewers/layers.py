@@ -166,7 +166,9 @@ def _true_synapses(truth: Path) -> LayerData:
 
 def legend_of(layers: list[LayerData]) -> str:
     """One line that says what the colours of the shown synapses mean, with counts."""
-    shown = [arguments["features"]["class"] for _, arguments, kind in layers if kind == "points" and arguments["visible"]]
+    shown = [
+        arguments["features"]["class"] for _, arguments, kind in layers if kind == "points" and arguments["visible"]
+    ]
     if not shown:
         return ""
     counts = shown[0].value_counts()

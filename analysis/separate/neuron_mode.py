@@ -116,7 +116,9 @@ def neuron_mode(table: pd.DataFrame, seed: int) -> Separation:
     neurons = _neuron_result(ids, ln_factor, ln_se, anchored, np.bincount(row, minlength=ids.size))
     p_learning = synapses["p_learning"].to_numpy(float)
     animals = animal_table(table, log_parts, linear_parts, p_learning, anchored, why, seed)
-    return Separation(synapses, neurons, animals, _info(mixtures[0][1], noise, level, level_se, row, anchored, why, control))
+    return Separation(
+        synapses, neurons, animals, _info(mixtures[0][1], noise, level, level_se, row, anchored, why, control)
+    )
 
 
 def _column(table: pd.DataFrame, name: str) -> Floats | None:
@@ -201,7 +203,9 @@ def _em(seen: Seen, learns: bool) -> Mixture:
     excess, variance = seen.excess, seen.variance
     middle = np.quantile(np.abs(excess - np.median(excess)), 0.5) / 0.6745
     drift_sd = float(np.sqrt(max(middle**2 - np.median(variance), 0.02**2)))
-    mixture = Mixture(drift_sd, np.full(2, 0.05 * learns), np.full(2, EFFECT_LN), np.full(2, EFFECT_SD_LN), LEAST_OUTLIERS, -np.inf)
+    mixture = Mixture(
+        drift_sd, np.full(2, 0.05 * learns), np.full(2, EFFECT_LN), np.full(2, EFFECT_SD_LN), LEAST_OUTLIERS, -np.inf
+    )
     for _ in range(60):
         density = mixture.densities(seen)
         total = density.sum(axis=1)
@@ -238,10 +242,7 @@ def _step(seen: Seen, share: Floats, old: Mixture, log_likelihood: float) -> Mix
 def _drift_step(seen: Seen, weight: Floats, drift_sd: float) -> float:
     """The drift sd that explains the unchanged synapses best, near the last one; 20 pseudo-synapses of sd 0.2."""
     trial = drift_sd * np.exp(np.array([-0.1, -0.03, 0.0, 0.03, 0.1]))
-    fit = [
-        weight @ np.log(drift_density(seen, s) + 1e-300) - 20.0 * (np.log(s) + 0.5 * (0.2 / s) ** 2)
-        for s in trial
-    ]
+    fit = [weight @ np.log(drift_density(seen, s) + 1e-300) - 20.0 * (np.log(s) + 0.5 * (0.2 / s) ** 2) for s in trial]
     return float(np.clip(trial[int(np.argmax(fit))], 0.02, 2.0))
 
 
@@ -256,9 +257,12 @@ def _synapse_result(
     """Rows of SEPARATION, and the causes (n, 3) in ln receptors and in receptors."""
     ln_factor = seen.level - zero
     moments = [(weight, *_posterior(seen, mixture)) for weight, mixture in mixtures]
-    up, down, learning, drift = (sum(m[0] * m[k] for m in moments) for k in (1, 2, 3, 4))
-    learning_var = sum(m[0] * (m[5] + m[3] ** 2) for m in moments) - learning**2
-    drift_var = sum(m[0] * (m[6] + m[4] ** 2) for m in moments) - drift**2
+    shares = np.array([weight for weight, *_ in moments])
+    each = np.array([m[1:] for m in moments])
+    up, down, learning, drift, learning_var, drift_var = np.tensordot(shares, each, 1)
+    # variance over the models comes on top of the variance within each
+    learning_var += shares @ each[:, 2] ** 2 - learning**2
+    drift_var += shares @ each[:, 3] ** 2 - drift**2
     log_parts = np.column_stack([learning, ln_factor, drift])
     change = log_parts.sum(axis=1)
     # the logarithmic mean turns ln receptors into receptors so that the parts add up: (a_end - a_start) / ln(ratio)
@@ -289,7 +293,14 @@ def _posterior(seen: Seen, mixture: Mixture) -> tuple[Floats, ...]:
         second += share[:, 1 + k] * (effect**2 + ratio * noise)
     learning_var = second - learning**2
     keep = mixture.drift_sd**2 / noise
-    return share[:, 1], share[:, 2], learning, keep * (excess - learning), learning_var, keep * variance + keep**2 * learning_var
+    return (
+        share[:, 1],
+        share[:, 2],
+        learning,
+        keep * (excess - learning),
+        learning_var,
+        keep * variance + keep**2 * learning_var,
+    )
 
 
 def _neuron_result(ids: Ints, ln_factor: Floats, ln_se: Floats, anchored: bool, n_synapses: Ints) -> pd.DataFrame:
@@ -323,10 +334,11 @@ def _zero(level: Floats, level_se: Floats, control: NDArray[np.bool_]) -> tuple[
     Controls anchor it only if the trained neurons spread no wider and the group means agree (SEPARATION.md 2).
     """
     if control.sum() < 3 or (~control).sum() < 3:
-        zero, n = (level, level.size) if not control.any() else (level[control], int(control.sum()))
-        spread = float(zero.std(ddof=1)) if n > 1 else 0.5
+        reference = level[control] if control.any() else level
+        spread = float(reference.std(ddof=1)) if reference.size > 1 else 0.5
         why = "no control animals: the zero of the factor is a convention (mean ln factor 0), and learning common to "
-        return float(zero.mean()), spread / np.sqrt(n), False, why + "all synapses of a neuron cannot be told from it"
+        why += "all synapses of a neuron cannot be told from it"
+        return float(reference.mean()), float(spread / np.sqrt(reference.size)), False, why
     trained, controls = level[~control], level[control]
     error = np.sqrt(trained.var(ddof=1) / trained.size + controls.var(ddof=1) / controls.size)
     wider = _f_test(trained, controls) < 0.1

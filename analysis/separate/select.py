@@ -88,7 +88,8 @@ def load_function(method: str) -> Callable[..., Any]:
     if not path.is_file():
         raise SynimgError(f"{path}: no such file; a method is given as FILE.py:FUNCTION")
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -98,7 +99,7 @@ def load_function(method: str) -> Callable[..., Any]:
     if not callable(function):
         known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise SynimgError(f"{path}: has no function '{name}'; {nearest(name, known) if known else 'it has none'}")
-    return function  # type: ignore[no-any-return]
+    return function
 
 
 def _from_user(function: Callable[..., Any], table: pd.DataFrame, seed: int, name: str) -> Separation:
@@ -116,18 +117,25 @@ def _from_user(function: Callable[..., Any], table: pd.DataFrame, seed: int, nam
     synapses = schema.check(result, schema.SEPARATION, f"method {name}")
     missing = set(table["synapse_id"]) ^ set(synapses["synapse_id"])
     if missing:
-        raise SynimgError(f"method {name}: synapse_id {min(missing)} is in one of table and result only; return every row")
+        raise SynimgError(
+            f"method {name}: synapse_id {min(missing)} is in one of table and result only; return every row"
+        )
     synapses = table[["synapse_id"]].merge(synapses, on="synapse_id", how="left")
     if "lfdr" not in synapses:
         synapses["lfdr"] = 1.0 - synapses["p_learning"]
-    synapses = synapses.reindex(columns=[*schema.SEPARATION.names, *synapses.columns.difference(schema.SEPARATION.names)])
+    synapses = synapses.reindex(
+        columns=[*schema.SEPARATION.names, *synapses.columns.difference(schema.SEPARATION.names)]
+    )
     n_synapses = table.groupby("neuron_id").size()
     neurons = pd.DataFrame({"neuron_id": n_synapses.index, "n_synapses": n_synapses.to_numpy()})
     animals = pd.DataFrame({"animal_id": sorted(table["animal_id"].unique())})
     animals["why"] = "a user's method: it says nothing about identifiability"
     info = {"method": name, "version": "", "parameters": {}, "assumptions": [], "diagnosis": {}, "warnings": []}
     return Separation(
-        synapses, neurons.reindex(columns=schema.NEURON_RESULT.names), animals.reindex(columns=schema.ANIMAL_RESULT.names), info
+        synapses,
+        neurons.reindex(columns=schema.NEURON_RESULT.names),
+        animals.reindex(columns=schema.ANIMAL_RESULT.names),
+        info,
     )
 
 

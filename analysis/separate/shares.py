@@ -26,7 +26,13 @@ def variance_shares(parts: Floats) -> Floats:
 
 
 def animal_table(
-    table: pd.DataFrame, log_parts: Floats, linear_parts: Floats, p_learning: Floats, identifiable: bool, why: str, seed: int
+    table: pd.DataFrame,
+    log_parts: Floats,
+    linear_parts: Floats,
+    p_learning: Floats,
+    identifiable: bool,
+    why: str,
+    seed: int,
 ) -> pd.DataFrame:
     """One row per animal by `schema.ANIMAL_RESULT`.
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from synimg.analysis.validate.match import match
+from synimg.analysis.match import match
 from synimg.analysis.validate.scores import calibration, robust_sd
 
 GATE_UM = {"lateral_um": 0.15, "axial_um": 0.4}

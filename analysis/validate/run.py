@@ -206,7 +206,9 @@ def validate_elsewhere(result: str | Path, truth: str | Path) -> dict[str, Any]:
     labels = read_table(truth / "synapses.parquet")
     for column in ("synapse_id", "is_learned"):
         if column not in labels:
-            raise SynimgError(f"{truth / 'synapses.parquet'}: column '{column}' is missing; it names the learned synapses")
+            raise SynimgError(
+                f"{truth / 'synapses.parquet'}: column '{column}' is missing; it names the learned synapses"
+            )
     both = separation.synapses.merge(labels[["synapse_id", "is_learned"]], on="synapse_id")
     if both.empty:
         raise SynimgError(f"{truth}: no synapse_id of {result} occurs there; the truth belongs to another table")

@@ -72,7 +72,14 @@ def factor_scores(found: pd.DataFrame, truth: pd.DataFrame) -> dict[str, Any]:
     both = found.merge(truth[["neuron_id", "scale_factor"]], on="neuron_id", suffixes=("", "_true"))
     both = both.dropna(subset=["scale_factor"])
     if both.empty:
-        return {"n": 0, "rmse_ln": None, "rmse_ln_centred": None, "r": None, "coverage_95": None, "coverage_common": None}
+        return {
+            "n": 0,
+            "rmse_ln": None,
+            "rmse_ln_centred": None,
+            "r": None,
+            "coverage_95": None,
+            "coverage_common": None,
+        }
     found_ln, true_ln = np.log(both["scale_factor"].to_numpy(float)), np.log(both["scale_factor_true"].to_numpy(float))
     error = found_ln - true_ln
     true = both["scale_factor_true"].to_numpy(float)
@@ -146,7 +153,9 @@ def true_level(neuron_id: NDArray[Any], neurons: pd.DataFrame, turnover: float) 
     return turnover + np.log(factor.reindex(neuron_id).fillna(1.0).to_numpy(float))
 
 
-def budget_tables(truth: pd.DataFrame, matched: pd.DataFrame, tag: dict[str, Any]) -> dict[str, tuple[pd.DataFrame, Bools]]:
+def budget_tables(
+    truth: pd.DataFrame, matched: pd.DataFrame, tag: dict[str, Any]
+) -> dict[str, tuple[pd.DataFrame, Bools]]:
     """Synapse tables that carry more and more of the measurement's errors, each with its labels.
 
     The true receptors; receptors calibrated from the dyes that were really there; the measured counts with the true
@@ -155,8 +164,12 @@ def budget_tables(truth: pd.DataFrame, matched: pd.DataFrame, tag: dict[str, Any
     learned = truth["is_learned"].to_numpy(bool)
     base = pd.DataFrame({"synapse_id": truth["synapse_id"], "neuron_id": truth["post_id"]})
     exact = base.assign(r_old=truth["r_old_true"].astype(float), r_new=truth["r_new_true"].astype(float))
-    dyes = [truth[f"labelled_{name}"].to_numpy(float) for name in ("old", "new")]
-    r_old, r_old_se, r_new, r_new_se = receptors_of_dyes(*dyes, np.zeros(len(truth)), np.zeros(len(truth)), tag)
+    old, new, exactly = (
+        truth["labelled_old"].to_numpy(float),
+        truth["labelled_new"].to_numpy(float),
+        np.zeros(len(truth)),
+    )
+    r_old, r_old_se, r_new, r_new_se = receptors_of_dyes(old, new, exactly, exactly, tag)
     labelled = base.assign(r_old=r_old, r_old_se=r_old_se, r_new=r_new, r_new_se=r_new_se)
     columns = ["synapse_id", "neuron_id", "neuron_prob", "r_old", "r_old_se", "r_new", "r_new_se"]
     measured = matched[columns]

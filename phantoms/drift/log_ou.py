@@ -15,7 +15,8 @@ class LogOu(Model):
     Notes
     -----
     ``d ln a = -(dt / tau) ln_drift + sd_per_day sqrt(dt) xi``. The mean moves along with the neuron's scaling and
-    with learning, so that drift does not undo them. Yasumatsu's 20 % of the volume a day, measurement noise included, bounds `sd_per_day` from above.
+    with learning, so that drift does not undo them.
+    Yasumatsu's 20 % of the volume a day, measurement noise included, bounds `sd_per_day` from above.
     """
 
     kind: Literal["log_ou"] = "log_ou"

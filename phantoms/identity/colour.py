@@ -21,12 +21,14 @@ class Colour(Model):
     Notes
     -----
     The mixture of dyes is uniform over all mixtures (a flat Dirichlet law), as after independent random copy numbers;
-    the total is log-normal and varies little, as with the strong promoters of Tetbow. The code book is what a reading at the somata gives, so it carries the expression error once, and the
-    dye at a synapse carries it once more.
+    the total is log-normal and varies little, as with the strong promoters of Tetbow. The code book is what a reading
+    at the somata gives: it carries the expression error once, and the dye at a synapse carries it once more.
     """
 
     kind: Literal["colour"] = "colour"
-    emission_nm: tuple[float, ...] = Field((450.0, 480.0, 510.0, 540.0), description="emission of the dyes, 2 to 6 of them")
+    emission_nm: tuple[float, ...] = Field(
+        (450.0, 480.0, 510.0, 540.0), description="emission of the dyes, 2 to 6 of them"
+    )
     brightness_sd_ln: float = Field(0.25, ge=0, le=2, description="sd of ln total level over neurons")
     expression_cv: float = Field(0.05, ge=0, le=0.5, description="relative error of a level between soma and dendrite")
     photons_per_um3: float = Field(60000.0, gt=0, description="photons of a dye at level 1 per um^3 of cytosol")

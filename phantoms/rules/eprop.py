@@ -47,9 +47,11 @@ def eprop_gradient(trials: Trials) -> Floats32:
     ``G_t = f'(x_t) L_t + (1 - leak) G_{t+1}``, ``dW = sum_t (leak G_t) r_{t-1}^T``: one matrix product.
     """
     n_steps, n_batch, n_units = trials.rates[1:].shape
-    signal = (trials.error.reshape(-1, trials.error.shape[-1]) @ trials.w_out).reshape(n_steps, n_batch, n_units)
+    signal: Floats32 = (trials.error.reshape(-1, trials.error.shape[-1]) @ trials.w_out).reshape(
+        n_steps, n_batch, n_units
+    )
     signal *= trials.rates[1:] > 0
-    keep = np.float32(1.0) - trials.leak
+    keep: Floats32 = np.float32(1.0) - trials.leak
     for t in range(n_steps - 2, -1, -1):
         signal[t] += keep * signal[t + 1]
     signal *= trials.leak

@@ -20,7 +20,9 @@ class SurfacePulseChase(Model):
 
     kind: Literal["surface_pulse_chase"] = "surface_pulse_chase"
     pulse_efficiency: float = Field(0.9, gt=0, le=1, description="share of surface receptors that the pulse dye labels")
-    blocking_efficiency: float = Field(0.95, ge=0, le=1, description="share of the unlabelled ones that are then blocked")
+    blocking_efficiency: float = Field(
+        0.95, ge=0, le=1, description="share of the unlabelled ones that are then blocked"
+    )
     chase_efficiency: float = Field(0.9, gt=0, le=1, description="share of free receptors that the chase dye labels")
 
     def label(self, r_old: Ints, r_new: Ints, rng: np.random.Generator) -> Labelled:

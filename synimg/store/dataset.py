@@ -48,7 +48,9 @@ class Dataset:
             dataset = cls.open(path)
             difference = _difference(dataset.index["config"], wanted)
             if difference:
-                raise SynimgError(f"{path}: holds a data set with another configuration ({difference}); choose another --out")
+                raise SynimgError(
+                    f"{path}: holds a data set with another configuration ({difference}); choose another --out"
+                )
             return dataset
         if path.exists() and not path.is_dir():
             raise SynimgError(f"{path}: a file is there; --out takes a new or empty folder")

@@ -57,7 +57,9 @@ def read_tree_arrays(path: Path) -> TreeArrays:
         raise SynimgError(f"{path}: a coordinate is not a number; every point needs finite x, y, z in um")
     if not (radius > 0).all():
         where = int(np.argmax(~(radius > 0)))
-        raise SynimgError(f"{path}: the radius at x, y, z = {xyz[where].round(2).tolist()} is {radius[where]:g}; it must be above 0")
+        raise SynimgError(
+            f"{path}: the radius at x, y, z = {xyz[where].round(2).tolist()} is {radius[where]:g}; it must be above 0"
+        )
     if not np.isin(swc_type, (3, 4)).any():
         raise SynimgError(f"{path}: has no dendrite (SWC type 3 or 4), so it cannot carry spines")
     return np.ascontiguousarray(xyz[:, ::-1]), radius, np.array(parents, dtype=np.int64), swc_type
@@ -65,8 +67,9 @@ def read_tree_arrays(path: Path) -> TreeArrays:
 
 def _plain(error: Exception, path: Path) -> str:
     """The reason in an `error` of the reader, without its terminal colours and its copies of the path."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).replace(f"{path}:", "line ")
-    text = re.sub(r"line (\d+):(?:error|warning)", r"line \1:", text)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    text = re.sub(re.escape(str(path)) + r":(\d+):(?:error|warning)", r"line \1:", text)
+    text = text.replace(str(path), path.name)
     return " ".join(text.split()).rstrip(" :")[:200]
 
 

@@ -98,6 +98,6 @@ def read_arrays(path: Path) -> tuple[Arrays, dict[str, Any]]:
     """
     try:
         group = zarr.open_group(path, mode="r")
-        return {name: array[...] for name, array in group.arrays()}, dict(group.attrs)
+        return {name: np.asarray(array[...]) for name, array in group.arrays()}, dict(group.attrs)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise SynimgError(f"{path}: not readable ({str(error).splitlines()[0]})") from None

@@ -16,7 +16,7 @@ def causes(truth: pd.DataFrame) -> Figure:
         Truth table (SCHEMA.md) with ``ln_learning``, ``ln_homeostasis``, ``ln_drift``, ``is_learned``.
     """
     figure, (left, right) = new_figure(2)
-    bins = np.linspace(-1.5, 1.5, 91)
+    bins = np.linspace(-1.5, 1.5, 91).tolist()
     styles = {"learning": "-", "homeostasis": "--", "drift": ":"}
     for cause, color in CAUSE_COLORS.items():
         values = truth[f"ln_{cause}"].to_numpy(float)
@@ -25,9 +25,12 @@ def causes(truth: pd.DataFrame) -> Figure:
     left.set_yscale("log")
     left.set(xlabel="change of ln receptors", ylabel="density of synapses", title="Causes of change")
     left.legend(frameon=False, fontsize=8)
-    total = sum(truth[f"ln_{cause}"].to_numpy(float) for cause in CAUSE_COLORS)
+    total = truth[[f"ln_{cause}" for cause in CAUSE_COLORS]].to_numpy(float).sum(axis=1)
     learning, learned = truth["ln_learning"].to_numpy(float), truth["is_learned"].to_numpy(bool)
-    for which, color, size, name in ((~learned, CHANCE, 2, "not learned"), (learned, CAUSE_COLORS["learning"], 4, "learned")):
+    for which, color, size, name in (
+        (~learned, CHANCE, 2, "not learned"),
+        (learned, CAUSE_COLORS["learning"], 4, "learned"),
+    ):
         label = f"{name} ({which.sum()})"
         right.scatter(total[which], learning[which], s=size, color=color, lw=0, alpha=0.5, label=label, rasterized=True)
     right.set(xlabel="total change of ln receptors", ylabel="by learning", title="The total hides the learning")

@@ -28,7 +28,7 @@ def count_calibration(matched: pd.DataFrame) -> Figure:
     for name, style, color in (("r_old", "-", ESTIMATE), ("r_new", "--", "#0072B2")):
         z = (matched[name] - matched[f"{name}_true"]).to_numpy(float) / matched[f"{name}_se"].to_numpy(float)
         label = f"{name.replace('r_', '')} ({np.mean(np.abs(z) < 1.96):.0%} within 1.96)"
-        axes[2].hist(z, grid[::4], density=True, histtype="step", ls=style, color=color, lw=2, label=label)
+        axes[2].hist(z, grid[::4].tolist(), density=True, histtype="step", ls=style, color=color, lw=2, label=label)
     axes[2].plot(grid, np.exp(-0.5 * grid**2) / np.sqrt(2 * np.pi), color=CHANCE, lw=1, label="standard normal")
     axes[2].set(xlabel="error / stated standard error", ylabel="density", title="Are the errors true?", ylim=(0, 0.62))
     axes[2].legend(frameon=False, fontsize=8, loc="upper left")

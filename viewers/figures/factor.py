@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from synimg.viewers.figures.style import CHANCE, ESTIMATE, TRUTH, new_figure
 
@@ -29,17 +30,11 @@ def factor(neurons: pd.DataFrame) -> Figure:
     axis.set(xscale="log", yscale="log", xlabel="true scaling factor", ylabel="recovered scaling factor")
     ticks = [0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0]
     for which in (axis.xaxis, axis.yaxis):
-        which.set_major_locator(_fixed(ticks))
+        which.set_major_locator(FixedLocator(ticks))
         which.set_major_formatter("{x:g}")
-        which.set_minor_locator(_fixed([]))
+        which.set_minor_locator(NullLocator())
     axis.set_title("Homeostatic factor of every neuron")
     axis.legend(frameon=False, fontsize=7, loc="upper left")
-    low, high = axis.get_ylim()
-    axis.set_ylim(low, high * 1.7)
+    bottom, top = axis.get_ylim()
+    axis.set_ylim(bottom, top * 1.7)
     return figure
-
-
-def _fixed(ticks: list[float]) -> "object":
-    from matplotlib.ticker import FixedLocator
-
-    return FixedLocator(ticks)

@@ -37,7 +37,7 @@ def image_views(
         colors = [str(channels[i]["color"]) for i in which]
         windows = [(channels[i]["window"]["start"], channels[i]["window"]["end"]) for i in which]
         if which == dyes:  # the mixture is the code: hues around the circle, and room above for the sum
-            colors = [to_hex(hsv_to_rgb((k / len(dyes), 1, 1)))[1:] for k in range(len(dyes))]
+            colors = [to_hex(tuple(hsv_to_rgb((k / len(dyes), 1, 1))))[1:] for k in range(len(dyes))]
             windows = [(low, low + 2.0 * (high - low)) for low, high in windows]
         axis.imshow(composite(image[which], colors, windows), interpolation="nearest")
         scale_bar(axis, 5.0, pixel_um, image.shape[1:])

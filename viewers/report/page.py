@@ -159,7 +159,9 @@ def _separation_sections(dataset: Dataset, run: str, scores: dict[str, Any]) -> 
         budget = {stage: row["neuron_mode"] for stage, row in scores["average_precision"].items()}
         text = "The same separation ('neuron_mode') on tables that carry more and more of the measurement's errors."
         chance = separation["share_learned_true"]
-        sections.append(("Error budget", text + _budget_table(scores["average_precision"]), error_budget(budget, chance)))
+        sections.append(
+            ("Error budget", text + _budget_table(scores["average_precision"]), error_budget(budget, chance))
+        )
     else:
         found = separation["discovery"][1]["n_called"]
         text = f"No synapse of this network learned by the stated definition; {found} were called at an FDR of 0.1."
@@ -235,7 +237,9 @@ def _warnings(info: dict[str, Any], scores: dict[str, Any]) -> str:
     for found in scores["separation"]["discovery"]:
         rate, n = found["realised_fdr"], found["n_called"]
         if rate is not None and rate > found["nominal"] + 2 * np.sqrt(found["nominal"] / n):
-            warnings.insert(0, f"at a nominal false discovery rate of {found['nominal']:g} the realised one is {rate:.2f}")
+            warnings.insert(
+                0, f"at a nominal false discovery rate of {found['nominal']:g} the realised one is {rate:.2f}"
+            )
             break
     return "".join(f"<li>{html.escape(text)}</li>" for text in warnings) or "<li>none</li>"
 

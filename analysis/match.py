@@ -31,7 +31,9 @@ def match(found_um: Floats, true_um: Floats, lateral_um: float = 0.15, axial_um:
     if not len(found_um) or not len(true_um):
         return nothing
     scale = np.array([axial_um, lateral_um, lateral_um])
-    near = cKDTree(found_um / scale).sparse_distance_matrix(cKDTree(true_um / scale), np.sqrt(2.0), output_type="coo_matrix")
+    near = cKDTree(found_um / scale).sparse_distance_matrix(
+        cKDTree(true_um / scale), np.sqrt(2.0), output_type="coo_matrix"
+    )
     offset = (found_um[near.row] - true_um[near.col]) / scale
     inside = (np.abs(offset[:, 0]) <= 1.0) & (np.hypot(offset[:, 1], offset[:, 2]) <= 1.0)
     row, col, cost = near.row[inside], near.col[inside], (offset[inside] ** 2).sum(axis=1)

@@ -1,0 +1,226 @@
+"""Puncta and pairs in images from any lab, of which nothing is known but the voxel size."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field
+
+from synimg import compute
+from synimg.analysis.pair import chance_pairs, pair
+from synimg.analysis.puncta import find_puncta
+from synimg.errors import SynimgError
+from synimg.model import Model
+from synimg.store.atomic import write_json
+from synimg.store.foreign import ForeignImage, group_channels, read_image
+from synimg.store.tables import write_table
+from synimg.streams import stream
+
+Floats = NDArray[np.float64]
+
+
+class ForeignSettings(Model):
+    """How puncta are found in foreign images: one setting for all of them, so that counts can be compared."""
+
+    threshold: float = Field(0.12, gt=0, lt=1, description="least contrast of a punctum, as a share of full scale")
+    punctum_sigma_um: float = Field(
+        0.17, gt=0, description="sd of a typical punctum; FWHM 0.34 to 0.48 um (NUMBERS.md 6)"
+    )
+    max_distance_um: float = Field(0.3, gt=0, description="farthest that the two puncta of a pair lie apart")
+    n_shifts: int = Field(20, ge=3, description="shifted copies for the chance level")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One image: its puncta, its pairs, a row of the summary, and what a user must know."""
+
+    puncta: pd.DataFrame
+    pairs: pd.DataFrame
+    summary: dict[str, Any]
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was made: a table with a row per image, sentences, and one line."""
+
+    table: pd.DataFrame
+    warnings: list[str]
+    text: str
+
+
+def measure_channels(
+    name: str, channels: dict[str, Floats], voxel_um: Floats, settings: ForeignSettings, seed: int
+) -> Measured:
+    """Puncta of every channel of an image, and pairs of the first two channels with their chance level.
+
+    Parameters
+    ----------
+    name : str
+        Of the image; its chance shifts have a stream of their own.
+    channels : dict of (y, x) or (z, y, x) ndarray
+        Grey levels as a share of full scale, by the channel's name.
+    voxel_um : (axes,) ndarray
+        Voxel size.
+    settings : ForeignSettings
+        The same for all images.
+    seed : int
+        Of the shifts.
+    """
+    tables = []
+    for channel, image in channels.items():
+        table = find_puncta(image, voxel_um, settings.punctum_sigma_um, settings.threshold)
+        table.insert(0, "channel", channel)
+        tables.append(table)
+    puncta = pd.concat(tables, ignore_index=True)
+    puncta.insert(0, "image", name)
+    puncta.insert(1, "punctum_id", np.arange(1, len(puncta) + 1))
+    size_um = np.array(next(iter(channels.values())).shape) * voxel_um
+    area = float(size_um[-1] * size_um[-2])
+    summary: dict[str, Any] = {"image": name, "area_um2": area}
+    for channel, image in channels.items():
+        summary[f"n_{channel}"] = int((puncta["channel"] == channel).sum())
+        summary[f"share_black_{channel}"] = float((image <= 0).mean())
+        summary[f"share_saturated_{channel}"] = float((image >= 1).mean())
+    pairs = pd.DataFrame({"image": pd.Series(dtype="str")})
+    if len(channels) >= 2:
+        pairs, numbers = _pairs(name, puncta, list(channels)[:2], size_um, settings, seed)
+        summary |= numbers | {"excess_per_100um2": 100 * numbers["n_excess"] / area}
+    return Measured(puncta, pairs, summary, [])
+
+
+def _pairs(
+    name: str, puncta: pd.DataFrame, channels: list[str], size_um: Floats, settings: ForeignSettings, seed: int
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Pairs of two channels, and their numbers."""
+    axes = [axis for axis in ("z_um", "y_um", "x_um") if axis in puncta]
+    first, second = (puncta[puncta["channel"] == channel] for channel in channels)
+    pre, post = first[axes].to_numpy(float), second[axes].to_numpy(float)
+    i, j = pair(pre, post, settings.max_distance_um)
+    rng = stream(seed, "measure", "chance", name)
+    chance = chance_pairs(pre, post, size_um, settings.max_distance_um, settings.n_shifts, rng)
+    pairs = pd.DataFrame(
+        {
+            "image": name,
+            "pair_id": np.arange(1, i.size + 1),
+            f"{channels[0]}_id": first["punctum_id"].to_numpy()[i],
+            f"{channels[1]}_id": second["punctum_id"].to_numpy()[j],
+            **{axis: 0.5 * (pre[i, k] + post[j, k]) for k, axis in enumerate(axes)},
+            "distance_um": np.linalg.norm(pre[i] - post[j], axis=1),
+        }
+    )
+    numbers = {
+        "n_pairs": int(i.size),
+        "n_chance": chance.mean,
+        "n_chance_sd": chance.sd,
+        "n_excess": float(i.size - chance.mean),
+        "p_value": chance.p_value,
+    }
+    return pairs, numbers
+
+
+def measure_foreign(
+    paths: list[Path],
+    voxel_um: tuple[float, ...],
+    out: Path,
+    channels: list[str],
+    settings: ForeignSettings | None = None,
+    seed: int = 0,
+    report: compute.Report = compute.silent,
+    draw: Callable[[Path, dict[str, Floats], pd.DataFrame, pd.DataFrame, Floats], None] | None = None,
+) -> Summary:
+    """Measure foreign images and write a table per image, one over all images, and a picture of each if `draw` is given.
+
+    Parameters
+    ----------
+    paths : list of Path
+        TIFF files.
+    voxel_um : tuple of float
+        Voxel size (y, x) or (z, y, x); a file's own tag is not believed.
+    out : Path
+        Folder for the results.
+    channels : list of str
+        See `synimg.store.foreign.group_channels`.
+    settings, seed, report
+        As above, and as in `generate`.
+    draw : callable, optional
+        Draws a picture of an image into a file: (path, channels, puncta, pairs, voxel size).
+
+    Raises
+    ------
+    SynimgError
+        If a file cannot be read, channels do not fit together, or the two images of a pair differ in shape.
+    """
+    settings, voxel = settings or ForeignSettings(), np.array(voxel_um)
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "result.json").is_file())):
+        raise SynimgError(f"{out}: holds something else; --out takes a new or empty folder")
+    images = group_channels(paths, channels)
+    measured: dict[str, Measured] = {}
+    warnings: list[str] = []
+    for done, (name, files) in enumerate(images.items()):
+        report("measuring images", done, len(images))
+        shares, said = _shares(name, files, len(voxel_um))
+        warnings = list(dict.fromkeys([*warnings, *said]))
+        measured[name] = measure_channels(name, shares, voxel, settings, seed)
+        folder = out / name
+        for kind in ("puncta", "pairs"):
+            write_table(folder / f"{kind}.parquet", getattr(measured[name], kind))
+        write_table(folder / "puncta.csv", measured[name].puncta)
+        if draw is not None:
+            draw(folder / "overlay.png", shares, measured[name].puncta, measured[name].pairs, voxel)
+    report("measuring images", len(images), len(images))
+    write_table(out / "puncta.parquet", pd.concat([m.puncta for m in measured.values()], ignore_index=True))
+    write_table(out / "pairs.parquet", pd.concat([m.pairs for m in measured.values()], ignore_index=True))
+    table = pd.DataFrame([m.summary for m in measured.values()])
+    write_table(out / "summary.parquet", table)
+    write_table(out / "summary.csv", table)
+    info = {"settings": settings.model_dump(), "voxel_um": list(voxel_um), "seed": seed, "warnings": warnings}
+    write_json(out / "result.json", info)
+    n_puncta = sum(len(m.puncta) for m in measured.values())
+    text = f"{len(images)} images, {n_puncta} puncta"
+    if "n_pairs" in table:
+        text += f", {int(table['n_pairs'].sum())} pairs, of which {table['n_chance'].sum():.0f} by chance"
+    return Summary(table, warnings, text)
+
+
+def _shares(name: str, files: dict[str, tuple[Path, int]], n_axes: int) -> tuple[dict[str, Floats], list[str]]:
+    """The channels of an image as shares of full scale, and what a user must know about them."""
+    shares: dict[str, Floats] = {}
+    said: list[str] = []
+    for channel, (path, index) in files.items():
+        image = read_image(path, n_axes)
+        if index >= len(image.values):
+            raise SynimgError(
+                f"{path}: has {len(image.values)} channels; --channel {channel}={index} is not among them"
+            )
+        values = image.values[index].astype(np.float64)
+        scale = image.full_scale if np.isfinite(image.full_scale) else float(values.max())
+        shares[channel] = values / scale
+        said += _sentences(image)
+    shapes = {channel: share.shape for channel, share in shares.items()}
+    if len(set(shapes.values())) > 1:
+        raise SynimgError(f"{name}: its channels differ in shape ({shapes}); they must show the same field")
+    return shares, said
+
+
+def _sentences(image: ForeignImage) -> list[str]:
+    said = []
+    if image.full_scale <= 255:
+        said.append(
+            "8-bit images, scaled for display: no photons and no standard errors can be given, only counts, places, "
+            "shapes and relative brightness"
+        )
+    else:
+        said.append(
+            "the camera's gain and offset are unknown: brightness is relative, and no standard errors can be given"
+        )
+    if image.stated_um is not None:
+        what = (
+            "the 96-dpi default of screens" if 200 < image.stated_um < 400 else "a tag that programs often set wrongly"
+        )
+        said.append(f"a file states {image.stated_um:.4g} um per pixel ({what}): not believed, the given size is used")
+    return said

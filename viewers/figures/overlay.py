@@ -1,0 +1,100 @@
+"""Puncta and pairs drawn over the image that they were found in, for a person to judge."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from synimg.store.atomic import atomic_path
+from synimg.viewers.figures.style import composite, scale_bar
+
+Floats = NDArray[np.float64]
+COLORS = ("FF00FF", "00FF00", "00FFFF", "FFFFFF")
+CROP = 220
+
+
+def overlay(channels: dict[str, Floats], puncta: pd.DataFrame, pairs: pd.DataFrame, voxel_um: Floats) -> Figure:
+    """The whole field, and a crop of it with every punctum marked and paired ones circled.
+
+    Parameters
+    ----------
+    channels : dict of (y, x) or (z, y, x) ndarray
+        Grey levels as a share of full scale; a stack is shown as its maximum along z.
+    puncta, pairs : DataFrame
+        As `synimg.analysis.foreign.measure_channels` gives them.
+    voxel_um : (axes,) ndarray
+        Voxel size.
+    """
+    flat = np.stack([image.max(axis=0) if image.ndim == 3 else image for image in channels.values()])
+    tops = [(0.0, max(float(np.percentile(image, 99.7)), 1e-3)) for image in flat]
+    picture = composite(flat, list(COLORS[: len(flat)]), tops)
+    pixel_um = float(voxel_um[-1])
+    y0, x0 = _busiest(puncta, pixel_um, picture.shape[:2])
+    figure = Figure(figsize=(16, 8.4), layout="constrained")
+    field, crop = figure.subplots(1, 2)
+    size = (min(CROP, picture.shape[0]), min(CROP, picture.shape[1]))
+    field.imshow(picture, interpolation="nearest")
+    field.add_patch(Rectangle((x0, y0), size[1], size[0], fill=False, edgecolor="white", lw=1.5))
+    scale_bar(field, _nice(picture.shape[1] * pixel_um / 5), pixel_um, picture.shape[:2])
+    names = " / ".join(
+        f"{name} ({color})" for name, color in zip(channels, ("magenta", "green", "cyan", "white"), strict=False)
+    )
+    field.set_title(names)
+    part = picture[y0 : y0 + size[0], x0 : x0 + size[1]]
+    crop.imshow(part, interpolation="nearest")
+    for (name, marker), color in zip(
+        zip(channels, "+x1|", strict=False), ("#FFB0FF", "#B0FFB0", "#B0FFFF", "#FFFFFF"), strict=False
+    ):
+        rows = puncta[puncta["channel"] == name]
+        inside = _inside(rows, pixel_um, (y0, x0), size)
+        label = f"{name}: {len(rows)}"
+        crop.scatter(
+            inside["x_um"] / pixel_um - x0,
+            inside["y_um"] / pixel_um - y0,
+            marker=marker,
+            s=45,
+            lw=1.2,
+            color=color,
+            label=label,
+        )
+    if len(pairs):
+        inside = _inside(pairs, pixel_um, (y0, x0), size)
+        place = inside["x_um"] / pixel_um - x0, inside["y_um"] / pixel_um - y0
+        crop.scatter(*place, s=240, facecolors="none", edgecolors="white", lw=1.4, label=f"pairs: {len(pairs)}")
+    scale_bar(crop, _nice(size[1] * pixel_um / 5), pixel_um, size)
+    crop.legend(loc="upper left", framealpha=0.6, facecolor="black", labelcolor="white")
+    crop.set_title("the square at the left, counts of the whole field")
+    for axis in (field, crop):
+        axis.set_axis_off()
+    return figure
+
+
+def save_overlay(
+    path: Path, channels: dict[str, Floats], puncta: pd.DataFrame, pairs: pd.DataFrame, voxel_um: Floats
+) -> None:
+    """Draw `overlay` into a PNG file, whole or not at all."""
+    with atomic_path(path) as temporary:
+        overlay(channels, puncta, pairs, voxel_um).savefig(temporary, dpi=90, metadata={"Software": None})
+
+
+def _busiest(puncta: pd.DataFrame, pixel_um: float, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Corner of the crop around a typical crowd: the median punctum."""
+    if puncta.empty:
+        return 0, 0
+    middle = np.array([puncta["y_um"].median(), puncta["x_um"].median()]) / pixel_um
+    corner = np.clip(middle - CROP / 2, 0, np.maximum(np.array(shape) - CROP, 0)).astype(int)
+    return int(corner[0]), int(corner[1])
+
+
+def _inside(rows: pd.DataFrame, pixel_um: float, corner: tuple[int, int], size: tuple[int, int]) -> pd.DataFrame:
+    y, x = rows["y_um"] / pixel_um - corner[0], rows["x_um"] / pixel_um - corner[1]
+    return rows[(y >= 0) & (y < size[0]) & (x >= 0) & (x < size[1])]
+
+
+def _nice(length_um: float) -> float:
+    """The largest of 1, 2, 5, 10, ... that is not above a length."""
+    power = 10.0 ** np.floor(np.log10(length_um))
+    return float(max(step for step in (1.0, 2.0, 5.0) if step * power <= length_um * (1 + 1e-9)) * power)
