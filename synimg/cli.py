@@ -378,20 +378,14 @@ def demo(
 
 def _join_voxel_size(arguments: list[str]) -> list[str]:
     """Arguments with the numbers after --voxel-um joined by commas: both Z,Y,X and Z Y X are understood."""
-    joined: list[str] = []
-    sizes: list[str] | None = None
-    for argument in arguments:
-        if sizes is not None and argument.replace(".", "", 1).isdigit() and len(sizes) < 3:
-            sizes.append(argument)
-            joined[-1] = ",".join(sizes)
-            continue
-        if sizes == []:
-            sizes = None
-        joined.append(argument)
-        if argument == "--voxel-um":
-            sizes = []
-            joined.append("")
-    return joined
+    if "--voxel-um" not in arguments:
+        return arguments
+    first = last = arguments.index("--voxel-um") + 1
+    while last < len(arguments) and last < first + 3 and arguments[last].replace(".", "", 1).isdigit():
+        last += 1
+    if last - first < 2:
+        return arguments
+    return [*arguments[:first], ",".join(arguments[first:last]), *arguments[last:]]
 
 
 def _fail(text: str, code: int) -> NoReturn:
