@@ -9,16 +9,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-OUTLIER_SHARE = 0.05
-MODEL_ERROR = 0.08
+OUTLIER_SHARE = 0.08
+MODEL_ERROR = 0.15
 HEAD_OFFSET_UM = 0.15  # from the synapse's disc to the middle of its spine head
-REACH_UM = 1.1  # from a synapse to the surface of its dendrite: neck and head; falls off over REACH_SD_UM beyond
-REACH_SD_UM = 0.45
-LEAST_PIECE = 10  # voxels of one label nearby that make a piece of a neuron
+REACH_UM = 1.5  # from a synapse to the middle of its dendrite: radius, neck and head; falls off over REACH_SD_UM beyond
+REACH_SD_UM = 0.7
+CORE_SHARE = 0.6  # of the brightest place nearby: the middle of a dendrite, where neighbours mix in least
+LEAST_EXTENT_UM = 1.2  # of a piece of a neuron; what is shorter is a spine head or a mixture at a crossing
 
 
 def read_colours(dyes: Floats, variance: Floats, points_vox: Floats, sigma_vox: Floats) -> tuple[Floats, Floats]:
@@ -136,8 +138,9 @@ def trace_neurons(dyes: Floats, voxel_um: Floats, codebook: Floats, expression_c
 
     Notes
     -----
-    Bright places of the dye image are decoded by their colour; the evidence is averaged over what is bright within
-    0.35 um, so that a dendrite outvotes the mixtures along its border; small islands are dropped.
+    The middles of bright structures are decoded by their colour; the evidence is averaged over what is bright within
+    0.35 um, so that a dendrite outvotes the mixtures along its border. Places of one label that hang together are kept
+    if they reach far enough: a dendrite is long, the mixture where two of them cross is short.
     """
     smooth = np.array([ndimage.gaussian_filter(dye, [0.5, 1.0, 1.0]) for dye in dyes])[:, :, ::2, ::2]
     dark = np.array([np.percentile(dye, 20) for dye in smooth])
@@ -145,7 +148,7 @@ def trace_neurons(dyes: Floats, voxel_um: Floats, codebook: Floats, expression_c
     total = smooth.sum(axis=0)
     bright = total > 0.15 * np.percentile(total, 99.0)
     peak = ndimage.maximum_filter(total, size=(3, 7, 7))
-    mask = bright & (total > 0.35 * peak)
+    mask = bright & (total > CORE_SHARE * peak)
     places = np.argwhere(mask)
     if not len(places):
         return np.zeros((0, 3)), np.zeros(0, np.int64)
@@ -160,12 +163,13 @@ def trace_neurons(dyes: Floats, voxel_um: Floats, codebook: Floats, expression_c
     near = near + near.T + sparse.identity(n, format="csr")
     mean = (near @ evidence) / np.asarray(near.sum(axis=1))
     label = mean.argmax(axis=1)
-    same = sparse.coo_matrix(
-        ((label[pairs[:, 0]] == label[pairs[:, 1]]).astype(float), (pairs[:, 0], pairs[:, 1])), (n, n)
-    )
-    same = (same + same.T).tocsr()
-    solid = np.asarray(same.sum(axis=1)).ravel() >= LEAST_PIECE
-    return points[solid], label[solid]
+    same = pairs[label[pairs[:, 0]] == label[pairs[:, 1]]]
+    joined = sparse.coo_matrix((np.ones(len(same)), (same[:, 0], same[:, 1])), shape=(n, n))
+    n_pieces, piece = connected_components(joined, directed=False)
+    index = np.arange(n_pieces)
+    size = [ndimage.maximum(x, piece, index) - ndimage.minimum(x, piece, index) for x in points.T]
+    long = np.linalg.norm(size, axis=0)[piece] >= LEAST_EXTENT_UM
+    return points[long], label[long]
 
 
 def parents(log_likelihood: Floats, points_um: Floats, traced_um: Floats, traced_row: Ints) -> tuple[Ints, Floats]:

@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 class ForeignSettings(Model):
     """How puncta are found in foreign images: one setting for all of them, so that counts can be compared."""
 
-    threshold: float = Field(0.12, gt=0, lt=1, description="least contrast of a punctum, as a share of full scale")
+    threshold: float = Field(0.2, gt=0, lt=1, description="least contrast of a punctum, as a share of full scale")
     punctum_sigma_um: float = Field(
         0.17, gt=0, description="sd of a typical punctum; FWHM 0.34 to 0.48 um (NUMBERS.md 6)"
     )

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import threadpoolctl
 from numpy.typing import NDArray
 
 from synimg import compute, schema
@@ -78,9 +77,8 @@ def generate(
 
 
 def train_one(without: str | None, config: Config) -> Learned:
-    """One run of the window, on one thread: the number of threads would change the last digits."""
-    with threadpoolctl.threadpool_limits(1):
-        return train(config, config.seed, without)
+    """One run of the window, with the cause `without` switched off."""
+    return train(config, config.seed, without)
 
 
 def _make_network(dataset: Dataset, config: Config, pool: compute.Pool, report: compute.Report) -> None:

@@ -128,10 +128,12 @@ def _avoid(point: Floats, others: cKDTree | None) -> Floats:
 def place(tree: Tree, box_um: tuple[float, float, float], rng: np.random.Generator) -> Tree:
     """An imported tree, turned about the z axis and shifted so that much of its dendrite lies in the box.
 
-    Of 64 random turns and shifts that put a piece of dendrite into the middle, the one with the most length inside.
+    Of 64 random turns and shifts that put a piece of dendrite into the middle, the one with the most length inside
+    among those that leave the soma outside: what is imaged is neuropil.
     """
     box = np.array(box_um)
     pieces = tree.pieces()
+    clear = tree.radius_um[0]
     best, most = tree, -1.0
     for _ in range(64):
         angle = rng.uniform(0, 2 * np.pi)
@@ -140,6 +142,8 @@ def place(tree: Tree, box_um: tuple[float, float, float], rng: np.random.Generat
         centre = turned[pieces[rng.integers(pieces.size)]]
         moved = replace(tree, points_um=turned - centre + box * rng.uniform(0.35, 0.65, 3))
         inside = float(moved.length_um(moved.pieces(box_um)).sum())
+        if ((moved.points_um[0] > -clear) & (moved.points_um[0] < box + clear)).all():
+            inside *= 1e-3  # taken only by a tree so small that its soma cannot lie outside
         if inside > most:
             best, most = moved, inside
     return best

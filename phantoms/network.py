@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import threadpoolctl
 from numpy.typing import NDArray
 
 from synimg.config import Config
@@ -232,6 +233,9 @@ def test_score(config: Config, seed: int, wiring: Wiring, a: Floats, readout: Re
     return loss, accuracy
 
 
+@threadpoolctl.threadpool_limits.wrap(
+    limits=1
+)  # small matrices; and the number of threads would change the last digits
 def train(config: Config, seed: int, without: str | None = None, report: Any = None) -> Learned:
     """The network after the window: learning, homeostasis and drift at the same time, each change booked by cause.
 

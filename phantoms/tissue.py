@@ -152,7 +152,7 @@ def _trees(config: Config, units: Ints, n_contacts: Ints, seed: int, imported: l
             trees.append(resample(_without_axon(place(imported[row % len(imported)], box, rng))))
             continue
         others = cKDTree(np.concatenate([tree.points_um for tree in trees])) if trees else None
-        length_um = n_contacts[unit] / settings.spine_density_per_um
+        length_um = max(n_contacts[unit], 1) / settings.spine_density_per_um  # one that gets no input has a stub
         trees.append(grow(_soma(box, rng), box, length_um, settings, rng, others))
     return trees
 

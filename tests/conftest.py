@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,3 +36,24 @@ def browser() -> str:
     path = find_browser()
     assert path is not None, "mark this test with pytest.mark.browser"
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of the preset `tiny`, measured, separated and validated. Copy it before changing it."""
+    import synimg
+    from synimg.analysis.separate.run import separate_dataset
+
+    path = tmp_path_factory.mktemp("tiny") / "mouse"
+    synimg.generate("tiny", path)
+    synimg.measure(path)
+    separate_dataset(path, method="neuron_mode")
+    synimg.validate(path)
+    return path
+
+
+@pytest.fixture
+def tiny_copy(tiny_path: Path, tmp_path: Path) -> Path:
+    """A copy of that data set, to break."""
+    shutil.copytree(tiny_path, tmp_path / "copy")
+    return tmp_path / "copy"

@@ -77,7 +77,7 @@ def _count_scores(rows: pd.DataFrame, name: str) -> dict[str, float | None]:
     found, true = rows[name].to_numpy(float), rows[f"{name}_true"].to_numpy(float)
     z = (found - true) / rows[f"{name}_se"].to_numpy(float)
     return {
-        "bias": float(found.sum() / true.sum()) if true.sum() else None,
+        "bias": float(np.median(found[true > 0] / true[true > 0])) if (true > 0).any() else None,
         "error_over_se": robust_sd(z),
         "coverage_95": float(np.mean(np.abs(z) < 1.96)) if z.size else None,
     }

@@ -135,4 +135,4 @@ def group_channels(paths: list[Path], channels: list[str]) -> dict[str, dict[str
                 raise SynimgError(
                     f"{image_name}: has no '{name}' channel; a file that ends in {named[name]} is missing"
                 )
-    return images
+    return {image_name: {name: image[name] for name in named} for image_name, image in images.items()}

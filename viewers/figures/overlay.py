@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from synimg.store.atomic import atomic_path
 from synimg.viewers.figures.style import composite, scale_bar
@@ -32,7 +33,7 @@ def overlay(channels: dict[str, Floats], puncta: pd.DataFrame, pairs: pd.DataFra
     tops = [(0.0, max(float(np.percentile(image, 99.7)), 1e-3)) for image in flat]
     picture = composite(flat, list(COLORS[: len(flat)]), tops)
     pixel_um = float(voxel_um[-1])
-    y0, x0 = _busiest(puncta, pixel_um, picture.shape[:2])
+    y0, x0 = _typical(pairs if len(pairs) else puncta, pixel_um, picture.shape[:2])
     figure = Figure(figsize=(16, 8.4), layout="constrained")
     field, crop = figure.subplots(1, 2)
     size = (min(CROP, picture.shape[0]), min(CROP, picture.shape[1]))
@@ -80,11 +81,13 @@ def save_overlay(
         overlay(channels, puncta, pairs, voxel_um).savefig(temporary, dpi=90, metadata={"Software": None})
 
 
-def _busiest(puncta: pd.DataFrame, pixel_um: float, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Corner of the crop around a typical crowd: the median punctum."""
+def _typical(puncta: pd.DataFrame, pixel_um: float, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Corner of the crop around the place with the median number of neighbours among the crowded half."""
     if puncta.empty:
         return 0, 0
-    middle = np.array([puncta["y_um"].median(), puncta["x_um"].median()]) / pixel_um
+    places = puncta[["y_um", "x_um"]].to_numpy(float)
+    crowd = [len(near) for near in cKDTree(places).query_ball_point(places, 0.4 * CROP * pixel_um)]
+    middle = places[np.argsort(crowd, kind="stable")[int(0.9 * (len(crowd) - 1))]] / pixel_um
     corner = np.clip(middle - CROP / 2, 0, np.maximum(np.array(shape) - CROP, 0)).astype(int)
     return int(corner[0]), int(corner[1])
 

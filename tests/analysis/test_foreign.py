@@ -1,0 +1,139 @@
+"""Images from other labs."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synimg.analysis.foreign import ForeignSettings, measure_channels, measure_foreign
+from synimg.analysis.match import match
+from synimg.analysis.pair import chance_pairs, pair
+from synimg.analysis.puncta import contrast
+from synimg.errors import SynimgError
+from synimg.store.foreign import group_channels
+from synimg.streams import stream
+
+DATA = Path(os.environ.get("SYNIMG_DATA", Path(__file__).parents[3] / "shared" / "data")) / "synbot"
+VOXEL = np.array([0.1, 0.1])
+
+
+def field(points_vox, shape=(97, 131), sigma=1.7, height=0.6):
+    y, x = np.indices(shape)
+    image = np.zeros(shape)
+    for at in points_vox:
+        image += height * np.exp(-((y - at[0]) ** 2 + (x - at[1]) ** 2) / (2 * sigma**2))
+    return np.clip(image, 0, 1)
+
+
+def test_contrast_is_the_height_of_a_punctum_of_the_stated_width():
+    assert contrast(field([(40, 60)]), np.array([1.7, 1.7]))[40, 60] == pytest.approx(0.6, rel=0.02)
+
+
+def test_puncta_are_found_where_they_are_with_their_width():
+    at = np.array([(20.3, 30.6), (60.1, 90.4), (75.0, 22.0)])
+    found = measure_channels("a", {"puncta": field(at)}, VOXEL, ForeignSettings(), 0).puncta.sort_values("y_um")
+    np.testing.assert_allclose(found[["y_um", "x_um"]], at[[0, 1, 2]] * 0.1, atol=0.01)
+    assert found["sigma_um"].to_numpy() == pytest.approx(0.17, abs=0.03)
+
+
+def test_a_saturated_plateau_is_one_punctum():
+    found = measure_channels("a", {"puncta": np.clip(3 * field([(40, 60)]), 0, 1)}, VOXEL, ForeignSettings(), 0).puncta
+    assert len(found) == 1
+    assert found["is_saturated"].all()
+
+
+points = st.lists(st.tuples(st.floats(0, 5), st.floats(0, 5), st.floats(0, 5)), max_size=12).map(
+    lambda rows: np.array(rows, float).reshape(-1, 3)
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(points, points)
+def test_pairs_are_one_to_one_within_reach_and_do_not_depend_on_which_comes_first(a, b):
+    i, j = pair(a, b, 0.8)
+    assert len(set(i)) == len(i) == len(set(j))
+    assert (np.linalg.norm(a[i] - b[j], axis=1) < 0.8 * np.sqrt(2) + 1e-9).all()
+    assert len(pair(b, a, 0.8)[0]) == len(i)
+
+
+def test_matching_makes_as_many_pairs_as_the_gate_allows():
+    found = np.array([[0, 0, 0.0], [0, 0, 0.14]])
+    true = np.array([[0, 0, 0.13], [0, 0, 0.27]])
+    assert match(found, true)[0].tolist() == [0, 1]  # the nearest first would have taken 1-0 and left the others alone
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_unrelated_channels_pair_at_the_chance_level(seed):
+    rng = stream(seed, "test")
+    pre, post = rng.uniform(0, 30, (400, 2)), rng.uniform(0, 30, (400, 2))
+    chance = chance_pairs(pre, post, np.array([30.0, 30.0]), 0.3, 20, rng)
+    assert len(pair(pre, post, 0.3)[0]) == pytest.approx(chance.mean, abs=4 * chance.sd)
+
+
+def write(path, image):
+    tifffile.imwrite(path, image)
+    return path
+
+
+def test_two_files_make_one_image_with_its_tables(tmp_path):
+    image = (255 * field([(20, 30), (60, 90)])).astype(np.uint8)
+    files = [write(tmp_path / f"a_{name}.tif", image) for name in ("pre", "post")]
+    summary = measure_foreign(files, (0.1, 0.1), tmp_path / "out", ["pre=pre", "post=post"])
+    assert summary.table["n_pairs"].tolist() == [2]
+    assert any("no photons" in sentence for sentence in summary.warnings)
+    assert {p.name for p in (tmp_path / "out").iterdir()} >= {"puncta.parquet", "summary.csv", "result.json", "a"}
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"not a tiff", "not readable as TIFF"),
+        (np.zeros((20, 30), np.uint8), "every voxel has the same value"),
+        (np.full((20, 30), np.nan, np.float32), "NaN"),
+        (np.random.default_rng(1).integers(0, 255, (20, 30, 3), np.uint8), "colour"),
+        (np.random.default_rng(1).integers(0, 255, (5, 20, 30), np.uint8), "needs YX"),
+    ],
+)
+def test_an_image_that_cannot_be_measured_is_refused_in_one_sentence(tmp_path, content, sentence):
+    path = tmp_path / "a.tif"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        tifffile.imwrite(path, content, photometric="rgb" if content.shape[-1] == 3 else "minisblack")
+    with pytest.raises(SynimgError) as error:
+        measure_foreign([path], (0.1, 0.1), tmp_path / "out", [])
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_truncated_tiff_is_refused(tmp_path):
+    path = write(tmp_path / "a.tif", np.random.default_rng(1).integers(0, 255, (80, 90), np.uint8))
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(SynimgError, match="truncated"):
+        measure_foreign([path], (0.1, 0.1), tmp_path / "out", [])
+
+
+@pytest.mark.parametrize(
+    ("names", "channels", "sentence"),
+    [
+        (["a_pre.tif"], ["pre=pre", "post=post"], "has no 'post' channel"),
+        (["a_pre.tif", "b.tif"], ["pre=pre"], "ends in none of"),
+        (["a_pre.tif"], ["pre"], "it takes NAME=INDEX"),
+    ],
+)
+def test_channels_that_do_not_fit_are_named(names, channels, sentence):
+    with pytest.raises(SynimgError) as error:
+        group_channels([Path(name) for name in names], channels)
+    assert sentence in str(error.value)
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the real images are not there")
+def test_real_pairs_exceed_their_chance_level_in_every_image(tmp_path):
+    files = sorted(DATA.glob("culture_*.tif"))
+    summary = measure_foreign(files, (0.1, 0.1), tmp_path / "out", ["pre=bassoon", "post=homer"])
+    assert len(summary.table) == 6
+    assert (summary.table["n_excess"] > 5 * summary.table["n_chance_sd"]).all()

@@ -1,0 +1,74 @@
+"""Measurement of a data set, with and without its truth."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import synimg
+from synimg import schema
+from synimg.analysis.calibrate import receptors_of_dyes
+from synimg.analysis.measure import MeasureSettings, tiles
+from synimg.analysis.recording import Recording
+from synimg.errors import SynimgError
+from synimg.store.image import image_attributes, read_block
+from synimg.store.tables import read_table
+
+
+def test_every_place_is_owned_by_one_tile():
+    settings = MeasureSettings(tile_vox=(20, 30, 40))
+    points = np.random.default_rng(1).uniform(-0.9, [31.9, 65.9, 97.9], (500, 3))
+    owners = sum(
+        ((points >= np.array(t.low)) & (points < np.array(t.high))).all(axis=1).astype(int)
+        for t in tiles((32, 66, 98), settings)
+    )
+    assert (owners == 1).all()
+
+
+def test_the_truth_is_never_opened(tiny_path, tiny_copy):
+    shutil.rmtree(tiny_copy / "truth")
+    shutil.rmtree(tiny_copy / "image.ome.zarr/labels")
+    table = synimg.measure(tiny_copy, run="blind")
+    pd.testing.assert_frame_equal(table, read_table(tiny_path / "analysis/default/synapses.parquet", schema.SYNAPSES))
+
+
+def test_an_image_in_memory_gives_the_same_table(tiny_path):
+    path = tiny_path / "image.ome.zarr"
+    recording = Recording.parse(image_attributes(path)["synimg"], "image")
+    table = synimg.measure_image(read_block(path, "0"), recording)
+    expected = read_table(tiny_path / "analysis/default/synapses.parquet", schema.SYNAPSES)
+    np.testing.assert_allclose(table["r_old"], expected["r_old"])
+
+
+def test_most_synapses_are_found_and_counted_without_bias(tiny_path):
+    scores = synimg.validate(tiny_path)["imaging"]
+    assert scores["f1"] > 0.85
+    for name in ("r_old", "r_new"):
+        assert scores["counts"][name]["bias"] == pytest.approx(1, abs=0.08)  # the median; 3 sigma for 220 of 40 counts
+    assert scores["parents"]["accuracy"] > 0.8
+
+
+def test_calibration_undoes_labelling_and_blocking():
+    tag = {"pulse_efficiency": 0.9, "blocking_efficiency": 0.95, "chase_efficiency": 0.8}
+    old, new = np.array([90.0]), np.array([(50 + 100 * 0.1 * 0.05) * 0.8])
+    r_old, _, r_new, _ = receptors_of_dyes(old, new, np.zeros(1), np.zeros(1), tag)
+    assert r_old[0] == pytest.approx(100)
+    assert r_new[0] == pytest.approx(50)
+
+
+def test_a_damaged_chunk_stops_the_measurement_and_leaves_nothing(tiny_copy):
+    chunk = tiny_copy / "image.ome.zarr/0/c/1/0/0/0"
+    chunk.write_bytes(chunk.read_bytes()[:500])
+    with pytest.raises(SynimgError, match="truncated or altered"):
+        synimg.measure(tiny_copy, run="again")
+    assert not (tiny_copy / "analysis/again").exists()
+
+
+def test_a_data_set_without_image_says_what_to_run(tmp_path):
+    from synimg import config
+    from synimg.store.dataset import Dataset
+
+    Dataset.create(tmp_path / "mouse", config.preset("tiny"))
+    with pytest.raises(SynimgError, match="image is not done yet; run 'synimg generate"):
+        synimg.measure(tmp_path / "mouse")

@@ -1,0 +1,71 @@
+"""The forward chain: the same bytes every way, and no work lost."""
+
+import numpy as np
+import pytest
+
+import synimg
+from synimg import config, schema
+from synimg.phantoms import generate as chain
+from synimg.phantoms.render import build_channels, render
+from synimg.store.dataset import Dataset
+from synimg.store.image import read_block
+from synimg.store.tables import read_notes, read_table
+
+
+def sums(path):
+    stages = Dataset.open(path).index["stages"]
+    return {name: stages[name]["files"] for name in ("network", "tissue", "image")}
+
+
+def test_the_truth_adds_up_and_says_what_learned_means(tiny_path):
+    truth = read_table(tiny_path / "truth/synapses.parquet", schema.TRUTH_SYNAPSES)
+    for prefix, change in (("", truth.a_end - truth.a_start), ("ln_", np.log(truth.a_end / truth.a_start))):
+        causes = sum(truth[f"{prefix}{cause}"] for cause in ("learning", "homeostasis", "drift"))
+        np.testing.assert_allclose(causes, change, atol=1e-11)
+    assert "is_learned" in read_notes(tiny_path / "truth/synapses.parquet")
+    assert truth.loc[truth.is_imaged, "z_um"].notna().all()
+
+
+def test_two_workers_give_the_bytes_of_one(tiny_path, tmp_path):
+    synimg.generate("tiny", tmp_path / "two", workers=2)
+    assert sums(tmp_path / "two") == sums(tiny_path)
+
+
+@pytest.mark.parametrize("moment", [("training the network", 1), ("rendering", 3), ("pyramid level 1", 1)])
+def test_an_interrupted_run_resumes_to_the_same_bytes(tiny_path, tmp_path, moment):
+    def interrupt(what, done, total):
+        if (what, done) == moment:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        synimg.generate("tiny", tmp_path / "mouse", report=interrupt)
+    assert not Dataset.open(tmp_path / "mouse").is_done("image")
+    rendered = []
+    synimg.generate("tiny", tmp_path / "mouse", report=lambda what, done, total: rendered.append((what, total)))
+    assert sums(tmp_path / "mouse") == sums(tiny_path)
+    if moment[0] == "rendering":
+        assert ("rendering", 6) in rendered  # two of eight blocks were kept: the third was done, not noted
+
+
+def test_any_chunking_gives_the_same_voxels(tiny_path):
+    settings = config.preset("tiny")
+    *_, counts, tissue = chain._draw(Dataset.open(tiny_path), settings, [])
+    channels = build_channels(settings, tissue, counts, settings.seed)
+    part = render(channels, settings, ((5, 31, 17), (9, 65, 97)))
+    whole = read_block(tiny_path / "image.ome.zarr", "0", ((5, 31, 17), (9, 65, 97)))
+    np.testing.assert_array_equal(part, whole)
+
+
+def test_a_second_call_does_nothing(tiny_path):
+    said = []
+    synimg.generate("tiny", tiny_path, report=lambda *a: said.append(a))
+    assert said == []
+
+
+def test_a_label_readout_takes_the_place_of_dyes(tmp_path):
+    values = config.preset("tiny").model_dump()
+    values["identity"] = {"kind": "label_readout", "error_rate": 0.1}
+    values["training"] |= {"n_updates": 5, "counterfactuals": False}
+    synimg.generate(config.Config.parse(values, "test"), tmp_path / "mouse")
+    table = synimg.measure(tmp_path / "mouse")
+    assert (table["neuron_prob"] == 0.9).mean() > 0.8

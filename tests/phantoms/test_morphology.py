@@ -1,0 +1,124 @@
+"""Dendrites: the length that was asked for, inside the block; imported trees placed with their soma outside."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from synimg.config import Tissue
+from synimg.phantoms.morphology import Tree, branches_of, grow, place, resample
+from synimg.phantoms.tissue import tree_of
+from synimg.store.morphology import read_tree_arrays
+from synimg.streams import stream
+
+BOX_UM = (9.6, 31.0, 37.0)
+SOMA_UM = np.array([4.0, -7.0, 15.0])
+DATA = Path(os.environ.get("SYNIMG_DATA", Path(__file__).parents[3] / "shared" / "data")) / "morphology"
+REAL = sorted(DATA.glob("*.asc"))
+
+
+def grown(seed: int, length_um: float = 60.0) -> Tree:
+    return grow(SOMA_UM, BOX_UM, length_um, Tissue(), stream(seed, "test"))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("length_um", [5.0, 60.0, 150.0])
+def test_a_grown_tree_has_the_length_asked_for_inside_the_box(seed, length_um):
+    tree = grown(seed, length_um)
+    inside = tree.length_um(tree.pieces(BOX_UM)).sum()
+    assert length_um - 1e-6 <= inside <= length_um + 0.4 + 1e-6  # one step of the walk
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_grown_tree_is_one_tree_with_parents_before_children(seed):
+    tree = grown(seed)
+    assert tree.parent[0] == -1
+    assert (tree.parent[1:] < np.arange(1, tree.parent.size)).all()
+    assert (tree.parent[1:] >= 0).all()
+    assert (np.bincount(tree.parent[1:])[1:] <= 2).all()
+
+
+def test_a_grown_tree_starts_at_its_soma_outside_and_never_leaves_the_box_again():
+    tree = grown(1, 150.0)
+    np.testing.assert_array_equal(tree.points_um[0], SOMA_UM)
+    inside = ((tree.points_um > 0) & (tree.points_um < np.array(BOX_UM))).all(axis=1)
+    left = ~inside[1:] & inside[tree.parent[1:]]
+    assert left.sum() == 0
+
+
+def test_a_grown_tree_bends_smoothly_and_tapers():
+    tree = grown(1)
+    child = tree.pieces()
+    child = child[(tree.parent[tree.parent[child]] >= 0) & (tree.branch[child] == tree.branch[tree.parent[child]])]
+    step = tree.points_um - tree.points_um[tree.parent]
+    step /= np.maximum(np.linalg.norm(step, axis=1, keepdims=True), 1e-12)
+    turn = (step[child] * step[tree.parent[child]]).sum(axis=1)
+    assert np.median(turn) > 0.95
+    assert tree.radius_um[-1] < tree.radius_um[1] <= Tissue().dendrite_radius_um
+
+
+def test_sections_have_the_mean_length_of_the_settings():
+    length_um, n_ended, n_sections = 0.0, 0, 0
+    for seed in range(20):
+        tree = grow(SOMA_UM, (40.0, 80.0, 80.0), 400.0, Tissue(segment_um=6.0), stream(seed, "test"))
+        later = tree.branch > 1  # the first section also has to reach the box
+        n_children = np.bincount(tree.parent[1:], minlength=tree.parent.size)
+        length_um += 0.4 * later.sum()
+        n_ended += (later & (n_children == 2)).sum()
+        n_sections += np.unique(tree.branch[later]).size
+    # maximum likelihood with the unfinished sections as censored; every section has 0.8 um before it may end
+    mean_um = (length_um - 0.8 * n_sections) / n_ended
+    assert mean_um == pytest.approx(6.0, abs=4 * 6.0 / np.sqrt(n_ended) + 0.2)  # 0.2 um: half a step
+
+
+def test_the_same_stream_grows_the_same_tree_and_another_one_does_not():
+    np.testing.assert_array_equal(grown(1).points_um, grown(1).points_um)
+    assert not np.array_equal(grown(1).points_um, grown(2).points_um)
+
+
+def test_a_branch_is_an_unbranched_section():
+    parent = np.array([-1, 0, 1, 2, 2, 4, 0])
+    kind = np.array([1, 3, 3, 3, 3, 3, 2])
+    branch = branches_of(parent, kind)
+    assert branch[1] == branch[2]
+    assert branch[4] == branch[5]
+    assert len(set(branch)) == 5
+
+
+def test_resampling_keeps_length_branches_and_radii_and_shortens_the_pieces():
+    tree = tree_of(
+        np.array([[0, 0, 0], [0, 5, 0], [0, 9, 3.0], [0, 9, -3.0]]),
+        np.array([5, 0.5, 0.4, 0.3]),
+        np.array([-1, 0, 1, 1]),
+        np.array([1, 3, 3, 3]),
+    )
+    fine = resample(tree, 0.3)
+    pieces = fine.pieces()
+    assert fine.length_um(pieces).max() <= 0.3 + 1e-9
+    assert fine.length_um(pieces).sum() == pytest.approx(tree.length_um(tree.pieces()).sum())
+    assert set(fine.branch) == set(tree.branch)
+    assert fine.radius_um[pieces].max() <= 0.5  # the soma's radius does not leak into the dendrite
+
+
+def test_axon_is_no_place_for_spines():
+    tree = tree_of(
+        np.array([[5, 5, 5], [5, 9, 5], [5, 13, 5.0], [5, 5, 9]]),
+        np.ones(4),
+        np.array([-1, 0, 1, 0]),
+        np.array([1, 2, 2, 3]),
+    )
+    assert tree.pieces().tolist() == [3]
+
+
+@pytest.mark.skipif(not REAL, reason="the real morphologies are not here; SYNIMG_DATA names their folder's parent")
+@pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_real_neuron_is_moved_rigidly_with_dendrite_in_the_box_and_the_soma_outside(path, seed):
+    tree = tree_of(*read_tree_arrays(path))
+    placed = place(tree, BOX_UM, stream(seed, "test"))
+    every = np.arange(1, tree.parent.size)
+    np.testing.assert_allclose(placed.length_um(every), tree.length_um(every), rtol=1e-9, atol=1e-9)
+    assert placed.length_um(placed.pieces(BOX_UM)).sum() > 30.0
+    soma, clear = placed.points_um[0], tree.radius_um[0]
+    assert ((soma < -clear) | (soma > np.array(BOX_UM) + clear)).any()

@@ -1,0 +1,101 @@
+"""The network learns, and what moves it is what the configuration says."""
+
+import numpy as np
+import pytest
+
+from synimg import config
+from synimg.family import find
+from synimg.phantoms.network import build_wiring, run_trials, train
+from synimg.phantoms.rules.eprop import eprop_gradient
+from synimg.phantoms.rules.protocol import Trials
+
+TINY = config.preset("tiny")
+
+
+def with_part(section, kind):
+    return TINY.model_copy(
+        update={
+            section: find(f"synimg.phantoms.{section}s" if section == "rule" else f"synimg.phantoms.{section}", kind)()
+        }
+    )
+
+
+def test_the_eligibility_trace_never_kept_gives_the_gradient_of_one_that_is():
+    rng = np.random.default_rng(1)
+    n_steps, n_batch, n_units, n_classes = 9, 3, 7, 2
+    rates = np.maximum(rng.standard_normal((n_steps + 1, n_batch, n_units)), 0).astype(np.float32)
+    error = rng.standard_normal((n_steps, n_batch, n_classes)).astype(np.float32)
+    w_out = rng.standard_normal((n_classes, n_units)).astype(np.float32)
+    leak = rng.uniform(0.05, 0.5, n_units).astype(np.float32)
+    slow = np.zeros((n_units, n_units))
+    for b in range(n_batch):
+        trace = np.zeros((n_units, n_units))
+        for t in range(n_steps):
+            trace = (1 - leak)[:, None] * trace + leak[:, None] * rates[t, b][None, :]
+            signal = (error[t, b] @ w_out) * (rates[t + 1, b] > 0)
+            slow += signal[:, None] * trace
+    np.testing.assert_allclose(eprop_gradient(Trials(rates, error, w_out, leak, 1.0)), slow, rtol=1e-4, atol=1e-5)
+
+
+def test_dale_s_law_holds_and_inhibition_balances_excitation():
+    wiring = build_wiring(TINY, 1)
+    weights = wiring.weights(wiring.a_start)
+    assert (weights[:, wiring.is_excitatory] >= 0).all()
+    assert (weights[:, ~wiring.is_excitatory] <= 0).all()
+    np.testing.assert_allclose(weights.sum(axis=1), 0, atol=1e-3)
+    assert np.abs(np.linalg.eigvals(weights.astype(float))).max() == pytest.approx(1.2, rel=1e-3)
+
+
+def test_activity_decays_to_nothing_without_input_or_noise():
+    wiring = build_wiring(TINY, 1)
+    batch = TINY.task.draw(2, 20.0, np.random.default_rng(1))
+    silent = type(batch)(batch.inputs * 0, batch.target, batch.response)
+    assert run_trials(wiring, wiring.weights(wiring.a_start), silent, 0.0, np.random.default_rng(1)).max() == 0
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_eprop_reaches_the_criterion_and_the_ledger_is_exact(seed):
+    learned = train(TINY, seed)
+    assert learned.criterion_update is not None
+    assert max(learned.ledger.error()) < 1e-11
+    for cause in ("learning", "homeostasis", "drift"):
+        assert learned.ledger.log[cause].value.std() > 0.02
+
+
+def test_the_readout_alone_learns_without_moving_a_recurrent_synapse():
+    learned = train(with_part("rule", "readout_only"), 1)
+    assert (learned.ledger.log["learning"].value == 0).all()
+    assert learned.history.loss[-1] < learned.history.loss[0]
+
+
+def test_with_learning_off_nothing_is_learned():
+    learned = train(with_part("rule", "off"), 1)
+    assert (learned.ledger.log["learning"].value == 0).all()
+    assert learned.readout.n_steps == 0
+
+
+@pytest.mark.parametrize("cause", ["learning", "homeostasis", "drift"])
+def test_a_counterfactual_lacks_its_cause_and_keeps_the_rest_of_the_world(cause):
+    short = TINY.model_copy(update={"training": TINY.training.model_copy(update={"n_updates": 10})})
+    with_all, without = train(short, 1), train(short, 1, without=cause)
+    assert (without.ledger.log[cause].value == 0).all()
+    np.testing.assert_array_equal(with_all.wiring.a_start, without.wiring.a_start)
+    if cause != "drift":
+        np.testing.assert_allclose(with_all.ledger.log["drift"].value, without.ledger.log["drift"].value, atol=1e-12)
+
+
+def test_homeostasis_moves_all_inputs_of_a_neuron_by_one_factor_within_its_caps():
+    learned = train(TINY, 1)
+    change = learned.ledger.log["homeostasis"].value
+    np.testing.assert_allclose(change, learned.ln_factor[learned.wiring.contact_post], atol=1e-12)
+    assert np.abs(learned.ln_factor).max() <= np.log(2) + 1e-12
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_drift_has_the_stated_spread(seed):
+    law = find("synimg.phantoms.drift", "log_ou")(sd_per_day=0.2, tau_drift_days=10.0)
+    rng, drift = np.random.default_rng(seed), np.zeros(20_000)
+    for _ in range(50):
+        drift += law.step(drift, 2.0 / 50, rng)
+    expected = 0.2 * np.sqrt(5 * (1 - np.exp(-0.4)))
+    assert drift.std() == pytest.approx(expected, rel=0.025)  # 5 sigma: sd of an sd is 1/sqrt(2n)
