@@ -64,10 +64,10 @@ def chance_pairs(
                 turned[:, axis] = size_um[axis] - turned[:, axis]
         copies.append(turned)
     if np.isclose(size_um[-1], size_um[-2]):
-        for flip in (-1, -2):
+        for mirrored in (-1, -2):
             quarter = pre_um.copy()
             quarter[:, [-2, -1]] = quarter[:, [-1, -2]]
-            quarter[:, flip] = size_um[flip] - quarter[:, flip]
+            quarter[:, mirrored] = size_um[mirrored] - quarter[:, mirrored]
             copies.append(quarter)
     least = np.minimum(10.0 * max_distance_um, size_um[-2:] / 4)
     for _ in range(n_shifts):

@@ -97,8 +97,9 @@ def _make_network(dataset: Dataset, config: Config, pool: compute.Pool, report: 
             "criterion_update": learned.criterion_update,
             "trials_per_update": config.training.batch,
         }
-        write_arrays(scratch / "truth" / "history.zarr", {**curve, "snapshot": history.snapshot, **causes}, notes)
-        rates = {"snapshot": history.snapshot, "rate": history.rates}
+        curve |= {"snapshot": history.snapshot, **causes}
+        write_arrays(scratch / "truth" / "history.zarr", curve, notes)
+        rates: dict[str, NDArray[Any]] = {"snapshot": history.snapshot, "rate": history.rates}
         write_arrays(scratch / "truth" / "activity.zarr", rates, {"unit": "arbitrary units of rate"})
 
 

@@ -2,16 +2,19 @@
 
 import errno
 import json
+import logging
 import os
 import sys
 import traceback
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import click
 import typer
 
 from synimg.errors import SynimgError
+
+UsageError: Any = typer.BadParameter.__base__
+"""What typer raises for a wrong call; its home differs between versions (click, or a copy of it inside typer)."""
 
 app = typer.Typer(
     name="synimg",
@@ -396,17 +399,21 @@ def _fail(text: str, code: int) -> NoReturn:
 
 def main() -> None:
     """Entry point: exit code 0 fine, 1 our fault, 2 the user's mistake, 3 `verify` found a difference, 130 Ctrl-C."""
+    # an interrupted cluster has nothing to say that the sentence below does not
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
         code = app(args=_join_voxel_size(sys.argv[1:]), standalone_mode=False)
+        if code == 130:
+            raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
-    except click.exceptions.NoArgsIsHelpError as error:
-        _fail(error.format_message(), 0)
-    except click.ClickException as error:
-        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "synimg"
+    except UsageError as error:
+        where = error.ctx.command_path if error.ctx else "synimg"
+        if type(error).__name__ == "NoArgsIsHelpError":
+            _fail(error.format_message(), 0)
         _fail(f"{where}: {error.format_message()} ('{where} --help' has an example)", 2)
     except SynimgError as error:
         _fail(f"synimg: {error}", 2)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         _fail("synimg: stopped; what was finished is kept, the same command goes on from there", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

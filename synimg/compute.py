@@ -4,6 +4,8 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -118,13 +120,27 @@ def pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[P
         # a worker that runs the user's script again on its way up would start workers of its own, without end
         raise SystemExit(NEEDS_MAIN)
     try:
-        cluster = LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=quiet
-        )
+        with _without_ctrl_c():
+            cluster = LocalCluster(
+                n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=quiet
+            )
     except RuntimeError as error:
         raise SynimgError(f"the worker processes did not start ({error}); {NEEDS_MAIN}") from None
     with cluster, Client(cluster) as client:
         yield Pool(client)
+
+
+@contextlib.contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Processes that start in this block never hear Ctrl-C: this process does, and ends them in good order."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def n_cores() -> int:

@@ -27,7 +27,7 @@ class Colour(Model):
 
     kind: Literal["colour"] = "colour"
     emission_nm: tuple[float, ...] = Field(
-        (450.0, 480.0, 510.0, 540.0), description="emission of the dyes, 2 to 6 of them"
+        (450.0, 480.0, 510.0, 540.0), min_length=2, max_length=6, description="emission of the dyes, 2 to 6 of them"
     )
     brightness_sd_ln: float = Field(0.25, ge=0, le=2, description="sd of ln total level over neurons")
     expression_cv: float = Field(0.05, ge=0, le=0.5, description="relative error of a level between soma and dendrite")
