@@ -130,12 +130,16 @@ def class_of(table: pd.DataFrame) -> NDArray[Any]:
 
 
 def _points(name: str, table: pd.DataFrame, classes: NDArray[Any], symbol: str, visible: bool) -> LayerData:
+    # what changed lies on top of what did not, and is larger
+    changed = np.isin(classes.astype(str), ["potentiated", "depressed"])
+    order = np.argsort(changed, kind="stable")
+    table, classes, changed = table.iloc[order], classes[order], changed[order]
     features = table.drop(columns=["z_um", "y_um", "x_um"]).assign(**{"class": classes})
     colors = [CLASS_COLORS[str(c)] for c in classes]
     arguments = {
         "name": name,
         "features": features.reset_index(drop=True),
-        "size": 0.45,
+        "size": np.where(changed, 0.9, 0.35),
         "symbol": symbol,
         "face_color": "transparent" if symbol == "ring" else colors,
         "border_color": colors,
