@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import synimg
-from synimg.analysis.separate.run import separate_dataset
+from synimg.analysis.separation import separate_dataset
 
 
 def main() -> None:

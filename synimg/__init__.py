@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from synimg.analysis.measure import measure, measure_image
-    from synimg.analysis.separate import Separation, separate
+    from synimg.analysis.separate.protocol import Separation
+    from synimg.analysis.separation import separate
     from synimg.analysis.validate import validate
     from synimg.config import Config, load, preset
     from synimg.errors import SynimgError
@@ -22,7 +23,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Config": "synimg.config",
     "Dataset": "synimg.store.dataset",
-    "Separation": "synimg.analysis.separate",
+    "Separation": "synimg.analysis.separate.protocol",
     "SynimgError": "synimg.errors",
     "generate": "synimg.phantoms.generate",
     "load": "synimg.config",
@@ -30,7 +31,7 @@ _HOMES = {
     "measure_image": "synimg.analysis.measure",
     "preset": "synimg.config",
     "report": "synimg.viewers.report",
-    "separate": "synimg.analysis.separate",
+    "separate": "synimg.analysis.separation",
     "validate": "synimg.analysis.validate",
     "view": "synimg.viewers.view",
 }

@@ -192,7 +192,7 @@ def separate(
 
     Example: `synimg separate table.csv --out result --method neuron_mode`
     """
-    from synimg.analysis.separate.run import separate_dataset, separate_table
+    from synimg.analysis.separation import separate_dataset, separate_table
 
     if source.is_dir():
         if out is not None:
@@ -362,7 +362,7 @@ def demo(
     Example: `synimg demo --out synimg-demo`
     """
     from synimg.analysis.measure import measure as run_measure
-    from synimg.analysis.separate.run import separate_dataset
+    from synimg.analysis.separation import separate_dataset
     from synimg.analysis.validate import validate as run_validate
     from synimg.phantoms.generate import generate as run_generate
     from synimg.progress import bars

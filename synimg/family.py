@@ -1,7 +1,7 @@
 """Families of interchangeable parts: one folder, one small file per part, found by its `kind`.
 
-A part's file is named after its `kind` and holds one frozen model of that name's settings, bound to the module's
-name `part`. The configuration finds it by importing ``<folder>.<kind>``, so that a new part is a new file.
+A part's file is named after its `kind` and binds what it offers to the name `part`: the frozen model of its settings, or
+for a separation method the function. A part is found by importing ``<folder>.<kind>``, so that a new part is a new file.
 """
 
 import importlib
@@ -20,8 +20,8 @@ def names(folder: str) -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name not in {"protocol", "base"})
 
 
-def find(folder: str, kind: str) -> type[Model]:
-    """The settings model of part `kind` in the package `folder`.
+def part(folder: str, kind: str) -> Any:
+    """The part `kind` of the package `folder`: what its module calls `part`.
 
     Raises
     ------
@@ -31,8 +31,7 @@ def find(folder: str, kind: str) -> type[Model]:
     known = names(folder)
     if kind not in known:
         raise ValueError(f"unknown kind '{kind}'; {nearest(kind, known)}")
-    part: type[Model] = importlib.import_module(f"{folder}.{kind}").part
-    return part
+    return importlib.import_module(f"{folder}.{kind}").part
 
 
 def member(folder: str) -> Any:
@@ -43,7 +42,7 @@ def member(folder: str) -> Any:
             return value
         if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
             raise ValueError(f"needs kind = one of {', '.join(names(folder))}")
-        cls = find(folder, value["kind"])
+        cls: type[Model] = part(folder, value["kind"])
         try:
             return cls.model_validate(value)
         except pydantic.ValidationError as error:

@@ -181,8 +181,6 @@ READOUTS = Table(
     ),
 )
 
-SWC_TYPE = {"soma": 1, "axon": 2, "dendrite": 3, "apical": 4}
-
 
 def check(frame: pd.DataFrame, table: Table, where: str) -> pd.DataFrame:
     """The `frame` with the types of `table`, its known columns first, unknown columns kept behind.

@@ -42,7 +42,7 @@ def browser() -> str:
 def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set of the preset `tiny`, measured, separated and validated. Copy it before changing it."""
     import synimg
-    from synimg.analysis.separate.run import separate_dataset
+    from synimg.analysis.separation import separate_dataset
 
     path = tmp_path_factory.mktemp("tiny") / "mouse"
     synimg.generate("tiny", path)

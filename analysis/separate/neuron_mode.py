@@ -14,7 +14,7 @@ from scipy.special import ndtr
 from scipy.stats import f
 
 from synimg.analysis.separate.protocol import Separation
-from synimg.analysis.separate.shares import animal_table
+from synimg.analysis.shares import animal_table
 from synimg.analysis.turnover import excess_turnover, fano
 
 Floats = NDArray[np.float64]

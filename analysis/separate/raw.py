@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from synimg.analysis.separate.protocol import Separation
-from synimg.analysis.separate.shares import animal_table
+from synimg.analysis.shares import animal_table
 
 VERSION = "1"
 

@@ -9,8 +9,7 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 from synimg import compute, schema
-from synimg.analysis.separate.run import read_separation
-from synimg.analysis.separate.select import separate
+from synimg.analysis.separation import read_separation, separate
 from synimg.analysis.validate.erasure import erasure_curve
 from synimg.analysis.validate.imaging import imaging_scores, match_truth
 from synimg.analysis.validate.scores import auroc, average_precision, calibration, discovery

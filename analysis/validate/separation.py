@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from synimg.analysis.calibrate import receptors_of_dyes
 from synimg.analysis.separate.neuron_mode import Seen, fit_mixtures
 from synimg.analysis.separate.protocol import Separation
-from synimg.analysis.separate.select import separate
-from synimg.analysis.separate.shares import CAUSES, variance_shares
+from synimg.analysis.separation import separate
+from synimg.analysis.shares import CAUSES, variance_shares
 from synimg.analysis.turnover import excess_turnover, fano
 from synimg.analysis.validate.scores import (
     agreement,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from synimg import config
-from synimg.family import find
+from synimg.family import part
 from synimg.phantoms.network import build_wiring, run_trials, train
 from synimg.phantoms.rules.eprop import eprop_gradient
 from synimg.phantoms.rules.protocol import Trials
@@ -15,7 +15,7 @@ TINY = config.preset("tiny")
 def with_part(section, kind):
     return TINY.model_copy(
         update={
-            section: find(f"synimg.phantoms.{section}s" if section == "rule" else f"synimg.phantoms.{section}", kind)()
+            section: part(f"synimg.phantoms.{section}s" if section == "rule" else f"synimg.phantoms.{section}", kind)()
         }
     )
 
@@ -93,7 +93,7 @@ def test_homeostasis_moves_all_inputs_of_a_neuron_by_one_factor_within_its_caps(
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_drift_has_the_stated_spread(seed):
-    law = find("synimg.phantoms.drift", "log_ou")(sd_per_day=0.2, tau_drift_days=10.0)
+    law = part("synimg.phantoms.drift", "log_ou")(sd_per_day=0.2, tau_drift_days=10.0)
     rng, drift = np.random.default_rng(seed), np.zeros(20_000)
     for _ in range(50):
         drift += law.step(drift, 2.0 / 50, rng)

@@ -13,8 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from synimg import schema
-from synimg.analysis.separate.run import read_separation
-from synimg.analysis.separate.select import separate
+from synimg.analysis.separation import read_separation, separate
 from synimg.analysis.validate.separation import learned_of
 from synimg.config import Config
 from synimg.store.atomic import read_json, write_text

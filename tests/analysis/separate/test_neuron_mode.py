@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synimg.analysis.separate import separate
+from synimg.analysis.separation import separate
 from synimg.analysis.validate.scores import average_precision, called
 from synimg.errors import SynimgError
 from synimg.streams import stream

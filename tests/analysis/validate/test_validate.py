@@ -6,7 +6,7 @@ import pytest
 
 import synimg
 from synimg import config
-from synimg.analysis.separate.run import separate_dataset, separate_table
+from synimg.analysis.separation import separate_dataset, separate_table
 from synimg.analysis.validate import validate_elsewhere
 from synimg.errors import SynimgError
 from synimg.store.tables import read_table, write_table

@@ -1,78 +1,15 @@
-"""Find a separation method by its name, its file, or the table, and run it."""
+"""A separation method that a user brings: loaded from a file, run on a copy of the table, its answer checked."""
 
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from synimg import family, schema
-from synimg.analysis.separate.neuron_mode import neuron_mode
-from synimg.analysis.separate.protocol import Method, Separation
-from synimg.analysis.separate.raw import raw
+from synimg import schema
+from synimg.analysis.separate.protocol import Separation
 from synimg.errors import SynimgError, nearest
-
-BUILT_IN: dict[str, Method] = {"raw": raw, "neuron_mode": neuron_mode}
-LEAST_PER_NEURON = 5.0
-
-
-def separate(table: pd.DataFrame, method: str | Callable[..., Any] = "auto", seed: int = 0) -> Separation:
-    """Split every synapse's change into learning, homeostasis and drift.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Synapse table (SCHEMA.md): at least ``synapse_id``, ``neuron_id``, ``r_old``, ``r_new``.
-    method : str or callable
-        ``auto``, ``raw``, ``neuron_mode``, ``FILE.py:FUNCTION``, or a function of a table.
-    seed : int
-        Of the method's random draws.
-
-    Returns
-    -------
-    Separation
-        With the data frames ``synapses``, ``neurons`` and ``animals``.
-
-    Raises
-    ------
-    SynimgError
-        If the table breaks the contract, the method is unknown, or a user's method fails.
-
-    Examples
-    --------
-    >>> import pandas as pd, synimg
-    >>> table = pd.DataFrame({"synapse_id": range(40), "neuron_id": [1, 2] * 20, "r_old": 40.0, "r_new": 20.0})
-    >>> synimg.separate(table, method="neuron_mode").neurons["n_synapses"].tolist()
-    [20, 20]
-    """
-    table = schema.check(table, schema.SYNAPSES, "synapse table")
-    if table.empty:
-        raise SynimgError("synapse table: no row in it; a table has one row per synapse")
-    if "animal_id" not in table:
-        table = table.assign(animal_id="animal")
-    table["animal_id"] = table["animal_id"].fillna("animal")
-    if callable(method):
-        return _from_user(method, table, seed, getattr(method, "__name__", "function"))
-    if ":" in method and method.rpartition(":")[0].endswith(".py"):
-        return _from_user(load_function(method), table, seed, method)
-    if method == "auto":
-        return _auto(table, seed)
-    if method not in BUILT_IN:
-        raise SynimgError(f"unknown method '{method}'; {nearest(method, ['auto', *BUILT_IN])}")
-    return BUILT_IN[method](table, seed)
-
-
-def _auto(table: pd.DataFrame, seed: int) -> Separation:
-    """The method that the table allows, with the reason for the choice."""
-    per_neuron = float(np.median(table.groupby("neuron_id").size()))
-    name = "neuron_mode" if per_neuron >= LEAST_PER_NEURON else "raw"
-    result = BUILT_IN[name](table, seed)
-    enough = "enough" if name == "neuron_mode" else "too few"
-    reason = f"auto chose '{name}': {per_neuron:g} synapses per neuron (median) are {enough} for a neuron's own mode"
-    result.info["warnings"].insert(0, reason)
-    return result
 
 
 def load_function(method: str) -> Callable[..., Any]:
@@ -102,7 +39,7 @@ def load_function(method: str) -> Callable[..., Any]:
     return function
 
 
-def _from_user(function: Callable[..., Any], table: pd.DataFrame, seed: int, name: str) -> Separation:
+def run_user_method(function: Callable[..., Any], table: pd.DataFrame, seed: int, name: str) -> Separation:
     """Run a user's function of a table; a plain table of synapse_id and p_learning is enough."""
     try:
         result = function(table.copy())
@@ -137,8 +74,3 @@ def _from_user(function: Callable[..., Any], table: pd.DataFrame, seed: int, nam
         animals.reindex(columns=schema.ANIMAL_RESULT.names),
         info,
     )
-
-
-def methods() -> list[str]:
-    """Names of the built-in methods."""
-    return sorted(set(family.names("synimg.analysis.separate")) & set(BUILT_IN))

@@ -1,19 +1,86 @@
-"""Separation with files: a synapse table or a data set in, the result's tables out."""
+"""Which change is learning: choose a method, run it on a table, a file or a data set, and keep its result."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from synimg import schema
-from synimg.analysis.separate.protocol import Separation
-from synimg.analysis.separate.select import separate
-from synimg.errors import SynimgError
+from synimg import family, schema
+from synimg.analysis.separate.protocol import Method, Separation
+from synimg.analysis.user_method import load_function, run_user_method
+from synimg.errors import SynimgError, nearest
 from synimg.store.atomic import read_json, write_json
 from synimg.store.dataset import Dataset
 from synimg.store.tables import read_table, write_table
 
+METHODS = "synimg.analysis.separate"
+LEAST_PER_NEURON = 5.0
 TABLES = {"separation": schema.SEPARATION, "neurons": schema.NEURON_RESULT, "animals": schema.ANIMAL_RESULT}
+
+
+def separate(table: pd.DataFrame, method: str | Callable[..., Any] = "auto", seed: int = 0) -> Separation:
+    """Split every synapse's change into learning, homeostasis and drift.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Synapse table (SCHEMA.md): at least ``synapse_id``, ``neuron_id``, ``r_old``, ``r_new``.
+    method : str or callable
+        ``auto``, ``raw``, ``neuron_mode``, ``FILE.py:FUNCTION``, or a function of a table.
+    seed : int
+        Of the method's random draws.
+
+    Returns
+    -------
+    Separation
+        With the data frames ``synapses``, ``neurons`` and ``animals``.
+
+    Raises
+    ------
+    SynimgError
+        If the table breaks the contract, the method is unknown, or a user's method fails.
+
+    Examples
+    --------
+    >>> import pandas as pd, synimg
+    >>> table = pd.DataFrame({"synapse_id": range(40), "neuron_id": [1, 2] * 20, "r_old": 40.0, "r_new": 20.0})
+    >>> synimg.separate(table, method="neuron_mode").neurons["n_synapses"].tolist()
+    [20, 20]
+    """
+    table = schema.check(table, schema.SYNAPSES, "synapse table")
+    if table.empty:
+        raise SynimgError("synapse table: no row in it; a table has one row per synapse")
+    if "animal_id" not in table:
+        table = table.assign(animal_id="animal")
+    table["animal_id"] = table["animal_id"].fillna("animal")
+    if callable(method):
+        return run_user_method(method, table, seed, getattr(method, "__name__", "function"))
+    if ":" in method and method.rpartition(":")[0].endswith(".py"):
+        return run_user_method(load_function(method), table, seed, method)
+    if method == "auto":
+        return _auto(table, seed)
+    known = family.names(METHODS)
+    if method not in known:
+        raise SynimgError(f"unknown method '{method}'; {nearest(method, ['auto', *known])}")
+    return _built_in(method)(table, seed)
+
+
+def _built_in(name: str) -> Method:
+    part: Method = family.part(METHODS, name)
+    return part
+
+
+def _auto(table: pd.DataFrame, seed: int) -> Separation:
+    """The method that the table allows, with the reason for the choice."""
+    per_neuron = float(np.median(table.groupby("neuron_id").size()))
+    name = "neuron_mode" if per_neuron >= LEAST_PER_NEURON else "raw"
+    result = _built_in(name)(table, seed)
+    enough = "enough" if name == "neuron_mode" else "too few"
+    reason = f"auto chose '{name}': {per_neuron:g} synapses per neuron (median) are {enough} for a neuron's own mode"
+    result.info["warnings"].insert(0, reason)
+    return result
 
 
 def separate_table(table: Path, out: Path, method: str = "auto", seed: int = 0) -> tuple[Separation, Path]:
