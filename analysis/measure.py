@@ -280,7 +280,7 @@ def measure(
     dataset.require("image", f"synimg generate ... --out {dataset.path}")
     stage = f"{run}/measure"
     table = dataset.run(run) / "synapses.parquet"
-    if dataset.is_done(stage) and dataset.index["stages"][stage]["notes"].get("settings") == settings.model_dump(
+    if dataset.is_whole(stage) and dataset.index["stages"][stage]["notes"].get("settings") == settings.model_dump(
         mode="json"
     ):
         return read_table(table, schema.SYNAPSES)

@@ -63,7 +63,7 @@ def generate(
         config = Config.parse(config.model_dump() | {"seed": seed}, "--seed")
     trees = [read_tree_arrays(Path(name)) for name in config.tissue.morphologies]
     dataset = Dataset.create(out, config)
-    missing = [stage for stage in ("network", "tissue", "image") if not dataset.is_done(stage)]
+    missing = [stage for stage in ("network", "tissue", "image") if not dataset.is_whole(stage)]
     if not missing:
         return dataset
     with compute.pool(workers, scheduler) as pool:

@@ -113,6 +113,10 @@ class Dataset:
         """Whether `stage` has been completed."""
         return stage in self.index["stages"]
 
+    def is_whole(self, stage: str) -> bool:
+        """Whether `stage` has been completed and none of its files has gone since: doing it again can be left out."""
+        return self.is_done(stage) and all((self.path / f).is_file() for f in self.index["stages"][stage]["files"])
+
     def require(self, stage: str, command: str) -> None:
         """Refuse to go on if `stage` is not done; `command` is what would do it."""
         if not self.is_done(stage):

@@ -64,3 +64,10 @@ def test_a_newer_schema_is_refused(dataset):
     (dataset.path / "dataset.json").write_text(json.dumps(index | {"synimg_schema": 99}))
     with pytest.raises(SynimgError, match="schema 99"):
         Dataset.open(dataset.path)
+
+
+def test_a_stage_whose_files_have_gone_is_not_whole(dataset):
+    finish(dataset)
+    (dataset.path / "truth" / "x.txt").unlink()
+    assert dataset.is_done("a")
+    assert not dataset.is_whole("a")
