@@ -275,10 +275,11 @@ def train(config: Config, seed: int, without: str | None = None, report: Any = N
             break
         rng = stream(seed, "network", "trials", update)
         batch = config.task.draw(training.batch, config.network.dt_ms, rng)
-        rates = run_trials(wiring, wiring.weights(ledger.a), batch, config.network.noise_sd, rng)
+        weights = wiring.weights(ledger.a)
+        rates = run_trials(wiring, weights, batch, config.network.noise_sd, rng)
         loss, _, error = judge(rates, batch, readout)
         rate = rates[1:].mean(axis=(0, 1)).astype(np.float64)
-        trials = Trials(rates, error, readout.w, wiring.leak, loss / chance_loss)
+        trials = Trials(rates, error, readout.w, weights, wiring.leak, loss / chance_loss)
         if without != "learning":
             step, memory = config.rule.step(trials, wiring.pre, wiring.post, memory)
             ledger.book("learning", step[wiring.contact_edge])

@@ -17,6 +17,7 @@ class Trials:
     rates : (time + 1, batch, unit) ndarray, `rates[t]` is presynaptic to step `t`, `rates[t + 1]` its outcome
     error : (time, batch, class) ndarray, derivative of the mean loss by the read-out's logits
     w_out : (class, unit) ndarray, read-out weights
+    weights : (post, pre) ndarray, recurrent weights that the batch ran with; local rules leave them alone
     leak : (unit,) ndarray, dt / tau of each unit
     progress : float, loss of this batch as a share of the loss at chance, at most 1
     """
@@ -24,6 +25,7 @@ class Trials:
     rates: Floats32
     error: Floats32
     w_out: Floats32
+    weights: Floats32
     leak: Floats32
     progress: float
 

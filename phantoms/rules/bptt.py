@@ -1,0 +1,41 @@
+"""Backpropagation through time: the whole gradient, the reference that no synapse could compute."""
+
+from typing import Literal
+
+import numpy as np
+
+from synimg.phantoms.rules.base import GradientRule, by_weights, output_signal
+from synimg.phantoms.rules.protocol import Floats32, Trials
+
+
+class Bptt(GradientRule):
+    """Backpropagation through time (Werbos 1990, Proc IEEE 78:1550) in the log domain."""
+
+    kind: Literal["bptt"] = "bptt"
+
+    def gradient(self, trials: Trials) -> Floats32:
+        """The gradient with all terms."""
+        return bptt_gradient(trials)
+
+
+def bptt_gradient(trials: Trials) -> Floats32:
+    """Gradient of the loss by the recurrent weights (post, pre).
+
+    Notes
+    -----
+    ``G_t = f'(x_t) (L_t + W^T leak G_{t+1}) + (1 - leak) G_{t+1}``: e-prop's filter plus what reaches the loss through
+    the other units' next step.
+    """
+    signal = output_signal(trials)
+    active = trials.rates[1:] > 0
+    keep: Floats32 = np.float32(1.0) - trials.leak
+    signal[-1] *= active[-1]
+    for t in range(len(signal) - 2, -1, -1):
+        later = signal[t + 1]
+        signal[t] += (trials.leak * later) @ trials.weights
+        signal[t] *= active[t]
+        signal[t] += keep * later
+    return by_weights(signal, trials)
+
+
+part = Bptt
