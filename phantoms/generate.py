@@ -90,10 +90,11 @@ def _make_network(dataset: Dataset, config: Config, pool: compute.Pool, report: 
         (scratch / "truth").mkdir()
         save_network(scratch / "truth" / "network.h5", learned, a_without)
         history = learned.history
-        curve: dict[str, NDArray[Any]] = {"update": history.update, "accuracy": history.accuracy, "loss": history.loss}
+        curve: dict[str, NDArray[Any]] = {"update": history.update, "score": history.score, "loss": history.loss}
         causes = {f"ln_{cause}": getattr(history, f"ln_{cause}") for cause in CAUSES}
         notes = {
             "criterion": config.training.criterion,
+            "score": "accuracy" if config.task.answer == "choice" else "R2",
             "criterion_update": learned.criterion_update,
             "trials_per_update": config.training.batch,
         }

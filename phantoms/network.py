@@ -8,8 +8,9 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 from synimg.config import Config
+from synimg.phantoms.judge import Judgement, judge
 from synimg.phantoms.ledger import CAUSES, Ledger
-from synimg.phantoms.rules.protocol import Memory, Trials
+from synimg.phantoms.rules.protocol import Trials
 from synimg.phantoms.spines import head_volumes, receptors_of
 from synimg.phantoms.tasks.protocol import Batch
 from synimg.streams import stream
@@ -67,7 +68,7 @@ class Wiring:
 
 @dataclass(frozen=True)
 class Readout:
-    """Linear read-out of the rates: logits = w rates + b, and the moments of its Adam steps."""
+    """Linear read-out of the rates: outputs = w rates + b, and the moments of its Adam steps."""
 
     w: Floats32
     b: Floats32
@@ -75,11 +76,11 @@ class Readout:
     n_steps: int = 0
 
     @classmethod
-    def start(cls, n_classes: int, n_units: int, rng: np.random.Generator) -> "Readout":
+    def start(cls, n_outputs: int, n_units: int, rng: np.random.Generator) -> "Readout":
         """Small random weights."""
-        w = (rng.standard_normal((n_classes, n_units)) / np.sqrt(n_units)).astype(np.float32)
-        zeros = np.zeros_like(w), np.zeros_like(w), np.zeros(n_classes, np.float32), np.zeros(n_classes, np.float32)
-        return cls(w, np.zeros(n_classes, np.float32), zeros)
+        w = (rng.standard_normal((n_outputs, n_units)) / np.sqrt(n_units)).astype(np.float32)
+        zeros = np.zeros_like(w), np.zeros_like(w), np.zeros(n_outputs, np.float32), np.zeros(n_outputs, np.float32)
+        return cls(w, np.zeros(n_outputs, np.float32), zeros)
 
     def step(self, grad_w: Floats32, grad_b: Floats32, learning_rate: float) -> "Readout":
         """The read-out after one Adam step (Kingma and Ba 2015, default constants)."""
@@ -97,14 +98,14 @@ class Readout:
 class History:
     """The window as it went: the learning curve, and the causes at snapshots.
 
-    update, accuracy, loss : (n_tests,) ndarray
+    update, score, loss : (n_tests,) ndarray, the score as `Judgement` has it
     snapshot : (n_snapshots,) ndarray of int, updates at which the causes were kept
     ln_learning, ln_homeostasis, ln_drift : (n_snapshots, n_contacts) ndarray of float32
     rates : (n_snapshots, n_units) ndarray of float32, mean rates
     """
 
     update: Ints
-    accuracy: Floats
+    score: Floats
     loss: Floats
     snapshot: Ints
     ln_learning: Floats32
@@ -182,8 +183,17 @@ def _connection_probability(position: Floats, config: Config) -> Floats:
     return np.minimum(probability, 1.0)
 
 
-def run_trials(wiring: Wiring, weights: Floats32, batch: Batch, noise_sd: float, rng: np.random.Generator) -> Floats32:
+def run_trials(
+    wiring: Wiring,
+    weights: Floats32,
+    batch: Batch,
+    noise_sd: float,
+    rng: np.random.Generator,
+    perturbation: Floats32 | None = None,
+) -> Floats32:
     """Rates (time + 1, trial, unit) of the network over a batch of trials, from rest.
+
+    A `perturbation` (time, trial, unit) is added to the potentials at each step.
 
     Notes
     -----
@@ -201,36 +211,18 @@ def run_trials(wiring: Wiring, weights: Floats32, batch: Batch, noise_sd: float,
     keep = 1.0 - wiring.leak
     for t in range(n_steps):
         x = keep * x + wiring.leak * (rates[t] @ transposed + drive[t])
+        if perturbation is not None:
+            x += perturbation[t]
         np.maximum(x, 0.0, out=rates[t + 1])
     return rates
 
 
-def judge(rates: Floats32, batch: Batch, readout: Readout) -> tuple[float, float, Floats32]:
-    """Mean loss, accuracy, and the loss's derivative by the logits (time, trial, class).
-
-    Loss is the cross-entropy at the response steps; the answer is the class with the largest mean logit there.
-    """
-    steps = np.flatnonzero(batch.response)
-    logits = rates[1:][steps] @ readout.w.T + readout.b
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    log_p = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    trials = np.arange(batch.target.size)
-    loss = -float(log_p[:, trials, batch.target].mean())
-    accuracy = float((logits.mean(axis=0).argmax(axis=-1) == batch.target).mean())
-    error = np.exp(log_p)
-    error[:, trials, batch.target] -= 1.0
-    full = np.zeros((rates.shape[0] - 1, *error.shape[1:]), np.float32)
-    full[steps] = error / (steps.size * batch.target.size)
-    return loss, accuracy, full
-
-
-def test_score(config: Config, seed: int, wiring: Wiring, a: Floats, readout: Readout) -> tuple[float, float]:
-    """Loss and accuracy of the network with `a` receptors on the fixed test trials."""
+def test_task(config: Config, seed: int, wiring: Wiring, a: Floats, readout: Readout) -> Judgement:
+    """How the network with `a` receptors does on the fixed test trials."""
     rng = stream(seed, "network", "test")
     batch = config.task.draw(config.training.test_trials, config.network.dt_ms, rng)
     rates = run_trials(wiring, wiring.weights(a), batch, config.network.noise_sd, rng)
-    loss, accuracy, _ = judge(rates, batch, readout)
-    return loss, accuracy
+    return judge(rates, batch, readout.w, readout.b)
 
 
 @threadpoolctl.threadpool_limits.wrap(
@@ -248,27 +240,26 @@ def train(config: Config, seed: int, without: str | None = None, report: Any = N
     without : {"learning", "homeostasis", "drift"}, optional
         The cause that does not act: a counterfactual.
     report : callable, optional
-        Called with (update, accuracy) after every test.
+        Called with (update, score) after every test.
     """
     training, n = config.training, config.network.n_units
     wiring = build_wiring(config, seed)
     ledger = Ledger(np.log(wiring.a_start))
-    readout = Readout.start(config.task.n_classes, n, stream(seed, "network", "readout"))
+    readout = Readout.start(config.task.n_outputs, n, stream(seed, "network", "readout"))
     rate_start = _mean_rates(config, seed, wiring, wiring.a_start, "before")
     rate_target = config.homeostasis.target(rate_start, stream(seed, "homeostasis", "target"))
-    memory = Memory(np.zeros(wiring.pre.size))
+    memory = config.rule.start(wiring.pre.size, n, config.task.n_outputs, stream(seed, "rule"))
     ln_factor = np.zeros(n)
-    chance_loss = np.log(config.task.n_classes)
     tests: list[tuple[int, float, float]] = []
     kept: list[tuple[Any, ...]] = []
     snapshots = set(np.unique(np.linspace(0, training.n_updates, N_SNAPSHOTS + 1).round().astype(int)).tolist())
     rate = rate_start
     for update in range(training.n_updates + 1):
         if update % training.test_every == 0 or update == training.n_updates:
-            loss, accuracy = test_score(config, seed, wiring, ledger.a, readout)
-            tests.append((update, accuracy, loss))
+            tested = test_task(config, seed, wiring, ledger.a, readout)
+            tests.append((update, tested.score, tested.loss))
             if report:
-                report(update, accuracy)
+                report(update, tested.score)
         if update in snapshots:
             kept.append((update, *(ledger.log[c].value.astype(np.float32) for c in CAUSES), rate.astype(np.float32)))
         if update == training.n_updates:
@@ -276,10 +267,24 @@ def train(config: Config, seed: int, without: str | None = None, report: Any = N
         rng = stream(seed, "network", "trials", update)
         batch = config.task.draw(training.batch, config.network.dt_ms, rng)
         weights = wiring.weights(ledger.a)
-        rates = run_trials(wiring, weights, batch, config.network.noise_sd, rng)
-        loss, _, error = judge(rates, batch, readout)
+        shape = (len(batch.inputs), training.batch, n)
+        perturbation = config.rule.perturbation(shape, stream(seed, "rule", "perturbation", update))
+        rates = run_trials(wiring, weights, batch, config.network.noise_sd, rng, perturbation)
+        judged = judge(rates, batch, readout.w, readout.b)
+        error = judged.error
         rate = rates[1:].mean(axis=(0, 1)).astype(np.float64)
-        trials = Trials(rates, error, readout.w, weights, wiring.leak, loss / chance_loss)
+        trials = Trials(
+            rates,
+            error,
+            readout.w,
+            weights,
+            wiring.leak,
+            wiring.is_excitatory,
+            judged.loss / judged.chance,
+            judged.trial_loss,
+            batch.target if batch.target.ndim == 1 else np.zeros(training.batch, np.int64),
+            perturbation,
+        )
         if without != "learning":
             step, memory = config.rule.step(trials, wiring.pre, wiring.post, memory)
             ledger.book("learning", step[wiring.contact_edge])
@@ -303,7 +308,7 @@ def train(config: Config, seed: int, without: str | None = None, report: Any = N
         rate_end=_mean_rates(config, seed, wiring, ledger.a, "after"),
         ln_factor=ln_factor,
         history=_history(tests, kept),
-        criterion_update=next((u for u, accuracy, _ in tests if accuracy >= training.criterion), None),
+        criterion_update=next((u for u, score, _ in tests if score >= training.criterion), None),
     )
 
 
@@ -319,7 +324,7 @@ def _mean_rates(config: Config, seed: int, wiring: Wiring, a: Floats, when: str)
 
 
 def _history(tests: list[tuple[int, float, float]], kept: list[tuple[Any, ...]]) -> History:
-    update, accuracy, loss = (np.array(column) for column in zip(*tests, strict=True))
+    update, score, loss = (np.array(column) for column in zip(*tests, strict=True))
     snapshot, *causes, rates = zip(*kept, strict=True)
     learning, homeostasis, drift = (np.stack(cause) for cause in causes)
-    return History(update, accuracy, loss, np.array(snapshot), learning, homeostasis, drift, np.stack(rates))
+    return History(update, score, loss, np.array(snapshot), learning, homeostasis, drift, np.stack(rates))

@@ -55,7 +55,9 @@ class Training(Model):
     n_updates: int = Field(400, ge=1, description="batches of trials in the window")
     batch: int = Field(32, ge=1, description="trials per batch")
     readout_learning_rate: float = Field(0.002, gt=0, description="Adam step of the read-out weights")
-    criterion: float = Field(0.9, gt=0, le=1, description="test accuracy that counts as learned")
+    criterion: float = Field(
+        0.9, gt=0, le=1, description="test accuracy (R2 for a course to follow) that counts as learned"
+    )
     test_every: int = Field(10, ge=1, description="updates between tests")
     test_trials: int = Field(256, ge=16, description="trials of a test; the same ones every time")
     learned_threshold_ln: float = Field(

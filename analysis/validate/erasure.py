@@ -19,12 +19,12 @@ def erasure_curve(
     imaged: NDArray[np.bool_],
     seed: int,
 ) -> pd.DataFrame:
-    """Loss and accuracy after undoing the learning of the same number of synapses, chosen in several ways.
+    """Loss and score (accuracy or R2) after undoing the learning of the same number of synapses, chosen in several ways.
 
     Parameters
     ----------
     evaluate : callable
-        Takes a mask (n_contacts,) of contacts to undo; returns loss and accuracy.
+        Takes a mask (n_contacts,) of contacts to undo; returns loss and score.
     scores : dict of (n_contacts,) ndarray
         By the name of the choice: contacts with the highest score are undone first; -inf is never chosen.
     imaged : (n_contacts,) ndarray of bool
@@ -35,26 +35,26 @@ def erasure_curve(
     Returns
     -------
     DataFrame
-        ``set``, ``fraction``, ``n``, ``loss``, ``accuracy``, and ``loss_lo``, ``loss_hi`` over the random choices.
+        ``set``, ``fraction``, ``n``, ``loss``, ``score``, and ``loss_lo``, ``loss_hi`` over the random choices.
     """
     rows = []
     pool = np.flatnonzero(imaged)
     for fraction in FRACTIONS:
         n = round(fraction * pool.size)
-        for name, score in scores.items():
-            order = np.argsort(-score, kind="stable")[:n]
+        for name, rank in scores.items():
+            order = np.argsort(-rank, kind="stable")[:n]
             mask = np.zeros(imaged.size, bool)
-            mask[order[np.isfinite(score[order])]] = True
-            loss, accuracy = evaluate(mask)
-            rows.append({"set": name, "fraction": fraction, "n": n, "loss": loss, "accuracy": accuracy})
-        losses, accuracies = [], []
+            mask[order[np.isfinite(rank[order])]] = True
+            loss, score = evaluate(mask)
+            rows.append({"set": name, "fraction": fraction, "n": n, "loss": loss, "score": score})
+        losses, task_scores = [], []
         for draw in range(N_RANDOM):
             mask = np.zeros(imaged.size, bool)
             mask[stream(seed, "validate", "erasure", draw, n).permutation(pool)[:n]] = True
-            loss, accuracy = evaluate(mask)
+            loss, score = evaluate(mask)
             losses.append(loss)
-            accuracies.append(accuracy)
+            task_scores.append(score)
         spread = {"loss_lo": float(min(losses)), "loss_hi": float(max(losses))}
-        mean = {"loss": float(np.mean(losses)), "accuracy": float(np.mean(accuracies))}
+        mean = {"loss": float(np.mean(losses)), "score": float(np.mean(task_scores))}
         rows.append({"set": f"random ({N_RANDOM} draws)", "fraction": fraction, "n": n, **mean, **spread})
     return pd.DataFrame(rows)

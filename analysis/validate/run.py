@@ -17,8 +17,9 @@ from synimg.analysis.validate.separation import compare, factor_scores, separati
 from synimg.config import Config
 from synimg.errors import SynimgError
 from synimg.phantoms.generate import load_network
+from synimg.phantoms.judge import Judgement
 from synimg.phantoms.ledger import CAUSES
-from synimg.phantoms.network import test_score
+from synimg.phantoms.network import test_task
 from synimg.store.atomic import write_json
 from synimg.store.dataset import Dataset
 from synimg.store.image import image_attributes
@@ -102,7 +103,8 @@ def network_scores(truth_folder: Path, truth: pd.DataFrame) -> dict[str, Any]:
         "criterion": notes["criterion"],
         "criterion_update": update,
         "criterion_trials": None if update is None else update * notes["trials_per_update"],
-        "final_accuracy": float(history["accuracy"][-1]),
+        "score": notes["score"],
+        "final_score": float(history["score"][-1]),
         "final_loss": float(history["loss"][-1]),
         "share_learned": float(truth["is_learned"].mean()),
         "ledger_error_receptors": float(np.abs(linear).max()),
@@ -118,9 +120,13 @@ def erase(
     wiring, readout, contacts, _ = load_network(truth_folder / "network.h5")
     ln_end, ln_learning = np.log(contacts["a_end"]), contacts["ln_learning"]
 
-    def evaluate(mask: NDArray[np.bool_]) -> tuple[float, float]:
+    def test(mask: NDArray[np.bool_]) -> Judgement:
         with threadpoolctl.threadpool_limits(1):
-            return test_score(config, config.seed, wiring, np.exp(ln_end - np.where(mask, ln_learning, 0.0)), readout)
+            return test_task(config, config.seed, wiring, np.exp(ln_end - np.where(mask, ln_learning, 0.0)), readout)
+
+    def evaluate(mask: NDArray[np.bool_]) -> tuple[float, float]:
+        judged = test(mask)
+        return judged.loss, judged.score
 
     imaged = truth["is_imaged"].to_numpy(bool)
     hit = matched["true_synapse_id"].notna().to_numpy()
@@ -137,12 +143,12 @@ def erase(
         "called by the separation": on_contacts(separated["p_learning"].to_numpy(float)),
         "most new receptors (raw)": on_contacts(raw),
     }
-    loss, accuracy = evaluate(np.zeros(imaged.size, bool))
+    intact = test(np.zeros(imaged.size, bool))
     curve = erasure_curve(evaluate, sets, imaged, config.seed)
     return {
-        "loss_intact": loss,
-        "accuracy_intact": accuracy,
-        "loss_chance": float(np.log(config.task.n_classes)),
+        "loss_intact": intact.loss,
+        "score_intact": intact.score,
+        "loss_chance": intact.chance,
         "curve": [{k: None if pd.isna(v) else v for k, v in row.items()} for row in curve.to_dict("records")],
     }
 
@@ -158,7 +164,7 @@ def headlines(scores: dict[str, Any]) -> dict[str, dict[str, str]]:
     return {
         "Network": {
             "task learned after": "criterion not met" if trials is None else f"{trials} trials",
-            "correct at the end": f"{network['final_accuracy']:.1%}",
+            f"{network['score']} at the end": f"{network['final_score']:.3f}",
             "ledger: causes add up to within": f"{network['ledger_error_receptors']:.0e} receptors",
         },
         "Image": {

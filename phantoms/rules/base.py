@@ -1,17 +1,17 @@
 """What the rules that follow a gradient share: a normalised, exponentiated-gradient step with momentum."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from synimg.model import Model
-from synimg.phantoms.rules.protocol import Floats, Floats32, Memory, Trials
+from synimg.phantoms.rules.protocol import Floats, Floats32, Trials
 
 
 class GradientRule(Model):
-    """A step down the gradient in the log domain; a rule says which gradient.
+    """A step down the gradient in the log domain; a rule says which gradient, true or estimated.
 
     Notes
     -----
@@ -26,27 +26,44 @@ class GradientRule(Model):
 
     trains_readout: ClassVar[bool] = True
 
-    def gradient(self, trials: Trials) -> Floats32:
-        """Derivative of the loss by the recurrent weights (post, pre), as the rule knows it."""
+    def begin(self, n_units: int, n_outputs: int, rng: np.random.Generator) -> Any:
+        """What the gradient needs from batch to batch besides the activity; nothing, for most rules."""
+        return None
+
+    def gradient(self, trials: Trials, own: Any) -> tuple[Floats32, Any]:
+        """Derivative of the loss by the recurrent weights (post, pre) as the rule knows it, and the new `own`."""
         raise NotImplementedError
 
-    def step(
-        self, trials: Trials, pre: NDArray[np.int64], post: NDArray[np.int64], memory: Memory
-    ) -> tuple[Floats, Memory]:
+    def start(self, n_edges: int, n_units: int, n_outputs: int, rng: np.random.Generator) -> Any:
+        """The running mean of the gradient per edge, and what the gradient itself carries along."""
+        return np.zeros(n_edges), self.begin(n_units, n_outputs, rng)
+
+    def perturbation(self, shape: tuple[int, int, int], rng: np.random.Generator) -> Floats32 | None:
+        """None: the gradient needs no exploration."""
+        return None
+
+    def step(self, trials: Trials, pre: NDArray[np.int64], post: NDArray[np.int64], memory: Any) -> tuple[Floats, Any]:
         """Change of ln receptors per edge: minus the normalised running gradient."""
-        gradient = self.gradient(trials)[post, pre].astype(np.float64)
-        mean = self.momentum * memory.mean + (1.0 - self.momentum) * gradient
+        mean, own = memory
+        gradient, own = self.gradient(trials, own)
+        mean = self.momentum * mean + (1.0 - self.momentum) * gradient[post, pre].astype(np.float64)
         scale = np.sqrt(np.mean(mean**2)) + 1e-30
         step = -self.learning_rate * min(trials.progress, 1.0) * mean / scale
-        return np.clip(step, -self.max_step_ln, self.max_step_ln), Memory(mean)
+        return np.clip(step, -self.max_step_ln, self.max_step_ln), (mean, own)
 
 
-def output_signal(trials: Trials) -> Floats32:
-    """Derivative of the loss by every rate (time, trial, unit) through the read-out alone."""
+def broadcast(trials: Trials, feedback: Floats32) -> Floats32:
+    """Learning signal of every unit (time, trial, unit): the errors through the `feedback` weights (output, unit)."""
     n_steps, n_batch, n_units = trials.rates[1:].shape
-    signal: Floats32 = (trials.error.reshape(-1, trials.error.shape[-1]) @ trials.w_out).reshape(
-        n_steps, n_batch, n_units
-    )
+    signal: Floats32 = (trials.error.reshape(-1, trials.error.shape[-1]) @ feedback).reshape(n_steps, n_batch, n_units)
+    return signal
+
+
+def filter_back(signal: Floats32, leak: Floats32) -> Floats32:
+    """``G_t = signal_t + (1 - leak) G_{t+1}``, in place: what an eligibility trace forward would do."""
+    keep: Floats32 = np.float32(1.0) - leak
+    for t in range(len(signal) - 2, -1, -1):
+        signal[t] += keep * signal[t + 1]
     return signal
 
 
@@ -56,3 +73,21 @@ def by_weights(signal: Floats32, trials: Trials) -> Floats32:
     scaled: Floats32 = (signal * trials.leak).reshape(-1, n_units)
     gradient: Floats32 = scaled.T @ trials.rates[:-1].reshape(-1, n_units)
     return gradient
+
+
+def advantage(trials: Trials, baseline: Floats, keep: float) -> tuple[Floats32, Floats]:
+    """Reward of each trial above the running mean of its condition, and the new running means.
+
+    Parameters
+    ----------
+    baseline : (n_conditions,) ndarray
+        NaN where a condition has not been met yet: its first reward counts as expected.
+    keep : float
+        Share of the running mean that stays.
+    """
+    reward = -trials.trial_loss.astype(np.float64)
+    n = np.bincount(trials.condition, minlength=baseline.size)
+    mean = np.bincount(trials.condition, reward, baseline.size) / np.maximum(n, 1)
+    expected = np.where(np.isnan(baseline), mean, baseline)
+    updated = np.where(n > 0, keep * expected + (1.0 - keep) * mean, baseline)
+    return (reward - expected[trials.condition]).astype(np.float32), updated

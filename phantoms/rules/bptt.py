@@ -1,10 +1,10 @@
 """Backpropagation through time: the whole gradient, the reference that no synapse could compute."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from synimg.phantoms.rules.base import GradientRule, by_weights, output_signal
+from synimg.phantoms.rules.base import GradientRule, broadcast, by_weights
 from synimg.phantoms.rules.protocol import Floats32, Trials
 
 
@@ -13,9 +13,9 @@ class Bptt(GradientRule):
 
     kind: Literal["bptt"] = "bptt"
 
-    def gradient(self, trials: Trials) -> Floats32:
+    def gradient(self, trials: Trials, own: Any) -> tuple[Floats32, Any]:
         """The gradient with all terms."""
-        return bptt_gradient(trials)
+        return bptt_gradient(trials), own
 
 
 def bptt_gradient(trials: Trials) -> Floats32:
@@ -26,7 +26,7 @@ def bptt_gradient(trials: Trials) -> Floats32:
     ``G_t = f'(x_t) (L_t + W^T leak G_{t+1}) + (1 - leak) G_{t+1}``: e-prop's filter plus what reaches the loss through
     the other units' next step.
     """
-    signal = output_signal(trials)
+    signal = broadcast(trials, trials.w_out)
     active = trials.rates[1:] > 0
     keep: Floats32 = np.float32(1.0) - trials.leak
     signal[-1] *= active[-1]

@@ -1,37 +1,44 @@
 """e-prop: a local eligibility trace times a broadcast learning signal."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import Field
 
-from synimg.phantoms.rules.base import GradientRule, by_weights, output_signal
+from synimg.phantoms.rules.base import GradientRule, broadcast, by_weights, filter_back
 from synimg.phantoms.rules.protocol import Floats32, Trials
 
 
 class Eprop(GradientRule):
-    """e-prop with symmetric feedback (Bellec et al. 2020, Nat Commun 11:3625, eq. 1 and 28) in the log domain."""
+    """e-prop (Bellec et al. 2020, Nat Commun 11:3625, eq. 1 and 28) in the log domain."""
 
     kind: Literal["eprop"] = "eprop"
+    feedback: Literal["symmetric", "random"] = Field(
+        "symmetric", description="errors come back through the read-out's own weights, or through fixed random ones"
+    )
 
-    def gradient(self, trials: Trials) -> Floats32:
+    def begin(self, n_units: int, n_outputs: int, rng: np.random.Generator) -> Any:
+        """The random feedback weights (output, unit), as large as an untrained read-out's."""
+        if self.feedback == "symmetric":
+            return None
+        return (rng.standard_normal((n_outputs, n_units)) / np.sqrt(n_units)).astype(np.float32)
+
+    def gradient(self, trials: Trials, own: Any) -> tuple[Floats32, Any]:
         """The gradient without the terms that pass through other units."""
-        return eprop_gradient(trials)
+        return eprop_gradient(trials, trials.w_out if own is None else own), own
 
 
-def eprop_gradient(trials: Trials) -> Floats32:
-    """Gradient of the loss by the recurrent weights (post, pre) without the terms that pass through other units.
+def eprop_gradient(trials: Trials, feedback: Floats32) -> Floats32:
+    """Gradient of the loss by the recurrent weights (post, pre) that e-prop knows.
 
     Notes
     -----
     The eligibility trace is never kept: the learning signal is filtered backwards in time instead,
     ``G_t = f'(x_t) L_t + (1 - leak) G_{t+1}``, ``dW = sum_t (leak G_t) r_{t-1}^T``: one matrix product.
     """
-    signal = output_signal(trials)
+    signal = broadcast(trials, feedback)
     signal *= trials.rates[1:] > 0
-    keep: Floats32 = np.float32(1.0) - trials.leak
-    for t in range(len(signal) - 2, -1, -1):
-        signal[t] += keep * signal[t + 1]
-    return by_weights(signal, trials)
+    return by_weights(filter_back(signal, trials.leak), trials)
 
 
 part = Eprop

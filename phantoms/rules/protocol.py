@@ -1,7 +1,7 @@
 """What a learning rule sees of a batch of trials, and what it returns."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,15 @@ class Trials:
     """Activity of one batch and the error of its read-out.
 
     rates : (time + 1, batch, unit) ndarray, `rates[t]` is presynaptic to step `t`, `rates[t + 1]` its outcome
-    error : (time, batch, class) ndarray, derivative of the mean loss by the read-out's logits
-    w_out : (class, unit) ndarray, read-out weights
+    error : (time, batch, output) ndarray, derivative of the mean loss by the read-out's outputs
+    w_out : (output, unit) ndarray, read-out weights
     weights : (post, pre) ndarray, recurrent weights that the batch ran with; local rules leave them alone
     leak : (unit,) ndarray, dt / tau of each unit
-    progress : float, loss of this batch as a share of the loss at chance, at most 1
+    is_excitatory : (unit,) ndarray of bool
+    progress : float, loss of this batch as a share of the loss at chance
+    trial_loss : (batch,) ndarray, loss of each trial: a reward is its negative
+    condition : (batch,) ndarray of int, class of each trial, for rewards to be compared within; 0 without classes
+    perturbation : (time, batch, unit) ndarray, what `Rule.perturbation` added to the potentials, or None
     """
 
     rates: Floats32
@@ -27,14 +31,11 @@ class Trials:
     w_out: Floats32
     weights: Floats32
     leak: Floats32
+    is_excitatory: NDArray[np.bool_]
     progress: float
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What a rule carries from batch to batch, per edge: a running mean of the gradient."""
-
-    mean: Floats
+    trial_loss: Floats32
+    condition: NDArray[np.int64]
+    perturbation: Floats32 | None
 
 
 class Rule(Protocol):
@@ -43,8 +44,14 @@ class Rule(Protocol):
     kind: str
     trains_readout: ClassVar[bool]
 
-    def step(
-        self, trials: Trials, pre: NDArray[np.int64], post: NDArray[np.int64], memory: Memory
-    ) -> tuple[Floats, Memory]:
+    def start(self, n_edges: int, n_units: int, n_outputs: int, rng: np.random.Generator) -> Any:
+        """What the rule carries from batch to batch, before the first."""
+        ...
+
+    def perturbation(self, shape: tuple[int, int, int], rng: np.random.Generator) -> Floats32 | None:
+        """What the rule adds to the potentials (time, batch, unit) to explore, or None."""
+        ...
+
+    def step(self, trials: Trials, pre: NDArray[np.int64], post: NDArray[np.int64], memory: Any) -> tuple[Floats, Any]:
         """Change of ln receptors of each edge (pre, post), and the new memory."""
         ...

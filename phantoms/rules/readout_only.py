@@ -1,12 +1,12 @@
 """Readout only: the liquid-state control, in which recurrent synapses do not learn (Maass et al. 2002)."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synimg.model import Model
-from synimg.phantoms.rules.protocol import Floats, Memory, Trials
+from synimg.phantoms.rules.protocol import Floats, Floats32, Trials
 
 
 class ReadoutOnly(Model):
@@ -16,9 +16,15 @@ class ReadoutOnly(Model):
 
     trains_readout: ClassVar[bool] = True
 
-    def step(
-        self, trials: Trials, pre: NDArray[np.int64], post: NDArray[np.int64], memory: Memory
-    ) -> tuple[Floats, Memory]:
+    def start(self, n_edges: int, n_units: int, n_outputs: int, rng: np.random.Generator) -> Any:
+        """Nothing is carried along."""
+        return None
+
+    def perturbation(self, shape: tuple[int, int, int], rng: np.random.Generator) -> Floats32 | None:
+        """None."""
+        return None
+
+    def step(self, trials: Trials, pre: NDArray[np.int64], post: NDArray[np.int64], memory: Any) -> tuple[Floats, Any]:
         """No change."""
         return np.zeros(pre.size), memory
 

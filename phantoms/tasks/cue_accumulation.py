@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from synimg.model import Model
-from synimg.phantoms.tasks.protocol import Batch, Floats
+from synimg.phantoms.tasks.protocol import Batch, Floats, n_steps_of
 
 
 class CueAccumulation(Model):
@@ -25,12 +25,13 @@ class CueAccumulation(Model):
     input_noise: float = Field(0.1, ge=0, description="sd of the noise on every input and time step")
 
     n_inputs: ClassVar[int] = 4  # left, right, recall, constant
-    n_classes: ClassVar[int] = 2
+    n_outputs: ClassVar[int] = 2
+    answer: ClassVar[Literal["choice"]] = "choice"
 
     def draw(self, n_trials: int, dt_ms: float, rng: np.random.Generator) -> Batch:
         """`n_trials` trials of inputs (time, trial, 4); the target is the side with more pulses."""
         pulse, gap, delay, recall = (
-            max(round(ms / dt_ms), least)
+            n_steps_of(ms, dt_ms, least)
             for ms, least in ((self.pulse_ms, 1), (self.gap_ms, 0), (self.delay_ms, 0), (self.recall_ms, 1))
         )
         n_steps = self.n_pulses * (pulse + gap) + delay + recall

@@ -1,7 +1,7 @@
-"""What a task is to the network: inputs over time, and the answer wanted at the end."""
+"""What a task is to the network: inputs over time, and the answer wanted."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,22 +14,29 @@ class Batch:
     """One batch of trials.
 
     inputs : (time, batch, n_inputs) ndarray
-    target : (batch,) ndarray of int, the right class of each trial
+    target : (batch,) ndarray of int, the right class of each trial, for a choice;
+        (time, batch, n_outputs) ndarray of float, the course wanted, for a trace
     response : (time,) ndarray of bool, the time steps at which the answer counts
     """
 
     inputs: Floats
-    target: NDArray[np.int64]
+    target: NDArray[Any]
     response: NDArray[np.bool_]
 
 
 class Task(Protocol):
-    """A classification of input sequences."""
+    """A choice between classes, or a course that the outputs shall follow."""
 
     kind: str
+    answer: ClassVar[Literal["choice", "trace"]]
     n_inputs: int
-    n_classes: int
+    n_outputs: int
 
     def draw(self, n_trials: int, dt_ms: float, rng: np.random.Generator) -> Batch:
         """A batch of `n_trials` trials."""
         ...
+
+
+def n_steps_of(duration_ms: float, dt_ms: float, least: int = 1) -> int:
+    """Time steps of a duration, `least` or more."""
+    return max(round(duration_ms / dt_ms), least)

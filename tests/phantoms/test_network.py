@@ -35,9 +35,10 @@ def test_the_eligibility_trace_never_kept_gives_the_gradient_of_one_that_is():
             trace = (1 - leak)[:, None] * trace + leak[:, None] * rates[t, b][None, :]
             signal = (error[t, b] @ w_out) * (rates[t + 1, b] > 0)
             slow += signal[:, None] * trace
-    np.testing.assert_allclose(
-        eprop_gradient(Trials(rates, error, w_out, no_weights, leak, 1.0)), slow, rtol=1e-4, atol=1e-5
+    trials = Trials(
+        rates, error, w_out, no_weights, leak, leak > 0, 1.0, leak[:n_batch], np.zeros(n_batch, np.int64), None
     )
+    np.testing.assert_allclose(eprop_gradient(trials, w_out), slow, rtol=1e-4, atol=1e-5)
 
 
 def test_dale_s_law_holds_and_inhibition_balances_excitation():

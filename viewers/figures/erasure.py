@@ -28,7 +28,7 @@ def erasure(curve: pd.DataFrame, loss_intact: float, loss_chance: float) -> Figu
     if top > loss_chance:
         axis.axhline(loss_chance, color=CHANCE, lw=1, ls="--")
         axis.text(0, loss_chance, " guessing", va="bottom", color="#555555", fontsize=8)
-    axis.set(xlabel="synapses in which learning is undone", ylabel="task loss (cross-entropy)", ylim=(0, top))
+    axis.set(xlabel="synapses in which learning is undone", ylabel="task loss", ylim=(0, top))
     axis.set_title("Undo learning where it was called")
     axis.legend(frameon=False, fontsize=8)
     return figure

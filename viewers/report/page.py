@@ -92,7 +92,8 @@ def _network_sections(dataset: Dataset, scores: dict[str, Any]) -> list[Section]
     ln_by_cause = {cause: history[f"ln_{cause}"] for cause in ("learning", "homeostasis", "drift")}
     curve = learning_curve(
         history["update"],
-        history["accuracy"],
+        history["score"],
+        notes["score"],
         notes["criterion"],
         notes["trials_per_update"],
         history["snapshot"],
@@ -100,11 +101,11 @@ def _network_sections(dataset: Dataset, scores: dict[str, Any]) -> list[Section]
     )
     network = scores["network"]
     learned = (
-        f"It reached {network['criterion']:.0%} correct after {network['criterion_trials']} trials"
+        f"It reached the criterion ({network['score']} {network['criterion']:g}) after {network['criterion_trials']} trials"
         if network["criterion_trials"] is not None
         else "It did not reach the criterion in the trials it had"
     )
-    text = f"{learned}; at the end it answers {network['final_accuracy']:.1%} of the test trials correctly."
+    text = f"{learned}; at the end its {network['score']} on test trials is {network['final_score']:.3f}."
     ledger = (
         f"Every change of every synapse is booked by its cause; the causes add up to the change within "
         f"{network['ledger_error_receptors']:.0e} receptors and {network['ledger_error_ln']:.0e} in ln receptors. "

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from synimg import config
-from synimg.phantoms.network import Readout, build_wiring, judge, run_trials, train
+from synimg.phantoms.judge import judge
+from synimg.phantoms.network import Readout, build_wiring, run_trials, train
 from synimg.phantoms.rules.bptt import Bptt, bptt_gradient
 from synimg.phantoms.rules.eprop import eprop_gradient
 from synimg.phantoms.rules.protocol import Trials
@@ -17,22 +18,33 @@ def test_the_gradient_is_the_slope_of_the_loss(seed):
     rng = np.random.default_rng(seed)
     wiring = build_wiring(TINY, seed)
     batch = TINY.task.draw(16, TINY.network.dt_ms, rng)
-    readout = Readout.start(TINY.task.n_classes, TINY.network.n_units, rng)
+    readout = Readout.start(TINY.task.n_outputs, TINY.network.n_units, rng)
     weights = wiring.weights(wiring.a_start)
 
     def loss(w):
-        return judge(run_trials(wiring, w, batch, 0.0, rng), batch, readout)[0]
+        return judge(run_trials(wiring, w, batch, 0.0, rng), batch, readout.w, readout.b).loss
 
     rates = run_trials(wiring, weights, batch, 0.0, rng)
-    _, _, error = judge(rates, batch, readout)
-    trials = Trials(rates, error, readout.w, weights, wiring.leak, 1.0)
+    judged = judge(rates, batch, readout.w, readout.b)
+    trials = Trials(
+        rates,
+        judged.error,
+        readout.w,
+        weights,
+        wiring.leak,
+        wiring.is_excitatory,
+        1.0,
+        judged.trial_loss,
+        batch.target,
+        None,
+    )
     full = bptt_gradient(trials)
     # along the gradient itself the loss rises by its square, up to curvature and float32
     direction = full / np.linalg.norm(full)
     step = np.float32(1e-2)
     slope = (loss(weights + step * direction) - loss(weights - step * direction)) / (2 * step)
     assert slope == pytest.approx(np.linalg.norm(full), rel=0.03)
-    local = eprop_gradient(trials)
+    local = eprop_gradient(trials, readout.w)
     assert (full * local).sum() / np.linalg.norm(full) / np.linalg.norm(local) < 0.999
 
 

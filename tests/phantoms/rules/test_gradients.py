@@ -1,0 +1,99 @@
+"""What each rule knows of the gradient: from nothing to all of it."""
+
+import numpy as np
+import pytest
+
+from synimg import config
+from synimg.phantoms.judge import judge
+from synimg.phantoms.network import Readout, build_wiring, run_trials, train
+from synimg.phantoms.rules.bptt import bptt_gradient
+from synimg.phantoms.rules.eprop import Eprop, eprop_gradient
+from synimg.phantoms.rules.mdgl import Mdgl, mdgl_gradient, type_means
+from synimg.phantoms.rules.node_perturbation import NodePerturbation
+from synimg.phantoms.rules.protocol import Trials
+from synimg.phantoms.tasks.protocol import Batch
+
+TINY = config.preset("tiny")
+
+
+def some_trials(seed, n_trials=32, perturbation_sd=0.0, repeats=1):
+    rng = np.random.default_rng(seed)
+    wiring = build_wiring(TINY, seed)
+    batch = TINY.task.draw(n_trials, TINY.network.dt_ms, rng)
+    if repeats > 1:
+        batch = Batch(batch.inputs.repeat(repeats, axis=1), batch.target.repeat(repeats), batch.response)
+        n_trials *= repeats
+    readout = Readout.start(2, TINY.network.n_units, rng)
+    weights = wiring.weights(wiring.a_start)
+    noise = rng.standard_normal((len(batch.inputs), n_trials, TINY.network.n_units), dtype=np.float32)
+    noise *= np.float32(perturbation_sd)
+    rates = run_trials(wiring, weights, batch, 0.0, rng, noise)
+    judged = judge(rates, batch, readout.w, readout.b)
+    return Trials(
+        rates,
+        judged.error,
+        readout.w,
+        weights,
+        wiring.leak,
+        wiring.is_excitatory,
+        1.0,
+        judged.trial_loss,
+        batch.target,
+        noise,
+    )
+
+
+def cosine(a, b, where):
+    a, b = a[where], b[where]
+    return float((a * b).sum() / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_modulators_bring_the_gradient_nearer_to_the_whole_one(seed):
+    trials = some_trials(seed)
+    whole, where = bptt_gradient(trials), trials.weights > 0
+    eprop = cosine(eprop_gradient(trials, trials.w_out), whole, where)
+    assert cosine(mdgl_gradient(trials, local=True), whole, where) > eprop > 0
+
+
+def test_without_connections_modulators_add_nothing():
+    trials = some_trials(1)
+    alone = Trials(**(vars(trials) | {"weights": np.zeros_like(trials.weights)}))
+    np.testing.assert_allclose(mdgl_gradient(alone, True), eprop_gradient(alone, alone.w_out), atol=1e-7)
+
+
+def test_type_means_keep_the_sign_of_the_cell_and_the_sum_over_a_type():
+    trials = some_trials(1)
+    for local in (True, False):
+        mean = type_means(trials, local)
+        assert (mean[:, trials.is_excitatory] >= 0).all()
+        assert (mean[:, ~trials.is_excitatory] <= 0).all()
+        pair = np.ix_(trials.is_excitatory, trials.is_excitatory)
+        assert mean[pair].sum() == pytest.approx(trials.weights[pair].sum(), rel=1e-4)
+    np.testing.assert_array_equal(type_means(trials, True) != 0, trials.weights != 0)
+
+
+def test_perturbed_trials_estimate_the_whole_gradient():
+    # one trial again and again: what else makes trials better or worse averages out far more slowly
+    trials = some_trials(1, n_trials=1, perturbation_sd=0.02, repeats=20_000)
+    rule = NodePerturbation(noise=0.02)
+    estimate, _ = rule.gradient(trials, rule.begin(96, 2, np.random.default_rng(1)))
+    unperturbed = some_trials(1, n_trials=1)
+    assert cosine(estimate, bptt_gradient(unperturbed), trials.weights > 0) > 0.5
+
+
+def test_random_feedback_stays_the_same_for_the_whole_window():
+    rule = Eprop(feedback="random")
+    memory = rule.start(3, 96, 2, np.random.default_rng(1))
+    _, (_, after) = rule.step(some_trials(1), np.array([0, 1, 2]), np.array([3, 4, 5]), memory)
+    np.testing.assert_array_equal(after, memory[1])
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("rule", [Eprop(feedback="random"), Mdgl(), NodePerturbation()])
+def test_it_lowers_the_loss_and_the_ledger_is_exact(rule, seed):
+    learned = train(TINY.model_copy(update={"rule": rule}), seed)
+    assert learned.history.loss.min() < 0.85 * learned.history.loss[0]
+    log, linear = learned.ledger.error()
+    assert log < 1e-12
+    assert linear < 1e-12 * max(1.0, learned.ledger.a.max())
