@@ -8,6 +8,7 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 from synimg.config import Config
+from synimg.phantoms.homeostasis.protocol import Contacts
 from synimg.phantoms.judge import Judgement, judge
 from synimg.phantoms.ledger import CAUSES, Ledger
 from synimg.phantoms.rules.protocol import Trials
@@ -116,7 +117,10 @@ class History:
 
 @dataclass(frozen=True)
 class Learned:
-    """A network after the window, with the truth about every contact."""
+    """A network after the window, with the truth about every contact.
+
+    ln_factor : (n_units,) ndarray, mean over the unit's inputs of what homeostasis added to ln receptors
+    """
 
     wiring: Wiring
     ledger: Ledger
@@ -249,7 +253,9 @@ def train(config: Config, seed: int, without: str | None = None, report: Any = N
     rate_start = _mean_rates(config, seed, wiring, wiring.a_start, "before")
     rate_target = config.homeostasis.target(rate_start, stream(seed, "homeostasis", "target"))
     memory = config.rule.start(wiring.pre.size, n, config.task.n_outputs, stream(seed, "rule"))
-    ln_factor = np.zeros(n)
+    contacts = Contacts(wiring.contact_pre, wiring.contact_post, ledger.ln_start)
+    regulation = config.homeostasis.start(contacts, rate_target)
+    drifting = config.drift.start(wiring.a_start, stream(seed, "drift", "start"))
     tests: list[tuple[int, float, float]] = []
     kept: list[tuple[Any, ...]] = []
     snapshots = set(np.unique(np.linspace(0, training.n_updates, N_SNAPSHOTS + 1).round().astype(int)).tolist())
@@ -293,23 +299,28 @@ def train(config: Config, seed: int, without: str | None = None, report: Any = N
                 grad_w = flat.T @ rates[1:].reshape(flat.shape[0], n)
                 readout = readout.step(grad_w, flat.sum(axis=0), training.readout_learning_rate)
         if without != "homeostasis":
-            change = config.homeostasis.step(rate, rate_target, ln_factor)
-            ln_factor = ln_factor + change
-            ledger.book("homeostasis", change[wiring.contact_post])
+            change, regulation = config.homeostasis.step(rate, rate_target, contacts, regulation)
+            ledger.book("homeostasis", change)
         if without != "drift":
             dt_days = training.window_days / training.n_updates
             drift_rng = stream(seed, "drift", update)
-            ledger.book("drift", config.drift.step(ledger.log["drift"].value, dt_days, drift_rng))
+            change, drifting = config.drift.step(ledger.log["drift"].value, drifting, dt_days, drift_rng)
+            ledger.book("drift", change)
     return Learned(
         wiring=wiring,
         ledger=ledger,
         readout=readout,
         rate_start=rate_start,
         rate_end=_mean_rates(config, seed, wiring, ledger.a, "after"),
-        ln_factor=ln_factor,
+        ln_factor=_mean_by(wiring.contact_post, ledger.log["homeostasis"].value, n),
         history=_history(tests, kept),
         criterion_update=next((u for u, score, _ in tests if score >= training.criterion), None),
     )
+
+
+def _mean_by(unit: Ints, values: Floats, n_units: int) -> Floats:
+    """Mean of `values` over the contacts of each unit, 0 where there is none."""
+    return np.bincount(unit, values, n_units) / np.maximum(np.bincount(unit, minlength=n_units), 1)
 
 
 def _mean_rates(config: Config, seed: int, wiring: Wiring, a: Floats, when: str) -> Floats:

@@ -1,6 +1,6 @@
 """No drift: a null control."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,9 +13,13 @@ class Off(Model):
 
     kind: Literal["off"] = "off"
 
-    def step(self, ln_drift: Floats, dt_days: float, rng: np.random.Generator) -> Floats:
+    def start(self, a_start: Floats, rng: np.random.Generator) -> Any:
+        """Nothing is carried along."""
+        return None
+
+    def step(self, ln_drift: Floats, memory: Any, dt_days: float, rng: np.random.Generator) -> tuple[Floats, Any]:
         """No change."""
-        return np.zeros_like(ln_drift)
+        return np.zeros_like(ln_drift), None
 
 
 part = Off

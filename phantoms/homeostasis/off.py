@@ -1,11 +1,11 @@
 """No homeostasis: a null control in which every factor is 1."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from synimg.model import Model
-from synimg.phantoms.homeostasis.protocol import Floats
+from synimg.phantoms.homeostasis.protocol import Contacts, Floats
 
 
 class Off(Model):
@@ -17,9 +17,13 @@ class Off(Model):
         """The initial rate itself; nothing follows it."""
         return rate_start
 
-    def step(self, rate: Floats, rate_target: Floats, ln_factor: Floats) -> Floats:
+    def start(self, contacts: Contacts, rate_target: Floats) -> Any:
+        """Nothing is carried along."""
+        return None
+
+    def step(self, rate: Floats, rate_target: Floats, contacts: Contacts, memory: Any) -> tuple[Floats, Any]:
         """No change."""
-        return np.zeros_like(rate)
+        return np.zeros(contacts.post.size), None
 
 
 part = Off

@@ -1,15 +1,30 @@
 """What a homeostatic mechanism sees and returns."""
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Contacts:
+    """The excitatory contacts at the start of the window.
+
+    pre, post : (n_contacts,) ndarray of int, units
+    ln_start : (n_contacts,) ndarray, ln receptors
+    """
+
+    pre: Ints
+    post: Ints
+    ln_start: Floats
 
 
 class Homeostasis(Protocol):
-    """One factor per neuron for all its excitatory inputs."""
+    """Changes that bring each neuron back to its own set point."""
 
     kind: str
 
@@ -17,14 +32,19 @@ class Homeostasis(Protocol):
         """Set point of each neuron, from its own mean rate before the window."""
         ...
 
-    def step(self, rate: Floats, rate_target: Floats, ln_factor: Floats) -> Floats:
-        """Change of ln receptors common to the excitatory inputs of each neuron.
+    def start(self, contacts: Contacts, rate_target: Floats) -> Any:
+        """What the mechanism carries from step to step, before the first."""
+        ...
+
+    def step(self, rate: Floats, rate_target: Floats, contacts: Contacts, memory: Any) -> tuple[Floats, Any]:
+        """Change of ln receptors of each contact, and the new memory.
 
         Parameters
         ----------
         rate, rate_target : (n_units,) ndarray
             Mean rate of the last batch, and the set point.
-        ln_factor : (n_units,) ndarray
-            What homeostasis has added so far.
+        contacts : Contacts
+        memory : Any
+            What `start` or the step before returned.
         """
         ...

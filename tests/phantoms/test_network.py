@@ -100,6 +100,6 @@ def test_drift_has_the_stated_spread(seed):
     law = part("synimg.phantoms.drift", "log_ou")(sd_per_day=0.2, tau_drift_days=10.0)
     rng, drift = np.random.default_rng(seed), np.zeros(20_000)
     for _ in range(50):
-        drift += law.step(drift, 2.0 / 50, rng)
+        drift += law.step(drift, None, 2.0 / 50, rng)[0]
     expected = 0.2 * np.sqrt(5 * (1 - np.exp(-0.4)))
     assert drift.std() == pytest.approx(expected, rel=0.025)  # 5 sigma: sd of an sd is 1/sqrt(2n)
