@@ -112,6 +112,7 @@ def save_network(path: Path, learned: Learned, a_without: dict[str, Floats]) -> 
         "source": wiring.contact_pre,
         "target": wiring.contact_post,
         "edge": wiring.contact_edge,
+        "is_plastic": learned.is_plastic[wiring.contact_edge].astype(np.uint8),
         "head_volume_um3": wiring.head_volume_um3,
         "a_start": np.exp(ledger.ln_start),
         "a_end": ledger.a,
@@ -229,6 +230,7 @@ def synapse_truth(
             "labelled_new": counts.labelled_new,
             "photons_old": counts.photons_old,
             "photons_new": counts.photons_new,
+            "is_plastic": contacts["is_plastic"].astype(bool),
             "is_learned": np.abs(contacts["ln_learning"]) > threshold_ln,
         }
     ).assign(branch_id=lambda frame: frame["branch_id"].mask(~imaged))

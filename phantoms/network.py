@@ -8,6 +8,8 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 from synimg.config import Config
+from synimg.errors import SynimgError
+from synimg.phantoms.gates.protocol import Edges
 from synimg.phantoms.homeostasis.protocol import Contacts
 from synimg.phantoms.judge import Judgement, judge
 from synimg.phantoms.ledger import CAUSES, Ledger
@@ -21,6 +23,8 @@ Floats32 = NDArray[np.float32]
 Ints = NDArray[np.int64]
 N_SNAPSHOTS = 10
 BASELINE_BATCHES = 5
+PROBE_BATCHES = 10
+LARGEST_RATE = 1e4  # rates of a working network are of the order of 1
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,7 @@ class History:
 class Learned:
     """A network after the window, with the truth about every contact.
 
+    is_plastic : (n_edges,) ndarray, whether the connection may learn
     ln_factor : (n_units,) ndarray, mean over the unit's inputs of what homeostasis added to ln receptors
     """
 
@@ -128,6 +133,7 @@ class Learned:
     rate_start: Floats
     rate_end: Floats
     ln_factor: Floats
+    is_plastic: NDArray[np.bool_]
     history: History
     criterion_update: int | None
 
@@ -238,7 +244,7 @@ def train(config: Config, seed: int, without: str | None = None, report: Any = N
     Parameters
     ----------
     config : Config
-        Sections network, task, rule, homeostasis, drift, training, receptors.
+        Sections network, task, rule, plasticity, gate, homeostasis, drift, training, receptors.
     seed : int
         The same seed gives the same network, trials and noise, also with one cause switched off.
     without : {"learning", "homeostasis", "drift"}, optional
@@ -252,7 +258,9 @@ def train(config: Config, seed: int, without: str | None = None, report: Any = N
     readout = Readout.start(config.task.n_outputs, n, stream(seed, "network", "readout"))
     rate_start = _mean_rates(config, seed, wiring, wiring.a_start, "before")
     rate_target = config.homeostasis.target(rate_start, stream(seed, "homeostasis", "target"))
-    memory = config.rule.start(wiring.pre.size, n, config.task.n_outputs, stream(seed, "rule"))
+    is_plastic = _plastic_edges(config, seed, wiring, readout)
+    plastic = np.flatnonzero(is_plastic)
+    memory = config.rule.start(plastic.size, n, config.task.n_outputs, stream(seed, "rule"))
     contacts = Contacts(wiring.contact_pre, wiring.contact_post, ledger.ln_start)
     regulation = config.homeostasis.start(contacts, rate_target)
     drifting = config.drift.start(wiring.a_start, stream(seed, "drift", "start"))
@@ -270,33 +278,16 @@ def train(config: Config, seed: int, without: str | None = None, report: Any = N
             kept.append((update, *(ledger.log[c].value.astype(np.float32) for c in CAUSES), rate.astype(np.float32)))
         if update == training.n_updates:
             break
-        rng = stream(seed, "network", "trials", update)
-        batch = config.task.draw(training.batch, config.network.dt_ms, rng)
-        weights = wiring.weights(ledger.a)
-        shape = (len(batch.inputs), training.batch, n)
-        perturbation = config.rule.perturbation(shape, stream(seed, "rule", "perturbation", update))
-        rates = run_trials(wiring, weights, batch, config.network.noise_sd, rng, perturbation)
-        judged = judge(rates, batch, readout.w, readout.b)
-        error = judged.error
-        rate = rates[1:].mean(axis=(0, 1)).astype(np.float64)
-        trials = Trials(
-            rates,
-            error,
-            readout.w,
-            weights,
-            wiring.leak,
-            wiring.is_excitatory,
-            judged.loss / judged.chance,
-            judged.trial_loss,
-            batch.target if batch.target.ndim == 1 else np.zeros(training.batch, np.int64),
-            perturbation,
-        )
+        trials = _run_batch(config, seed, update, wiring, ledger.a, readout)
+        rate = trials.rates[1:].mean(axis=(0, 1)).astype(np.float64)
         if without != "learning":
-            step, memory = config.rule.step(trials, wiring.pre, wiring.post, memory)
-            ledger.book("learning", step[wiring.contact_edge])
-            if config.rule.trains_readout:
-                flat = error.reshape(-1, error.shape[-1])
-                grad_w = flat.T @ rates[1:].reshape(flat.shape[0], n)
+            by_edge = np.zeros(wiring.pre.size)
+            if plastic.size:
+                by_edge[plastic], memory = config.rule.step(trials, wiring.pre[plastic], wiring.post[plastic], memory)
+            ledger.book("learning", by_edge[wiring.contact_edge])
+            if config.rule.trains_readout and config.plasticity.readout:
+                flat = trials.error.reshape(-1, trials.error.shape[-1])
+                grad_w = flat.T @ trials.rates[1:].reshape(flat.shape[0], n)
                 readout = readout.step(grad_w, flat.sum(axis=0), training.readout_learning_rate)
         if without != "homeostasis":
             change, regulation = config.homeostasis.step(rate, rate_target, contacts, regulation)
@@ -312,10 +303,76 @@ def train(config: Config, seed: int, without: str | None = None, report: Any = N
         readout=readout,
         rate_start=rate_start,
         rate_end=_mean_rates(config, seed, wiring, ledger.a, "after"),
+        is_plastic=is_plastic,
         ln_factor=_mean_by(wiring.contact_post, ledger.log["homeostasis"].value, n),
         history=_history(tests, kept),
         criterion_update=next((u for u, score, _ in tests if score >= training.criterion), None),
     )
+
+
+def _run_batch(
+    config: Config, seed: int, update: int, wiring: Wiring, a: Floats, readout: Readout, key: str = "trials"
+) -> Trials:
+    """One batch of training trials, as the rule sees it.
+
+    Raises
+    ------
+    SynimgError
+        If the activity has left all bounds.
+    """
+    rng = stream(seed, "network", key, update)
+    n_trials = config.training.batch
+    batch = config.task.draw(n_trials, config.network.dt_ms, rng)
+    weights = wiring.weights(a)
+    shape = (len(batch.inputs), n_trials, wiring.leak.size)
+    perturbation = config.rule.perturbation(shape, stream(seed, "rule", "perturbation", update))
+    with np.errstate(over="ignore", invalid="ignore"):
+        rates = run_trials(wiring, weights, batch, config.network.noise_sd, rng, perturbation)
+    largest = float(rates.max())
+    if not largest < LARGEST_RATE:
+        step = getattr(config.rule, "learning_rate", None)
+        raise SynimgError(
+            f"training: the run diverged at update {update} (rule '{config.rule.kind}'"
+            + (f", learning_rate {step:g}" if step else "")
+            + f"): a unit's rate reached {largest:.3g}, the mean rate is {rates[1:].mean():.3g}; "
+            "take a smaller rule.learning_rate or network.spectral_radius"
+        )
+    judged = judge(rates, batch, readout.w, readout.b)
+    return Trials(
+        rates,
+        judged.error,
+        readout.w,
+        weights,
+        wiring.leak,
+        wiring.is_excitatory,
+        judged.loss / judged.chance,
+        judged.trial_loss,
+        batch.target if batch.target.ndim == 1 else np.zeros(n_trials, np.int64),
+        perturbation,
+    )
+
+
+def _plastic_edges(config: Config, seed: int, wiring: Wiring, readout: Readout) -> NDArray[np.bool_]:
+    """Which connections may learn: those of the classes that may, as far as the gate lets them."""
+    on_excitatory = wiring.is_excitatory[wiring.post]
+    classes = config.plasticity.recurrent
+    allowed = (on_excitatory & ("EE" in classes)) | (~on_excitatory & ("EI" in classes))
+    if not allowed.any():
+        return allowed
+    pre, post = wiring.pre[allowed], wiring.post[allowed]
+
+    def eagerness() -> Floats:
+        memory = config.rule.start(pre.size, wiring.leak.size, config.task.n_outputs, stream(seed, "rule"))
+        moved = np.zeros(pre.size)
+        for k in range(PROBE_BATCHES):
+            trials = _run_batch(config, seed, k, wiring, wiring.a_start, readout, "probe")
+            step, memory = config.rule.step(trials, pre, post, memory)
+            moved += step
+        return np.abs(moved)
+
+    distance = np.linalg.norm(wiring.position[pre] - wiring.position[post], axis=1)
+    allowed[allowed] = config.gate.choose(Edges(distance, eagerness), stream(seed, "gate"))
+    return allowed
 
 
 def _mean_by(unit: Ints, values: Floats, n_units: int) -> Floats:

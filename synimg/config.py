@@ -66,6 +66,15 @@ class Training(Model):
     counterfactuals: bool = Field(True, description="run again without each cause, for the causal truth")
 
 
+class Plasticity(Model):
+    """Which synapses may learn; homeostasis and drift act on all."""
+
+    recurrent: tuple[Literal["EE", "EI"], ...] = Field(
+        ("EE", "EI"), description="recurrent synapses that may learn: on excitatory units, on inhibitory ones"
+    )
+    readout: bool = Field(True, description="whether the read-out learns, or stays random")
+
+
 class Receptors(Model):
     """Spines and their AMPA receptors at the start of the window, and their turnover."""
 
@@ -160,6 +169,8 @@ class Config(Model):
     network: Network = Field(default_factory=Network)
     task: member("synimg.phantoms.tasks") = Field({"kind": "cue_accumulation"})  # type: ignore[valid-type]
     rule: member("synimg.phantoms.rules") = Field({"kind": "eprop"})  # type: ignore[valid-type]
+    plasticity: Plasticity = Field(default_factory=Plasticity)
+    gate: member("synimg.phantoms.gates") = Field({"kind": "open"})  # type: ignore[valid-type]
     homeostasis: member("synimg.phantoms.homeostasis") = Field({"kind": "scaling"})  # type: ignore[valid-type]
     drift: member("synimg.phantoms.drift") = Field({"kind": "log_ou"})  # type: ignore[valid-type]
     training: Training = Field(default_factory=Training)
@@ -247,7 +258,7 @@ def to_toml(config: Config, title: str = "") -> str:
 
 def _families() -> dict[str, str]:
     """Configuration sections that name a part of a family, with the family's folder."""
-    phantoms = {name: f"synimg.phantoms.{name}s" for name in ("task", "rule", "tag")}
+    phantoms = {name: f"synimg.phantoms.{name}s" for name in ("task", "rule", "gate", "tag")}
     kept = {name: f"synimg.phantoms.{name}" for name in ("homeostasis", "drift", "identity")}
     return phantoms | kept | {"psf": "synimg.psf", "camera": "synimg.cameras"}
 

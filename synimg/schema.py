@@ -149,6 +149,7 @@ TRUTH_SYNAPSES = Table(
         Column("labelled_new", "int64", "receptors", "receptors that carry the chase dye"),
         Column("photons_old", "float64", "photons", "expected photons in the pulse channel"),
         Column("photons_new", "float64", "photons", "expected photons in the chase channel"),
+        Column("is_plastic", "bool", "", "whether the synapse may learn: its class and the gate allow it"),
         Column("is_learned", "bool", "", "class label; its definition is in the table's metadata", required=True),
     ),
 )

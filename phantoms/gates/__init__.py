@@ -1,0 +1,1 @@
+"""Plasticity gates: which connections may learn at all, a binary truth."""
