@@ -91,3 +91,13 @@ def advantage(trials: Trials, baseline: Floats, keep: float) -> tuple[Floats32, 
     expected = np.where(np.isnan(baseline), mean, baseline)
     updated = np.where(n > 0, keep * expected + (1.0 - keep) * mean, baseline)
     return (reward - expected[trials.condition]).astype(np.float32), updated
+
+
+def fluctuation(rates: Floats32, keep: float) -> Floats32:
+    """Rates (time, trial, unit) minus their running mean within the trial, of which `keep` stays per step."""
+    mean = np.zeros_like(rates[0])
+    fast = np.empty_like(rates[1:])
+    for t, rate in enumerate(rates[1:]):
+        fast[t] = rate - mean
+        mean = np.float32(keep) * mean + np.float32(1.0 - keep) * rate
+    return fast

@@ -19,6 +19,7 @@ class NodePerturbation(GradientRule):
     """
 
     kind: Literal["node_perturbation"] = "node_perturbation"
+    learning_rate: float = Field(0.005, gt=0, le=0.2, description="rms step of ln receptors per update at chance")
     noise: float = Field(0.05, gt=0, le=1, description="sd of the perturbation of every potential and time step")
     keep_baseline: float = Field(0.7, ge=0, lt=1, description="share of the expected reward kept per update")
 
