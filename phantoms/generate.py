@@ -1,5 +1,6 @@
 """The forward chain: network, receptors, tissue, image. Each stage is saved whole, a second call goes on where it ended."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,14 @@ from numpy.typing import NDArray
 
 from synimg import compute, schema
 from synimg.config import Config, load
+from synimg.phantoms import curriculum
+from synimg.phantoms.activity import Readout
 from synimg.phantoms.ledger import CAUSES
-from synimg.phantoms.network import Learned, Readout, Wiring, train
+from synimg.phantoms.network import Learned, train
 from synimg.phantoms.receptors import Counts, draw_counts
 from synimg.phantoms.render import Channel, build_channels, render_block, shrink_block
 from synimg.phantoms.tissue import Tissue, build_tissue, tree_of
+from synimg.phantoms.wiring import Wiring
 from synimg.store.dataset import Dataset, append_journal, read_journal
 from synimg.store.image import LEVELS, blocks, create_image, level_shape
 from synimg.store.morphology import read_tree_arrays, write_swc
@@ -76,51 +80,116 @@ def generate(
     return dataset
 
 
-def train_one(without: str | None, config: Config) -> Learned:
-    """One run of the window, with the cause `without` switched off."""
-    return train(config, config.seed, without)
+def train_one(without: str | None, config: Config, folder: str) -> Learned:
+    """One run of the window, with the cause `without` switched off; goes on where an interrupted call ended."""
+    return train(config, config.seed, without, checkpoint=Path(folder) / f"without_{without or 'nothing'}.pickle")
 
 
 def _make_network(dataset: Dataset, config: Config, pool: compute.Pool, report: compute.Report) -> None:
-    with dataset.stage("network") as scratch:
+    notes: dict[str, Any] = {}
+    with dataset.stage("network", notes, resumes=True) as scratch:
         off = CAUSES if config.training.counterfactuals else ()
-        done = dict(pool.run(train_one, [None, *off], (config,), "training the network", report))
+        states = scratch / "states"
+        states.mkdir(exist_ok=True)
+        runs: list[str | None] = [None, *off]
+        done = dict(pool.run(train_one, runs, (config, str(states.resolve())), "training the network", report))
         learned: Learned = done[0]
         a_without = {cause: done[i + 1].ledger.a for i, cause in enumerate(off)}
-        (scratch / "truth").mkdir()
-        save_network(scratch / "truth" / "network.h5", learned, a_without)
-        history = learned.history
-        curve: dict[str, NDArray[Any]] = {"update": history.update, "score": history.score, "loss": history.loss}
-        causes = {f"ln_{cause}": getattr(history, f"ln_{cause}") for cause in CAUSES}
-        notes = {
-            "criterion": config.training.criterion,
-            "score": "accuracy" if config.task.answer == "choice" else "R2",
-            "criterion_update": learned.criterion_update,
-            "trials_per_update": config.training.batch,
-        }
-        curve |= {"snapshot": history.snapshot, **causes}
-        write_arrays(scratch / "truth" / "history.zarr", curve, notes)
-        rates: dict[str, NDArray[Any]] = {"snapshot": history.snapshot, "rate": history.rates}
-        write_arrays(scratch / "truth" / "activity.zarr", rates, {"unit": "arbitrary units of rate"})
+        truth = scratch / "truth"
+        truth.mkdir(exist_ok=True)
+        save_network(truth / "network.h5", learned, a_without)
+        facts = learning_facts(config, learned)
+        write_arrays(truth / "history.zarr", history_arrays(learned), facts)
+        rates: dict[str, NDArray[Any]] = {"snapshot": learned.history.snapshot, "rate": learned.history.rates}
+        write_arrays(truth / "activity.zarr", rates, {"unit": "arbitrary units of rate"})
+        notes |= {"criterion_met": facts["criterion_update"] is not None, "score": float(learned.history.score[-1])}
+        shutil.rmtree(states)
+
+
+def ever_there(learned: Learned) -> NDArray[np.int64]:
+    """The contacts that lived at some time; the others are places where a synapse could have formed."""
+    there = ~learned.wiring.is_potential
+    for event in learned.history.events:
+        there[event.contact] = True
+    return np.flatnonzero(there)
+
+
+def learning_facts(config: Config, learned: Learned) -> dict[str, Any]:
+    """What the learning curve comes down to, JSON-ready."""
+    met, by_task = learned.criterion_update, learned.history.score_by_task
+    after_own = [
+        float(by_task[np.flatnonzero(np.isfinite(by_task[:, k + 1]))[0], k]) for k in range(by_task.shape[1] - 1)
+    ]
+    return {
+        "criterion": config.training.criterion,
+        "score": "accuracy" if curriculum.tasks_of(config)[-1].answer == "choice" else "R2",
+        "criterion_update": None if None in met else met[-1],
+        "trials_per_update": config.training.batch,
+        "tasks": curriculum.names_of(config),
+        "criterion_update_by_task": list(met),
+        "score_by_task": by_task[-1].tolist(),
+        "forgotten_by_task": [before - now for before, now in zip(after_own, by_task[-1], strict=False)],
+    }
+
+
+def history_arrays(learned: Learned) -> dict[str, NDArray[Any]]:
+    """Learning curve, causes at snapshots, traced contacts, births and deaths; contacts by row of the truth table."""
+    history, kept = learned.history, ever_there(learned)
+    row = np.full(learned.wiring.a_first.size, -1)
+    row[kept] = np.arange(kept.size)
+    traced = np.isin(history.traced, kept)
+    events = history.events
+    contact = np.concatenate([event.contact for event in events]) if events else np.zeros(0, np.int64)
+    lengths = [event.contact.size for event in events]
+    return {
+        "update": history.update,
+        "score": history.score,
+        "loss": history.loss,
+        "score_by_task": history.score_by_task,
+        "snapshot": history.snapshot,
+        **{f"ln_{cause}": values[:, kept] for cause, values in history.ln.items()},
+        "trace_synapse_id": row[history.traced[traced]] + 1,
+        "trace_update": history.trace_update,
+        **{f"trace_ln_{cause}": values[:, traced] for cause, values in history.trace_ln.items()},
+        "event_synapse_id": row[contact] + 1,
+        "event_update": np.repeat([event.update for event in events], lengths).astype(np.int64),
+        "event_is_birth": np.repeat([event.is_birth for event in events], lengths).astype(bool),
+        "event_cause": np.repeat([CAUSES.index(event.cause) for event in events], lengths).astype(np.int64),
+    }
 
 
 def save_network(path: Path, learned: Learned, a_without: dict[str, Floats]) -> None:
-    """Write the network after the window as SONATA: one edge per contact, with the ledger by cause."""
-    wiring, ledger = learned.wiring, learned.ledger
+    """Write the network after the window as SONATA: one edge per contact that ever lived, with the ledger by cause."""
+    wiring, ledger, kept = learned.wiring, learned.ledger, ever_there(learned)
     post, pre = np.nonzero(wiring.inhibitory)
+    _, edge = np.unique(wiring.contact_edge[kept], return_inverse=True)
+    born, died = (np.full(wiring.a_first.size, -1) for _ in range(2))
+    by_birth, by_death = (np.full(wiring.a_first.size, -1) for _ in range(2))
+    for event in learned.history.events:
+        when, why = (born, by_birth) if event.is_birth else (died, by_death)
+        when[event.contact], why[event.contact] = event.update, CAUSES.index(event.cause)
     contacts: dict[str, NDArray[Any]] = {
-        "source": wiring.contact_pre,
-        "target": wiring.contact_post,
-        "edge": wiring.contact_edge,
-        "is_plastic": learned.is_plastic[wiring.contact_edge].astype(np.uint8),
-        "head_volume_um3": wiring.head_volume_um3,
-        "a_start": np.exp(ledger.ln_start),
-        "a_end": ledger.a,
-        **{f"ln_{cause}": ledger.log[cause].value for cause in CAUSES},
-        **{cause: ledger.linear[cause].value for cause in CAUSES},
-        **{f"cf_{cause}": ledger.a - a for cause, a in a_without.items()},
+        "source": wiring.contact_pre[kept],
+        "target": wiring.contact_post[kept],
+        "edge": edge,
+        "is_plastic": learned.is_plastic[wiring.contact_edge][kept].astype(np.uint8),
+        "along": wiring.along[kept],
+        "head_volume_um3": wiring.head_volume_um3[kept],
+        "a_first": wiring.a_first[kept],
+        "a_start": ledger.a_start[kept],
+        "a_end": ledger.a[kept],
+        "formed_update": born[kept],
+        "formed_cause": by_birth[kept],
+        "eliminated_update": died[kept],
+        "eliminated_cause": by_death[kept],
+        **{f"ln_{cause}": ledger.log[cause].value[kept] for cause in CAUSES},
+        **{cause: ledger.linear[cause].value[kept] for cause in CAUSES},
+        **{f"ln_learning_{part}": log.value[kept] for part, (log, _) in ledger.parts.items()},
+        **{f"learning_{part}": linear.value[kept] for part, (_, linear) in ledger.parts.items()},
+        **{f"cf_{cause}": (ledger.a - a)[kept] for cause, a in a_without.items()},
     }
-    inhibitory: dict[str, NDArray[Any]] = {"source": pre, "target": post, "weight": wiring.inhibitory[post, pre]}
+    weight = wiring.inhibitory[post, pre]
+    inhibitory: dict[str, NDArray[Any]] = {"source": pre, "target": post, "weight": weight}
     nodes: dict[str, NDArray[Any]] = {
         "x": wiring.position[:, 0],
         "y": wiring.position[:, 1],
@@ -129,20 +198,19 @@ def save_network(path: Path, learned: Learned, a_without: dict[str, Floats]) -> 
         "rate_start": learned.rate_start,
         "rate_end": learned.rate_end,
         "scale_factor": np.exp(learned.ln_factor),
+        "ln_inhibition": learned.ln_inhibition,
     }
-    extra: dict[str, NDArray[Any]] = {
-        "w_in": wiring.w_in,
-        "w_out": learned.readout.w,
-        "b_out": learned.readout.b,
-        "gain": np.array(wiring.gain),
-        "ln_start": ledger.ln_start,
-        "criterion_update": np.array(-1 if learned.criterion_update is None else learned.criterion_update),
-    }
+    extra: dict[str, NDArray[Any]] = {"w_in": wiring.w_in, "gain": np.array(wiring.gain)}
+    for k, readout in enumerate(learned.readouts):
+        extra |= {f"w_out_{k}": readout.w, f"b_out_{k}": readout.b}
     write_network(path, nodes, {"excitatory": contacts, "inhibitory": inhibitory}, extra)
 
 
-def load_network(path: Path) -> tuple[Wiring, Readout, dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
-    """The wiring, the trained read-out, and the attributes of contacts and of units that `save_network` wrote."""
+Attributes = dict[str, NDArray[Any]]
+
+
+def load_network(path: Path) -> tuple[Wiring, tuple[Readout, ...], Attributes, Attributes]:
+    """The wiring, the trained read-outs, and the attributes of contacts and of units that `save_network` wrote."""
     nodes, edges, extra = read_network(path)
     contacts, inhibitory = edges["excitatory"], edges["inhibitory"]
     _, first = np.unique(contacts["edge"], return_index=True)
@@ -156,18 +224,20 @@ def load_network(path: Path) -> tuple[Wiring, Readout, dict[str, NDArray[Any]], 
         pre=contacts["source"][first],
         post=contacts["target"][first],
         contact_edge=contacts["edge"],
+        along=contacts["along"],
         head_volume_um3=contacts["head_volume_um3"],
-        a_start=contacts["a_start"],
+        a_first=contacts["a_first"],
+        is_potential=contacts["formed_update"] >= 0,
         gain=float(extra["gain"]),
         inhibitory=matrix,
         w_in=extra["w_in"],
     )
-    return wiring, Readout(extra["w_out"], extra["b_out"], ()), contacts, nodes
+    n_tasks = sum(name.startswith("w_out_") for name in extra)
+    readouts = tuple(Readout(extra[f"w_out_{k}"], extra[f"b_out_{k}"], ()) for k in range(n_tasks))
+    return wiring, readouts, contacts, nodes
 
 
-def _draw(
-    dataset: Dataset, config: Config, trees: list[Any]
-) -> tuple[Wiring, dict[str, NDArray[Any]], dict[str, NDArray[Any]], Counts, Tissue]:
+def _draw(dataset: Dataset, config: Config, trees: list[Any]) -> tuple[Wiring, Attributes, Attributes, Counts, Tissue]:
     """Receptors and tissue of the network on disk; quick, and the same every time."""
     wiring, _, contacts, nodes = load_network(dataset.path / "truth" / "network.h5")
     counts = draw_counts(contacts["a_start"], contacts["a_end"], config, config.seed)
@@ -183,10 +253,10 @@ def _make_tissue(dataset: Dataset, config: Config, trees: list[Any], report: com
         threshold = config.training.learned_threshold_ln
         notes = {
             "is_learned": f"|ln_learning| > {threshold:g}: learning alone moved the receptors by more than "
-            f"a factor of {np.exp(threshold):.3g}",
+            f"a factor of {np.exp(threshold):.3g}, or the synapse formed by learning",
             "depression": config.receptors.depression,
         }
-        synapses = synapse_truth(wiring, contacts, counts, tissue, threshold)
+        synapses = synapse_truth(config, wiring, contacts, counts, tissue)
         write_table(truth / "synapses.parquet", synapses, schema.TRUTH_SYNAPSES, notes)
         codes = config.identity.barcodes(tissue.neuron_id, config.seed)
         neurons = neuron_truth(nodes, tissue, codes)
@@ -200,12 +270,19 @@ def _make_tissue(dataset: Dataset, config: Config, trees: list[Any], report: com
     report("growing the tissue", 1, 1)
 
 
-def synapse_truth(
-    wiring: Wiring, contacts: dict[str, NDArray[Any]], counts: Counts, tissue: Tissue, threshold_ln: float
-) -> pd.DataFrame:
+def synapse_truth(config: Config, wiring: Wiring, contacts: Attributes, counts: Counts, tissue: Tissue) -> pd.DataFrame:
     """The truth table, one row per contact of the network; contacts that are not imaged have no position."""
     imaged = tissue.is_imaged
-    growth = contacts["a_end"] / contacts["a_start"]
+    growth = contacts["a_end"] / contacts["a_first"]
+    training = config.training
+    parts = {name: values for name, values in contacts.items() if name.startswith(("learning_", "ln_learning_"))}
+
+    def day(update: NDArray[Any]) -> Floats:
+        return np.where(update >= 0, (update + 1) * training.window_days / training.n_updates, np.nan)
+
+    def cause_of(number: NDArray[Any]) -> pd.Series:
+        return pd.Series(np.array([*CAUSES, None], dtype=object)[number], dtype="string")
+
     position = {f"{a}_um": tissue.position_um[:, i] for i, a in enumerate("zyx")}
     return pd.DataFrame(
         {
@@ -221,8 +298,12 @@ def synapse_truth(
             "a_end": contacts["a_end"],
             **{cause: contacts[cause] for cause in CAUSES},
             **{f"ln_{cause}": contacts[f"ln_{cause}"] for cause in CAUSES},
-            "formed": False,
-            "eliminated": False,
+            "formed": contacts["formed_update"] >= 0,
+            "formed_day": day(contacts["formed_update"]),
+            "formed_by": cause_of(contacts["formed_cause"]),
+            "eliminated": contacts["eliminated_update"] >= 0,
+            "eliminated_day": day(contacts["eliminated_update"]),
+            "eliminated_by": cause_of(contacts["eliminated_cause"]),
             **{f"cf_{cause}": contacts[f"cf_{cause}"] for cause in CAUSES if f"cf_{cause}" in contacts},
             "r_old_true": counts.r_old,
             "r_new_true": counts.r_new,
@@ -231,7 +312,9 @@ def synapse_truth(
             "photons_old": counts.photons_old,
             "photons_new": counts.photons_new,
             "is_plastic": contacts["is_plastic"].astype(bool),
-            "is_learned": np.abs(contacts["ln_learning"]) > threshold_ln,
+            "is_learned": (np.abs(contacts["ln_learning"]) > training.learned_threshold_ln)
+            | (contacts["formed_cause"] == CAUSES.index("learning")),
+            **parts,
         }
     ).assign(branch_id=lambda frame: frame["branch_id"].mask(~imaged))
 

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 CAUSES = ("learning", "homeostasis", "drift")
 
 
@@ -34,39 +36,93 @@ class Account:
         return self.total + self.carried
 
 
+@dataclass(frozen=True)
+class Event:
+    """Births or deaths at one time.
+
+    contact : (n,) ndarray of int
+    update : int, the update at whose end it happened
+    cause : str, one of `CAUSES`
+    is_birth : bool
+    """
+
+    contact: Ints
+    update: int
+    cause: str
+    is_birth: bool
+
+
 @dataclass
 class Ledger:
     """State ln a of the contacts, and what moved it, by cause, in ln receptors and in receptors.
 
+    Parameters
+    ----------
+    ln_start : (n_contacts,) ndarray
+        ln receptors when the contact is first there.
+    is_alive : (n_contacts,) ndarray of bool
+        Whether it is there at the start; the others may form later, see `form`.
+
     Notes
     -----
     Operator splitting (MODEL.md 1): the causes act one after the other within an update, each books what it changed.
-    ``ln a(T) - ln a(0)`` and ``a(T) - a(0)`` are the sums over the causes, each to 1e-12.
+    ``ln a(T) - ln_start`` is the sum over the causes while the contact lives, ``a(T) - a(0)`` is so for every contact:
+    a birth adds the receptors of the new contact to its cause, a death takes those that were left. Each to 1e-12.
+    `parts` splits a cause further, such as learning by the task that it belongs to, in ln receptors and in receptors.
     """
 
     ln_start: Floats
+    is_alive: Bools
     ln_a: Floats = field(init=False)
+    a_start: Floats = field(init=False)
     a: Floats = field(init=False)
     log: dict[str, Account] = field(init=False)
     linear: dict[str, Account] = field(init=False)
+    parts: dict[str, tuple[Account, Account]] = field(init=False, default_factory=dict)
+    events: list[Event] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         n = self.ln_start.size
+        self.is_alive = self.is_alive.copy()
         self.ln_a = self.ln_start.copy()
-        self.a = np.exp(self.ln_a)
+        self.a_start = np.where(self.is_alive, np.exp(self.ln_a), 0.0)
+        self.a = self.a_start
         self.log = {cause: Account.empty(n) for cause in CAUSES}
         self.linear = {cause: Account.empty(n) for cause in CAUSES}
 
-    def book(self, cause: str, change_ln: Floats) -> None:
-        """Move ln a by `change_ln` and book what really changed, after rounding, to `cause`."""
-        ln_a = self.ln_a + change_ln
-        a = np.exp(ln_a)
-        self.log[cause].add(ln_a - self.ln_a)
-        self.linear[cause].add(a - self.a)
+    def book(self, cause: str, change_ln: Floats, *parts: str) -> None:
+        """Move ln a of the living by `change_ln`; book what really changed, after rounding, to `cause` and its `parts`."""
+        ln_a = np.where(self.is_alive, self.ln_a + change_ln, self.ln_a)
+        a = np.where(self.is_alive, np.exp(ln_a), 0.0)
+        accounts = [(self.log[cause], self.linear[cause])]
+        for part in parts:
+            if part not in self.parts:
+                self.parts[part] = Account.empty(a.size), Account.empty(a.size)
+            accounts.append(self.parts[part])
+        for log, linear in accounts:
+            log.add(ln_a - self.ln_a)
+            linear.add(a - self.a)
         self.ln_a, self.a = ln_a, a
+
+    def form(self, contact: Ints, update: int, cause: str) -> None:
+        """Let contacts that were not there yet appear with the size that they start with."""
+        self._switch(contact, update, cause, True)
+
+    def eliminate(self, contact: Ints, update: int, cause: str) -> None:
+        """Let living contacts vanish."""
+        self._switch(contact, update, cause, False)
+
+    def _switch(self, contact: Ints, update: int, cause: str, is_birth: bool) -> None:
+        if not contact.size:
+            return
+        self.is_alive[contact] = is_birth
+        a = np.where(self.is_alive, np.exp(self.ln_a), 0.0)
+        self.linear[cause].add(a - self.a)
+        self.a = a
+        self.events.append(Event(contact, update, cause, is_birth))
 
     def error(self) -> tuple[float, float]:
         """Largest deviation of the sum of causes from the change, in ln receptors and in receptors."""
         log = sum(self.log[cause].value for cause in CAUSES) - (self.ln_a - self.ln_start)
-        linear = sum(self.linear[cause].value for cause in CAUSES) - (self.a - np.exp(self.ln_start))
+        linear = sum(self.linear[cause].value for cause in CAUSES) - (self.a - self.a_start)
         return float(np.max(np.abs(log), initial=0.0)), float(np.max(np.abs(linear), initial=0.0))

@@ -1,6 +1,8 @@
-"""The recurrent network: who connects to whom, how activity flows, how every synapse changes within the window."""
+"""The window between pulse and chase: the network learns, and every synapse changes for several causes at once."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,311 +11,408 @@ from numpy.typing import NDArray
 
 from synimg.config import Config
 from synimg.errors import SynimgError
+from synimg.phantoms import curriculum
+from synimg.phantoms.activity import Readout, run_trials
 from synimg.phantoms.gates.protocol import Edges
 from synimg.phantoms.homeostasis.protocol import Contacts
 from synimg.phantoms.judge import Judgement, judge
-from synimg.phantoms.ledger import CAUSES, Ledger
-from synimg.phantoms.rules.protocol import Trials
-from synimg.phantoms.spines import head_volumes, receptors_of
-from synimg.phantoms.tasks.protocol import Batch
+from synimg.phantoms.ledger import CAUSES, Event, Ledger
+from synimg.phantoms.rules.protocol import Shape, Trials
+from synimg.phantoms.turnover.protocol import Sites
+from synimg.phantoms.wiring import Wiring, build_wiring
+from synimg.store.checkpoint import load_checkpoint, save_checkpoint
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
 Ints = NDArray[np.int64]
-N_SNAPSHOTS = 10
+Bools = NDArray[np.bool_]
 BASELINE_BATCHES = 5
 PROBE_BATCHES = 10
 LARGEST_RATE = 1e4  # rates of a working network are of the order of 1
 
 
 @dataclass(frozen=True)
-class Wiring:
-    """What does not change within the window. Unit i has the id i + 1 in tables.
-
-    position : (n_units, 2) ndarray, place on the unit sheet
-    is_excitatory : (n_units,) ndarray of bool
-    leak : (n_units,) ndarray, dt / tau
-    pre, post : (n_edges,) ndarray of int, excitatory connections
-    contact_edge : (n_contacts,) ndarray of int, connection of each contact, in order
-    head_volume_um3, a_start : (n_contacts,) ndarray, spine head volume and receptors at the pulse
-    gain : float, weight of one receptor
-    inhibitory : (n_units, n_units) ndarray, fixed weights (post, pre) of inhibitory connections, zero or below
-    w_in : (n_units, n_inputs) ndarray
-    """
-
-    position: Floats
-    is_excitatory: NDArray[np.bool_]
-    leak: Floats32
-    pre: Ints
-    post: Ints
-    contact_edge: Ints
-    head_volume_um3: Floats
-    a_start: Floats
-    gain: float
-    inhibitory: Floats32
-    w_in: Floats32
-
-    @property
-    def contact_pre(self) -> Ints:
-        """Presynaptic unit of each contact."""
-        return self.pre[self.contact_edge]
-
-    @property
-    def contact_post(self) -> Ints:
-        """Postsynaptic unit of each contact."""
-        return self.post[self.contact_edge]
-
-    def weights(self, a: Floats) -> Floats32:
-        """Weight matrix (post, pre) for `a` receptors per contact."""
-        matrix = self.inhibitory.copy()
-        matrix[self.post, self.pre] = self.gain * np.bincount(self.contact_edge, a, self.pre.size)
-        return matrix
-
-
-@dataclass(frozen=True)
-class Readout:
-    """Linear read-out of the rates: outputs = w rates + b, and the moments of its Adam steps."""
-
-    w: Floats32
-    b: Floats32
-    moments: tuple[Floats32, ...]
-    n_steps: int = 0
-
-    @classmethod
-    def start(cls, n_outputs: int, n_units: int, rng: np.random.Generator) -> "Readout":
-        """Small random weights."""
-        w = (rng.standard_normal((n_outputs, n_units)) / np.sqrt(n_units)).astype(np.float32)
-        zeros = np.zeros_like(w), np.zeros_like(w), np.zeros(n_outputs, np.float32), np.zeros(n_outputs, np.float32)
-        return cls(w, np.zeros(n_outputs, np.float32), zeros)
-
-    def step(self, grad_w: Floats32, grad_b: Floats32, learning_rate: float) -> "Readout":
-        """The read-out after one Adam step (Kingma and Ba 2015, default constants)."""
-        n = self.n_steps + 1
-        m_w, v_w, m_b, v_b = self.moments
-        m_w, v_w = 0.9 * m_w + 0.1 * grad_w, 0.999 * v_w + 0.001 * grad_w**2
-        m_b, v_b = 0.9 * m_b + 0.1 * grad_b, 0.999 * v_b + 0.001 * grad_b**2
-        first, second = 1 - 0.9**n, 1 - 0.999**n
-        w = self.w - learning_rate * (m_w / first) / (np.sqrt(v_w / second) + 1e-8)
-        b = self.b - learning_rate * (m_b / first) / (np.sqrt(v_b / second) + 1e-8)
-        return Readout(w.astype(np.float32), b.astype(np.float32), (m_w, v_w, m_b, v_b), n)
-
-
-@dataclass(frozen=True)
 class History:
     """The window as it went: the learning curve, and the causes at snapshots.
 
-    update, score, loss : (n_tests,) ndarray, the score as `Judgement` has it
+    update, score, loss : (n_tests,) ndarray, the score as `Judgement` has it, of the task in training
+    score_by_task : (n_tests, n_tasks) ndarray, NaN for tasks that have not begun
     snapshot : (n_snapshots,) ndarray of int, updates at which the causes were kept
-    ln_learning, ln_homeostasis, ln_drift : (n_snapshots, n_contacts) ndarray of float32
+    ln : dict of (n_snapshots, n_contacts) ndarray of float32, by cause
     rates : (n_snapshots, n_units) ndarray of float32, mean rates
+    traced : (n_traced,) ndarray of int, contacts that were recorded more often
+    trace_update : (n_times,) ndarray of int
+    trace_ln : dict of (n_times, n_traced) ndarray of float32, by cause
+    events : births and deaths in their order
     """
 
     update: Ints
     score: Floats
     loss: Floats
+    score_by_task: Floats
     snapshot: Ints
-    ln_learning: Floats32
-    ln_homeostasis: Floats32
-    ln_drift: Floats32
+    ln: dict[str, Floats32]
     rates: Floats32
+    traced: Ints
+    trace_update: Ints
+    trace_ln: dict[str, Floats32]
+    events: tuple[Event, ...]
 
 
 @dataclass(frozen=True)
 class Learned:
     """A network after the window, with the truth about every contact.
 
-    is_plastic : (n_edges,) ndarray, whether the connection may learn
+    readouts : one per task
     ln_factor : (n_units,) ndarray, mean over the unit's inputs of what homeostasis added to ln receptors
+    ln_inhibition : (n_units,) ndarray, what homeostasis added to the logarithm of the unit's inhibitory inputs
+    is_plastic : (n_edges,) ndarray, whether the connection may learn
+    criterion_update : for each task, the first update in its training at which its score met the criterion, or None
     """
 
     wiring: Wiring
     ledger: Ledger
-    readout: Readout
+    readouts: tuple[Readout, ...]
     rate_start: Floats
     rate_end: Floats
     ln_factor: Floats
-    is_plastic: NDArray[np.bool_]
+    ln_inhibition: Floats
+    is_plastic: Bools
     history: History
-    criterion_update: int | None
+    criterion_update: tuple[int | None, ...]
 
 
-def build_wiring(config: Config, seed: int) -> Wiring:
-    """The network before the window."""
-    settings, n = config.network, config.network.n_units
-    rng = stream(seed, "network", "wiring")
-    n_excitatory = round(settings.share_excitatory * n)
-    is_excitatory = np.arange(n) < n_excitatory
-    position = rng.random((n, 2))
-    slow = rng.random(n) < settings.share_slow
-    tau = np.where(
-        slow,
-        np.exp(rng.uniform(np.log(settings.tau_slow_low_ms), np.log(settings.tau_slow_high_ms), n)),
-        settings.tau_fast_ms,
-    )
-    connected = rng.random((n, n)) < _connection_probability(position, config)
-    post, pre = np.nonzero(connected & is_excitatory[None, :])
-    counts = np.asarray(config.receptors.contacts_per_edge)
-    n_contacts = 1 + np.searchsorted(np.cumsum(counts)[:-1], rng.random(pre.size), side="right")
-    contact_edge = np.repeat(np.arange(pre.size), n_contacts)
-    volume = head_volumes(contact_edge.size, config.receptors, rng)
-    a_start = receptors_of(volume, config.receptors, rng)
-    excitatory = np.zeros((n, n))
-    excitatory[post, pre] = np.bincount(contact_edge, a_start, pre.size)
-    inhibitory = np.where(connected & ~is_excitatory[None, :], np.exp(0.6 * rng.standard_normal((n, n))), 0.0)
-    # every unit's inhibition balances its excitation, or one outlying eigenvalue would rule the network
-    inhibitory *= excitatory.sum(axis=1, keepdims=True) / np.maximum(inhibitory.sum(axis=1, keepdims=True), 1e-12)
-    radius = np.max(np.abs(np.linalg.eigvals(excitatory - inhibitory)))
-    gain = settings.spectral_radius / radius
-    reach = rng.random((n, config.task.n_inputs)) < settings.input_density
-    w_in = np.where(reach, rng.standard_normal((n, config.task.n_inputs)), 0.0)
-    return Wiring(
-        position=position,
-        is_excitatory=is_excitatory,
-        leak=(settings.dt_ms / tau).astype(np.float32),
-        pre=pre,
-        post=post,
-        contact_edge=contact_edge,
-        head_volume_um3=volume,
-        a_start=a_start,
-        gain=float(gain),
-        inhibitory=(-gain * inhibitory).astype(np.float32),
-        w_in=w_in.astype(np.float32),
-    )
+@dataclass
+class _State:
+    """All that changes from update to update; saved at snapshots, it lets an interrupted run go on."""
+
+    ledger: Ledger
+    readouts: list[Readout]
+    rule: Any
+    consolidation: Any
+    regulation: Any
+    drifting: Any
+    learned: Floats
+    is_free: Bools
+    rate: Floats
+    update: int = 0
+    tests: list[tuple[int, list[float], float]] = field(default_factory=list)
+    kept: list[tuple[int, list[Floats32], Floats32]] = field(default_factory=list)
+    traces: list[tuple[int, list[Floats32]]] = field(default_factory=list)
 
 
-def _connection_probability(position: Floats, config: Config) -> Floats:
-    """Probability of a connection (post, pre): a Gaussian of the distance, with the stated mean, none to itself."""
-    settings = config.network
-    squared = ((position[:, None] - position[None]) ** 2).sum(axis=-1)
-    kernel = np.exp(-squared / (2.0 * settings.kernel_width**2))
-    np.fill_diagonal(kernel, 0.0)
-    n_pairs = kernel.size - kernel.shape[0]
-    probability = settings.connection_probability * n_pairs / kernel.sum() * kernel
-    return np.minimum(probability, 1.0)
-
-
-def run_trials(
-    wiring: Wiring,
-    weights: Floats32,
-    batch: Batch,
-    noise_sd: float,
-    rng: np.random.Generator,
-    perturbation: Floats32 | None = None,
-) -> Floats32:
-    """Rates (time + 1, trial, unit) of the network over a batch of trials, from rest.
-
-    A `perturbation` (time, trial, unit) is added to the potentials at each step.
-
-    Notes
-    -----
-    ``x_t = (1 - leak) x_{t-1} + leak (W r_{t-1} + W_in u_t + noise)``, ``r = max(0, x)`` (MODEL.md 1).
-    """
-    n_steps, n_trials, _ = batch.inputs.shape
-    n_units = wiring.leak.size
-    drive = batch.inputs.reshape(-1, batch.inputs.shape[-1]) @ wiring.w_in.T
-    drive = drive.reshape(n_steps, n_trials, n_units)
-    if noise_sd:
-        drive += np.float32(noise_sd) * rng.standard_normal(drive.shape, dtype=np.float32)
-    rates = np.zeros((n_steps + 1, n_trials, n_units), np.float32)
-    x = np.zeros((n_trials, n_units), np.float32)
-    transposed = np.ascontiguousarray(weights.T)
-    keep = 1.0 - wiring.leak
-    for t in range(n_steps):
-        x = keep * x + wiring.leak * (rates[t] @ transposed + drive[t])
-        if perturbation is not None:
-            x += perturbation[t]
-        np.maximum(x, 0.0, out=rates[t + 1])
-    return rates
-
-
-def test_task(config: Config, seed: int, wiring: Wiring, a: Floats, readout: Readout) -> Judgement:
-    """How the network with `a` receptors does on the fixed test trials."""
-    rng = stream(seed, "network", "test")
-    batch = config.task.draw(config.training.test_trials, config.network.dt_ms, rng)
-    rates = run_trials(wiring, wiring.weights(a), batch, config.network.noise_sd, rng)
-    return judge(rates, batch, readout.w, readout.b)
+def test_task(
+    config: Config, seed: int, wiring: Wiring, weights: Floats32, readouts: tuple[Readout, ...], k: int
+) -> Judgement:
+    """How a network with the given weights does on the fixed test trials of task `k`."""
+    rng = stream(seed, "network", "test", *([k] if k else []))
+    batch = curriculum.draw(config, k, config.training.test_trials, rng, config.training.input_gain)
+    rates = run_trials(wiring, weights, batch, config.network.noise_sd, rng, active=_active(config, seed, k))
+    return judge(rates, batch, readouts[k].w, readouts[k].b)
 
 
 @threadpoolctl.threadpool_limits.wrap(
     limits=1
 )  # small matrices; and the number of threads would change the last digits
-def train(config: Config, seed: int, without: str | None = None, report: Any = None) -> Learned:
+def train(
+    config: Config,
+    seed: int,
+    without: str | None = None,
+    report: Callable[[int, float], None] | None = None,
+    checkpoint: Path | None = None,
+) -> Learned:
     """The network after the window: learning, homeostasis and drift at the same time, each change booked by cause.
 
     Parameters
     ----------
     config : Config
-        Sections network, task, rule, plasticity, gate, homeostasis, drift, training, receptors.
+        Sections network, task, rule, plasticity, gate, consolidation, homeostasis, drift, turnover, training, record.
     seed : int
         The same seed gives the same network, trials and noise, also with one cause switched off.
     without : {"learning", "homeostasis", "drift"}, optional
         The cause that does not act: a counterfactual.
     report : callable, optional
         Called with (update, score) after every test.
+    checkpoint : path, optional
+        File to save the state to at every snapshot, and to go on from if it is there.
+
+    Raises
+    ------
+    SynimgError
+        If the activity leaves all bounds.
     """
-    training, n = config.training, config.network.n_units
-    wiring = build_wiring(config, seed)
-    ledger = Ledger(np.log(wiring.a_start))
-    readout = Readout.start(config.task.n_outputs, n, stream(seed, "network", "readout"))
-    rate_start = _mean_rates(config, seed, wiring, wiring.a_start, "before")
-    rate_target = config.homeostasis.target(rate_start, stream(seed, "homeostasis", "target"))
-    is_plastic = _plastic_edges(config, seed, wiring, readout)
-    plastic = np.flatnonzero(is_plastic)
-    memory = config.rule.start(plastic.size, n, config.task.n_outputs, stream(seed, "rule"))
-    contacts = Contacts(wiring.contact_pre, wiring.contact_post, ledger.ln_start)
-    regulation = config.homeostasis.start(contacts, rate_target)
-    drifting = config.drift.start(wiring.a_start, stream(seed, "drift", "start"))
-    tests: list[tuple[int, float, float]] = []
-    kept: list[tuple[Any, ...]] = []
-    snapshots = set(np.unique(np.linspace(0, training.n_updates, N_SNAPSHOTS + 1).round().astype(int)).tolist())
-    rate = rate_start
-    for update in range(training.n_updates + 1):
-        if update % training.test_every == 0 or update == training.n_updates:
-            tested = test_task(config, seed, wiring, ledger.a, readout)
-            tests.append((update, tested.score, tested.loss))
+    window = _Window(config, seed, without)
+    state = window.resume(checkpoint)
+    n_updates = config.training.n_updates
+    while True:
+        k = curriculum.task_at(config, state.update)
+        if state.update in window.snapshots and checkpoint is not None:
+            save_checkpoint(checkpoint, state)
+        if state.update % config.training.test_every == 0 or state.update == n_updates:
+            scores = window.test(state, k)
+            state.tests.append((state.update, [s.score for s in scores], scores[k].loss))
             if report:
-                report(update, tested.score)
-        if update in snapshots:
-            kept.append((update, *(ledger.log[c].value.astype(np.float32) for c in CAUSES), rate.astype(np.float32)))
-        if update == training.n_updates:
-            break
-        trials = _run_batch(config, seed, update, wiring, ledger.a, readout)
-        rate = trials.rates[1:].mean(axis=(0, 1)).astype(np.float64)
+                report(state.update, scores[k].score)
+        window.record(state)
+        if state.update == n_updates:
+            return window.close(state)
+        if state.update and k != curriculum.task_at(config, state.update - 1):
+            state.consolidation = config.consolidation.switch(state.learned[window.plastic], state.consolidation)
+        trials = window.run_batch(state, k)
+        state.rate = trials.rates[1:].mean(axis=(0, 1)).astype(np.float64)
         if without != "learning":
-            by_edge = np.zeros(wiring.pre.size)
-            if plastic.size:
-                by_edge[plastic], memory = config.rule.step(trials, wiring.pre[plastic], wiring.post[plastic], memory)
-            ledger.book("learning", by_edge[wiring.contact_edge])
-            if config.rule.trains_readout and config.plasticity.readout:
-                flat = trials.error.reshape(-1, trials.error.shape[-1])
-                grad_w = flat.T @ trials.rates[1:].reshape(flat.shape[0], n)
-                readout = readout.step(grad_w, flat.sum(axis=0), training.readout_learning_rate)
+            window.learn(state, k, trials)
         if without != "homeostasis":
-            change, regulation = config.homeostasis.step(rate, rate_target, contacts, regulation)
-            ledger.book("homeostasis", change)
+            window.regulate(state)
         if without != "drift":
-            dt_days = training.window_days / training.n_updates
-            drift_rng = stream(seed, "drift", update)
-            change, drifting = config.drift.step(ledger.log["drift"].value, drifting, dt_days, drift_rng)
-            ledger.book("drift", change)
-    return Learned(
-        wiring=wiring,
-        ledger=ledger,
-        readout=readout,
-        rate_start=rate_start,
-        rate_end=_mean_rates(config, seed, wiring, ledger.a, "after"),
-        is_plastic=is_plastic,
-        ln_factor=_mean_by(wiring.contact_post, ledger.log["homeostasis"].value, n),
-        history=_history(tests, kept),
-        criterion_update=next((u for u, score, _ in tests if score >= training.criterion), None),
+            window.drift(state)
+        window.turn_over(state)
+        state.update += 1
+
+
+class _Window:
+    """What stays the same in one run of the window, and the operators that change its state."""
+
+    def __init__(self, config: Config, seed: int, without: str | None) -> None:
+        self.config, self.seed, self.without = config, seed, without
+        training = config.training
+        self.dt_days = training.window_days / training.n_updates
+        self.wiring = wiring = build_wiring(config, seed)
+        n_tasks, n_units = len(curriculum.tasks_of(config)), wiring.leak.size
+        self.names = curriculum.names_of(config)
+        self.readouts = [
+            Readout.start(task.n_outputs, n_units, stream(seed, "network", "readout", *([k] if k else [])))
+            for k, task in enumerate(curriculum.tasks_of(config))
+        ]
+        self.active = [_active(config, seed, k) for k in range(n_tasks)]
+        weights = wiring.weights(wiring.a_start)
+        self.rate_start = _mean_rates(config, seed, wiring, weights, "before", 1.0)
+        self.rate_target = config.homeostasis.target(self.rate_start, stream(seed, "homeostasis", "target"))
+        self.contacts = Contacts(wiring.contact_pre, wiring.contact_post, np.log(wiring.a_first), wiring.along)
+        on_neuron = np.bincount(wiring.contact_post[~wiring.is_potential], minlength=n_units)
+        self.along_um = wiring.along * on_neuron[wiring.contact_post] / config.tissue.spine_density_per_um
+        record = config.record
+        grid = np.linspace(0, training.n_updates, record.n_snapshots + 1).round().astype(int)
+        self.snapshots = set(np.unique(grid).tolist())
+        chosen = stream(seed, "record", "contacts").permutation(wiring.a_first.size)[: record.traced_contacts]
+        self.traced = np.sort(chosen)
+        self.shape = Shape(n_units, curriculum.n_inputs(config), curriculum.n_outputs(config))
+        self.is_plastic = self._plastic_edges()
+        self.plastic = np.flatnonzero(self.is_plastic)
+        self.pre, self.post = wiring.pre[self.plastic], wiring.post[self.plastic]
+
+    def resume(self, checkpoint: Path | None) -> _State:
+        """The state at the start, or the last one that an interrupted run has saved."""
+        saved = load_checkpoint(checkpoint) if checkpoint is not None else None
+        if isinstance(saved, _State):
+            return saved
+        config, wiring = self.config, self.wiring
+        return _State(
+            ledger=Ledger(self.contacts.ln_start, ~wiring.is_potential),
+            readouts=list(self.readouts),
+            rule=config.rule.start(self.plastic.size, self.shape, stream(self.seed, "rule")),
+            consolidation=config.consolidation.start(self.plastic.size),
+            regulation=config.homeostasis.start(
+                self.contacts, self.rate_target, stream(self.seed, "homeostasis", "start")
+            ),
+            drifting=config.drift.start(wiring.a_first, stream(self.seed, "drift", "start")),
+            learned=np.zeros(wiring.pre.size),
+            is_free=wiring.is_potential.copy(),
+            rate=self.rate_start,
+        )
+
+    def weights(self, state: _State) -> Floats32:
+        """The weights as they are now."""
+        return self.wiring.weights(state.ledger.a, self.config.homeostasis.ln_inhibition(state.regulation))
+
+    def test(self, state: _State, k: int) -> list[Judgement]:
+        """How the network does on the tasks that have begun."""
+        weights, readouts = self.weights(state), tuple(state.readouts)
+        return [test_task(self.config, self.seed, self.wiring, weights, readouts, j) for j in range(k + 1)]
+
+    def record(self, state: _State) -> None:
+        """Keep the causes of all contacts at snapshots, and of the chosen ones more often."""
+        every = self.config.record.trace_every
+        if self.traced.size and state.update % every == 0:
+            traces = [state.ledger.log[cause].value[self.traced].astype(np.float32) for cause in CAUSES]
+            state.traces.append((state.update, traces))
+        if state.update in self.snapshots:
+            causes = [state.ledger.log[cause].value.astype(np.float32) for cause in CAUSES]
+            state.kept.append((state.update, causes, state.rate.astype(np.float32)))
+
+    def run_batch(self, state: _State, k: int) -> Trials:
+        """One batch of training trials of task `k`, as the rule sees it."""
+        return _run_batch(
+            self.config, self.seed, state.update, self.wiring, self.weights(state), state.readouts[k], k, self.active[k]
+        )
+
+    def learn(self, state: _State, k: int, trials: Trials) -> None:
+        """Let the rule and the consolidation move the plastic connections, and the read-out."""
+        config, ledger = self.config, state.ledger
+        if self.plastic.size:
+            steps, state.rule = config.rule.step(trials, self.pre, self.post, state.rule)
+            if config.turnover.kind != "off":
+                steps = steps * (np.bincount(self.wiring.contact_edge, ledger.is_alive)[self.plastic] > 0)
+            steps = self._within_bounds(state.learned[self.plastic], steps)
+            parts = [self.names[k]] if len(self.names) > 1 else []
+            for objective, step in zip(config.rule.objectives, steps, strict=True):
+                own = [objective] if len(config.rule.objectives) > 1 else []
+                self._book_learning(state, step, *parts, *own)
+            pull, state.consolidation = config.consolidation.step(
+                state.learned[self.plastic], steps.sum(axis=0), config.rule.slope(state.rule), state.consolidation
+            )
+            if config.consolidation.kind != "none":
+                self._book_learning(state, pull, *parts, "consolidation")
+        if config.rule.trains_readout and config.plasticity.readout:
+            rate = config.training.readout_learning_rate
+            state.readouts[k] = state.readouts[k].step(trials.error, trials.rates, rate)
+
+    def _within_bounds(self, learned: Floats, steps: Floats) -> Floats:
+        """The steps, shortened where learning would leave its bounds."""
+        largest, total = self.config.plasticity.largest_ln, steps.sum(axis=0)
+        outside = np.flatnonzero(np.abs(learned + total) > largest)
+        if not outside.size:
+            return steps
+        shortened, goal = steps.copy(), np.copysign(largest, learned + total)[outside]
+        shortened[:, outside] *= (goal - learned[outside]) / total[outside]
+        return shortened
+
+    def _book_learning(self, state: _State, change: Floats, *parts: str) -> None:
+        by_edge = np.zeros(self.wiring.pre.size)
+        by_edge[self.plastic] = change
+        state.learned += by_edge
+        state.ledger.book("learning", by_edge[self.wiring.contact_edge], *parts)
+
+    def regulate(self, state: _State) -> None:
+        """Let homeostasis act."""
+        change, state.regulation = self.config.homeostasis.step(
+            state.rate, self.rate_target, state.ledger.a, self.contacts, state.regulation
+        )
+        state.ledger.book("homeostasis", change)
+
+    def drift(self, state: _State) -> None:
+        """Let drift act."""
+        change, state.drifting = self.config.drift.step(
+            state.ledger.log["drift"].value,
+            state.drifting,
+            self.dt_days,
+            stream(self.seed, "drift", state.update),
+        )
+        state.ledger.book("drift", change)
+
+    def turn_over(self, state: _State) -> None:
+        """Let contacts vanish and form."""
+        ledger = state.ledger
+        sites = Sites(
+            self.contacts.post,
+            self.along_um,
+            ledger.a,
+            ledger.is_alive,
+            state.is_free,
+            ledger.log["learning"].value,
+            int(self.wiring.a_first.size - self.wiring.is_potential.sum()),
+        )
+        changed = self.config.turnover.step(sites, self.dt_days, stream(self.seed, "turnover", state.update))
+        for contact, cause, is_birth in changed.events:
+            if cause == self.without:
+                continue
+            if is_birth:
+                ledger.form(contact, state.update, cause)
+                state.is_free[contact] = False
+            else:
+                ledger.eliminate(contact, state.update, cause)
+
+    def close(self, state: _State) -> Learned:
+        """The network at death."""
+        config, wiring = self.config, self.wiring
+        n_units = wiring.leak.size
+        inhibition = config.homeostasis.ln_inhibition(state.regulation)
+        gain = config.training.input_gain
+        history = self._history(state)
+        return Learned(
+            wiring=wiring,
+            ledger=state.ledger,
+            readouts=tuple(state.readouts),
+            rate_start=self.rate_start,
+            rate_end=_mean_rates(config, self.seed, wiring, self.weights(state), "after", gain),
+            ln_factor=_mean_by(wiring.contact_post, state.ledger.log["homeostasis"].value, n_units),
+            ln_inhibition=np.zeros(n_units) if inhibition is None else inhibition,
+            is_plastic=self.is_plastic,
+            history=history,
+            criterion_update=_criterion(config, history),
+        )
+
+    def _history(self, state: _State) -> History:
+        n_tasks = len(self.names)
+        update = np.array([u for u, _, _ in state.tests])
+        by_task = np.full((update.size, n_tasks), np.nan)
+        for row, (_, scores, _) in enumerate(state.tests):
+            by_task[row, : len(scores)] = scores
+        return History(
+            update=update,
+            score=np.array([scores[-1] for _, scores, _ in state.tests]),
+            loss=np.array([loss for _, _, loss in state.tests]),
+            score_by_task=by_task,
+            snapshot=np.array([u for u, _, _ in state.kept]),
+            ln={cause: np.stack([causes[i] for _, causes, _ in state.kept]) for i, cause in enumerate(CAUSES)},
+            rates=np.stack([rates for _, _, rates in state.kept]),
+            traced=self.traced,
+            trace_update=np.array([u for u, _ in state.traces], np.int64),
+            trace_ln={
+                cause: np.array([traces[i] for _, traces in state.traces], np.float32).reshape(
+                    len(state.traces), self.traced.size
+                )
+                for i, cause in enumerate(CAUSES)
+            },
+            events=tuple(state.ledger.events),
+        )
+
+    def _plastic_edges(self) -> Bools:
+        """Which connections may learn: those of the classes that may, as far as the gate lets them."""
+        config, seed, wiring = self.config, self.seed, self.wiring
+        on_excitatory = wiring.is_excitatory[wiring.post]
+        classes = config.plasticity.recurrent
+        allowed = (on_excitatory & ("EE" in classes)) | (~on_excitatory & ("EI" in classes))
+        if not allowed.any():
+            return allowed
+        pre, post = wiring.pre[allowed], wiring.post[allowed]
+
+        def eagerness() -> Floats:
+            memory = config.rule.start(pre.size, self.shape, stream(seed, "rule"))
+            moved = np.zeros(pre.size)
+            weights = wiring.weights(wiring.a_start)
+            for update in range(PROBE_BATCHES):
+                trials = _run_batch(config, seed, update, wiring, weights, self.readouts[0], 0, self.active[0], "probe")
+                step, memory = config.rule.step(trials, pre, post, memory)
+                moved += step.sum(axis=0)
+            return np.abs(moved)
+
+        distance = np.linalg.norm(wiring.position[pre] - wiring.position[post], axis=1)
+        allowed[allowed] = config.gate.choose(Edges(distance, eagerness), stream(seed, "gate"))
+        return allowed
+
+
+def _active(config: Config, seed: int, k: int) -> Floats32 | None:
+    """The units that take part in task `k`."""
+    active: Floats32 | None = config.consolidation.active(
+        k, config.network.n_units, stream(seed, "consolidation", "active", k)
     )
+    return active
 
 
 def _run_batch(
-    config: Config, seed: int, update: int, wiring: Wiring, a: Floats, readout: Readout, key: str = "trials"
+    config: Config,
+    seed: int,
+    update: int,
+    wiring: Wiring,
+    weights: Floats32,
+    readout: Readout,
+    k: int,
+    active: Floats32 | None,
+    key: str = "trials",
 ) -> Trials:
-    """One batch of training trials, as the rule sees it.
+    """One batch of training trials of task `k`, as the rule sees it.
 
     Raises
     ------
@@ -322,12 +421,11 @@ def _run_batch(
     """
     rng = stream(seed, "network", key, update)
     n_trials = config.training.batch
-    batch = config.task.draw(n_trials, config.network.dt_ms, rng)
-    weights = wiring.weights(a)
+    batch = curriculum.draw(config, k, n_trials, rng, config.training.input_gain)
     shape = (len(batch.inputs), n_trials, wiring.leak.size)
     perturbation = config.rule.perturbation(shape, stream(seed, "rule", "perturbation", update))
     with np.errstate(over="ignore", invalid="ignore"):
-        rates = run_trials(wiring, weights, batch, config.network.noise_sd, rng, perturbation)
+        rates = run_trials(wiring, weights, batch, config.network.noise_sd, rng, perturbation, active)
     largest = float(rates.max())
     if not largest < LARGEST_RATE:
         step = getattr(config.rule, "learning_rate", None)
@@ -337,42 +435,37 @@ def _run_batch(
             + f"): a unit's rate reached {largest:.3g}, the mean rate is {rates[1:].mean():.3g}; "
             "take a smaller rule.learning_rate or network.spectral_radius"
         )
+    if config.training.feedback == "yoked":
+        batch = curriculum.without_contingency(batch, stream(seed, "network", "yoked", update))
     judged = judge(rates, batch, readout.w, readout.b)
     return Trials(
-        rates,
-        judged.error,
-        readout.w,
-        weights,
-        wiring.leak,
-        wiring.is_excitatory,
-        judged.loss / judged.chance,
-        judged.trial_loss,
-        batch.target if batch.target.ndim == 1 else np.zeros(n_trials, np.int64),
-        perturbation,
+        rates=rates,
+        error=judged.error,
+        w_out=readout.w,
+        weights=weights,
+        leak=wiring.leak,
+        is_excitatory=wiring.is_excitatory,
+        progress=judged.loss / judged.chance,
+        trial_loss=judged.trial_loss,
+        condition=batch.target if batch.target.ndim == 1 else np.zeros(n_trials, np.int64),
+        perturbation=perturbation,
+        inputs=batch.inputs,
+        salience=batch.salience,
+        w_in=wiring.w_in,
     )
 
 
-def _plastic_edges(config: Config, seed: int, wiring: Wiring, readout: Readout) -> NDArray[np.bool_]:
-    """Which connections may learn: those of the classes that may, as far as the gate lets them."""
-    on_excitatory = wiring.is_excitatory[wiring.post]
-    classes = config.plasticity.recurrent
-    allowed = (on_excitatory & ("EE" in classes)) | (~on_excitatory & ("EI" in classes))
-    if not allowed.any():
-        return allowed
-    pre, post = wiring.pre[allowed], wiring.post[allowed]
-
-    def eagerness() -> Floats:
-        memory = config.rule.start(pre.size, wiring.leak.size, config.task.n_outputs, stream(seed, "rule"))
-        moved = np.zeros(pre.size)
-        for k in range(PROBE_BATCHES):
-            trials = _run_batch(config, seed, k, wiring, wiring.a_start, readout, "probe")
-            step, memory = config.rule.step(trials, pre, post, memory)
-            moved += step
-        return np.abs(moved)
-
-    distance = np.linalg.norm(wiring.position[pre] - wiring.position[post], axis=1)
-    allowed[allowed] = config.gate.choose(Edges(distance, eagerness), stream(seed, "gate"))
-    return allowed
+def _criterion(config: Config, history: History) -> tuple[int | None, ...]:
+    """The first update at which each task met the criterion while it was trained."""
+    met: list[int | None] = []
+    for k in range(history.score_by_task.shape[1]):
+        rows = [
+            int(update)
+            for update, score in zip(history.update, history.score_by_task[:, k], strict=True)
+            if score >= config.training.criterion and curriculum.task_at(config, int(update)) == k
+        ]
+        met.append(rows[0] if rows else None)
+    return tuple(met)
 
 
 def _mean_by(unit: Ints, values: Floats, n_units: int) -> Floats:
@@ -380,19 +473,12 @@ def _mean_by(unit: Ints, values: Floats, n_units: int) -> Floats:
     return np.bincount(unit, values, n_units) / np.maximum(np.bincount(unit, minlength=n_units), 1)
 
 
-def _mean_rates(config: Config, seed: int, wiring: Wiring, a: Floats, when: str) -> Floats:
+def _mean_rates(config: Config, seed: int, wiring: Wiring, weights: Floats32, when: str, gain: float) -> Floats:
     """Mean rate of every unit over some batches: a plain mean, since a running one would fake a gradient."""
-    rates = []
-    for k in range(BASELINE_BATCHES):
-        rng = stream(seed, "network", "rates", when, k)
-        batch = config.task.draw(config.training.batch, config.network.dt_ms, rng)
-        active = run_trials(wiring, wiring.weights(a), batch, config.network.noise_sd, rng)
-        rates.append(active[1:].mean(axis=(0, 1)).astype(np.float64))
-    return np.mean(rates, axis=0)
-
-
-def _history(tests: list[tuple[int, float, float]], kept: list[tuple[Any, ...]]) -> History:
-    update, score, loss = (np.array(column) for column in zip(*tests, strict=True))
-    snapshot, *causes, rates = zip(*kept, strict=True)
-    learning, homeostasis, drift = (np.stack(cause) for cause in causes)
-    return History(update, score, loss, np.array(snapshot), learning, homeostasis, drift, np.stack(rates))
+    rates, n_tasks = [], len(curriculum.tasks_of(config))
+    for j in range(max(BASELINE_BATCHES, n_tasks)):
+        rng = stream(seed, "network", "rates", when, j)
+        batch = curriculum.draw(config, j % n_tasks, config.training.batch, rng, gain)
+        noise, active = config.network.noise_sd, _active(config, seed, j % n_tasks)
+        rates.append(run_trials(wiring, weights, batch, noise, rng, active=active)[1:].mean(axis=(0, 1)))
+    return np.mean(np.asarray(rates, np.float64), axis=0)

@@ -30,7 +30,7 @@ def survival(growth: Floats, turnover: float, depression: str) -> Floats:
     Parameters
     ----------
     growth : (n,) ndarray
-        Receptors at death over receptors at the pulse, g.
+        Receptors at death over receptors at the pulse, g; 0 where the synapse has vanished.
     turnover : float
         Exchange rate times window, k t.
     depression : {"reduced_insertion", "label_blind_removal"}
@@ -53,11 +53,13 @@ def draw_counts(a_start: Floats, a_end: Floats, config: Config, seed: int) -> Co
     Notes
     -----
     The synapse holds an integer number at the pulse: `a_start`, rounded up with the probability of its fraction. Old
-    ones survive one by one (binomial); new ones arrive one by one (Poisson) with the mean that gives `a_end`.
+    ones survive one by one (binomial); new ones arrive one by one (Poisson) with the mean that gives `a_end`. A synapse that
+    has formed within the window has new ones only, one that has vanished has none.
     """
     rng = stream(seed, "receptors", "counts")
     turnover = config.receptors.exchange_per_day * config.training.window_days
-    stay = survival(a_end / a_start, turnover, config.receptors.depression)
+    growth = np.divide(a_end, a_start, out=np.ones_like(a_end), where=a_start > 0)
+    stay = survival(growth, turnover, config.receptors.depression)
     at_pulse = np.floor(a_start + rng.random(a_start.size)).astype(np.int64)
     r_old = rng.binomial(at_pulse, stay)
     r_new = rng.poisson(np.maximum(a_end - a_start * stay, 0.0))

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from synimg.config import Config
 from synimg.errors import SynimgError
 from synimg.phantoms.morphology import SWC_AXON, Tree, branches_of, grow, place, resample
-from synimg.phantoms.network import Wiring
+from synimg.phantoms.wiring import Wiring
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]
@@ -58,9 +58,9 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
     config : Config
         Sections tissue, volume, receptors.
     wiring : Wiring
-        Contacts, and the head volumes at the pulse.
+        Contacts, and their head volumes when they are first there.
     a_end : (n_contacts,) ndarray [receptors]
-        Receptors at death; heads have grown in proportion.
+        Receptors at death, 0 for contacts that have vanished; heads have grown in proportion.
     seed : int
         Every neuron has a stream of its own.
     imported : list of Tree
@@ -79,7 +79,8 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
             "every axis: enlarge volume.shape_vox"
         )
     units = np.sort(stream(seed, "tissue", "imaged").permutation(wiring.leak.size)[: settings.n_imaged_neurons])
-    needed_um = np.bincount(post, minlength=wiring.leak.size)[units].sum() / settings.spine_density_per_um
+    n_living = np.bincount(post[a_end > 0], minlength=wiring.leak.size)
+    needed_um = n_living[units].sum() / settings.spine_density_per_um
     room = np.prod(np.array(box)) * 0.5
     if not imported and needed_um > room:
         raise SynimgError(
@@ -91,16 +92,17 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
     head_radius = np.zeros(n_contacts)
     disc_radius = np.sqrt(a_end / (settings.psd_density_per_um2 * np.pi))
     branch_id, neuron_row = np.full(n_contacts, -1), np.full(n_contacts, -1)
-    head_volume = wiring.head_volume_um3 * a_end / wiring.a_start
-    trees = _trees(config, units, np.bincount(post, minlength=wiring.leak.size), seed, imported)
+    head_volume = wiring.head_volume_um3 * a_end / wiring.a_first
+    trees = _trees(config, units, n_living, seed, imported)
     points = [tree.points_um[tree.pieces()] for tree in trees]
     owner = np.repeat(np.arange(len(trees)), [len(p) for p in points])
     solid = cKDTree(np.concatenate(points))
     first_branch = 1
     for row, (unit, tree) in enumerate(zip(units, trees, strict=True)):
         rng = stream(seed, "tissue", "spines", int(unit))
-        contacts = np.flatnonzero(post == unit)
+        contacts = np.flatnonzero((post == unit) & (a_end > 0))
         pieces = tree.pieces(box)
+        pieces = pieces[np.argsort(tree.branch[pieces], kind="stable")]  # neighbours share a branch
         capacity = int(tree.length_um(pieces).sum() * settings.spine_density_per_um * 1.2)
         if capacity < 1:
             raise SynimgError(
@@ -119,7 +121,9 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
             free: NDArray[np.bool_] = ~((distance < clear) & other).any(axis=-1)
             return free
 
-        piece, base, direction, position, head = _spines(tree, pieces, radius, config, rng, is_free)
+        piece, base, direction, position, head = _spines(
+            tree, pieces, wiring.along[chosen], radius, config, rng, is_free
+        )
         is_imaged[chosen] = True
         vectors["position_um"][chosen], vectors["head_um"][chosen] = position, head
         vectors["base_um"][chosen] = base
@@ -182,6 +186,7 @@ def _without_axon(tree: Tree) -> Tree:
 def _spines(
     tree: Tree,
     pieces: Ints,
+    place: Floats,
     head_radius: Floats,
     config: Config,
     rng: np.random.Generator,
@@ -189,12 +194,12 @@ def _spines(
 ) -> tuple[Ints, Floats, Floats, Floats, Floats]:
     """A place for each head of one neuron: its piece, foot, direction, centre of the disc, centre of the head.
 
-    Feet are spread along the dendrite with a jitter; of some directions around the shaft the first is taken that
-    keeps the synapse in the block, away from the neuron's others, and its head out of other neurons (`is_free`).
+    Feet are spread along the dendrite in the order of `place`, with a jitter; of some directions around the shaft the first
+    is taken that keeps the synapse in the block, away from the neuron's others, and its head out of other neurons (`is_free`).
     """
     n = head_radius.size
     ends = np.cumsum(tree.length_um(pieces))
-    along = (rng.permutation(n) + rng.uniform(0.2, 0.8, n)) / n * ends[-1]
+    along = (np.argsort(np.argsort(place)) + rng.uniform(0.2, 0.8, n)) / n * ends[-1]
     piece = pieces[np.searchsorted(ends, along)]
     start, stop = tree.points_um[tree.parent[piece]], tree.points_um[piece]
     base = start + rng.random((n, 1)) * (stop - start)

@@ -63,6 +63,12 @@ class Training(Model):
     learned_threshold_ln: float = Field(
         0.2, gt=0, description="a synapse is 'learned' if learning moved ln receptors by more than this"
     )
+    input_gain: float = Field(
+        1.0, ge=0, le=2, description="gain of the task's inputs within the window; below 1 deprives"
+    )
+    feedback: Literal["contingent", "yoked"] = Field(
+        "contingent", description="errors and rewards belong to the trial, or to another trial (a yoked control)"
+    )
     counterfactuals: bool = Field(True, description="run again without each cause, for the causal truth")
 
 
@@ -72,7 +78,24 @@ class Plasticity(Model):
     recurrent: tuple[Literal["EE", "EI"], ...] = Field(
         ("EE", "EI"), description="recurrent synapses that may learn: on excitatory units, on inhibitory ones"
     )
+    largest_ln: float = Field(
+        2.0, gt=0, le=20, description="learning moves ln receptors of a synapse by this at most, up or down"
+    )
     readout: bool = Field(True, description="whether the read-out learns, or stays random")
+
+
+class Record(Model):
+    """What is kept of the window while it goes on."""
+
+    n_snapshots: int = Field(10, ge=1, le=10000, description="times at which the causes of all synapses are kept")
+    traced_contacts: int = Field(0, ge=0, description="synapses that are recorded more often, drawn at random")
+    trace_every: int = Field(1, ge=1, description="updates between records of the traced synapses")
+    imaged_neurons: int = Field(0, ge=0, description="neurons whose activity is recorded by a calcium indicator")
+    imaged_trials: int = Field(32, ge=2, description="trials of each recording, before the window and at its end")
+    tau_calcium_ms: float = Field(400.0, gt=0, description="decay of the indicator; GCaMP6s in vivo about 0.4 to 1 s")
+    calcium_noise_sd: float = Field(
+        0.1, ge=0, description="sd of the noise per frame, of the mean neuron's response sd"
+    )
 
 
 class Receptors(Model):
@@ -168,12 +191,18 @@ class Config(Model):
     seed: int = Field(1, ge=0, lt=2**63, description="the same seed gives the same bytes")
     network: Network = Field(default_factory=Network)
     task: member("synimg.phantoms.tasks") = Field({"kind": "cue_accumulation"})  # type: ignore[valid-type]
+    next_tasks: tuple[member("synimg.phantoms.tasks"), ...] = Field(  # type: ignore[valid-type]
+        (), description="further tasks, one after the other, as [[next_tasks]]; the window is divided equally"
+    )
     rule: member("synimg.phantoms.rules") = Field({"kind": "eprop"})  # type: ignore[valid-type]
     plasticity: Plasticity = Field(default_factory=Plasticity)
     gate: member("synimg.phantoms.gates") = Field({"kind": "open"})  # type: ignore[valid-type]
+    consolidation: member("synimg.phantoms.consolidation") = Field({"kind": "none"})  # type: ignore[valid-type]
     homeostasis: member("synimg.phantoms.homeostasis") = Field({"kind": "scaling"})  # type: ignore[valid-type]
     drift: member("synimg.phantoms.drift") = Field({"kind": "log_ou"})  # type: ignore[valid-type]
+    turnover: member("synimg.phantoms.turnover") = Field({"kind": "off"})  # type: ignore[valid-type]
     training: Training = Field(default_factory=Training)
+    record: Record = Field(default_factory=Record)
     receptors: Receptors = Field(default_factory=Receptors)
     tag: member("synimg.phantoms.tags") = Field({"kind": "surface_pulse_chase"})  # type: ignore[valid-type]
     volume: Volume = Field(default_factory=Volume)
@@ -185,6 +214,11 @@ class Config(Model):
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> Self:
+        if len(self.next_tasks) >= self.training.n_updates:
+            raise ValueError(
+                f"training.n_updates = {self.training.n_updates} leaves no update for each of "
+                f"{len(self.next_tasks) + 1} tasks; enlarge it"
+            )
         if self.tissue.n_imaged_neurons > self.network.n_units:
             raise ValueError(
                 f"tissue.n_imaged_neurons = {self.tissue.n_imaged_neurons}, but the network has only "
@@ -251,6 +285,8 @@ def to_toml(config: Config, title: str = "") -> str:
     lines += ["", *_fields(config, top=True)]
     for name in type(config).model_fields:
         value = getattr(config, name)
+        for part in value if isinstance(value, tuple) and value and isinstance(value[0], Model) else ():
+            lines += ["", f"[[{name}]]  # {_headline(part)}", *_fields(part, folder="synimg.phantoms.tasks")]
         if isinstance(value, Model):
             lines += ["", f"[{name}]  # {_headline(value)}", *_fields(value, folder=_families().get(name))]
     return "\n".join(lines) + "\n"
@@ -259,7 +295,9 @@ def to_toml(config: Config, title: str = "") -> str:
 def _families() -> dict[str, str]:
     """Configuration sections that name a part of a family, with the family's folder."""
     phantoms = {name: f"synimg.phantoms.{name}s" for name in ("task", "rule", "gate", "tag")}
-    kept = {name: f"synimg.phantoms.{name}" for name in ("homeostasis", "drift", "identity")}
+    kept = {
+        name: f"synimg.phantoms.{name}" for name in ("homeostasis", "drift", "turnover", "consolidation", "identity")
+    }
     return phantoms | kept | {"psf": "synimg.psf", "camera": "synimg.cameras"}
 
 
@@ -271,7 +309,7 @@ def _fields(model: Model, top: bool = False, folder: str | None = None) -> list[
     lines = []
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
-        if isinstance(value, Model):
+        if isinstance(value, Model) or (isinstance(value, tuple) and value and isinstance(value[0], Model)):
             continue
         comment = field.description or ""
         if name == "kind" and folder:

@@ -139,6 +139,10 @@ TRUTH_SYNAPSES = Table(
         ),
         Column("formed", "bool", "", "born within the window"),
         Column("eliminated", "bool", "", "died within the window"),
+        Column("formed_day", "float64", "days", "time of formation, from the pulse; null if it was there"),
+        Column("formed_by", "string", "", "cause of the formation: drift, learning"),
+        Column("eliminated_day", "float64", "days", "time of death, from the pulse; null if it lived on"),
+        Column("eliminated_by", "string", "", "cause of the death"),
         *(
             Column(f"cf_{cause}", "float64", "receptors", f"a_end minus a_end of the same run without {cause}")
             for cause in ("learning", "homeostasis", "drift")

@@ -97,7 +97,8 @@ def network_scores(truth_folder: Path, truth: pd.DataFrame) -> dict[str, Any]:
     """The learning curve's outcome and the ledger's error."""
     history, notes = read_arrays(truth_folder / "history.zarr")
     linear = sum(truth[cause] for cause in CAUSES) - (truth["a_end"] - truth["a_start"])
-    log = sum(truth[f"ln_{cause}"] for cause in CAUSES) - np.log(truth["a_end"] / truth["a_start"])
+    stayed = truth[(truth["a_start"] > 0) & (truth["a_end"] > 0)]
+    log = sum(stayed[f"ln_{cause}"] for cause in CAUSES) - np.log(stayed["a_end"] / stayed["a_start"])
     update = notes["criterion_update"]
     return {
         "criterion": notes["criterion"],
@@ -116,13 +117,15 @@ def network_scores(truth_folder: Path, truth: pd.DataFrame) -> dict[str, Any]:
 def erase(
     truth_folder: Path, config: Config, truth: pd.DataFrame, matched: pd.DataFrame, separated: pd.DataFrame
 ) -> dict[str, Any]:
-    """Task loss after undoing the learning of called, truly learned, raw and random synapses of the imaged ones."""
-    wiring, readout, contacts, _ = load_network(truth_folder / "network.h5")
-    ln_end, ln_learning = np.log(contacts["a_end"]), contacts["ln_learning"]
+    """Task loss after undoing the learning of called, truly learned, raw and random synapses; of the last task."""
+    wiring, readouts, contacts, nodes = load_network(truth_folder / "network.h5")
+    ln_learning = contacts["ln_learning"]
 
     def test(mask: NDArray[np.bool_]) -> Judgement:
         with threadpoolctl.threadpool_limits(1):
-            return test_task(config, config.seed, wiring, np.exp(ln_end - np.where(mask, ln_learning, 0.0)), readout)
+            a = contacts["a_end"] * np.exp(-np.where(mask, ln_learning, 0.0))
+            weights = wiring.weights(a, nodes["ln_inhibition"])
+            return test_task(config, config.seed, wiring, weights, readouts, len(readouts) - 1)
 
     def evaluate(mask: NDArray[np.bool_]) -> tuple[float, float]:
         judged = test(mask)

@@ -22,6 +22,10 @@ class SetPoint(Model):
         spread = np.exp(self.set_point_sd_ln * rng.standard_normal(rate_start.size))
         return np.maximum(rate_start, self.least_rate) * spread
 
+    def ln_inhibition(self, memory: Any) -> Floats | None:
+        """Inhibition stays."""
+        return None
+
 
 class ProfileScaling(SetPoint):
     """A factor per neuron that follows its rate; each contact takes it with the weight that a profile gives it."""
@@ -34,11 +38,11 @@ class ProfileScaling(SetPoint):
         """Share of the neuron's ln factor that each contact takes, (n_contacts,)."""
         raise NotImplementedError
 
-    def start(self, contacts: Contacts, rate_target: Floats) -> Any:
+    def start(self, contacts: Contacts, rate_target: Floats, rng: np.random.Generator) -> Any:
         """No factor yet, and the profile."""
         return np.zeros(rate_target.size), self.profile(contacts)
 
-    def step(self, rate: Floats, rate_target: Floats, contacts: Contacts, memory: Any) -> tuple[Floats, Any]:
+    def step(self, rate: Floats, rate_target: Floats, a: Floats, contacts: Contacts, memory: Any) -> tuple[Floats, Any]:
         """Change of ln receptors per contact, within the caps of the cumulative factor."""
         ln_factor, profile = memory
         wanted = self.rate_per_update * np.clip((rate_target - rate) / rate_target, -1.0, 1.0)

@@ -17,13 +17,17 @@ class Off(Model):
         """The initial rate itself; nothing follows it."""
         return rate_start
 
-    def start(self, contacts: Contacts, rate_target: Floats) -> Any:
+    def start(self, contacts: Contacts, rate_target: Floats, rng: np.random.Generator) -> Any:
         """Nothing is carried along."""
         return None
 
-    def step(self, rate: Floats, rate_target: Floats, contacts: Contacts, memory: Any) -> tuple[Floats, Any]:
+    def step(self, rate: Floats, rate_target: Floats, a: Floats, contacts: Contacts, memory: Any) -> tuple[Floats, Any]:
         """No change."""
         return np.zeros(contacts.post.size), None
+
+    def ln_inhibition(self, memory: Any) -> Floats | None:
+        """Inhibition stays."""
+        return None
 
 
 part = Off

@@ -25,11 +25,11 @@ class SlidingThreshold(SetPoint):
     )
     largest_change_ln: float = Field(0.7, gt=0, description="cumulative change of ln receptors stays within this")
 
-    def start(self, contacts: Contacts, rate_target: Floats) -> Any:
+    def start(self, contacts: Contacts, rate_target: Floats, rng: np.random.Generator) -> Any:
         """The threshold lies at the set point; no contact has changed."""
         return rate_target, np.zeros(contacts.post.size)
 
-    def step(self, rate: Floats, rate_target: Floats, contacts: Contacts, memory: Any) -> tuple[Floats, Any]:
+    def step(self, rate: Floats, rate_target: Floats, a: Floats, contacts: Contacts, memory: Any) -> tuple[Floats, Any]:
         """Change of ln receptors per contact."""
         theta, so_far = memory
         theta = theta + self.threshold_rate * (rate**2 / rate_target - theta)

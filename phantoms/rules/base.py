@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from synimg.model import Model
-from synimg.phantoms.rules.protocol import Floats, Floats32, Trials
+from synimg.phantoms.rules.protocol import Floats, Floats32, Shape, Trials
 
 
 class GradientRule(Model):
@@ -24,6 +24,7 @@ class GradientRule(Model):
     momentum: float = Field(0.9, ge=0, lt=1, description="share of the running gradient kept per update")
     max_step_ln: float = Field(0.1, gt=0, le=1, description="largest step of ln receptors of one synapse per update")
 
+    objectives: ClassVar[tuple[str, ...]] = ("task",)
     trains_readout: ClassVar[bool] = True
 
     def begin(self, n_units: int, n_outputs: int, rng: np.random.Generator) -> Any:
@@ -34,9 +35,9 @@ class GradientRule(Model):
         """Derivative of the loss by the recurrent weights (post, pre) as the rule knows it, and the new `own`."""
         raise NotImplementedError
 
-    def start(self, n_edges: int, n_units: int, n_outputs: int, rng: np.random.Generator) -> Any:
+    def start(self, n_edges: int, shape: Shape, rng: np.random.Generator) -> Any:
         """The running mean of the gradient per edge, and what the gradient itself carries along."""
-        return np.zeros(n_edges), self.begin(n_units, n_outputs, rng)
+        return np.zeros(n_edges), self.begin(shape.n_units, shape.n_outputs, rng)
 
     def perturbation(self, shape: tuple[int, int, int], rng: np.random.Generator) -> Floats32 | None:
         """None: the gradient needs no exploration."""
@@ -47,9 +48,18 @@ class GradientRule(Model):
         mean, own = memory
         gradient, own = self.gradient(trials, own)
         mean = self.momentum * mean + (1.0 - self.momentum) * gradient[post, pre].astype(np.float64)
+        return self.downhill(mean, trials.progress)[None], (mean, own)
+
+    def downhill(self, mean: Floats, progress: float, share: float = 1.0) -> Floats:
+        """Step against the running gradient `mean`, normalised over the network, `share` of a whole step long."""
         scale = np.sqrt(np.mean(mean**2)) + 1e-30
-        step = -self.learning_rate * min(trials.progress, 1.0) * mean / scale
-        return np.clip(step, -self.max_step_ln, self.max_step_ln), (mean, own)
+        step = -self.learning_rate * share * min(progress, 1.0) * mean / scale
+        return np.clip(step, -self.max_step_ln, self.max_step_ln)
+
+    def slope(self, memory: Any) -> Floats | None:
+        """The running mean of the gradient."""
+        mean: Floats = memory[0]
+        return mean
 
 
 def broadcast(trials: Trials, feedback: Floats32) -> Floats32:

@@ -25,7 +25,7 @@ class Eprop(GradientRule):
 
     def gradient(self, trials: Trials, own: Any) -> tuple[Floats32, Any]:
         """The gradient without the terms that pass through other units."""
-        return eprop_gradient(trials, trials.w_out if own is None else own), own
+        return eprop_gradient(trials, trials.w_out if own is None else own[: len(trials.w_out)]), own
 
 
 def eprop_gradient(trials: Trials, feedback: Floats32) -> Floats32:

@@ -24,6 +24,9 @@ class Trials:
     trial_loss : (batch,) ndarray, loss of each trial: a reward is its negative
     condition : (batch,) ndarray of int, class of each trial, for rewards to be compared within; 0 without classes
     perturbation : (time, batch, unit) ndarray, what `Rule.perturbation` added to the potentials, or None
+    inputs : (time, batch, n_inputs) ndarray, what the network was shown
+    salience : (time, batch, n_inputs) ndarray, how much of each input is worth a prediction, or None for all alike
+    w_in : (unit, n_inputs) ndarray, input weights
     """
 
     rates: Floats32
@@ -36,15 +39,22 @@ class Trials:
     trial_loss: Floats32
     condition: NDArray[np.int64]
     perturbation: Floats32 | None
+    inputs: Floats32
+    salience: Floats32 | None
+    w_in: Floats32
 
 
 class Rule(Protocol):
-    """A learning rule for the excitatory recurrent synapses."""
+    """A learning rule for the excitatory recurrent synapses.
+
+    objectives : what it learns for, such as ``("task",)``; each is booked on its own
+    """
 
     kind: str
+    objectives: tuple[str, ...]
     trains_readout: ClassVar[bool]
 
-    def start(self, n_edges: int, n_units: int, n_outputs: int, rng: np.random.Generator) -> Any:
+    def start(self, n_edges: int, shape: "Shape", rng: np.random.Generator) -> Any:
         """What the rule carries from batch to batch, before the first."""
         ...
 
@@ -53,5 +63,18 @@ class Rule(Protocol):
         ...
 
     def step(self, trials: Trials, pre: NDArray[np.int64], post: NDArray[np.int64], memory: Any) -> tuple[Floats, Any]:
-        """Change of ln receptors of each edge (pre, post), and the new memory."""
+        """Change of ln receptors for each objective and edge (n_objectives, n_edges), and the new memory."""
         ...
+
+    def slope(self, memory: Any) -> Floats | None:
+        """The running gradient of the loss by each edge's weight, where the rule follows one."""
+        ...
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Numbers of units, of inputs, and of outputs of the task with most."""
+
+    n_units: int
+    n_inputs: int
+    n_outputs: int

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synimg.model import Model
-from synimg.phantoms.rules.protocol import Floats, Floats32, Trials
+from synimg.phantoms.rules.protocol import Floats, Floats32, Shape, Trials
 
 
 class ReadoutOnly(Model):
@@ -14,9 +14,10 @@ class ReadoutOnly(Model):
 
     kind: Literal["readout_only"] = "readout_only"
 
+    objectives: ClassVar[tuple[str, ...]] = ("task",)
     trains_readout: ClassVar[bool] = True
 
-    def start(self, n_edges: int, n_units: int, n_outputs: int, rng: np.random.Generator) -> Any:
+    def start(self, n_edges: int, shape: Shape, rng: np.random.Generator) -> Any:
         """Nothing is carried along."""
         return None
 
@@ -26,7 +27,11 @@ class ReadoutOnly(Model):
 
     def step(self, trials: Trials, pre: NDArray[np.int64], post: NDArray[np.int64], memory: Any) -> tuple[Floats, Any]:
         """No change."""
-        return np.zeros(pre.size), memory
+        return np.zeros((1, pre.size)), memory
+
+    def slope(self, memory: Any) -> Floats | None:
+        """None."""
+        return None
 
 
 part = ReadoutOnly

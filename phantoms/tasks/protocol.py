@@ -17,11 +17,13 @@ class Batch:
     target : (batch,) ndarray of int, the right class of each trial, for a choice;
         (time, batch, n_outputs) ndarray of float, the course wanted, for a trace
     response : (time,) ndarray of bool, the time steps at which the answer counts
+    salience : (time, batch, n_inputs) ndarray, how much of each input is worth a prediction; None: all alike
     """
 
     inputs: Floats
     target: NDArray[Any]
     response: NDArray[np.bool_]
+    salience: Floats | None = None
 
 
 class Task(Protocol):

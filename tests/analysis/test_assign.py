@@ -14,8 +14,8 @@ from synimg.analysis.assign import (
     trace_neurons,
 )
 from synimg.config import Config
-from synimg.phantoms.network import build_wiring
 from synimg.phantoms.tissue import build_tissue, paint_labels
+from synimg.phantoms.wiring import build_wiring
 from synimg.streams import stream
 
 SIGMA_VOX = np.array([1.0, 1.1, 1.1])

@@ -5,9 +5,11 @@ import pytest
 
 from synimg import config
 from synimg.family import part
-from synimg.phantoms.network import build_wiring, run_trials, train
+from synimg.phantoms.activity import run_trials
+from synimg.phantoms.network import train
 from synimg.phantoms.rules.eprop import eprop_gradient
 from synimg.phantoms.rules.protocol import Trials
+from synimg.phantoms.wiring import build_wiring
 
 TINY = config.preset("tiny")
 
@@ -36,7 +38,19 @@ def test_the_eligibility_trace_never_kept_gives_the_gradient_of_one_that_is():
             signal = (error[t, b] @ w_out) * (rates[t + 1, b] > 0)
             slow += signal[:, None] * trace
     trials = Trials(
-        rates, error, w_out, no_weights, leak, leak > 0, 1.0, leak[:n_batch], np.zeros(n_batch, np.int64), None
+        rates=rates,
+        error=error,
+        w_out=w_out,
+        weights=no_weights,
+        leak=leak,
+        is_excitatory=leak > 0,
+        progress=1.0,
+        trial_loss=leak[:n_batch],
+        condition=np.zeros(n_batch, np.int64),
+        perturbation=None,
+        inputs=np.zeros((n_steps, n_batch, 1), np.float32),
+        salience=None,
+        w_in=np.zeros((n_units, 1), np.float32),
     )
     np.testing.assert_allclose(eprop_gradient(trials, w_out), slow, rtol=1e-4, atol=1e-5)
 
@@ -60,7 +74,7 @@ def test_activity_decays_to_nothing_without_input_or_noise():
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_eprop_reaches_the_criterion_and_the_ledger_is_exact(seed):
     learned = train(TINY, seed)
-    assert learned.criterion_update is not None
+    assert learned.criterion_update[0] is not None
     assert max(learned.ledger.error()) < 1e-12
     for cause in ("learning", "homeostasis", "drift"):
         assert learned.ledger.log[cause].value.std() > 0.02
@@ -75,7 +89,7 @@ def test_the_readout_alone_learns_without_moving_a_recurrent_synapse():
 def test_with_learning_off_nothing_is_learned():
     learned = train(with_part("rule", "off"), 1)
     assert (learned.ledger.log["learning"].value == 0).all()
-    assert learned.readout.n_steps == 0
+    assert learned.readouts[0].n_steps == 0
 
 
 @pytest.mark.parametrize("cause", ["learning", "homeostasis", "drift"])

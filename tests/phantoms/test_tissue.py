@@ -11,9 +11,9 @@ from scipy.spatial import cKDTree
 from synimg.config import Config, Receptors
 from synimg.errors import SynimgError
 from synimg.phantoms.morphology import Tree, grow
-from synimg.phantoms.network import Wiring, build_wiring
 from synimg.phantoms.spines import head_volumes
 from synimg.phantoms.tissue import Tissue, build_tissue, fill_points, paint_labels, receptor_positions, tree_of
+from synimg.phantoms.wiring import Wiring, build_wiring
 from synimg.store.morphology import read_tree_arrays
 from synimg.streams import stream
 
@@ -258,7 +258,9 @@ def test_a_neuron_without_input_gets_a_stub(wiring):
         post=wiring.post[edges[0]],
         contact_edge=edges[1],
         head_volume_um3=wiring.head_volume_um3[kept],
-        a_start=wiring.a_start[kept],
+        along=wiring.along[kept],
+        a_first=wiring.a_first[kept],
+        is_potential=wiring.is_potential[kept],
     )
     tissue = build_tissue(CONFIG, small, small.a_start, 1, [])
     assert (tissue.neuron_row == 0).sum() == 0

@@ -39,7 +39,7 @@ def test_few_plastic_synapses_learn_the_task_and_the_others_stay(kind, seed):
     moved = learned.ledger.log["learning"].value != 0
     may = learned.is_plastic[learned.wiring.contact_edge]
     assert not moved[~may].any()
-    assert moved[may].mean() > 0.6  # silent units have no gradient
+    assert moved[may].mean() > 0.5  # silent units have no gradient, and bounded learning wakes fewer of them
     assert learned.history.score.max() > 0.85
     assert max(learned.ledger.error()) < 1e-12
 
@@ -53,14 +53,14 @@ def test_a_class_that_may_not_learn_stays():
 
 def test_recurrent_synapses_learn_the_task_for_a_readout_that_stays_random():
     learned = train(TINY.model_copy(update={"plasticity": config.Plasticity(readout=False)}), 1)
-    assert learned.readout.n_steps == 0
+    assert learned.readouts[0].n_steps == 0
     assert learned.history.score.max() > 0.85
 
 
 def test_nothing_recurrent_learns_where_no_class_may():
     learned = train(TINY.model_copy(update={"plasticity": config.Plasticity(recurrent=())}), 1)
     assert (learned.ledger.log["learning"].value == 0).all()
-    assert learned.readout.n_steps > 0
+    assert learned.readouts[0].n_steps > 0
 
 
 def test_a_run_that_diverges_says_where_and_by_what():

@@ -5,33 +5,35 @@ import pytest
 
 from synimg import config
 from synimg.family import names, part
+from synimg.phantoms.homeostasis.branch_local import branches
 from synimg.phantoms.homeostasis.protocol import Contacts
 from synimg.phantoms.network import train
 from synimg.streams import stream
 
 FOLDER = "synimg.phantoms.homeostasis"
 TINY = config.preset("tiny")
-MOVING = [kind for kind in names(FOLDER) if kind != "off"]
+BY_RATE = [kind for kind in names(FOLDER) if kind not in {"off", "branch_local"}]
 
 
 def some_contacts(seed=1, n_units=40, n_inputs=100):
     rng = np.random.default_rng(seed)
     post = np.repeat(np.arange(n_units), n_inputs)
-    return Contacts(rng.integers(0, n_units, post.size), post, np.log(60) + 0.8 * rng.standard_normal(post.size))
+    pre, ln_start = rng.integers(0, n_units, post.size), np.log(60) + 0.8 * rng.standard_normal(post.size)
+    return Contacts(pre, post, ln_start, rng.random(post.size))
 
 
 def after(mechanism, rate, n_steps=400, contacts=None):
     """Change of ln receptors per contact once the rates have stayed the same for some steps; set points are 1."""
     contacts = contacts or some_contacts()
     target = np.ones(40)
-    memory, total = mechanism.start(contacts, target), np.zeros(contacts.post.size)
+    memory, total = mechanism.start(contacts, target, np.random.default_rng(1)), np.zeros(contacts.post.size)
     for _ in range(n_steps):
-        change, memory = mechanism.step(rate, target, contacts, memory)
+        change, memory = mechanism.step(rate, target, np.exp(contacts.ln_start + total), contacts, memory)
         total += change
     return total
 
 
-@pytest.mark.parametrize("kind", MOVING)
+@pytest.mark.parametrize("kind", BY_RATE)
 @pytest.mark.parametrize("rate", [0.5, 2.0])
 def test_inputs_grow_when_the_neuron_is_too_quiet_and_shrink_when_it_is_too_busy(kind, rate):
     total = after(part(FOLDER, kind)(), np.full(40, rate))
@@ -39,12 +41,13 @@ def test_inputs_grow_when_the_neuron_is_too_quiet_and_shrink_when_it_is_too_busy
     assert (np.sign(per_neuron) == np.sign(1.0 - rate)).all()
 
 
-@pytest.mark.parametrize("kind", names(FOLDER))
+@pytest.mark.parametrize("kind", ["off", *BY_RATE])
 def test_at_the_set_point_nothing_moves(kind):
     np.testing.assert_allclose(after(part(FOLDER, kind)(), np.ones(40)), 0, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", MOVING)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", BY_RATE)
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_in_a_network_rates_end_nearer_to_their_set_points(kind, seed):
     mechanism = part(FOLDER, kind)(rate_per_update=0.005)
@@ -92,3 +95,38 @@ def test_the_sliding_threshold_moves_active_inputs_more():
     total = np.abs(after(part(FOLDER, "sliding_threshold")(), rate, 50))
     busy = rate[contacts.pre] > 1
     assert total[busy].mean() == pytest.approx(4 * total[~busy].mean(), rel=0.2)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_branch_brings_its_own_input_back_and_leaves_the_others_alone(seed):
+    contacts, mechanism = some_contacts(seed), part(FOLDER, "branch_local")(set_point_sd_ln=0.0, synapses_per_branch=20)
+    branch = branches(contacts, 20)
+    assert np.bincount(branch).size == 40 * 5
+    a, rate = np.exp(contacts.ln_start), np.ones(40)
+    memory = mechanism.start(contacts, rate, np.random.default_rng(seed))
+    _, memory = mechanism.step(rate, rate, a, contacts, memory)
+    lost = a * np.where((branch == 7) & (np.arange(a.size) % 3 == 0), 0.0, 1.0)
+    total = np.zeros(a.size)
+    for _ in range(2000):
+        change, memory = mechanism.step(rate, rate, lost * np.exp(total), contacts, memory)
+        total += change
+    assert (total[branch != 7] == 0).all()
+    kept = (branch == 7) & (lost > 0)
+    factor = min(a[branch == 7].sum() / lost[branch == 7].sum(), 2.0)
+    np.testing.assert_allclose(np.exp(total[kept]), factor, rtol=0.02)
+
+
+def test_the_mirror_gives_inhibition_the_inverse_factor():
+    mirror = part(FOLDER, "inhibitory_mirror")()
+    contacts = some_contacts()
+    memory = mechanism_after(mirror, np.linspace(0.5, 2, 40), contacts)
+    per_neuron = after(mirror, np.linspace(0.5, 2, 40), contacts=contacts).reshape(40, -1).mean(axis=1)
+    np.testing.assert_allclose(mirror.ln_inhibition(memory), -per_neuron, atol=1e-12)
+
+
+def mechanism_after(mechanism, rate, contacts, n_steps=400):
+    target = np.ones(40)
+    memory = mechanism.start(contacts, target, np.random.default_rng(1))
+    for _ in range(n_steps):
+        _, memory = mechanism.step(rate, target, np.exp(contacts.ln_start), contacts, memory)
+    return memory

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from synimg import config
+from synimg.phantoms.activity import Readout, run_trials
 from synimg.phantoms.judge import judge
-from synimg.phantoms.network import Readout, build_wiring, run_trials, train
+from synimg.phantoms.network import train
 from synimg.phantoms.rules.bptt import Bptt, bptt_gradient
 from synimg.phantoms.rules.eprop import eprop_gradient
 from synimg.phantoms.rules.protocol import Trials
+from synimg.phantoms.wiring import build_wiring
 
 TINY = config.preset("tiny")
 
@@ -27,16 +29,19 @@ def test_the_gradient_is_the_slope_of_the_loss(seed):
     rates = run_trials(wiring, weights, batch, 0.0, rng)
     judged = judge(rates, batch, readout.w, readout.b)
     trials = Trials(
-        rates,
-        judged.error,
-        readout.w,
-        weights,
-        wiring.leak,
-        wiring.is_excitatory,
-        1.0,
-        judged.trial_loss,
-        batch.target,
-        None,
+        rates=rates,
+        error=judged.error,
+        w_out=readout.w,
+        weights=weights,
+        leak=wiring.leak,
+        is_excitatory=wiring.is_excitatory,
+        progress=1.0,
+        trial_loss=judged.trial_loss,
+        condition=batch.target,
+        perturbation=None,
+        inputs=batch.inputs,
+        salience=None,
+        w_in=wiring.w_in,
     )
     full = bptt_gradient(trials)
     # along the gradient itself the loss rises by its square, up to curvature and float32
@@ -51,5 +56,5 @@ def test_the_gradient_is_the_slope_of_the_loss(seed):
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_it_learns_the_task_and_the_ledger_is_exact(seed):
     learned = train(TINY.model_copy(update={"rule": Bptt()}), seed)
-    assert learned.criterion_update is not None
+    assert learned.criterion_update[0] is not None
     assert max(learned.ledger.error()) < 1e-12

@@ -4,16 +4,18 @@ import numpy as np
 import pytest
 
 from synimg import config
+from synimg.phantoms.activity import Readout, run_trials
 from synimg.phantoms.judge import judge
-from synimg.phantoms.network import Readout, build_wiring, run_trials, train
+from synimg.phantoms.network import train
 from synimg.phantoms.rules.bptt import bptt_gradient
 from synimg.phantoms.rules.cubic_hebb import CubicHebb
 from synimg.phantoms.rules.eprop import Eprop, eprop_gradient
 from synimg.phantoms.rules.mdgl import Mdgl, mdgl_gradient, type_means
 from synimg.phantoms.rules.node_perturbation import NodePerturbation
-from synimg.phantoms.rules.protocol import Trials
+from synimg.phantoms.rules.protocol import Shape, Trials
 from synimg.phantoms.rules.reward_hebb import RewardHebb
 from synimg.phantoms.tasks.protocol import Batch
+from synimg.phantoms.wiring import build_wiring
 
 TINY = config.preset("tiny")
 
@@ -32,16 +34,19 @@ def some_trials(seed, n_trials=32, perturbation_sd=0.0, repeats=1):
     rates = run_trials(wiring, weights, batch, 0.0, rng, noise)
     judged = judge(rates, batch, readout.w, readout.b)
     return Trials(
-        rates,
-        judged.error,
-        readout.w,
-        weights,
-        wiring.leak,
-        wiring.is_excitatory,
-        1.0,
-        judged.trial_loss,
-        batch.target,
-        noise,
+        rates=rates,
+        error=judged.error,
+        w_out=readout.w,
+        weights=weights,
+        leak=wiring.leak,
+        is_excitatory=wiring.is_excitatory,
+        progress=1.0,
+        trial_loss=judged.trial_loss,
+        condition=batch.target,
+        perturbation=noise,
+        inputs=batch.inputs,
+        salience=None,
+        w_in=wiring.w_in,
     )
 
 
@@ -86,7 +91,7 @@ def test_perturbed_trials_estimate_the_whole_gradient():
 
 def test_random_feedback_stays_the_same_for_the_whole_window():
     rule = Eprop(feedback="random")
-    memory = rule.start(3, 96, 2, np.random.default_rng(1))
+    memory = rule.start(3, Shape(96, 4, 2), np.random.default_rng(1))
     _, (_, after) = rule.step(some_trials(1), np.array([0, 1, 2]), np.array([3, 4, 5]), memory)
     np.testing.assert_array_equal(after, memory[1])
 
@@ -103,6 +108,7 @@ def test_the_cube_of_a_product_summed_over_time_is_one_matrix_product():
     np.testing.assert_allclose(gradient, -slow, rtol=1e-3, atol=1e-5 * np.abs(slow).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("rule", [Eprop(feedback="random"), Mdgl(), NodePerturbation(), RewardHebb(), CubicHebb()])
 def test_the_network_learns_and_the_ledger_is_exact(rule, seed):

@@ -1,0 +1,1 @@
+"""Consolidation: one file per way in which synapses keep what they have learned while they learn more."""

@@ -1,0 +1,1 @@
+"""Turnover: one file per law by which synapses form and vanish."""
