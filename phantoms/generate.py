@@ -12,12 +12,14 @@ from synimg import compute, schema
 from synimg.config import Config, load
 from synimg.phantoms import curriculum
 from synimg.phantoms.activity import Readout
+from synimg.phantoms.cohort import animals_of, missing_controls
 from synimg.phantoms.ledger import CAUSES
 from synimg.phantoms.network import Learned, train
 from synimg.phantoms.receptors import Counts, draw_counts
 from synimg.phantoms.render import Channel, build_channels, render_block, shrink_block
 from synimg.phantoms.tissue import Tissue, build_tissue, tree_of
 from synimg.phantoms.wiring import Wiring
+from synimg.store.cohort import Cohort
 from synimg.store.dataset import Dataset, append_journal, read_journal
 from synimg.store.image import LEVELS, blocks, create_image, level_shape
 from synimg.store.morphology import read_tree_arrays, write_swc
@@ -34,8 +36,8 @@ def generate(
     workers: int | None = None,
     scheduler: str | None = None,
     report: compute.Report = compute.silent,
-) -> Dataset:
-    """Make a data set, or complete the one that an interrupted call has begun.
+) -> Dataset | Cohort:
+    """Make a data set, or a cohort of them, or complete what an interrupted call has begun.
 
     Parameters
     ----------
@@ -54,8 +56,8 @@ def generate(
 
     Returns
     -------
-    Dataset
-        With the stages network, tissue and image done.
+    Dataset or Cohort
+        With the stages network, tissue and image done; a cohort where the section `cohort` asks for animals.
 
     Raises
     ------
@@ -66,17 +68,28 @@ def generate(
     if seed is not None:
         config = Config.parse(config.model_dump() | {"seed": seed}, "--seed")
     trees = [read_tree_arrays(Path(name)) for name in config.tissue.morphologies]
+    animals = animals_of(config)
+    if not animals:
+        with compute.pool(workers, scheduler) as pool:
+            return _generate_one(config, Path(out), trees, pool, report)
+    cohort = Cohort.create(out, config, animals, missing_controls(config))
+    with compute.pool(workers, scheduler) as pool:
+        for i, animal in enumerate(animals):
+            report("animals", i, len(animals))
+            _generate_one(animal, cohort.path / animal.animal_id, trees, pool, report)
+    report("animals", len(animals), len(animals))
+    return cohort
+
+
+def _generate_one(config: Config, out: Path, trees: list[Any], pool: compute.Pool, report: compute.Report) -> Dataset:
     dataset = Dataset.create(out, config)
     missing = [stage for stage in ("network", "tissue", "image") if not dataset.is_whole(stage)]
-    if not missing:
-        return dataset
-    with compute.pool(workers, scheduler) as pool:
-        if "network" in missing:
-            _make_network(dataset, config, pool, report)
-        if "tissue" in missing:
-            _make_tissue(dataset, config, trees, report)
-        if "image" in missing:
-            _make_image(dataset, config, trees, pool, report)
+    if "network" in missing:
+        _make_network(dataset, config, pool, report)
+    if "tissue" in missing:
+        _make_tissue(dataset, config, trees, report)
+    if "image" in missing:
+        _make_image(dataset, config, trees, pool, report)
     return dataset
 
 
@@ -145,6 +158,7 @@ def history_arrays(learned: Learned) -> dict[str, NDArray[Any]]:
         "update": history.update,
         "score": history.score,
         "loss": history.loss,
+        "progress": history.progress,
         "score_by_task": history.score_by_task,
         "snapshot": history.snapshot,
         **{f"ln_{cause}": values[:, kept] for cause, values in history.ln.items()},

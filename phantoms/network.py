@@ -1,7 +1,7 @@
 """The window between pulse and chase: the network learns, and every synapse changes for several causes at once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class History:
     """The window as it went: the learning curve, and the causes at snapshots.
 
     update, score, loss : (n_tests,) ndarray, the score as `Judgement` has it, of the task in training
+    progress : (n_updates,) ndarray, loss of every batch of trials relative to chance
     score_by_task : (n_tests, n_tasks) ndarray, NaN for tasks that have not begun
     snapshot : (n_snapshots,) ndarray of int, updates at which the causes were kept
     ln : dict of (n_snapshots, n_contacts) ndarray of float32, by cause
@@ -50,6 +51,7 @@ class History:
     update: Ints
     score: Floats
     loss: Floats
+    progress: Floats
     score_by_task: Floats
     snapshot: Ints
     ln: dict[str, Floats32]
@@ -100,6 +102,7 @@ class _State:
     tests: list[tuple[int, list[float], float]] = field(default_factory=list)
     kept: list[tuple[int, list[Floats32], Floats32]] = field(default_factory=list)
     traces: list[tuple[int, list[Floats32]]] = field(default_factory=list)
+    progress: list[float] = field(default_factory=list)
 
 
 def test_task(
@@ -160,6 +163,7 @@ def train(
         if state.update and k != curriculum.task_at(config, state.update - 1):
             state.consolidation = config.consolidation.switch(state.learned[window.plastic], state.consolidation)
         trials = window.run_batch(state, k)
+        state.progress.append(trials.progress)
         state.rate = trials.rates[1:].mean(axis=(0, 1)).astype(np.float64)
         if without != "learning":
             window.learn(state, k, trials)
@@ -197,6 +201,7 @@ class _Window:
         self.snapshots = set(np.unique(grid).tolist())
         chosen = stream(seed, "record", "contacts").permutation(wiring.a_first.size)[: record.traced_contacts]
         self.traced = np.sort(chosen)
+        self.partner = self._partner()
         self.shape = Shape(n_units, curriculum.n_inputs(config), curriculum.n_outputs(config))
         self.is_plastic = self._plastic_edges()
         self.plastic = np.flatnonzero(self.is_plastic)
@@ -243,9 +248,21 @@ class _Window:
 
     def run_batch(self, state: _State, k: int) -> Trials:
         """One batch of training trials of task `k`, as the rule sees it."""
-        return _run_batch(
+        trials = _run_batch(
             self.config, self.seed, state.update, self.wiring, self.weights(state), state.readouts[k], k, self.active[k]
         )
+        if self.partner is None:
+            return trials
+        # a yoked animal is rewarded as often as its partner, or it would change more the less it learns
+        return replace(trials, progress=float(self.partner[state.update]))
+
+    def _partner(self) -> Floats | None:
+        """Progress of the animal that a yoked one is paired with: the same network with the feedback of its own trials."""
+        training = self.config.training
+        if training.feedback != "yoked":
+            return None
+        alike = training.model_copy(update={"feedback": "contingent", "test_every": training.n_updates})
+        return train(self.config.model_copy(update={"training": alike}), self.seed).history.progress
 
     def learn(self, state: _State, k: int, trials: Trials) -> None:
         """Let the rule and the consolidation move the plastic connections, and the read-out."""
@@ -353,6 +370,7 @@ class _Window:
             update=update,
             score=np.array([scores[-1] for _, scores, _ in state.tests]),
             loss=np.array([loss for _, _, loss in state.tests]),
+            progress=np.array(state.progress),
             score_by_task=by_task,
             snapshot=np.array([u for u, _, _ in state.kept]),
             ln={cause: np.stack([causes[i] for _, causes, _ in state.kept]) for i, cause in enumerate(CAUSES)},

@@ -74,17 +74,34 @@ def generate(
     workers: Workers = None,
     scheduler: Scheduler = None,
 ) -> None:
-    """Make a data set: network, receptors, tissue, image. The same call again resumes.
+    """Make a data set: network, receptors, tissue, image; or a cohort of them. The same call again resumes.
 
     Example: `synimg generate mouse.toml --out mouse01 --seed 1`
     """
     from synimg.phantoms.generate import generate as run
     from synimg.progress import bars
+    from synimg.store.dataset import Dataset
 
     with bars() as report:
-        dataset = run(config, out, seed, _workers(workers, scheduler), scheduler, report)
+        made = run(config, out, seed, _workers(workers, scheduler), scheduler, report)
+    animals = [made] if isinstance(made, Dataset) else made.animals
+    for warning in made.index.get("warnings", []):
+        _say(f"note: {warning}")
+    for dataset in animals:
+        _note_criterion(dataset)
+    what = f"data set of {made.index['animal_id']}, seed {made.index['seed']}" if isinstance(made, Dataset) else ""
+    _say(f"{made.path}: {what or f'cohort of {len(animals)} animals'}; next: synimg measure {out}")
+
+
+def _note_criterion(dataset: Any) -> None:
+    """Say so if the network was to learn and did not learn as well as it should."""
+    notes, config = dataset.index["stages"]["network"]["notes"], dataset.config
+    if notes.get("criterion_met", True) or config.rule.kind == "off":
+        return
+    trials = config.training.n_updates * config.training.batch
     _say(
-        f"{dataset.path}: data set of {dataset.index['animal_id']}, seed {dataset.index['seed']}; next: synimg measure {out}"
+        f"note: {dataset.path}: criterion not met: the score is {notes['score']:.2f} after {trials} trials, "
+        f"training.criterion is {config.training.criterion:g}; what there is was kept"
     )
 
 
@@ -110,6 +127,7 @@ def measure(
     `synimg measure a_pre.tif a_post.tif --voxel-um 0.1,0.1 --channel pre=pre --channel post=post --out puncta`
     """
     from synimg.progress import bars
+    from synimg.store.cohort import datasets_of, is_cohort
 
     foreign = {
         "--voxel-um": voxel_um,
@@ -117,15 +135,16 @@ def measure(
         "--threshold": threshold,
         "--max-distance-um": max_distance_um,
     }
-    if len(source) == 1 and (source[0] / "dataset.json").is_file():
+    if len(source) == 1 and ((source[0] / "dataset.json").is_file() or is_cohort(source[0])):
         given = [name for name, value in foreign.items() if value is not None]
         if given:
             raise SynimgError(f"{source[0]}: a data set knows its {given[0]}; leave it out")
         from synimg.analysis.measure import measure as run_measure
 
-        with bars() as report:
-            table = run_measure(source[0], run, None, _workers(workers, scheduler), scheduler, report)
-        _say(f"{source[0] / 'analysis' / run}: {len(table)} synapses measured; next: synimg separate {source[0]}")
+        for path in datasets_of(source[0]):
+            with bars() as report:
+                table = run_measure(path, run, None, _workers(workers, scheduler), scheduler, report)
+            _say(f"{path / 'analysis' / run}: {len(table)} synapses measured; next: synimg separate {source[0]}")
         return
     if len(source) == 1 and source[0].is_dir() and not source[0].name.endswith(".zarr"):
         raise SynimgError(f"{source[0]}: not a data set (dataset.json is missing); give a data set or image files")
@@ -193,15 +212,20 @@ def separate(
     Example: `synimg separate table.csv --out result --method neuron_mode`
     """
     from synimg.analysis.separation import separate_dataset, separate_table
+    from synimg.store.cohort import datasets_of
 
     if source.is_dir():
         if out is not None:
             raise SynimgError("--out is for tables; the results of a data set go into its analysis folder")
-        result, folder = separate_dataset(source, run, method, seed)
-    else:
-        if out is None:
-            raise SynimgError("--out is missing: give a folder for the results")
-        result, folder = separate_table(source, out, method, seed)
+        for path in datasets_of(source):
+            _say_separation(*separate_dataset(path, run, method, seed))
+        return
+    if out is None:
+        raise SynimgError("--out is missing: give a folder for the results")
+    _say_separation(*separate_table(source, out, method, seed))
+
+
+def _say_separation(result: Any, folder: Path) -> None:
     for warning in result.info["warnings"]:
         _say(f"note: {warning}")
     called = int((result.synapses["lfdr"] <= 0.2).sum()) if result.synapses["lfdr"].notna().any() else 0
@@ -227,19 +251,27 @@ def validate(
     from synimg.analysis.validate import validate as run_validate
     from synimg.analysis.validate import validate_elsewhere
     from synimg.progress import bars
+    from synimg.store.cohort import datasets_of, is_cohort
 
     if dataset is None:
         if result is None or truth is None:
             raise SynimgError("give a data set, or both --result and --truth")
-        scores, where = validate_elsewhere(result, truth), result
-    else:
+        scores = validate_elsewhere(result, truth)
+        if as_json:
+            typer.echo(json.dumps(scores, indent=1))
+        else:
+            _print_scores(scores)
+        _say(f"{result}: scores.json written")
+        return
+    found = {}
+    for path in datasets_of(dataset):
         with bars() as report:
-            scores, where = run_validate(dataset, run, report), dataset / "analysis" / run
+            found[path.name] = scores = run_validate(path, run, report)
+        if not as_json:
+            _print_scores(scores)
+        _say(f"{path / 'analysis' / run}: scores.json written; next: synimg report {path}")
     if as_json:
-        typer.echo(json.dumps(scores, indent=1))
-    else:
-        _print_scores(scores)
-    _say(f"{where}: scores.json written" + ("" if dataset is None else f"; next: synimg report {dataset}"))
+        typer.echo(json.dumps(found if is_cohort(dataset) else scores, indent=1))
 
 
 def _print_scores(scores: dict[str, Any]) -> None:
@@ -297,8 +329,18 @@ def info(dataset: DatasetPath, as_json: Json = False) -> None:
 
     Example: `synimg info mouse01`
     """
+    from synimg.store.cohort import Cohort, is_cohort
     from synimg.store.dataset import Dataset
 
+    if is_cohort(dataset):
+        animals = Cohort.open(dataset).animals
+        rows = [
+            {"animal_id": a.config.animal_id, "group": a.config.group, "stages": list(a.index["stages"])}
+            for a in animals
+        ]
+        lines = [f"{row['animal_id']}  {row['group']:<9} {', '.join(row['stages'])}" for row in rows]
+        typer.echo(json.dumps({"path": str(dataset), "animals": rows}, indent=1) if as_json else "\n".join(lines))
+        return
     found = Dataset.open(dataset)
     config = found.config
     size = sum(p.stat().st_size for p in found.path.rglob("*") if p.is_file())
@@ -336,11 +378,15 @@ def verify(dataset: DatasetPath, as_json: Json = False) -> None:
 
     Example: `synimg verify mouse01`
     """
+    from synimg.store.cohort import datasets_of
     from synimg.store.dataset import Dataset
 
-    found = Dataset.open(dataset)
-    problems = found.verify()
-    n_files = sum(len(stage["files"]) for stage in found.index["stages"].values())
+    problems, n_files = [], 0
+    for path in datasets_of(dataset):
+        found = Dataset.open(path)
+        prefix = "" if path == dataset else f"{path.name}/"
+        problems += [prefix + problem for problem in found.verify()]
+        n_files += sum(len(stage["files"]) for stage in found.index["stages"].values())
     if as_json:
         typer.echo(json.dumps({"n_files": n_files, "problems": problems}, indent=1))
     else:
@@ -370,8 +416,8 @@ def demo(
 
     workers = _workers(workers, None)
     with bars() as progress:
-        dataset = run_generate("demo", out, seed, workers, None, progress)
-        run_measure(dataset, "default", None, workers, None, progress)
+        run_generate("demo", out, seed, workers, None, progress)
+        run_measure(out, "default", None, workers, None, progress)
         separate_dataset(out, "default", "neuron_mode", seed)
         scores = run_validate(out, "default", progress)
         page = run_report(out, "default", None)

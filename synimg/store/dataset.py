@@ -46,10 +46,10 @@ class Dataset:
         wanted = json.loads(config.model_dump_json())
         if (path / INDEX).exists():
             dataset = cls.open(path)
-            difference = _difference(dataset.index["config"], wanted)
-            if difference:
+            found = difference(dataset.index["config"], wanted)
+            if found:
                 raise SynimgError(
-                    f"{path}: holds a data set with another configuration ({difference}); choose another --out"
+                    f"{path}: holds a data set with another configuration ({found}); choose another --out"
                 )
             return dataset
         if path.exists() and not path.is_dir():
@@ -222,13 +222,13 @@ def _move(source: Path, target: Path) -> None:
         _move(child, target / child.name)
 
 
-def _difference(there: dict[str, Any], here: dict[str, Any], path: str = "") -> str:
+def difference(there: dict[str, Any], here: dict[str, Any], path: str = "") -> str:
     """The first entry in which two configurations differ, or an empty text."""
     for key in sorted({*there, *here}):
         name = f"{path}{key}"
         old, new = there.get(key), here.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
-            inner = _difference(old, new, f"{name}.")
+            inner = difference(old, new, f"{name}.")
             if inner:
                 return inner
         elif old != new:

@@ -1,0 +1,320 @@
+"""Which rule learns which task, what moves the synapses meanwhile, and what a step costs; against PyTorch where it is there.
+
+python benchmarks/learning.py [tasks|speed|consolidation|prediction ...]   all of them by default; hours become
+minutes with more cores. The tables of docs/learning.md are this script's output.
+"""
+
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from typing import Any
+
+import numpy as np
+import threadpoolctl
+
+from synimg.compute import n_cores
+from synimg.config import Config
+from synimg.phantoms import network
+from synimg.phantoms.activity import Readout, run_trials
+from synimg.phantoms.judge import judge
+from synimg.phantoms.ledger import CAUSES
+from synimg.phantoms.network import Learned, train
+from synimg.phantoms.rules.bptt import bptt_gradient
+from synimg.phantoms.rules.eprop import eprop_gradient
+from synimg.phantoms.rules.protocol import Trials
+from synimg.phantoms.wiring import build_wiring
+
+SEEDS = (1, 2, 3)
+RULES: dict[str, dict[str, Any]] = {
+    "bptt": {"kind": "bptt"},
+    "mdgl": {"kind": "mdgl", "learning_rate": 0.02},
+    "eprop": {"kind": "eprop", "learning_rate": 0.01},
+    "eprop, random feedback": {"kind": "eprop", "feedback": "random"},
+    "node_perturbation": {"kind": "node_perturbation"},
+    "reward_hebb": {"kind": "reward_hebb"},
+    "cubic_hebb": {"kind": "cubic_hebb"},
+    "readout_only": {"kind": "readout_only"},
+}
+N_UPDATES = {
+    "cue_accumulation": 400,
+    "delayed_match": 400,
+    "path_integration": 800,
+    "reaching": 500,
+    "foraging": 1600,
+}
+
+
+def settings(rule: str, task: str, **training: Any) -> Config:
+    """A network of 256 units with homeostasis and drift, as they are by default."""
+    training = {"n_updates": N_UPDATES[task], "test_every": 10} | training
+    return Config.model_validate({"task": {"kind": task}, "rule": RULES[rule], "training": training})
+
+
+def run(config: Config, seed: int) -> tuple[Learned | str, float]:
+    """A trained network, or why there is none, and the seconds that it took."""
+    begin = time.perf_counter()
+    try:
+        return train(config, seed), time.perf_counter() - begin
+    except network.SynimgError as error:
+        return str(error), time.perf_counter() - begin
+
+
+def outcome(job: tuple[str, str, int]) -> tuple[float, float, int | None, float, dict[str, float]]:
+    """End score, best score, trials to the criterion, seconds, and the facts about the causes, of one run."""
+    rule, task, seed = job
+    config = settings(rule, task)
+    learned, seconds = run(config, seed)
+    if isinstance(learned, str):
+        return np.nan, np.nan, None, seconds, {}
+    score, update = learned.history.score, learned.criterion_update[0]
+    trials = None if update is None else update * config.training.batch
+    return float(score[-1]), float(score.max()), trials, seconds, causes_of(learned)
+
+
+def causes_of(learned: Learned) -> dict[str, float]:
+    """Ledger error, sd and share of variance by cause, rank and common part of learning, in one network."""
+    ledger, wiring = learned.ledger, learned.wiring
+    log = {cause: ledger.log[cause].value for cause in CAUSES}
+    linear = {cause: ledger.linear[cause].value for cause in CAUSES}
+    facts = {"error_ln": ledger.error()[0], "error_receptors": ledger.error()[1]}
+    for name, parts in (("ln", log), ("lin", linear)):
+        total = sum(parts.values())
+        for cause, values in parts.items():
+            facts[f"share_{name}_{cause}"] = float(np.cov(values, total)[0, 1] / np.var(total, ddof=1))
+    facts |= {f"sd_{cause}": float(values.std()) for cause, values in log.items()}
+    if facts["sd_learning"] == 0:
+        return facts | {"rank3": np.nan, "common": np.nan}
+    n = wiring.leak.size
+    count = np.maximum(np.bincount(wiring.contact_post, minlength=n), 1)
+    mean = np.bincount(wiring.contact_post, log["learning"], n) / count
+    facts["common"] = float(np.average(mean**2, weights=count) / np.mean(log["learning"] ** 2))
+    matrix = np.zeros((n, n))
+    matrix[wiring.contact_post, wiring.contact_pre] = log["learning"]
+    energy = np.linalg.svd(matrix, compute_uv=False) ** 2
+    facts["rank3"] = float(energy[:3].sum() / energy.sum())
+    return facts
+
+
+def tasks() -> None:
+    """Every rule on every task, and what moved the synapses."""
+    jobs = [(rule, task, seed) for task in N_UPDATES for rule in RULES for seed in SEEDS]
+    with ProcessPoolExecutor(n_cores()) as pool:
+        found = dict(zip(jobs, pool.map(outcome, jobs), strict=True))
+    print("| task | rule | score at the end, by seed | trials to the criterion of .9 | seconds per 1000 trials |")
+    print("| --- | --- | --- | --- | --- |")
+    for task in N_UPDATES:
+        for rule in RULES:
+            rows = [found[rule, task, seed] for seed in SEEDS]
+            per_thousand = np.mean([row[3] for row in rows]) / (N_UPDATES[task] * 32 / 1000)
+            scores = ", ".join("diverged" if np.isnan(row[0]) else f"{row[0]:.2f}" for row in rows)
+            trials = ", ".join("never" if row[2] is None else str(row[2]) for row in rows)
+            print(f"| {task} | {rule} | {scores} | {trials} | {per_thousand:.1f} |")
+    print(
+        "\n| task | rule | sd of ln: L, H, D | share of variance, ln: L, H, D | receptors: L, H, D | rank 3 | common | ledger |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for task in ("delayed_match", "path_integration"):
+        for rule in RULES:
+            facts = [row[4] for seed in SEEDS if (row := found[rule, task, seed])[4]]
+            if not facts:
+                continue
+            mean = {key: np.mean([f[key] for f in facts]) for key in facts[0]}
+            text = [" / ".join(f"{mean[f'{k}_{c}']:.2f}" for c in CAUSES) for k in ("sd", "share_ln", "share_lin")]
+            worst = max(max(f["error_ln"], f["error_receptors"]) for f in facts)
+            print(
+                f"| {task} | {rule} | {' | '.join(text)} | {mean['rank3']:.2f} | {mean['common']:.2f} | {worst:.0e} |"
+            )
+
+
+def _best(function: Any, n: int = 7) -> float:
+    function()
+    times = []
+    for _ in range(n):
+        begin = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - begin)
+    return min(times)
+
+
+def speed() -> None:
+    """Seconds of one update: ours, PyTorch's of the same network, and what the ledger adds to it."""
+    config = Config.model_validate({"network": {"n_units": 200, "connection_probability": 0.2}})
+    wiring, rng = build_wiring(config, 1), np.random.default_rng(1)
+    batch = config.task.draw(32, config.network.dt_ms, rng)
+    weights = wiring.weights(wiring.a_start)
+    readout = Readout.start(2, 200, rng)
+
+    def ours(gradient: Any) -> Any:
+        rates = run_trials(wiring, weights, batch, config.network.noise_sd, np.random.default_rng(2))
+        judged = judge(rates, batch, readout.w, readout.b)
+        trials = Trials(
+            rates,
+            judged.error,
+            readout.w,
+            weights,
+            wiring.leak,
+            wiring.is_excitatory,
+            1.0,
+            judged.trial_loss,
+            batch.target,
+            None,
+            batch.inputs,
+            None,
+            wiring.w_in,
+        )
+        return gradient(trials)
+
+    whole = _best(partial(ours, bptt_gradient))
+    local = _best(partial(ours, lambda trials: eprop_gradient(trials, trials.w_out)))
+    n_steps = len(batch.inputs)
+    print(
+        f"\nOne update, N = 200, T = {n_steps}, batch 32, {threadpoolctl.threadpool_info()[0]['num_threads']} threads:"
+    )
+    print(f"BPTT {1e3 * whole:.1f} ms, e-prop {1e3 * local:.1f} ms: e-prop / BPTT {local / whole:.2f}")
+    try:
+        import torch
+    except ImportError:
+        print("PyTorch is not installed: no peer for BPTT (pip install torch)")
+    else:
+        peer, slope = _torch(torch, wiring, weights, batch, readout, config.network.noise_sd)
+        print(f"PyTorch {torch.__version__} BPTT {1e3 * peer:.1f} ms: BPTT / PyTorch {whole / peer:.2f}")
+        still = config.model_copy(update={"network": config.network.model_copy(update={"noise_sd": 0.0})})
+        config = still  # the noise differs; the gradients are compared without it
+        mine = ours(bptt_gradient)
+        print(
+            f"largest difference of the gradients {np.abs(mine - slope).max() / np.abs(slope).max():.1e} of the largest"
+        )
+
+    def ledgers() -> float:
+        """Share of training that goes into booking."""
+        short = settings("eprop", "cue_accumulation", n_updates=60, test_every=60)
+        begin = time.perf_counter()
+        train(short, 1)
+        whole_run = time.perf_counter() - begin
+        ledger = train(short, 1).ledger
+        change = 1e-3 * np.random.default_rng(1).standard_normal(ledger.a.size)
+        return 60 * 3 * _best(lambda: ledger.book("drift", change), 50) / whole_run
+
+    print(f"The ledger takes {100 * ledgers():.0f} % of the training of the default network")
+
+
+def _torch(torch: Any, wiring: Any, weights: Any, batch: Any, readout: Readout, noise_sd: float) -> tuple[float, Any]:
+    w_in, leak = torch.from_numpy(wiring.w_in), torch.from_numpy(wiring.leak)
+    inputs, target = torch.from_numpy(batch.inputs), torch.from_numpy(batch.target)
+    w_out, b_out = torch.from_numpy(readout.w), torch.from_numpy(readout.b)
+    steps = np.flatnonzero(batch.response)
+
+    def gradient(sd: float) -> Any:
+        w = torch.from_numpy(weights).requires_grad_()
+        drive = inputs @ w_in.T
+        if sd:
+            drive = drive + sd * torch.randn_like(drive)
+        x = torch.zeros(drive.shape[1:])
+        r, kept = x, []
+        for t in range(len(drive)):
+            x = (1 - leak) * x + leak * (r @ w.T + drive[t])
+            r = torch.relu(x)
+            kept.append(r)
+        logits = torch.stack([kept[t] for t in steps]) @ w_out.T + b_out
+        loss = torch.nn.functional.cross_entropy(logits.reshape(-1, 2), target.repeat(len(steps)))
+        loss.backward()
+        return w.grad
+
+    return _best(lambda: gradient(noise_sd)), gradient(0.0).numpy()
+
+
+def consolidation() -> None:
+    """Three tasks in a row: what is left of each at the end."""
+    kinds: dict[str, dict[str, Any]] = {
+        "none": {"kind": "none"},
+        "elastic": {"kind": "elastic"},
+        "synaptic_intelligence": {"kind": "synaptic_intelligence"},
+        "beakers": {"kind": "beakers"},
+        "context_gating": {"kind": "context_gating"},
+    }
+    jobs = [(rule, name, kind, seed) for rule in ("bptt", "eprop") for name, kind in kinds.items() for seed in SEEDS]
+    with ProcessPoolExecutor(n_cores()) as pool:
+        found = dict(zip([(r, n, s) for r, n, _, s in jobs], pool.map(_in_a_row, jobs), strict=True))
+    print("\n| rule | consolidation | cues, match, reaching at the end | forgotten of cues, match |")
+    print("| --- | --- | --- | --- |")
+    for rule in ("bptt", "eprop"):
+        for name in kinds:
+            ends = np.mean([found[rule, name, seed][0] for seed in SEEDS], axis=0)
+            lost = np.mean([found[rule, name, seed][1] for seed in SEEDS], axis=0)
+            print(
+                f"| {rule} | {name} | {', '.join(f'{v:.2f}' for v in ends)} | {', '.join(f'{v:.2f}' for v in lost)} |"
+            )
+
+
+def _in_a_row(job: tuple[str, str, dict[str, Any], int]) -> tuple[list[float], list[float]]:
+    from synimg.phantoms.generate import learning_facts
+
+    rule, _, kind, seed = job
+    config = Config.model_validate(
+        {
+            "network": {"n_units": 128},
+            "task": {"kind": "cue_accumulation"},
+            "next_tasks": [{"kind": "delayed_match"}, {"kind": "reaching"}],
+            "rule": RULES[rule],
+            "consolidation": kind,
+            "training": {"n_updates": 750, "test_every": 125},
+        }
+    )
+    facts = learning_facts(config, train(config, seed))
+    return facts["score_by_task"], facts["forgotten_by_task"]
+
+
+def prediction() -> None:
+    """A ring with landmarks: what prediction without labels does for path integration."""
+    objectives: dict[str, dict[str, Any]] = {
+        "readout only": {"kind": "readout_only"},
+        "prediction": {"kind": "predictive"},
+        "prediction, e-prop": {"kind": "predictive", "credit": "eprop"},
+        "each cell's own drive": {"kind": "predictive", "of": "drive"},
+        "task": {"kind": "bptt"},
+        "prediction and task 1 : 1": {"kind": "predictive", "task_weight": 1.0},
+        "prediction and task, competing": {"kind": "predictive", "task_weight": 1.0, "combination": "competing"},
+    }
+    jobs = [(name, values, seed) for name, values in objectives.items() for seed in SEEDS]
+    with ProcessPoolExecutor(n_cores()) as pool:
+        found = dict(zip([(name, seed) for name, _, seed in jobs], pool.map(_on_the_ring, jobs), strict=True))
+    print("\n| what recurrent synapses learn for | R2, by seed | sd of ln by prediction, by the task |")
+    print("| --- | --- | --- |")
+    for name in objectives:
+        rows = [found[name, seed] for seed in SEEDS]
+        sds = np.mean([row[1] for row in rows], axis=0)
+        print(f"| {name} | {', '.join(f'{row[0]:.2f}' for row in rows)} | {sds[0]:.2f}, {sds[1]:.2f} |")
+
+
+def _on_the_ring(job: tuple[str, dict[str, Any], int]) -> tuple[float, tuple[float, float]]:
+    _, rule, seed = job
+    config = Config.model_validate(
+        {
+            "network": {"n_units": 128},
+            "task": {"kind": "path_integration", "n_landmarks": 8},
+            "rule": rule,
+            "training": {"n_updates": 500, "test_every": 500},
+        }
+    )
+    learned = train(config, seed)
+    whole = float(learned.ledger.log["learning"].value.std())
+    parts = {name: float(log.value.std()) for name, (log, _) in learned.ledger.parts.items()}
+    if not parts:
+        predicts = rule["kind"] == "predictive"
+        parts = {"prediction": whole * predicts, "task": whole * (not predicts)}
+    return float(learned.history.score[-1]), (parts["prediction"], parts["task"])
+
+
+PARTS = {"tasks": tasks, "speed": speed, "consolidation": consolidation, "prediction": prediction}
+
+
+def main() -> None:
+    """The parts that were asked for."""
+    for name in sys.argv[1:] or PARTS:
+        PARTS[name]()
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
