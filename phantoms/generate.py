@@ -13,6 +13,7 @@ from synimg.config import Config, load
 from synimg.phantoms import curriculum
 from synimg.phantoms.activity import Readout
 from synimg.phantoms.cohort import animals_of, missing_controls
+from synimg.phantoms.imported import import_network
 from synimg.phantoms.ledger import CAUSES
 from synimg.phantoms.network import Learned, train
 from synimg.phantoms.receptors import Counts, draw_counts
@@ -84,13 +85,18 @@ def generate(
 def _generate_one(config: Config, out: Path, trees: list[Any], pool: compute.Pool, report: compute.Report) -> Dataset:
     dataset = Dataset.create(out, config)
     missing = [stage for stage in ("network", "tissue", "image") if not dataset.is_whole(stage)]
-    if "network" in missing:
+    if "network" in missing and config.imported.edges:
+        _import_network(dataset, config)
+    elif "network" in missing:
         _make_network(dataset, config, pool, report)
     if "tissue" in missing:
         _make_tissue(dataset, config, trees, report)
     if "image" in missing:
         _make_image(dataset, config, trees, pool, report)
     return dataset
+
+
+Attributes = dict[str, NDArray[Any]]
 
 
 def train_one(without: str | None, config: Config, folder: str) -> Learned:
@@ -117,6 +123,16 @@ def _make_network(dataset: Dataset, config: Config, pool: compute.Pool, report: 
         write_arrays(truth / "activity.zarr", rates, {"unit": "arbitrary units of rate"})
         notes |= {"criterion_met": facts["criterion_update"] is not None, "score": float(learned.history.score[-1])}
         shutil.rmtree(states)
+
+
+def _import_network(dataset: Dataset, config: Config) -> None:
+    notes: dict[str, Any] = {}
+    with dataset.stage("network", notes) as scratch:
+        found = import_network(config, config.seed)
+        (scratch / "truth").mkdir()
+        edges = {"excitatory": found.contacts, "inhibitory": found.inhibitory}
+        write_network(scratch / "truth" / "network.h5", found.nodes, edges, found.extra)
+        notes |= {"imported": Path(config.imported.edges).name, "has_causes": found.has_causes}
 
 
 def ever_there(learned: Learned) -> NDArray[np.int64]:
@@ -220,9 +236,6 @@ def save_network(path: Path, learned: Learned, a_without: dict[str, Floats]) -> 
     write_network(path, nodes, {"excitatory": contacts, "inhibitory": inhibitory}, extra)
 
 
-Attributes = dict[str, NDArray[Any]]
-
-
 def load_network(path: Path) -> tuple[Wiring, tuple[Readout, ...], Attributes, Attributes]:
     """The wiring, the trained read-outs, and the attributes of contacts and of units that `save_network` wrote."""
     nodes, edges, extra = read_network(path)
@@ -289,6 +302,10 @@ def synapse_truth(config: Config, wiring: Wiring, contacts: Attributes, counts: 
     imaged = tissue.is_imaged
     growth = contacts["a_end"] / contacts["a_first"]
     training = config.training
+    known = np.isfinite(contacts["ln_learning"]).all()
+    is_learned = (np.abs(contacts["ln_learning"]) > training.learned_threshold_ln) | (
+        contacts["formed_cause"] == CAUSES.index("learning")
+    )
     parts = {name: values for name, values in contacts.items() if name.startswith(("learning_", "ln_learning_"))}
 
     def day(update: NDArray[Any]) -> Floats:
@@ -326,8 +343,7 @@ def synapse_truth(config: Config, wiring: Wiring, contacts: Attributes, counts: 
             "photons_old": counts.photons_old,
             "photons_new": counts.photons_new,
             "is_plastic": contacts["is_plastic"].astype(bool),
-            "is_learned": (np.abs(contacts["ln_learning"]) > training.learned_threshold_ln)
-            | (contacts["formed_cause"] == CAUSES.index("learning")),
+            "is_learned": is_learned if known else pd.array([None] * imaged.size, dtype="boolean"),
             **parts,
         }
     ).assign(branch_id=lambda frame: frame["branch_id"].mask(~imaged))

@@ -36,3 +36,10 @@ def receptors_of(volume_um3: Floats, settings: Receptors, rng: np.random.Generat
     mean = sum(moments) * np.exp(0.5 * settings.psd_sd_ln**2)
     scatter = np.exp(settings.psd_sd_ln * rng.standard_normal(volume_um3.size))
     return settings.receptors_mean / mean * volume_um3**p * scatter
+
+
+def volume_of(receptors: Floats, settings: Receptors) -> Floats:
+    """Head volumes [um^3] at which that many receptors are expected: the inverse of `receptors_of` without its scatter."""
+    one = receptors_of(np.ones(1), settings.model_copy(update={"psd_sd_ln": 0.0}), np.random.default_rng(0))[0]
+    volume: Floats = (receptors / one) ** (1.0 / settings.psd_exponent)
+    return volume

@@ -183,6 +183,17 @@ class Dyes(Model):
     chase_emission_nm: float = Field(571.0, gt=300, lt=1100, description="emission of the chase dye (JF552)")
 
 
+class Imported(Model):
+    """A network from another simulator in place of ours; empty: the network is built and trained here."""
+
+    edges: str = Field(
+        "", description="table (.parquet, .csv) of pre, post, weight_before, weight_after, or SONATA edges (.h5)"
+    )
+    edges_after: str = Field("", description="SONATA edges after the window, where each file has syn_weight alone")
+    cells: str = Field("", description="table of cell_id, cell_type (E or I), and x, y, rate_start, rate_end if known")
+    population: str = Field("", description="edge population of a SONATA file with several")
+
+
 class Cohort(Model):
     """Animals of several groups from one configuration; all zero: one animal, as it is."""
 
@@ -207,6 +218,7 @@ class Config(Model):
     group: str = Field("trained", min_length=1, description="trained, yoked, deprived, naive, ...")
     seed: int = Field(1, ge=0, lt=2**63, description="the same seed gives the same bytes")
     network: Network = Field(default_factory=Network)
+    imported: Imported = Field(default_factory=Imported)
     task: member("synimg.phantoms.tasks") = Field({"kind": "cue_accumulation"})  # type: ignore[valid-type]
     next_tasks: tuple[member("synimg.phantoms.tasks"), ...] = Field(  # type: ignore[valid-type]
         (), description="further tasks, one after the other, as [[next_tasks]]; the window is divided equally"
@@ -237,7 +249,11 @@ class Config(Model):
                 f"training.n_updates = {self.training.n_updates} leaves no update for each of "
                 f"{len(self.next_tasks) + 1} tasks; enlarge it"
             )
-        if self.tissue.n_imaged_neurons > self.network.n_units:
+        if not self.imported.edges and (self.imported.cells or self.imported.edges_after):
+            raise ValueError("imported.edges is missing: the file with the edges")
+        if self.imported.edges and any(getattr(self.cohort, g) for g in ("trained", "yoked", "deprived", "naive")):
+            raise ValueError("an imported network is one animal; leave out the section cohort")
+        if not self.imported.edges and self.tissue.n_imaged_neurons > self.network.n_units:
             raise ValueError(
                 f"tissue.n_imaged_neurons = {self.tissue.n_imaged_neurons}, but the network has only "
                 f"{self.network.n_units} units; image fewer or enlarge network.n_units"
@@ -279,7 +295,7 @@ def parse(text: str, where: str) -> Config:
 def load(source: "Config | str | Path") -> Config:
     """The configuration of a `Config`, of a TOML file, or of a preset's name.
 
-    Paths of morphologies in a file are taken relative to it.
+    Paths of morphologies and of an imported network in a file are taken relative to it.
     """
     if isinstance(source, Config):
         return source
@@ -293,7 +309,15 @@ def load(source: "Config | str | Path") -> Config:
     except UnicodeDecodeError:
         raise SynimgError(f"{path}: not a text file; a configuration is TOML, 'synimg new' writes one") from None
     files = tuple(str((path.parent / name).resolve()) for name in config.tissue.morphologies)
-    return config.model_copy(update={"tissue": config.tissue.model_copy(update={"morphologies": files})})
+    found = {
+        k: str((path.parent / v).resolve()) for k, v in config.imported.model_dump().items() if v and k != "population"
+    }
+    return config.model_copy(
+        update={
+            "tissue": config.tissue.model_copy(update={"morphologies": files}),
+            "imported": config.imported.model_copy(update=found),
+        }
+    )
 
 
 def to_toml(config: Config, title: str = "") -> str:

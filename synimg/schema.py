@@ -132,7 +132,7 @@ TRUTH_SYNAPSES = Table(
         Column("a_start", "float64", "receptors", "synaptic receptors at the pulse", required=True),
         Column("a_end", "float64", "receptors", "synaptic receptors at death", required=True),
         *(
-            Column(name, "float64", unit, f"change by {cause}{scale}", required=True)
+            Column(name, "float64", unit, f"change by {cause}{scale}; null where the cause is not known")
             for prefix, unit, scale in (("", "receptors", ""), ("ln_", "", " of ln receptors"))
             for cause in ("learning", "homeostasis", "drift")
             for name in (prefix + cause,)
@@ -154,7 +154,7 @@ TRUTH_SYNAPSES = Table(
         Column("photons_old", "float64", "photons", "expected photons in the pulse channel"),
         Column("photons_new", "float64", "photons", "expected photons in the chase channel"),
         Column("is_plastic", "bool", "", "whether the synapse may learn: its class and the gate allow it"),
-        Column("is_learned", "bool", "", "class label; its definition is in the table's metadata", required=True),
+        Column("is_learned", "bool", "", "class label; its definition is in the table's metadata"),
     ),
 )
 
@@ -168,10 +168,41 @@ TRUTH_NEURONS = Table(
         Column("soma_y_um", "float64", "um", "soma in the image frame; null if not imaged"),
         Column("soma_x_um", "float64", "um", "soma in the image frame; null if not imaged"),
         Column("barcode", "string", "", "dye expression levels, or the code that is read out"),
-        Column("rate_start", "float64", "a.u.", "mean rate before the window", required=True),
-        Column("rate_end", "float64", "a.u.", "mean rate at death", required=True),
-        Column("scale_factor", "float64", "", "homeostatic factor of the window", required=True),
+        Column("rate_start", "float64", "a.u.", "mean rate before the window; null if unknown"),
+        Column("rate_end", "float64", "a.u.", "mean rate at death; null if unknown"),
+        Column("scale_factor", "float64", "", "homeostatic factor of the window; null if unknown"),
         Column("is_imaged", "bool", "", "whether the neuron has a dendrite in the image", required=True),
+    ),
+)
+
+EDGES = Table(
+    "edges",
+    "edge_id",
+    (
+        Column("edge_id", "int64", "", "number of the row", required=True),
+        Column("pre", "int64", "", "presynaptic cell", required=True),
+        Column("post", "int64", "", "postsynaptic cell", required=True),
+        Column("weight_before", "float64", "", "weight before the window, negative if inhibitory", required=True),
+        Column("weight_after", "float64", "", "weight after the window", required=True),
+        Column("contact", "int64", "", "number of the synapse where an edge has several"),
+        *(
+            Column(cause, "float64", "", f"change of the weight by {cause}")
+            for cause in ("learning", "homeostasis", "drift")
+        ),
+        Column("along", "float64", "", "place on the postsynaptic dendrite, 0 to 1"),
+    ),
+)
+
+CELLS = Table(
+    "cells",
+    "cell_id",
+    (
+        Column("cell_id", "int64", "", "cell", required=True),
+        Column("cell_type", "string", "", "E or I", required=True),
+        Column("x", "float64", "", "position, in any unit"),
+        Column("y", "float64", "", "position, in any unit"),
+        Column("rate_start", "float64", "a.u.", "mean rate before the window"),
+        Column("rate_end", "float64", "a.u.", "mean rate after the window"),
     ),
 )
 

@@ -62,6 +62,11 @@ def validate(
         raise SynimgError(f"{dataset.path}: has no truth folder; validation needs the ground truth")
     truth = read_table(truth_folder / "synapses.parquet", schema.TRUTH_SYNAPSES)
     neurons = read_table(truth_folder / "neurons.parquet", schema.TRUTH_NEURONS)
+    if truth["is_learned"].isna().any():
+        raise SynimgError(
+            f"{dataset.path}: the imported network came without causes, so there is nothing to score a separation against; "
+            "give its edges the columns learning, homeostasis and drift"
+        )
     imaged = truth[truth["is_imaged"]].reset_index(drop=True)
     synapses = read_table(folder / "synapses.parquet", schema.SYNAPSES)
     result = read_separation(folder)
@@ -73,7 +78,7 @@ def validate(
         "animal_id": config.animal_id,
         "seed": config.seed,
         "run": run,
-        "network": network_scores(truth_folder, truth),
+        "network": ledger_scores(truth) | ({} if config.imported.edges else learning_scores(truth_folder)),
         "imaging": imaging_scores(matched, imaged, read_table(folder / "detections.parquet")),
     }
     report(what, 1, 4)
@@ -83,7 +88,8 @@ def validate(
     turnover = config.receptors.exchange_per_day * config.training.window_days
     scores["average_precision"] = compare(imaged, matched, neurons, tag, turnover)
     report(what, 3, 4)
-    scores["erasure"] = erase(truth_folder, config, truth, matched, result.synapses)
+    if not config.imported.edges:
+        scores["erasure"] = erase(truth_folder, config, truth, matched, result.synapses)
     report(what, 4, 4)
     scores["headlines"] = headlines(scores)
     with dataset.stage(f"{run}/validate") as scratch:
@@ -93,12 +99,9 @@ def validate(
     return scores
 
 
-def network_scores(truth_folder: Path, truth: pd.DataFrame) -> dict[str, Any]:
-    """The learning curve's outcome and the ledger's error."""
+def learning_scores(truth_folder: Path) -> dict[str, Any]:
+    """The learning curve's outcome."""
     history, notes = read_arrays(truth_folder / "history.zarr")
-    linear = sum(truth[cause] for cause in CAUSES) - (truth["a_end"] - truth["a_start"])
-    stayed = truth[(truth["a_start"] > 0) & (truth["a_end"] > 0)]
-    log = sum(stayed[f"ln_{cause}"] for cause in CAUSES) - np.log(stayed["a_end"] / stayed["a_start"])
     update = notes["criterion_update"]
     return {
         "criterion": notes["criterion"],
@@ -107,6 +110,16 @@ def network_scores(truth_folder: Path, truth: pd.DataFrame) -> dict[str, Any]:
         "score": notes["score"],
         "final_score": float(history["score"][-1]),
         "final_loss": float(history["loss"][-1]),
+        **{key: notes[key] for key in ("tasks", "score_by_task", "forgotten_by_task")},
+    }
+
+
+def ledger_scores(truth: pd.DataFrame) -> dict[str, Any]:
+    """The ledger's error and the spread of each cause."""
+    linear = sum(truth[cause] for cause in CAUSES) - (truth["a_end"] - truth["a_start"])
+    stayed = truth[(truth["a_start"] > 0) & (truth["a_end"] > 0)]
+    log = sum(stayed[f"ln_{cause}"] for cause in CAUSES) - np.log(stayed["a_end"] / stayed["a_start"])
+    return {
         "share_learned": float(truth["is_learned"].mean()),
         "ledger_error_receptors": float(np.abs(linear).max()),
         "ledger_error_ln": float(np.abs(log).max()),
@@ -159,15 +172,24 @@ def erase(
 def headlines(scores: dict[str, Any]) -> dict[str, dict[str, str]]:
     """What a reader wants first, as text."""
     network, imaging, separation = scores["network"], scores["imaging"], scores["separation"]
-    trials = network["criterion_trials"]
-    counts, factor = imaging["counts"], separation["factor"]
-    budget, found = scores["average_precision"].get("measured", {}), separation["discovery"][1]
-    curve = pd.DataFrame(scores["erasure"]["curve"])
-    fifth = curve[curve["fraction"] == 0.2].set_index("set")["loss"]
-    return {
-        "Network": {
+    learning = {"synapses that learned": f"{network['share_learned']:.1%}"}
+    if "score" in network:
+        trials = network["criterion_trials"]
+        learning = {
             "task learned after": "criterion not met" if trials is None else f"{trials} trials",
             f"{network['score']} at the end": f"{network['final_score']:.3f}",
+        }
+    erasure = {}
+    if "erasure" in scores:
+        curve = pd.DataFrame(scores["erasure"]["curve"])
+        fifth = curve[curve["fraction"] == 0.2].set_index("set")["loss"]
+        rows = {"intact": f"{scores['erasure']['loss_intact']:.3f}", **{str(k): f"{v:.3f}" for k, v in fifth.items()}}
+        erasure = {"Erasure: loss after undoing 20 % of the synapses": rows}
+    counts, factor = imaging["counts"], separation["factor"]
+    budget, found = scores["average_precision"].get("measured", {}), separation["discovery"][1]
+    return {
+        "Network": {
+            **learning,
             "ledger: causes add up to within": f"{network['ledger_error_receptors']:.0e} receptors",
         },
         "Image": {
@@ -184,10 +206,7 @@ def headlines(scores: dict[str, Any]) -> dict[str, dict[str, str]]:
             f"({_text(factor.get('sd_ln_true'))})",
             "  interval holds, with common part": f"{_text(factor['coverage_95'])}, {_text(factor['coverage_common'])}",
         },
-        "Erasure: loss after undoing 20 % of the synapses": {
-            "intact": f"{scores['erasure']['loss_intact']:.3f}",
-            **{str(name): f"{loss:.3f}" for name, loss in fifth.items()},
-        },
+        **erasure,
     }
 
 

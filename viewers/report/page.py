@@ -87,8 +87,16 @@ def render_page(dataset: Dataset, run: str) -> str:
 
 def _network_sections(dataset: Dataset, scores: dict[str, Any]) -> list[Section]:
     truth_folder = dataset.path / "truth"
+    truth, network = read_table(truth_folder / "synapses.parquet", schema.TRUTH_SYNAPSES), scores["network"]
+    ledger = (
+        f"Every change of every synapse is booked by its cause; the causes add up to the change within "
+        f"{network['ledger_error_receptors']:.0e} receptors and {network['ledger_error_ln']:.0e} in ln receptors. "
+        f"{network['share_learned']:.0%} of the synapses count as learned."
+    )
+    moved = ("What moved the synapses", ledger, causes(truth))
+    if dataset.config.imported.edges:
+        return [moved]
     history, notes = read_arrays(truth_folder / "history.zarr")
-    truth = read_table(truth_folder / "synapses.parquet", schema.TRUTH_SYNAPSES)
     ln_by_cause = {cause: history[f"ln_{cause}"] for cause in ("learning", "homeostasis", "drift")}
     curve = learning_curve(
         history["update"],
@@ -99,19 +107,13 @@ def _network_sections(dataset: Dataset, scores: dict[str, Any]) -> list[Section]
         history["snapshot"],
         ln_by_cause,
     )
-    network = scores["network"]
     learned = (
         f"It reached the criterion ({network['score']} {network['criterion']:g}) after {network['criterion_trials']} trials"
         if network["criterion_trials"] is not None
         else "It did not reach the criterion in the trials it had"
     )
     text = f"{learned}; at the end its {network['score']} on test trials is {network['final_score']:.3f}."
-    ledger = (
-        f"Every change of every synapse is booked by its cause; the causes add up to the change within "
-        f"{network['ledger_error_receptors']:.0e} receptors and {network['ledger_error_ln']:.0e} in ln receptors. "
-        f"{network['share_learned']:.0%} of the synapses count as learned."
-    )
-    return [("What the network learned", text, curve), ("What moved the synapses", ledger, causes(truth))]
+    return [("What the network learned", text, curve), moved]
 
 
 def _image_sections(dataset: Dataset, run: str, scores: dict[str, Any]) -> list[Section]:
@@ -166,8 +168,8 @@ def _separation_sections(dataset: Dataset, run: str, scores: dict[str, Any]) -> 
         found = separation["discovery"][1]["n_called"]
         text = f"No synapse of this network learned by the stated definition; {found} were called at an FDR of 0.1."
         sections.append(("Which synapses learned?", text, None))
-    curve = pd.DataFrame(scores["erasure"]["curve"])
-    if scores["network"]["share_learned"] > 0:
+    if "erasure" in scores and scores["network"]["share_learned"] > 0:
+        curve = pd.DataFrame(scores["erasure"]["curve"])
         intact, chance = scores["erasure"]["loss_intact"], scores["erasure"]["loss_chance"]
         text = (
             "In the ground-truth network, learning is undone in a number of imaged synapses, chosen in several ways, and "
@@ -222,17 +224,22 @@ def _png(figure: Figure) -> str:
 
 
 def _summary(config: Config, scores: dict[str, Any]) -> str:
+    tasks = ", then ".join(task.kind.replace("_", " ") for task in (config.task, *config.next_tasks))
+    network = (
+        f"A network of {config.network.n_units} units learned {tasks} by {config.rule.kind} while homeostasis "
+        f"({config.homeostasis.kind}) and drift ({config.drift.kind}) went on"
+    )
+    if config.imported.edges:
+        network = f"A network from elsewhere ({Path(config.imported.edges).name}) changed"
     return html.escape(
-        f"A network of {config.network.n_units} units learned {config.task.kind.replace('_', ' ')} by {config.rule.kind} "
-        f"while homeostasis ({config.homeostasis.kind}) and drift ({config.drift.kind}) went on, over "
-        f"{config.training.window_days:g} days. {config.tissue.n_imaged_neurons} of its neurons were imaged "
-        f"({scores['imaging']['n_true']} synapses), the image was measured blind, and the result was scored."
+        f"{network}, over {config.training.window_days:g} days. {config.tissue.n_imaged_neurons} of its neurons were "
+        f"imaged ({scores['imaging']['n_true']} synapses), the image was measured blind, and the result was scored."
     )
 
 
 def _warnings(info: dict[str, Any], scores: dict[str, Any]) -> str:
     warnings = list(info["warnings"])
-    if scores["network"]["criterion_trials"] is None:
+    if scores["network"].get("criterion_trials", 0) is None:
         warnings.insert(0, "the network did not reach the learning criterion")
     for found in scores["separation"]["discovery"]:
         rate, n = found["realised_fdr"], found["n_called"]

@@ -1,0 +1,131 @@
+"""A network that another simulator has run: its weights become receptors, its changes the truth."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from synimg.config import Config
+from synimg.errors import SynimgError
+from synimg.phantoms.ledger import CAUSES
+from synimg.phantoms.spines import volume_of
+from synimg.store.edges import read_cells, read_edges
+from synimg.streams import stream
+
+Floats = NDArray[np.float64]
+Attributes = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A network as `synimg.phantoms.generate` writes it: attributes of contacts, of inhibitory edges and of units."""
+
+    contacts: Attributes
+    inhibitory: Attributes
+    nodes: Attributes
+    extra: Attributes
+    has_causes: bool
+
+
+def import_network(config: Config, seed: int) -> Imported:
+    """The network of the section `imported`, with receptors in the place of weights.
+
+    Raises
+    ------
+    SynimgError
+        If the files break the contract (`synimg.store.edges`), or there are too few cells to image.
+
+    Notes
+    -----
+    Receptors are proportional to the excitatory weights; the mean before the window is `receptors.receptors_mean`. Causes
+    that are known in units of weight become ln receptors by the logarithmic mean, ``ln_c = c ln(a_end / a_start) /
+    (a_end - a_start)``, so that they add up in both scales.
+    """
+    files = config.imported
+    after = Path(files.edges_after) if files.edges_after else None
+    edges = read_edges(Path(files.edges), after, files.population)
+    cells = read_cells(Path(files.cells) if files.cells else None, edges)
+    if len(cells) < config.tissue.n_imaged_neurons:
+        raise SynimgError(
+            f"tissue.n_imaged_neurons = {config.tissue.n_imaged_neurons}, but {files.edges} has only {len(cells)} cells; "
+            "image fewer"
+        )
+    row = pd.Series(np.arange(len(cells)), index=cells["cell_id"])
+    source, target = (row[edges[name]].to_numpy() for name in ("pre", "post"))
+    is_excitatory = (cells["cell_type"] == "E").to_numpy()
+    tagged = is_excitatory[source]
+    if not tagged.any():
+        raise SynimgError(f"{files.edges}: no edge comes from an excitatory cell; only those carry the tag")
+    own = edges[tagged].reset_index(drop=True)
+    before = own["weight_before"].to_numpy()
+    gain = before[before > 0].mean() / config.receptors.receptors_mean
+    a_start, a_end = before / gain, own["weight_after"].to_numpy() / gain
+    has_causes = any(cause in own for cause in CAUSES)
+    linear = {c: own[c].to_numpy() / gain if c in own else np.zeros(len(own)) for c in CAUSES}
+    alive = (a_start > 0) & (a_end > 0)
+    _, edge = np.unique(np.stack([source[tagged], target[tagged]]), axis=1, return_inverse=True)
+    a_first = np.where(a_start > 0, a_start, a_end)
+    along = own["along"].to_numpy() if "along" in own else stream(seed, "network", "along").random(len(own))
+    unknown = np.full(len(own), np.nan)
+    contacts = {
+        "source": source[tagged],
+        "target": target[tagged],
+        "edge": edge.ravel(),
+        "is_plastic": np.ones(len(own), np.uint8),
+        "along": along,
+        "head_volume_um3": volume_of(a_first, config.receptors),
+        "a_first": a_first,
+        "a_start": a_start,
+        "a_end": a_end,
+        "formed_update": np.where(a_start == 0, config.training.n_updates - 1, -1),
+        "formed_cause": np.where(a_start == 0, _main_cause(linear), -1),
+        "eliminated_update": np.where(a_end == 0, config.training.n_updates - 1, -1),
+        "eliminated_cause": np.where(a_end == 0, _main_cause(linear), -1),
+        **{f"ln_{c}": _ln_share(linear[c], a_start, a_end, alive) if has_causes else unknown for c in CAUSES},
+        **{c: values if has_causes else unknown for c, values in linear.items()},
+    }
+    rest = edges[~tagged]
+    inhibitory = {
+        "source": source[~tagged],
+        "target": target[~tagged],
+        "weight": rest["weight_before"].to_numpy().astype(np.float32),
+    }
+    n = len(cells)
+    ln_factor = np.full(n, np.nan)
+    if has_causes:
+        count = np.bincount(contacts["target"], alive, n)
+        ln_factor = np.bincount(contacts["target"], contacts["ln_homeostasis"], n) / np.maximum(count, 1)
+    nodes = {
+        "x": _known(cells, "x"),
+        "y": _known(cells, "y"),
+        "is_excitatory": is_excitatory.astype(np.uint8),
+        "leak": np.ones(n, np.float32),
+        "rate_start": _known(cells, "rate_start"),
+        "rate_end": _known(cells, "rate_end"),
+        "scale_factor": np.exp(ln_factor),
+        "ln_inhibition": np.zeros(n),
+        "cell_id": cells["cell_id"].to_numpy(np.int64),
+    }
+    extra = {"w_in": np.zeros((n, 0), np.float32), "gain": np.array(gain)}
+    return Imported(contacts, inhibitory, nodes, extra, has_causes)
+
+
+def _main_cause(linear: dict[str, Floats]) -> NDArray[np.int64]:
+    """Number of the cause that changed each contact most."""
+    largest: NDArray[np.int64] = np.argmax([np.abs(linear[c]) for c in CAUSES], axis=0)
+    return largest
+
+
+def _ln_share(change: Floats, a_start: Floats, a_end: Floats, alive: NDArray[np.bool_]) -> Floats:
+    start, end = np.where(alive, a_start, 1.0), np.where(alive, a_end, 1.0)
+    difference = end - start
+    same = np.abs(difference) < 1e-9 * start
+    mean = np.where(same, start, difference / np.where(same, 1.0, np.log(end / start)))
+    return np.where(alive, change / mean, 0.0)
+
+
+def _known(cells: pd.DataFrame, name: str) -> Floats:
+    return cells[name].to_numpy(float) if name in cells else np.full(len(cells), np.nan)
