@@ -29,7 +29,7 @@ SEEDS = (1, 2, 3)
 RULES: dict[str, dict[str, Any]] = {
     "bptt": {"kind": "bptt"},
     "mdgl": {"kind": "mdgl", "learning_rate": 0.02},
-    "eprop": {"kind": "eprop", "learning_rate": 0.01},
+    "eprop": {"kind": "eprop", "learning_rate": 0.02},
     "eprop, random feedback": {"kind": "eprop", "feedback": "random"},
     "node_perturbation": {"kind": "node_perturbation"},
     "reward_hebb": {"kind": "reward_hebb"},
@@ -150,6 +150,7 @@ def speed() -> None:
         judged = judge(rates, batch, readout.w, readout.b)
         trials = Trials(
             rates,
+            wiring.max_rate,
             judged.error,
             readout.w,
             weights,

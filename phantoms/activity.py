@@ -71,7 +71,8 @@ def run_trials(
 
     Notes
     -----
-    ``x_t = (1 - leak) x_{t-1} + leak (W r_{t-1} + W_in u_t + noise)``, ``r = max(0, x)`` (MODEL.md 1).
+    ``x_t = (1 - leak) x_{t-1} + leak (W r_{t-1} + W_in u_t + noise)``, ``r = min(max(0, x), max_rate)`` (MODEL.md 1, saturating:
+    without it a single unstable mode ends a run that had learned long ago).
     """
     n_steps, n_trials, _ = batch.inputs.shape
     n_units = wiring.leak.size
@@ -88,6 +89,7 @@ def run_trials(
         if perturbation is not None:
             x += perturbation[t]
         np.maximum(x, 0.0, out=rates[t + 1])
+        np.minimum(rates[t + 1], wiring.max_rate, out=rates[t + 1])
         if active is not None:
             rates[t + 1] *= active
     return rates

@@ -230,7 +230,11 @@ def save_network(path: Path, learned: Learned, a_without: dict[str, Floats]) -> 
         "scale_factor": np.exp(learned.ln_factor),
         "ln_inhibition": learned.ln_inhibition,
     }
-    extra: dict[str, NDArray[Any]] = {"w_in": wiring.w_in, "gain": np.array(wiring.gain)}
+    extra: dict[str, NDArray[Any]] = {
+        "w_in": wiring.w_in,
+        "gain": np.array(wiring.gain),
+        "max_rate": np.array(wiring.max_rate),
+    }
     for k, readout in enumerate(learned.readouts):
         extra |= {f"w_out_{k}": readout.w, f"b_out_{k}": readout.b}
     write_network(path, nodes, {"excitatory": contacts, "inhibitory": inhibitory}, extra)
@@ -258,6 +262,7 @@ def load_network(path: Path) -> tuple[Wiring, tuple[Readout, ...], Attributes, A
         gain=float(extra["gain"]),
         inhibitory=matrix,
         w_in=extra["w_in"],
+        max_rate=float(extra["max_rate"]),
     )
     n_tasks = sum(name.startswith("w_out_") for name in extra)
     readouts = tuple(Readout(extra[f"w_out_{k}"], extra[f"b_out_{k}"], ()) for k in range(n_tasks))

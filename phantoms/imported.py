@@ -109,7 +109,11 @@ def import_network(config: Config, seed: int) -> Imported:
         "ln_inhibition": np.zeros(n),
         "cell_id": cells["cell_id"].to_numpy(np.int64),
     }
-    extra = {"w_in": np.zeros((n, 0), np.float32), "gain": np.array(gain)}
+    extra = {
+        "w_in": np.zeros((n, 0), np.float32),
+        "gain": np.array(gain),
+        "max_rate": np.array(config.network.max_rate),
+    }
     return Imported(contacts, inhibitory, nodes, extra, has_causes)
 
 

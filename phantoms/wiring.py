@@ -32,6 +32,7 @@ class Wiring:
     gain : float, weight of one receptor
     inhibitory : (n_units, n_units) ndarray, weights (post, pre) of inhibitory connections, zero or below
     w_in : (n_units, n_inputs) ndarray
+    max_rate : float, rate at which units saturate
     """
 
     position: Floats
@@ -47,6 +48,7 @@ class Wiring:
     gain: float
     inhibitory: Floats32
     w_in: Floats32
+    max_rate: float
 
     @property
     def a_start(self) -> Floats:
@@ -120,6 +122,7 @@ def build_wiring(config: Config, seed: int) -> Wiring:
         gain=gain,
         inhibitory=(-gain * inhibitory).astype(np.float32),
         w_in=w_in.astype(np.float32),
+        max_rate=settings.max_rate,
     )
 
 

@@ -35,6 +35,9 @@ class Network(Model):
     tau_slow_high_ms: float = Field(1000.0, gt=0, description="longest time constant of the slow units")
     share_slow: float = Field(0.3, ge=0, le=1, description="share of slow units")
     noise_sd: float = Field(0.05, ge=0, description="private noise of each unit and time step")
+    max_rate: float = Field(
+        20.0, gt=0, description="rate at which units saturate; working networks have means around 0.3"
+    )
     input_density: float = Field(0.5, gt=0, le=1, description="share of units that an input reaches")
 
     @pydantic.model_validator(mode="after")

@@ -27,7 +27,7 @@ def bptt_gradient(trials: Trials) -> Floats32:
     the other units' next step.
     """
     signal = broadcast(trials, trials.w_out)
-    active = trials.rates[1:] > 0
+    active = trials.active
     keep: Floats32 = np.float32(1.0) - trials.leak
     signal[-1] *= active[-1]
     for t in range(len(signal) - 2, -1, -1):

@@ -37,7 +37,7 @@ def eprop_gradient(trials: Trials, feedback: Floats32) -> Floats32:
     ``G_t = f'(x_t) L_t + (1 - leak) G_{t+1}``, ``dW = sum_t (leak G_t) r_{t-1}^T``: one matrix product.
     """
     signal = broadcast(trials, feedback)
-    signal *= trials.rates[1:] > 0
+    signal *= trials.active
     return by_weights(filter_back(signal, trials.leak), trials)
 
 

@@ -30,7 +30,7 @@ def mdgl_gradient(trials: Trials, local: bool) -> Floats32:
     A cell secretes ``z = filter(f' L)``; its presynaptic cells hear ``n_t = (leak z_{t+1}) Wbar``, with the weights
     averaged over pairs of cell types; ``G = filter(f' (L + n))``. No trace per synapse and trial is kept.
     """
-    active = trials.rates[1:] > 0
+    active = trials.active
     signal = broadcast(trials, trials.w_out)
     secreted = filter_back(signal * active, trials.leak)
     heard = np.zeros_like(signal)

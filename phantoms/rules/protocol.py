@@ -15,6 +15,7 @@ class Trials:
     """Activity of one batch and the error of its read-out.
 
     rates : (time + 1, batch, unit) ndarray, `rates[t]` is presynaptic to step `t`, `rates[t + 1]` its outcome
+    max_rate : float, rate at which units saturate
     error : (time, batch, output) ndarray, derivative of the mean loss by the read-out's outputs
     w_out : (output, unit) ndarray, read-out weights
     weights : (post, pre) ndarray, recurrent weights that the batch ran with; local rules leave them alone
@@ -30,6 +31,7 @@ class Trials:
     """
 
     rates: Floats32
+    max_rate: float
     error: Floats32
     w_out: Floats32
     weights: Floats32
@@ -42,6 +44,11 @@ class Trials:
     inputs: Floats32
     salience: Floats32 | None
     w_in: Floats32
+
+    @property
+    def active(self) -> NDArray[np.bool_]:
+        """Whether a small change of the potential changes the rate, (time, batch, unit)."""
+        return (self.rates[1:] > 0) & (self.rates[1:] < self.max_rate)
 
 
 class Rule(Protocol):

@@ -39,6 +39,7 @@ def test_the_eligibility_trace_never_kept_gives_the_gradient_of_one_that_is():
             slow += signal[:, None] * trace
     trials = Trials(
         rates=rates,
+        max_rate=np.inf,
         error=error,
         w_out=w_out,
         weights=no_weights,

@@ -30,6 +30,7 @@ def test_the_gradient_is_the_slope_of_the_loss(seed):
     judged = judge(rates, batch, readout.w, readout.b)
     trials = Trials(
         rates=rates,
+        max_rate=wiring.max_rate,
         error=judged.error,
         w_out=readout.w,
         weights=weights,

@@ -35,6 +35,7 @@ def some_trials(seed, n_trials=32, perturbation_sd=0.0, repeats=1):
     judged = judge(rates, batch, readout.w, readout.b)
     return Trials(
         rates=rates,
+        max_rate=wiring.max_rate,
         error=judged.error,
         w_out=readout.w,
         weights=weights,
