@@ -17,6 +17,7 @@ from synimg.phantoms.imported import import_network
 from synimg.phantoms.ledger import CAUSES
 from synimg.phantoms.network import Learned, train
 from synimg.phantoms.receptors import Counts, draw_counts
+from synimg.phantoms.recording import eligibility, record_activity
 from synimg.phantoms.render import Channel, build_channels, render_block, shrink_block
 from synimg.phantoms.tissue import Tissue, build_tissue, tree_of
 from synimg.phantoms.wiring import Wiring
@@ -116,10 +117,17 @@ def _make_network(dataset: Dataset, config: Config, pool: compute.Pool, report: 
         a_without = {cause: done[i + 1].ledger.a for i, cause in enumerate(off)}
         truth = scratch / "truth"
         truth.mkdir(exist_ok=True)
-        save_network(truth / "network.h5", learned, a_without)
+        known: dict[str, Floats] = {}
         facts = learning_facts(config, learned)
         write_arrays(truth / "history.zarr", history_arrays(learned), facts)
         rates: dict[str, NDArray[Any]] = {"snapshot": learned.history.snapshot, "rate": learned.history.rates}
+        if config.record.imaged_neurons:
+            wiring = learned.wiring
+            end = wiring.weights(learned.ledger.a, learned.ln_inhibition)
+            recorded = record_activity(config, config.seed, wiring, (wiring.weights(wiring.a_start), end))
+            rates |= {"recorded_neuron_id": recorded.unit + 1, "calcium": recorded.calcium}
+            known["eligibility"] = eligibility(recorded, wiring.contact_pre, wiring.contact_post)
+        save_network(truth / "network.h5", learned, a_without, known)
         write_arrays(truth / "activity.zarr", rates, {"unit": "arbitrary units of rate"})
         notes |= {"criterion_met": facts["criterion_update"] is not None, "score": float(learned.history.score[-1])}
         shutil.rmtree(states)
@@ -188,8 +196,11 @@ def history_arrays(learned: Learned) -> dict[str, NDArray[Any]]:
     }
 
 
-def save_network(path: Path, learned: Learned, a_without: dict[str, Floats]) -> None:
-    """Write the network after the window as SONATA: one edge per contact that ever lived, with the ledger by cause."""
+def save_network(path: Path, learned: Learned, a_without: dict[str, Floats], known: dict[str, Floats]) -> None:
+    """Write the network after the window as SONATA: one edge per contact that ever lived, with the ledger by cause.
+
+    What else is `known` of each contact goes along under its name.
+    """
     wiring, ledger, kept = learned.wiring, learned.ledger, ever_there(learned)
     post, pre = np.nonzero(wiring.inhibitory)
     _, edge = np.unique(wiring.contact_edge[kept], return_inverse=True)
@@ -217,6 +228,7 @@ def save_network(path: Path, learned: Learned, a_without: dict[str, Floats]) -> 
         **{f"ln_learning_{part}": log.value[kept] for part, (log, _) in ledger.parts.items()},
         **{f"learning_{part}": linear.value[kept] for part, (_, linear) in ledger.parts.items()},
         **{f"cf_{cause}": (ledger.a - a)[kept] for cause, a in a_without.items()},
+        **{name: values[kept] for name, values in known.items()},
     }
     weight = wiring.inhibitory[post, pre]
     inhibitory: dict[str, NDArray[Any]] = {"source": pre, "target": post, "weight": weight}
@@ -311,7 +323,11 @@ def synapse_truth(config: Config, wiring: Wiring, contacts: Attributes, counts: 
     is_learned = (np.abs(contacts["ln_learning"]) > training.learned_threshold_ln) | (
         contacts["formed_cause"] == CAUSES.index("learning")
     )
-    parts = {name: values for name, values in contacts.items() if name.startswith(("learning_", "ln_learning_"))}
+    parts = {
+        name: values
+        for name, values in contacts.items()
+        if name.startswith(("learning_", "ln_learning_", "eligibility"))
+    }
 
     def day(update: NDArray[Any]) -> Floats:
         return np.where(update >= 0, (update + 1) * training.window_days / training.n_updates, np.nan)

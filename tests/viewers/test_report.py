@@ -16,11 +16,12 @@ def test_the_page_is_self_contained_and_tells_the_whole_story(tiny_copy):
         "The image",
         "Counting receptors",
         "Homeostasis",
+        "Booked, or made?",
         "Error budget",
         "erasure",
     ):
         assert title in page
-    assert page.count("data:image/png;base64,") == 8
+    assert page.count("data:image/png;base64,") == 9
     assert not re.findall(r"(?:src|href)=[\"'](?!data:)", page)
 
 

@@ -23,6 +23,7 @@ from synimg.store.network import read_arrays
 from synimg.store.tables import read_table
 from synimg.viewers.figures.causes import causes
 from synimg.viewers.figures.count_calibration import count_calibration
+from synimg.viewers.figures.counterfactual import counterfactual, disagreement
 from synimg.viewers.figures.erasure import erasure
 from synimg.viewers.figures.error_budget import error_budget
 from synimg.viewers.figures.factor import factor
@@ -96,6 +97,9 @@ def _network_sections(dataset: Dataset, scores: dict[str, Any]) -> list[Section]
     moved = ("What moved the synapses", ledger, causes(truth))
     if dataset.config.imported.edges:
         return [moved]
+    sections: list[Section] = [moved]
+    if dataset.config.training.counterfactuals:
+        sections.append(("Booked, or made?", _counterfactual_text(truth), counterfactual(truth)))
     history, notes = read_arrays(truth_folder / "history.zarr")
     ln_by_cause = {cause: history[f"ln_{cause}"] for cause in ("learning", "homeostasis", "drift")}
     curve = learning_curve(
@@ -113,7 +117,22 @@ def _network_sections(dataset: Dataset, scores: dict[str, Any]) -> list[Section]
         else "It did not reach the criterion in the trials it had"
     )
     text = f"{learned}; at the end its {network['score']} on test trials is {network['final_score']:.3f}."
-    return [("What the network learned", text, curve), moved]
+    return [("What the network learned", text, curve), *sections]
+
+
+def _counterfactual_text(truth: pd.DataFrame) -> str:
+    """Where the ledger and the runs without a cause disagree."""
+    rows = [
+        f"{cause}: correlation {r:.2f}, {apart:.0%} of the change lies elsewhere"
+        for cause, (r, apart) in disagreement(truth).items()
+        if np.isfinite(r)
+    ]
+    return (
+        "The ledger says what moved a synapse; a second run without the cause says what would not have happened. The two "
+        "differ where causes answer each other: without learning, homeostasis has other errors to correct. "
+        + "; ".join(rows)
+        + "."
+    )
 
 
 def _image_sections(dataset: Dataset, run: str, scores: dict[str, Any]) -> list[Section]:
