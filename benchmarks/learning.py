@@ -17,12 +17,11 @@ from synimg.compute import n_cores
 from synimg.config import Config
 from synimg.phantoms import network
 from synimg.phantoms.activity import Readout, run_trials
-from synimg.phantoms.judge import judge
 from synimg.phantoms.ledger import CAUSES
-from synimg.phantoms.network import Learned, train
-from synimg.phantoms.rules.bptt import bptt_gradient
-from synimg.phantoms.rules.eprop import eprop_gradient
-from synimg.phantoms.rules.protocol import Trials
+from synimg.phantoms.network import Learned, train, trials_of
+from synimg.phantoms.rules.bptt import Bptt
+from synimg.phantoms.rules.eprop import Eprop
+from synimg.phantoms.weights import at_edges
 from synimg.phantoms.wiring import build_wiring
 
 SEEDS = (1, 2, 3)
@@ -145,29 +144,14 @@ def speed() -> None:
     weights = wiring.weights(wiring.a_start)
     readout = Readout.start(2, 200, rng)
 
-    def ours(gradient: Any) -> Any:
-        rates = run_trials(wiring, weights, batch, config.network.noise_sd, np.random.default_rng(2))
-        judged = judge(rates, batch, readout.w, readout.b)
-        trials = Trials(
-            rates,
-            wiring.max_rate,
-            judged.error,
-            readout.w,
-            weights,
-            wiring.leak,
-            wiring.is_excitatory,
-            1.0,
-            judged.trial_loss,
-            batch.target,
-            None,
-            batch.inputs,
-            None,
-            wiring.w_in,
-        )
-        return gradient(trials)
+    pre, post = wiring.source, wiring.post
 
-    whole = _best(partial(ours, bptt_gradient))
-    local = _best(partial(ours, lambda trials: eprop_gradient(trials, trials.w_out)))
+    def ours(rule: Any, noise_sd: float = config.network.noise_sd) -> Any:
+        rates = run_trials(wiring, weights, batch, noise_sd, np.random.default_rng(2))
+        trials = trials_of(wiring, weights, readout, batch, rates, np.zeros(32, np.float32))
+        return at_edges(rule.at_post(trials, None)[0], trials.presynaptic(pre), post, pre, one_by_one=False)
+
+    whole, local = _best(partial(ours, Bptt())), _best(partial(ours, Eprop()))
     n_steps = len(batch.inputs)
     print(
         f"\nOne update, N = 200, T = {n_steps}, batch 32, {threadpoolctl.threadpool_info()[0]['num_threads']} threads:"
@@ -180,11 +164,9 @@ def speed() -> None:
     else:
         peer, slope = _torch(torch, wiring, weights, batch, readout, config.network.noise_sd)
         print(f"PyTorch {torch.__version__} BPTT {1e3 * peer:.1f} ms: BPTT / PyTorch {whole / peer:.2f}")
-        still = config.model_copy(update={"network": config.network.model_copy(update={"noise_sd": 0.0})})
-        config = still  # the noise differs; the gradients are compared without it
-        mine = ours(bptt_gradient)
+        mine, theirs = ours(Bptt(), 0.0), slope[post, pre]
         print(
-            f"largest difference of the gradients {np.abs(mine - slope).max() / np.abs(slope).max():.1e} of the largest"
+            f"largest difference of the gradients {np.abs(mine - theirs).max() / np.abs(theirs).max():.1e} of the largest"
         )
 
     def ledgers() -> float:
@@ -201,13 +183,13 @@ def speed() -> None:
 
 
 def _torch(torch: Any, wiring: Any, weights: Any, batch: Any, readout: Readout, noise_sd: float) -> tuple[float, Any]:
-    w_in, leak = torch.from_numpy(wiring.w_in), torch.from_numpy(wiring.leak)
+    w_in, leak = torch.from_numpy(weights.inputs), torch.from_numpy(wiring.leak)
     inputs, target = torch.from_numpy(batch.inputs), torch.from_numpy(batch.target)
     w_out, b_out = torch.from_numpy(readout.w), torch.from_numpy(readout.b)
     steps = np.flatnonzero(batch.response)
 
     def gradient(sd: float) -> Any:
-        w = torch.from_numpy(weights).requires_grad_()
+        w = torch.from_numpy(weights.recurrent).requires_grad_()
         drive = inputs @ w_in.T
         if sd:
             drive = drive + sd * torch.randn_like(drive)

@@ -1,31 +1,56 @@
 """Activity of the network over a batch of trials, and the read-out that turns it into answers."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synimg.phantoms.tasks.protocol import Batch
+from synimg.phantoms.weights import Weights
 from synimg.phantoms.wiring import Wiring
 
 Floats32 = NDArray[np.float32]
+POOL_GAIN = 5.0  # rates of pools differ by tenths; a choice between them is to be soft, not a toss
 
 
 @dataclass(frozen=True)
 class Readout:
-    """Linear read-out of the rates: outputs = w rates + b, and the moments of its Adam steps."""
+    """Linear read-out: outputs = w rates + b, and the moments of its Adam steps.
 
-    w: Floats32
+    learned : (n_outputs, n_features) ndarray, weights of the features that it sees
+    b : (n_outputs,) ndarray
+    moments : first and second ones of `learned`, of `b`
+    features : (n_features, n_units) ndarray, what each is of the rates; None: the rates themselves
+    """
+
+    learned: Floats32
     b: Floats32
     moments: tuple[Floats32, ...]
     n_steps: int = 0
+    features: Floats32 | None = None
 
     @classmethod
     def start(cls, n_outputs: int, n_units: int, rng: np.random.Generator) -> "Readout":
-        """Small random weights."""
-        w = (rng.standard_normal((n_outputs, n_units)) / np.sqrt(n_units)).astype(np.float32)
-        zeros = np.zeros_like(w), np.zeros_like(w), np.zeros(n_outputs, np.float32), np.zeros(n_outputs, np.float32)
-        return cls(w, np.zeros(n_outputs, np.float32), zeros)
+        """Small random weights of all units."""
+        return cls._begin((rng.standard_normal((n_outputs, n_units)) / np.sqrt(n_units)).astype(np.float32), None)
+
+    @classmethod
+    def of_pools(cls, n_outputs: int, n_units: int) -> "Readout":
+        """Each output is the mean rate of a pool of units of its own, times a gain."""
+        pools = (np.arange(n_units) % n_outputs == np.arange(n_outputs)[:, None]).astype(np.float32)
+        return cls._begin(POOL_GAIN * np.eye(n_outputs, dtype=np.float32), pools / pools.sum(axis=1, keepdims=True))
+
+    @classmethod
+    def _begin(cls, learned: Floats32, features: Floats32 | None) -> "Readout":
+        b = np.zeros(len(learned), np.float32)
+        moments = np.zeros_like(learned), np.zeros_like(learned), np.zeros_like(b), np.zeros_like(b)
+        return cls(learned, b, moments, 0, features)
+
+    @cached_property
+    def w(self) -> Floats32:
+        """Weights of the rates, (n_outputs, n_units)."""
+        return self.learned if self.features is None else self.learned @ self.features
 
     def step(self, error: Floats32, rates: Floats32, learning_rate: float) -> "Readout":
         """The read-out after one Adam step (Kingma and Ba 2015, default constants).
@@ -39,19 +64,21 @@ class Readout:
         """
         flat = error.reshape(-1, error.shape[-1])
         grad_w, grad_b = flat.T @ rates[1:].reshape(len(flat), -1), flat.sum(axis=0)
+        if self.features is not None:
+            grad_w = grad_w @ self.features.T
         n = self.n_steps + 1
         m_w, v_w, m_b, v_b = self.moments
         m_w, v_w = 0.9 * m_w + 0.1 * grad_w, 0.999 * v_w + 0.001 * grad_w**2
         m_b, v_b = 0.9 * m_b + 0.1 * grad_b, 0.999 * v_b + 0.001 * grad_b**2
         first, second = 1 - 0.9**n, 1 - 0.999**n
-        w = self.w - learning_rate * (m_w / first) / (np.sqrt(v_w / second) + 1e-8)
+        w = self.learned - learning_rate * (m_w / first) / (np.sqrt(v_w / second) + 1e-8)
         b = self.b - learning_rate * (m_b / first) / (np.sqrt(v_b / second) + 1e-8)
-        return Readout(w.astype(np.float32), b.astype(np.float32), (m_w, v_w, m_b, v_b), n)
+        return Readout(w.astype(np.float32), b.astype(np.float32), (m_w, v_w, m_b, v_b), n, self.features)
 
 
 def run_trials(
     wiring: Wiring,
-    weights: Floats32,
+    weights: Weights,
     batch: Batch,
     noise_sd: float,
     rng: np.random.Generator,
@@ -62,8 +89,7 @@ def run_trials(
 
     Parameters
     ----------
-    weights : (n_units, n_units) ndarray
-        (post, pre).
+    weights : Weights
     perturbation : (time, trial, unit) ndarray, optional
         Added to the potentials at each step.
     active : (n_units,) ndarray, optional
@@ -76,16 +102,15 @@ def run_trials(
     """
     n_steps, n_trials, _ = batch.inputs.shape
     n_units = wiring.leak.size
-    drive = batch.inputs.reshape(-1, batch.inputs.shape[-1]) @ wiring.w_in.T
+    drive = batch.inputs.reshape(-1, batch.inputs.shape[-1]) @ weights.inputs.T
     drive = drive.reshape(n_steps, n_trials, n_units)
     if noise_sd:
         drive += np.float32(noise_sd) * rng.standard_normal(drive.shape, dtype=np.float32)
     rates = np.zeros((n_steps + 1, n_trials, n_units), np.float32)
     x = np.zeros((n_trials, n_units), np.float32)
-    transposed = np.ascontiguousarray(weights.T)
     keep = 1.0 - wiring.leak
     for t in range(n_steps):
-        x = keep * x + wiring.leak * (rates[t] @ transposed + drive[t])
+        x = keep * x + wiring.leak * (weights.forward(rates[t]) + drive[t])
         if perturbation is not None:
             x += perturbation[t]
         np.maximum(x, 0.0, out=rates[t + 1])

@@ -202,7 +202,6 @@ def save_network(path: Path, learned: Learned, a_without: dict[str, Floats], kno
     What else is `known` of each contact goes along under its name.
     """
     wiring, ledger, kept = learned.wiring, learned.ledger, ever_there(learned)
-    post, pre = np.nonzero(wiring.inhibitory)
     _, edge = np.unique(wiring.contact_edge[kept], return_inverse=True)
     born, died = (np.full(wiring.a_first.size, -1) for _ in range(2))
     by_birth, by_death = (np.full(wiring.a_first.size, -1) for _ in range(2))
@@ -230,8 +229,12 @@ def save_network(path: Path, learned: Learned, a_without: dict[str, Floats], kno
         **{f"cf_{cause}": (ledger.a - a)[kept] for cause, a in a_without.items()},
         **{name: values[kept] for name, values in known.items()},
     }
-    weight = wiring.inhibitory[post, pre]
-    inhibitory: dict[str, NDArray[Any]] = {"source": pre, "target": post, "weight": weight}
+    inhibitory: dict[str, NDArray[Any]] = {
+        "source": wiring.inhibitory_pre,
+        "target": wiring.inhibitory_post,
+        "weight": wiring.inhibitory_weight,
+    }
+    axons: dict[str, NDArray[Any]] = {"x": wiring.axon_position[:, 0], "y": wiring.axon_position[:, 1]}
     nodes: dict[str, NDArray[Any]] = {
         "x": wiring.position[:, 0],
         "y": wiring.position[:, 1],
@@ -245,11 +248,18 @@ def save_network(path: Path, learned: Learned, a_without: dict[str, Floats], kno
     extra: dict[str, NDArray[Any]] = {
         "w_in": wiring.w_in,
         "gain": np.array(wiring.gain),
+        "gain_in": np.array(wiring.gain_in),
         "max_rate": np.array(wiring.max_rate),
     }
     for k, readout in enumerate(learned.readouts):
         extra |= {f"w_out_{k}": readout.w, f"b_out_{k}": readout.b}
-    write_network(path, nodes, {"excitatory": contacts, "inhibitory": inhibitory}, extra)
+    write_network(
+        path,
+        nodes,
+        {"excitatory": contacts, "inhibitory": inhibitory},
+        extra,
+        axons if len(wiring.axon_position) else None,
+    )
 
 
 def load_network(path: Path) -> tuple[Wiring, tuple[Readout, ...], Attributes, Attributes]:
@@ -257,11 +267,9 @@ def load_network(path: Path) -> tuple[Wiring, tuple[Readout, ...], Attributes, A
     nodes, edges, extra = read_network(path)
     contacts, inhibitory = edges["excitatory"], edges["inhibitory"]
     _, first = np.unique(contacts["edge"], return_index=True)
-    n_units = nodes["leak"].size
-    matrix = np.zeros((n_units, n_units), np.float32)
-    matrix[inhibitory["target"], inhibitory["source"]] = inhibitory["weight"]
     wiring = Wiring(
         position=np.column_stack([nodes["x"], nodes["y"]]),
+        axon_position=np.column_stack([extra["axon_x"], extra["axon_y"]]) if "axon_x" in extra else np.zeros((0, 2)),
         is_excitatory=nodes["is_excitatory"].astype(bool),
         leak=nodes["leak"],
         pre=contacts["source"][first],
@@ -272,7 +280,10 @@ def load_network(path: Path) -> tuple[Wiring, tuple[Readout, ...], Attributes, A
         a_first=contacts["a_first"],
         is_potential=contacts["formed_update"] >= 0,
         gain=float(extra["gain"]),
-        inhibitory=matrix,
+        gain_in=float(extra["gain_in"]),
+        inhibitory_pre=inhibitory["source"],
+        inhibitory_post=inhibitory["target"],
+        inhibitory_weight=inhibitory["weight"],
         w_in=extra["w_in"],
         max_rate=float(extra["max_rate"]),
     )
@@ -335,6 +346,9 @@ def synapse_truth(config: Config, wiring: Wiring, contacts: Attributes, counts: 
     def cause_of(number: NDArray[Any]) -> pd.Series:
         return pd.Series(np.array([*CAUSES, None], dtype=object)[number], dtype="string")
 
+    source = wiring.source[wiring.contact_edge] - wiring.leak.size
+    channel = pd.array(np.maximum(source, 0), dtype="Int64")
+    channel[source < 0] = pd.NA
     position = {f"{a}_um": tissue.position_um[:, i] for i, a in enumerate("zyx")}
     return pd.DataFrame(
         {
@@ -342,6 +356,8 @@ def synapse_truth(config: Config, wiring: Wiring, contacts: Attributes, counts: 
             "pre_id": wiring.contact_pre + 1,
             "post_id": wiring.contact_post + 1,
             "edge_id": wiring.contact_edge + 1,
+            "synapse_class": wiring.synapse_class[wiring.contact_edge],
+            "input_channel": channel,
             "branch_id": pd.array(np.where(imaged, tissue.branch_id, 0), dtype="Int64").copy(),
             **position,
             "is_imaged": imaged,

@@ -112,6 +112,7 @@ def import_network(config: Config, seed: int) -> Imported:
     extra = {
         "w_in": np.zeros((n, 0), np.float32),
         "gain": np.array(gain),
+        "gain_in": np.array(1.0),
         "max_rate": np.array(config.network.max_rate),
     }
     return Imported(contacts, inhibitory, nodes, extra, has_causes)

@@ -18,7 +18,9 @@ from synimg.phantoms.homeostasis.protocol import Contacts
 from synimg.phantoms.judge import Judgement, judge
 from synimg.phantoms.ledger import CAUSES, Event, Ledger
 from synimg.phantoms.rules.protocol import Shape, Trials
+from synimg.phantoms.tasks.protocol import Batch
 from synimg.phantoms.turnover.protocol import Sites
+from synimg.phantoms.weights import Weights
 from synimg.phantoms.wiring import Wiring, build_wiring
 from synimg.store.checkpoint import load_checkpoint, save_checkpoint
 from synimg.streams import stream
@@ -106,7 +108,7 @@ class _State:
 
 
 def test_task(
-    config: Config, seed: int, wiring: Wiring, weights: Floats32, readouts: tuple[Readout, ...], k: int
+    config: Config, seed: int, wiring: Wiring, weights: Weights, readouts: tuple[Readout, ...], k: int
 ) -> Judgement:
     """How a network with the given weights does on the fixed test trials of task `k`."""
     rng = stream(seed, "network", "test", *([k] if k else []))
@@ -186,7 +188,9 @@ class _Window:
         n_tasks, n_units = len(curriculum.tasks_of(config)), wiring.leak.size
         self.names = curriculum.names_of(config)
         self.readouts = [
-            Readout.start(task.n_outputs, n_units, stream(seed, "network", "readout", *([k] if k else [])))
+            Readout.of_pools(task.n_outputs, n_units)
+            if config.network.readout == "pools"
+            else Readout.start(task.n_outputs, n_units, stream(seed, "network", "readout", *([k] if k else [])))
             for k, task in enumerate(curriculum.tasks_of(config))
         ]
         self.active = [_active(config, seed, k) for k in range(n_tasks)]
@@ -205,7 +209,7 @@ class _Window:
         self.shape = Shape(n_units, curriculum.n_inputs(config), curriculum.n_outputs(config))
         self.is_plastic = self._plastic_edges()
         self.plastic = np.flatnonzero(self.is_plastic)
-        self.pre, self.post = wiring.pre[self.plastic], wiring.post[self.plastic]
+        self.pre, self.post = wiring.source[self.plastic], wiring.post[self.plastic]
 
     def resume(self, checkpoint: Path | None) -> _State:
         """The state at the start, or the last one that an interrupted run has saved."""
@@ -227,7 +231,7 @@ class _Window:
             rate=self.rate_start,
         )
 
-    def weights(self, state: _State) -> Floats32:
+    def weights(self, state: _State) -> Weights:
         """The weights as they are now."""
         return self.wiring.weights(state.ledger.a, self.config.homeostasis.ln_inhibition(state.regulation))
 
@@ -281,7 +285,8 @@ class _Window:
             )
             if config.consolidation.kind != "none":
                 self._book_learning(state, pull, *parts, "consolidation")
-        if config.rule.trains_readout and config.plasticity.readout:
+        plasticity = config.plasticity
+        if config.rule.trains_readout and plasticity.readout and k + 1 >= plasticity.readout_from_task:
             rate = config.training.readout_learning_rate
             state.readouts[k] = state.readouts[k].step(trials.error, trials.rates, rate)
 
@@ -389,25 +394,23 @@ class _Window:
     def _plastic_edges(self) -> Bools:
         """Which connections may learn: those of the classes that may, as far as the gate lets them."""
         config, seed, wiring = self.config, self.seed, self.wiring
-        on_excitatory = wiring.is_excitatory[wiring.post]
-        classes = config.plasticity.recurrent
-        allowed = (on_excitatory & ("EE" in classes)) | (~on_excitatory & ("EI" in classes))
+        allowed = np.isin(wiring.synapse_class, config.plasticity.synapses)
         if not allowed.any():
             return allowed
-        pre, post = wiring.pre[allowed], wiring.post[allowed]
+        source, post = wiring.source[allowed], wiring.post[allowed]
 
         def eagerness() -> Floats:
-            memory = config.rule.start(pre.size, self.shape, stream(seed, "rule"))
-            moved = np.zeros(pre.size)
+            memory = config.rule.start(source.size, self.shape, stream(seed, "rule"))
+            moved = np.zeros(source.size)
             weights = wiring.weights(wiring.a_start)
             for update in range(PROBE_BATCHES):
                 trials = _run_batch(config, seed, update, wiring, weights, self.readouts[0], 0, self.active[0], "probe")
-                step, memory = config.rule.step(trials, pre, post, memory)
+                step, memory = config.rule.step(trials, source, post, memory)
                 moved += step.sum(axis=0)
             return np.abs(moved)
 
-        distance = np.linalg.norm(wiring.position[pre] - wiring.position[post], axis=1)
-        allowed[allowed] = config.gate.choose(Edges(distance, eagerness), stream(seed, "gate"))
+        edges = Edges(wiring.distance[allowed], wiring.synapse_class[allowed], eagerness)
+        allowed[allowed] = config.gate.choose(edges, stream(seed, "gate"))
         return allowed
 
 
@@ -424,7 +427,7 @@ def _run_batch(
     seed: int,
     update: int,
     wiring: Wiring,
-    weights: Floats32,
+    weights: Weights,
     readout: Readout,
     k: int,
     active: Floats32 | None,
@@ -454,6 +457,20 @@ def _run_batch(
         )
     if config.training.feedback == "yoked":
         batch = curriculum.without_contingency(batch, stream(seed, "network", "yoked", update))
+    chance = stream(seed, "rule", "chance", update).random(n_trials, np.float32)
+    return trials_of(wiring, weights, readout, batch, rates, chance, perturbation)
+
+
+def trials_of(
+    wiring: Wiring,
+    weights: Weights,
+    readout: Readout,
+    batch: Batch,
+    rates: Floats32,
+    chance: Floats32,
+    perturbation: Floats32 | None = None,
+) -> Trials:
+    """A batch of trials that has been run, and judged, as a rule sees it."""
     judged = judge(rates, batch, readout.w, readout.b)
     return Trials(
         rates=rates,
@@ -465,11 +482,11 @@ def _run_batch(
         is_excitatory=wiring.is_excitatory,
         progress=judged.loss / judged.chance,
         trial_loss=judged.trial_loss,
-        condition=batch.target if batch.target.ndim == 1 else np.zeros(n_trials, np.int64),
+        condition=batch.target if batch.target.ndim == 1 else np.zeros(rates.shape[1], np.int64),
         perturbation=perturbation,
         inputs=batch.inputs,
         salience=batch.salience,
-        w_in=wiring.w_in,
+        chance=chance,
     )
 
 
@@ -491,7 +508,7 @@ def _mean_by(unit: Ints, values: Floats, n_units: int) -> Floats:
     return np.bincount(unit, values, n_units) / np.maximum(np.bincount(unit, minlength=n_units), 1)
 
 
-def _mean_rates(config: Config, seed: int, wiring: Wiring, weights: Floats32, when: str, gain: float) -> Floats:
+def _mean_rates(config: Config, seed: int, wiring: Wiring, weights: Weights, when: str, gain: float) -> Floats:
     """Mean rate of every unit over some batches: a plain mean, since a running one would fake a gradient."""
     rates, n_tasks = [], len(curriculum.tasks_of(config))
     for j in range(max(BASELINE_BATCHES, n_tasks)):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from synimg.config import Config
 from synimg.phantoms import curriculum
 from synimg.phantoms.activity import run_trials
+from synimg.phantoms.weights import Weights
 from synimg.phantoms.wiring import Wiring
 from synimg.streams import stream
 
@@ -30,7 +31,7 @@ class Recording:
 
 
 @threadpoolctl.threadpool_limits.wrap(limits=1)
-def record_activity(config: Config, seed: int, wiring: Wiring, weights: tuple[Floats32, Floats32]) -> Recording:
+def record_activity(config: Config, seed: int, wiring: Wiring, weights: tuple[Weights, Weights]) -> Recording:
     """What a calcium indicator shows of `record.imaged_neurons` neurons, before the window and at its end.
 
     Notes

@@ -23,9 +23,11 @@ class Network(Model):
     """Recurrent network of rate units (MODEL.md 1)."""
 
     n_units: int = Field(256, ge=16, le=4096, description="units, excitatory and inhibitory")
-    share_excitatory: float = Field(0.8, gt=0, lt=1, description="share of excitatory units (Dale's law)")
+    share_excitatory: float = Field(
+        0.8, ge=0, lt=1, description="share of excitatory units (Dale's law); 0 is a striatum"
+    )
     connection_probability: float = Field(
-        0.25, gt=0, le=1, description="mean probability of a connection; 0.05 to 0.19 in mouse V1 (Ko 2011)"
+        0.25, ge=0, le=1, description="mean probability of a connection; 0.05 to 0.19 in mouse V1 (Ko 2011)"
     )
     kernel_width: float = Field(0.35, gt=0, description="sd of the connection's reach, in sides of the sheet of units")
     spectral_radius: float = Field(1.2, gt=0, lt=3, description="largest modulus of the weight matrix's eigenvalues")
@@ -38,7 +40,18 @@ class Network(Model):
     max_rate: float = Field(
         20.0, gt=0, description="rate at which units saturate; working networks have means around 0.3"
     )
-    input_density: float = Field(0.5, gt=0, le=1, description="share of units that an input reaches")
+    input_density: float = Field(
+        0.5, gt=0, le=1, description="share of units that an input, or each of its axons, reaches"
+    )
+    axons_per_input: int = Field(
+        0, ge=0, le=1000, description="axons with synapses of their own that bring in each input; 0: fixed weights"
+    )
+    input_kernel_width: float = Field(
+        0.0, ge=0, description="sd of the axons' reach along x, where inputs lie in their order; 0: anywhere"
+    )
+    readout: Literal["linear", "pools"] = Field(
+        "linear", description="answers from all units' rates, or from the mean rates of one pool of units per answer"
+    )
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> Self:
@@ -78,13 +91,15 @@ class Training(Model):
 class Plasticity(Model):
     """Which synapses may learn; homeostasis and drift act on all."""
 
-    recurrent: tuple[Literal["EE", "EI"], ...] = Field(
-        ("EE", "EI"), description="recurrent synapses that may learn: on excitatory units, on inhibitory ones"
+    synapses: tuple[Literal["EE", "EI", "input"], ...] = Field(
+        ("EE", "EI"),
+        description="synapses that may learn: of units on excitatory ones, on inhibitory ones; of the inputs' axons",
     )
     largest_ln: float = Field(
         2.0, gt=0, le=20, description="learning moves ln receptors of a synapse by this at most, up or down"
     )
-    readout: bool = Field(True, description="whether the read-out learns, or stays random")
+    readout: bool = Field(True, description="whether the read-out learns, or stays as it is")
+    readout_from_task: int = Field(1, ge=1, description="the first of several tasks in which the read-out learns")
 
 
 class Record(Model):
@@ -251,6 +266,10 @@ class Config(Model):
             raise ValueError(
                 f"training.n_updates = {self.training.n_updates} leaves no update for each of "
                 f"{len(self.next_tasks) + 1} tasks; enlarge it"
+            )
+        if "input" in self.plasticity.synapses and not self.network.axons_per_input:
+            raise ValueError(
+                'plasticity.synapses has "input", but inputs come over fixed weights; set network.axons_per_input'
             )
         if not self.imported.edges and (self.imported.cells or self.imported.edges_after):
             raise ValueError("imported.edges is missing: the file with the edges")

@@ -122,9 +122,13 @@ TRUTH_SYNAPSES = Table(
     "synapse_id",
     (
         Column("synapse_id", "int64", "", "contact", required=True),
-        Column("pre_id", "int64", "", "presynaptic neuron", required=True),
+        Column("pre_id", "int64", "", "presynaptic neuron; ids behind the neurons' are axons of inputs", required=True),
         Column("post_id", "int64", "", "postsynaptic neuron", required=True),
         Column("edge_id", "int64", "", "connection that the contact belongs to", required=True),
+        Column("synapse_class", "string", "", "EE, EI (on excitatory, on inhibitory neurons) or input"),
+        Column(
+            "input_channel", "int64", "", "input that the axon brings in, in the task's order from 0; null otherwise"
+        ),
         Column("branch_id", "int64", "", "dendritic branch of the postsynaptic neuron; null if not imaged"),
         *POSITION,
         Column("is_imaged", "bool", "", "whether the contact lies in the image", required=True),

@@ -16,10 +16,12 @@ class Edges:
     """The connections that a gate chooses from.
 
     distance : (n_edges,) ndarray, distance between the two units, in sides of the sheet of units
+    synapse_class : (n_edges,) ndarray of str, "EE", "EI" (on excitatory and on inhibitory units) or "input"
     eagerness : callable, returns (n_edges,) ndarray: how far the rule would move each connection in some first batches
     """
 
     distance: Floats
+    synapse_class: NDArray[np.str_]
     eagerness: Callable[[], Floats]
 
 

@@ -8,10 +8,13 @@ from pydantic import Field
 
 from synimg.model import Model
 from synimg.phantoms.rules.protocol import Floats, Floats32, Shape, Trials
+from synimg.phantoms.weights import at_edges
 
 
 class GradientRule(Model):
     """A step down the gradient in the log domain; a rule says which gradient, true or estimated.
+
+    A rule's gradient by a weight is a sum over time and trials of a product of what the two ends of the synapse have.
 
     Notes
     -----
@@ -31,9 +34,13 @@ class GradientRule(Model):
         """What the gradient needs from batch to batch besides the activity; nothing, for most rules."""
         return None
 
-    def gradient(self, trials: Trials, own: Any) -> tuple[Floats32, Any]:
-        """Derivative of the loss by the recurrent weights (post, pre) as the rule knows it, and the new `own`."""
+    def at_post(self, trials: Trials, own: Any) -> tuple[Floats32, Any]:
+        """The postsynaptic factor of the loss's derivative by the weights (time, trial, unit), and the new `own`."""
         raise NotImplementedError
+
+    def at_pre(self, presynaptic: Floats32) -> Floats32:
+        """The presynaptic factor (time, trial, source): the activity itself, for most rules."""
+        return presynaptic
 
     def start(self, n_edges: int, shape: Shape, rng: np.random.Generator) -> Any:
         """The running mean of the gradient per edge, and what the gradient itself carries along."""
@@ -46,8 +53,9 @@ class GradientRule(Model):
     def step(self, trials: Trials, pre: NDArray[np.int64], post: NDArray[np.int64], memory: Any) -> tuple[Floats, Any]:
         """Change of ln receptors per edge: minus the normalised running gradient."""
         mean, own = memory
-        gradient, own = self.gradient(trials, own)
-        mean = self.momentum * mean + (1.0 - self.momentum) * gradient[post, pre].astype(np.float64)
+        factor, own = self.at_post(trials, own)
+        gradient = at_edges(factor, self.at_pre(trials.presynaptic(pre)), post, pre, trials.weights.is_sparse)
+        mean = self.momentum * mean + (1.0 - self.momentum) * gradient.astype(np.float64)
         return self.downhill(mean, trials.progress)[None], (mean, own)
 
     def downhill(self, mean: Floats, progress: float, share: float = 1.0) -> Floats:
@@ -75,14 +83,6 @@ def filter_back(signal: Floats32, leak: Floats32) -> Floats32:
     for t in range(len(signal) - 2, -1, -1):
         signal[t] += keep * signal[t + 1]
     return signal
-
-
-def by_weights(signal: Floats32, trials: Trials) -> Floats32:
-    """Derivative by the weights (post, pre) from that by the potentials: ``sum_t (leak G_t) r_{t-1}^T``."""
-    n_units = signal.shape[-1]
-    scaled: Floats32 = (signal * trials.leak).reshape(-1, n_units)
-    gradient: Floats32 = scaled.T @ trials.rates[:-1].reshape(-1, n_units)
-    return gradient
 
 
 def advantage(trials: Trials, baseline: Floats, keep: float) -> tuple[Floats32, Floats]:

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from synimg.phantoms.rules.base import GradientRule, broadcast, by_weights
+from synimg.phantoms.rules.base import GradientRule, broadcast
 from synimg.phantoms.rules.protocol import Floats32, Trials
 
 
@@ -13,13 +13,13 @@ class Bptt(GradientRule):
 
     kind: Literal["bptt"] = "bptt"
 
-    def gradient(self, trials: Trials, own: Any) -> tuple[Floats32, Any]:
+    def at_post(self, trials: Trials, own: Any) -> tuple[Floats32, Any]:
         """The gradient with all terms."""
-        return bptt_gradient(trials), own
+        return bptt_signal(trials), own
 
 
-def bptt_gradient(trials: Trials) -> Floats32:
-    """Gradient of the loss by the recurrent weights (post, pre).
+def bptt_signal(trials: Trials) -> Floats32:
+    """Postsynaptic factor (time, trial, unit) of the whole gradient.
 
     Notes
     -----
@@ -32,10 +32,11 @@ def bptt_gradient(trials: Trials) -> Floats32:
     signal[-1] *= active[-1]
     for t in range(len(signal) - 2, -1, -1):
         later = signal[t + 1]
-        signal[t] += (trials.leak * later) @ trials.weights
+        signal[t] += trials.weights.back(trials.leak * later)
         signal[t] *= active[t]
         signal[t] += keep * later
-    return by_weights(signal, trials)
+    signal *= trials.leak
+    return signal
 
 
 part = Bptt

@@ -28,14 +28,15 @@ class CubicHebb(GradientRule):
         kick = np.float32(self.kick_sd) * rng.standard_normal(shape, dtype=np.float32)
         return kick * (rng.random(shape, dtype=np.float32) < self.kick_share)
 
-    def gradient(self, trials: Trials, own: Any) -> tuple[Floats32, Any]:
-        """Minus the reward-weighted trace; the cube of a product is the product of the cubes: one matrix product."""
+    def at_post(self, trials: Trials, own: Any) -> tuple[Floats32, Any]:
+        """Minus the reward-weighted trace: the cube of a product is the product of the cubes."""
         better, own = advantage(trials, own, self.keep_baseline)
-        n_units = trials.leak.size
-        post: Floats32 = better[:, None] * fluctuation(trials.rates, self.keep_mean) ** 3
-        pre: Floats32 = trials.rates[:-1] ** 3
-        gradient: Floats32 = -post.reshape(-1, n_units).T @ pre.reshape(-1, n_units)
-        return gradient, own
+        return -better[:, None] * fluctuation(trials.rates, self.keep_mean) ** 3, own
+
+    def at_pre(self, presynaptic: Floats32) -> Floats32:
+        """The other cube."""
+        cubed: Floats32 = presynaptic**3
+        return cubed
 
 
 part = CubicHebb

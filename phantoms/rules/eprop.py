@@ -5,7 +5,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from synimg.phantoms.rules.base import GradientRule, broadcast, by_weights, filter_back
+from synimg.phantoms.rules.base import GradientRule, broadcast, filter_back
 from synimg.phantoms.rules.protocol import Floats32, Trials
 
 
@@ -23,13 +23,13 @@ class Eprop(GradientRule):
             return None
         return (rng.standard_normal((n_outputs, n_units)) / np.sqrt(n_units)).astype(np.float32)
 
-    def gradient(self, trials: Trials, own: Any) -> tuple[Floats32, Any]:
+    def at_post(self, trials: Trials, own: Any) -> tuple[Floats32, Any]:
         """The gradient without the terms that pass through other units."""
-        return eprop_gradient(trials, trials.w_out if own is None else own[: len(trials.w_out)]), own
+        return eprop_signal(trials, trials.w_out if own is None else own[: len(trials.w_out)]), own
 
 
-def eprop_gradient(trials: Trials, feedback: Floats32) -> Floats32:
-    """Gradient of the loss by the recurrent weights (post, pre) that e-prop knows.
+def eprop_signal(trials: Trials, feedback: Floats32) -> Floats32:
+    """Postsynaptic factor (time, trial, unit) of the gradient that e-prop knows.
 
     Notes
     -----
@@ -38,7 +38,9 @@ def eprop_gradient(trials: Trials, feedback: Floats32) -> Floats32:
     """
     signal = broadcast(trials, feedback)
     signal *= trials.active
-    return by_weights(filter_back(signal, trials.leak), trials)
+    signal = filter_back(signal, trials.leak)
+    signal *= trials.leak
+    return signal
 
 
 part = Eprop

@@ -5,8 +5,9 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from synimg.phantoms.rules.base import GradientRule, broadcast, by_weights, filter_back
+from synimg.phantoms.rules.base import GradientRule, broadcast, filter_back
 from synimg.phantoms.rules.protocol import Floats32, Trials
+from synimg.phantoms.weights import Weights
 
 
 class Mdgl(GradientRule):
@@ -17,13 +18,13 @@ class Mdgl(GradientRule):
         True, description="modulators reach connected cells alone; false: every cell of the receiving type"
     )
 
-    def gradient(self, trials: Trials, own: Any) -> tuple[Floats32, Any]:
+    def at_post(self, trials: Trials, own: Any) -> tuple[Floats32, Any]:
         """e-prop's gradient and the one-step path through neighbours, their weights known by cell type alone."""
-        return mdgl_gradient(trials, self.local), own
+        return mdgl_signal(trials, self.local), own
 
 
-def mdgl_gradient(trials: Trials, local: bool) -> Floats32:
-    """Gradient of the loss by the recurrent weights (post, pre) that MDGL knows.
+def mdgl_signal(trials: Trials, local: bool) -> Floats32:
+    """Postsynaptic factor (time, trial, unit) of the gradient that MDGL knows.
 
     Notes
     -----
@@ -34,23 +35,26 @@ def mdgl_gradient(trials: Trials, local: bool) -> Floats32:
     signal = broadcast(trials, trials.w_out)
     secreted = filter_back(signal * active, trials.leak)
     heard = np.zeros_like(signal)
-    n_units = signal.shape[-1]
-    scaled = (secreted[1:] * trials.leak).reshape(-1, n_units)
-    heard[:-1] = (scaled @ type_means(trials, local)).reshape(heard[:-1].shape)
-    return by_weights(filter_back((signal + heard) * active, trials.leak), trials)
+    known = by_type(trials, local)
+    for t in range(len(signal) - 1):
+        heard[t] = known.back(secreted[t + 1] * trials.leak)
+    signal = filter_back((signal + heard) * active, trials.leak)
+    signal *= trials.leak
+    return signal
 
 
-def type_means(trials: Trials, local: bool) -> Floats32:
-    """The weights (post, pre) averaged over pairs of cell types: on the connections that exist, or everywhere."""
-    mean = np.zeros_like(trials.weights)
-    cells = [np.flatnonzero(trials.is_excitatory == which) for which in (True, False)]
-    for post in cells:
-        for pre in cells:
-            pair = np.ix_(post, pre)
-            block = trials.weights[pair]
-            exists = block != 0
-            mean[pair] = np.where(exists, block[exists].mean(), 0.0) if local and exists.any() else block.mean()
-    return mean
+def by_type(trials: Trials, local: bool) -> Weights:
+    """The recurrent weights averaged over pairs of cell types: on the connections that exist, or everywhere."""
+    post, pre, weight = trials.weights.entries()
+    cell = trials.is_excitatory.astype(np.int64)
+    n_cells = np.bincount(cell, minlength=2)
+    pair = 2 * cell[post] + cell[pre]
+    n_pairs = np.bincount(pair, minlength=4) if local else np.outer(n_cells, n_cells).ravel()
+    mean = (np.bincount(pair, weight, 4) / np.maximum(n_pairs, 1)).astype(np.float32)
+    if local:
+        return trials.weights.replaced(post, pre, mean[pair])
+    everywhere = mean.reshape(2, 2)[cell[:, None], cell[None, :]]
+    return Weights(everywhere, trials.weights.inputs)
 
 
 part = Mdgl

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from synimg.phantoms.rules.base import GradientRule, advantage, by_weights
+from synimg.phantoms.rules.base import GradientRule, advantage
 from synimg.phantoms.rules.protocol import Floats32, Trials
 
 
@@ -31,11 +31,11 @@ class NodePerturbation(GradientRule):
         """White noise."""
         return np.float32(self.noise) * rng.standard_normal(shape, dtype=np.float32)
 
-    def gradient(self, trials: Trials, own: Any) -> tuple[Floats32, Any]:
+    def at_post(self, trials: Trials, own: Any) -> tuple[Floats32, Any]:
         """The gradient's estimate from the rewards of the perturbed trials."""
         better, own = advantage(trials, own, self.keep_baseline)
         assert trials.perturbation is not None
-        return -by_weights(better[:, None] * trials.perturbation, trials), own
+        return -better[:, None] * trials.perturbation * trials.leak, own
 
 
 part = NodePerturbation

@@ -9,9 +9,10 @@ from pydantic import Field
 
 from synimg.phantoms.activity import Readout
 from synimg.phantoms.rules.base import GradientRule
-from synimg.phantoms.rules.bptt import bptt_gradient
-from synimg.phantoms.rules.eprop import eprop_gradient
+from synimg.phantoms.rules.bptt import bptt_signal
+from synimg.phantoms.rules.eprop import eprop_signal
 from synimg.phantoms.rules.protocol import Floats, Floats32, Shape, Trials
+from synimg.phantoms.weights import at_edges
 
 KEEP_ERROR = 0.95
 COMPETITION = 20.0
@@ -54,12 +55,13 @@ class Predictive(GradientRule):
     def step(self, trials: Trials, pre: NDArray[np.int64], post: NDArray[np.int64], memory: Any) -> tuple[Floats, Any]:
         """One step per objective."""
         means, head, errors = memory
-        gradient, progress, head = self._predict(trials, head)
-        gradients, progresses = [gradient], [progress]
+        signal, progress, head = self._predict(trials, head)
+        signals, progresses = [signal], [progress]
         if self.task_weight:
-            gradients.append(self._credit(trials))
+            signals.append(self._credit(trials))
             progresses.append(trials.progress)
-        fresh = np.stack([g[post, pre] for g in gradients]).astype(np.float64)
+        presynaptic, one_by_one = trials.presynaptic(pre), trials.weights.is_sparse
+        fresh = np.stack([at_edges(s, presynaptic, post, pre, one_by_one) for s in signals]).astype(np.float64)
         means = self.momentum * means + (1.0 - self.momentum) * fresh
         errors = KEEP_ERROR * errors + (1.0 - KEEP_ERROR) * np.array(progresses)
         shares = self._shares(errors)
@@ -79,10 +81,10 @@ class Predictive(GradientRule):
         return weights / weights.sum()
 
     def _credit(self, trials: Trials) -> Floats32:
-        return bptt_gradient(trials) if self.credit == "bptt" else eprop_gradient(trials, trials.w_out)
+        return bptt_signal(trials) if self.credit == "bptt" else eprop_signal(trials, trials.w_out)
 
     def _predict(self, trials: Trials, head: Readout) -> tuple[Floats32, float, Readout]:
-        """Gradient of the prediction by the weights, its loss relative to a constant's, and the head's next step."""
+        """Postsynaptic factor of the prediction's gradient, its loss relative to a constant's, the head's next step."""
         if self.of == "drive":
             return (*_own_drive(trials), head)
         expected = trials.inputs[1:]
@@ -94,18 +96,20 @@ class Predictive(GradientRule):
         worth = np.maximum(weight.sum(axis=(0, 1)), 1e-12)
         chance = float((weight * (expected - (weight * expected).sum(axis=(0, 1)) / worth) ** 2).sum())
         progress = float((weight * off**2).sum()) / max(chance, 1e-12)
-        gradient = self._credit(replace(trials, error=error, w_out=head.w))
-        return gradient, progress, head.step(error, trials.rates, self.head_learning_rate)
+        signal = self._credit(replace(trials, error=error, w_out=head.w))
+        return signal, progress, head.step(error, trials.rates, self.head_learning_rate)
 
 
 def _own_drive(trials: Trials) -> tuple[Floats32, float]:
-    """Gradient of ``(W r_t - W_in u_{t+1})^2 / 2`` by the weights, and its mean relative to that of no prediction."""
-    n_units = trials.leak.size
-    drive = (trials.inputs[1:] @ trials.w_in.T).reshape(-1, n_units)
-    before = trials.rates[:-2].reshape(-1, n_units)
-    off = before @ trials.weights.T - drive
-    gradient: Floats32 = (off.T @ before) / np.float32(len(before))
-    return gradient, float((off**2).mean() / np.maximum((drive**2).mean(), 1e-12))
+    """Postsynaptic factor of the gradient of ``(W r_t - W_in u_{t+1})^2 / 2``, its mean relative to no prediction's."""
+    n_steps, n_trials, n_units = trials.rates[1:].shape
+    drive = trials.inputs[1:] @ trials.weights.inputs.T
+    off = np.zeros((n_steps, n_trials, n_units), np.float32)
+    for t in range(n_steps - 1):
+        off[t] = trials.weights.forward(trials.rates[t]) - drive[t]
+    progress = float((off[:-1] ** 2).mean() / np.maximum((drive**2).mean(), 1e-12))
+    off /= np.float32((n_steps - 1) * n_trials)
+    return off, progress
 
 
 part = Predictive

@@ -6,6 +6,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from synimg.phantoms.weights import Weights
+
 Floats32 = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
@@ -18,7 +20,7 @@ class Trials:
     max_rate : float, rate at which units saturate
     error : (time, batch, output) ndarray, derivative of the mean loss by the read-out's outputs
     w_out : (output, unit) ndarray, read-out weights
-    weights : (post, pre) ndarray, recurrent weights that the batch ran with; local rules leave them alone
+    weights : Weights, what the batch ran with; local rules leave it alone
     leak : (unit,) ndarray, dt / tau of each unit
     is_excitatory : (unit,) ndarray of bool
     progress : float, loss of this batch as a share of the loss at chance
@@ -27,14 +29,14 @@ class Trials:
     perturbation : (time, batch, unit) ndarray, what `Rule.perturbation` added to the potentials, or None
     inputs : (time, batch, n_inputs) ndarray, what the network was shown
     salience : (time, batch, n_inputs) ndarray, how much of each input is worth a prediction, or None for all alike
-    w_in : (unit, n_inputs) ndarray, input weights
+    chance : (batch,) ndarray, a number from 0 to 1 per trial, for rules that draw an action
     """
 
     rates: Floats32
     max_rate: float
     error: Floats32
     w_out: Floats32
-    weights: Floats32
+    weights: Weights
     leak: Floats32
     is_excitatory: NDArray[np.bool_]
     progress: float
@@ -43,7 +45,13 @@ class Trials:
     perturbation: Floats32 | None
     inputs: Floats32
     salience: Floats32 | None
-    w_in: Floats32
+    chance: Floats32
+
+    def presynaptic(self, pre: NDArray[np.int64]) -> Floats32:
+        """What drives each step (time, batch, source): the units' rates before it and, if `pre` has them, its inputs."""
+        if pre.max(initial=0) < self.leak.size:
+            return self.rates[:-1]
+        return np.concatenate([self.rates[:-1], self.inputs], axis=-1)
 
     @property
     def active(self) -> NDArray[np.bool_]:
@@ -52,7 +60,7 @@ class Trials:
 
 
 class Rule(Protocol):
-    """A learning rule for the excitatory recurrent synapses.
+    """A learning rule for the excitatory synapses.
 
     objectives : what it learns for, such as ``("task",)``; each is booked on its own
     """
@@ -70,7 +78,16 @@ class Rule(Protocol):
         ...
 
     def step(self, trials: Trials, pre: NDArray[np.int64], post: NDArray[np.int64], memory: Any) -> tuple[Floats, Any]:
-        """Change of ln receptors for each objective and edge (n_objectives, n_edges), and the new memory."""
+        """Change of ln receptors for each objective and edge (n_objectives, n_edges), and the new memory.
+
+        Parameters
+        ----------
+        trials : Trials
+        pre, post : (n_edges,) ndarray of int
+            Source and unit of each plastic edge; a source is a unit, or the number of units plus that of an input.
+        memory : Any
+            What `start` or the step before returned.
+        """
         ...
 
     def slope(self, memory: Any) -> Floats | None:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from synimg.phantoms.rules.base import GradientRule, advantage, by_weights, fluctuation
+from synimg.phantoms.rules.base import GradientRule, advantage, fluctuation
 from synimg.phantoms.rules.protocol import Floats32, Trials
 
 
@@ -32,10 +32,10 @@ class RewardHebb(GradientRule):
         """White noise."""
         return np.float32(self.noise) * rng.standard_normal(shape, dtype=np.float32)
 
-    def gradient(self, trials: Trials, own: Any) -> tuple[Floats32, Any]:
+    def at_post(self, trials: Trials, own: Any) -> tuple[Floats32, Any]:
         """Minus the reward-weighted correlation of presynaptic rates and postsynaptic fluctuations."""
         better, own = advantage(trials, own, self.keep_baseline)
-        return -by_weights(better[:, None] * fluctuation(trials.rates, self.keep_mean), trials), own
+        return -better[:, None] * fluctuation(trials.rates, self.keep_mean) * trials.leak, own
 
 
 part = RewardHebb

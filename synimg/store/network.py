@@ -15,7 +15,9 @@ Arrays = dict[str, NDArray[Any]]
 _MAGIC, _VERSION = 0x0A7A, [0, 1]  # SONATA data format: "SONATA file layout", root attributes
 
 
-def write_network(path: Path, nodes: Arrays, edges: dict[str, Arrays], extra: Arrays) -> None:
+def write_network(
+    path: Path, nodes: Arrays, edges: dict[str, Arrays], extra: Arrays, axons: Arrays | None = None
+) -> None:
     """Write a network as a SONATA file (Dai et al. 2020, PLoS Comput Biol 16:e1007696).
 
     Parameters
@@ -28,26 +30,34 @@ def write_network(path: Path, nodes: Arrays, edges: dict[str, Arrays], extra: Ar
         For each edge population ``source`` and ``target`` node, and further attributes.
     extra : dict of ndarray
         Arrays of the simulator itself, under the group ``synimg``.
+    axons : dict of (n_axons,) ndarray, optional
+        Attributes of further nodes that have no dendrite, a second group of the population, with the ids behind the units'.
     """
     with disk_errors(path), h5py.File(path, "w", libver="v110", track_order=False) as file:
         file.attrs["magic"], file.attrs["version"] = np.uint32(_MAGIC), np.array(_VERSION, np.uint32)
         units = file.create_group("nodes/units")
-        n_nodes = len(next(iter(nodes.values())))
-        _put(units, {"node_type_id": np.full(n_nodes, -1), **_group_index(n_nodes, "node")})
-        _put(units.create_group("0"), nodes)
+        groups = [nodes, *([axons] if axons else [])]
+        sizes = [len(next(iter(group.values()))) for group in groups]
+        _put(units, {"node_type_id": np.full(sum(sizes), -1), **_group_index(sizes, "node")})
+        for number, attributes in enumerate(groups):
+            _put(units.create_group(str(number)), attributes)
         for name, attributes in edges.items():
             group = file.create_group(f"edges/{name}")
             n_edges = len(attributes["source"])
             for end in ("source", "target"):
                 _put(group, {f"{end}_node_id": attributes[end]})
                 group[f"{end}_node_id"].attrs["node_population"] = "units"
-            _put(group, {"edge_type_id": np.full(n_edges, -1), **_group_index(n_edges, "edge")})
+            _put(group, {"edge_type_id": np.full(n_edges, -1), **_group_index([n_edges], "edge")})
             _put(group.create_group("0"), {k: v for k, v in attributes.items() if k not in {"source", "target"}})
         _put(file.create_group("synimg"), extra)
 
 
-def _group_index(n: int, kind: str) -> Arrays:
-    return {f"{kind}_group_id": np.zeros(n, np.int64), f"{kind}_group_index": np.arange(n)}
+def _group_index(sizes: list[int], kind: str) -> Arrays:
+    """Which group each node or edge belongs to, and its place there."""
+    return {
+        f"{kind}_group_id": np.repeat(np.arange(len(sizes)), sizes),
+        f"{kind}_group_index": np.concatenate([np.arange(n) for n in sizes]),
+    }
 
 
 def _put(group: Any, arrays: Arrays) -> None:
@@ -56,7 +66,7 @@ def _put(group: Any, arrays: Arrays) -> None:
 
 
 def read_network(path: Path) -> tuple[Arrays, dict[str, Arrays], Arrays]:
-    """Nodes, edges and extra arrays, as `write_network` takes them.
+    """Nodes, edges and extra arrays, as `write_network` takes them; what it has of axons under ``axon_...`` in the last.
 
     Raises
     ------
@@ -66,11 +76,12 @@ def read_network(path: Path) -> tuple[Arrays, dict[str, Arrays], Arrays]:
     try:
         with h5py.File(path, "r") as file:
             nodes = _get(file["nodes/units/0"])
+            axons = _get(file["nodes/units/1"]) if "1" in file["nodes/units"] else {}
             edges = {}
             for name, group in file["edges"].items():
                 ends = {end: group[f"{end}_node_id"][()] for end in ("source", "target")}
                 edges[name] = ends | _get(group["0"])
-            return nodes, edges, _get(file["synimg"])
+            return nodes, edges, _get(file["synimg"]) | {f"axon_{name}": values for name, values in axons.items()}
     except (OSError, KeyError) as error:
         raise SynimgError(f"{path}: not a readable network file ({str(error).splitlines()[0]})") from None
 

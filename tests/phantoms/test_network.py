@@ -7,8 +7,9 @@ from synimg import config
 from synimg.family import part
 from synimg.phantoms.activity import run_trials
 from synimg.phantoms.network import train
-from synimg.phantoms.rules.eprop import eprop_gradient
+from synimg.phantoms.rules.eprop import eprop_signal
 from synimg.phantoms.rules.protocol import Trials
+from synimg.phantoms.weights import Weights
 from synimg.phantoms.wiring import build_wiring
 
 TINY = config.preset("tiny")
@@ -30,7 +31,6 @@ def test_the_eligibility_trace_never_kept_gives_the_gradient_of_one_that_is():
     w_out = rng.standard_normal((n_classes, n_units)).astype(np.float32)
     leak = rng.uniform(0.05, 0.5, n_units).astype(np.float32)
     slow = np.zeros((n_units, n_units))
-    no_weights = np.zeros((n_units, n_units), np.float32)
     for b in range(n_batch):
         trace = np.zeros((n_units, n_units))
         for t in range(n_steps):
@@ -42,7 +42,7 @@ def test_the_eligibility_trace_never_kept_gives_the_gradient_of_one_that_is():
         max_rate=np.inf,
         error=error,
         w_out=w_out,
-        weights=no_weights,
+        weights=Weights(np.zeros((n_units, n_units), np.float32), np.zeros((n_units, 1), np.float32)),
         leak=leak,
         is_excitatory=leak > 0,
         progress=1.0,
@@ -51,18 +51,59 @@ def test_the_eligibility_trace_never_kept_gives_the_gradient_of_one_that_is():
         perturbation=None,
         inputs=np.zeros((n_steps, n_batch, 1), np.float32),
         salience=None,
-        w_in=np.zeros((n_units, 1), np.float32),
+        chance=np.zeros(n_batch, np.float32),
     )
-    np.testing.assert_allclose(eprop_gradient(trials, w_out), slow, rtol=1e-4, atol=1e-5)
+    gradient = np.einsum("tbi,tbj->ij", eprop_signal(trials, w_out), rates[:-1])
+    np.testing.assert_allclose(gradient, slow, rtol=1e-4, atol=1e-5)
 
 
 def test_dale_s_law_holds_and_inhibition_balances_excitation():
     wiring = build_wiring(TINY, 1)
-    weights = wiring.weights(wiring.a_start)
+    weights = wiring.weights(wiring.a_start).recurrent
     assert (weights[:, wiring.is_excitatory] >= 0).all()
     assert (weights[:, ~wiring.is_excitatory] <= 0).all()
     np.testing.assert_allclose(weights.sum(axis=1), 0, atol=1e-3)
     assert np.abs(np.linalg.eigvals(weights.astype(float))).max() == pytest.approx(1.2, rel=1e-3)
+
+
+WITH_AXONS = TINY.model_copy(
+    update={
+        "network": TINY.network.model_copy(update={"axons_per_input": 20}),
+        "plasticity": TINY.plasticity.model_copy(update={"synapses": ("input",)}),
+    }
+)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_inputs_over_axons_are_as_strong_as_fixed_ones_and_tell_the_inputs_apart(seed):
+    fixed, over_axons = build_wiring(TINY, seed), build_wiring(WITH_AXONS, seed)
+    w_in = over_axons.weights(over_axons.a_start).inputs
+    assert np.sqrt((w_in**2).mean()) == pytest.approx(np.sqrt((fixed.w_in**2).mean()), rel=0.15)
+    np.testing.assert_allclose(w_in.mean(axis=1), 0, atol=1e-4)
+    afferent = over_axons.from_axon
+    assert over_axons.a_first[afferent[over_axons.contact_edge]].mean() == pytest.approx(60, rel=0.15)
+    same = over_axons.weights(over_axons.a_start).recurrent
+    np.testing.assert_allclose(same, fixed.weights(fixed.a_start).recurrent, rtol=1e-5)
+
+
+@pytest.mark.parametrize("rule", ["eprop", "bptt", "cubic_hebb"])
+def test_synapses_of_inputs_alone_learn_and_the_ledger_is_exact(rule):
+    chosen = part("synimg.phantoms.rules", rule)()
+    learned = train(WITH_AXONS.model_copy(update={"rule": chosen}), 1)
+    afferent = learned.wiring.from_axon[learned.wiring.contact_edge]
+    moved = learned.ledger.log["learning"].value
+    assert (moved[~afferent] == 0).all()
+    assert (moved[afferent] != 0).mean() > 0.5
+    assert learned.ledger.log["drift"].value[afferent].std() > 0.02
+    assert max(learned.ledger.error()) < 1e-12
+
+
+def test_axons_reach_units_near_their_place_where_inputs_have_an_order():
+    network = WITH_AXONS.network.model_copy(update={"input_kernel_width": 0.1})
+    wiring = build_wiring(WITH_AXONS.model_copy(update={"network": network}), 1)
+    afferent = wiring.from_axon
+    x_axon = wiring.axon_position[wiring.pre[afferent] - wiring.leak.size, 0]
+    assert np.corrcoef(x_axon, wiring.position[wiring.post[afferent], 0])[0, 1] > 0.8
 
 
 def test_activity_decays_to_nothing_without_input_or_noise():

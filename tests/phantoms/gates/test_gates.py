@@ -16,13 +16,21 @@ TINY = config.preset("tiny")
 def some_edges(seed=1, n=5000):
     rng = np.random.default_rng(seed)
     moved = rng.standard_normal(n) ** 2
-    return Edges(rng.random(n), lambda: moved)
+    return Edges(rng.random(n), rng.choice(["EE", "EI", "input"], n), lambda: moved)
 
 
-@pytest.mark.parametrize("kind", [k for k in names(FOLDER) if k != "open"])
+@pytest.mark.parametrize("kind", [k for k in names(FOLDER) if k not in ("open", "cell_type")])
 def test_the_stated_share_may_learn(kind):
     chosen = part(FOLDER, kind)(share=0.15).choose(some_edges(), np.random.default_rng(1))
     assert chosen.mean() == pytest.approx(0.15, abs=1e-3)
+
+
+def test_each_class_has_its_own_share():
+    edges = some_edges()
+    gate = part(FOLDER, "cell_type")(share_ee=0.5, share_ei=0.0, share_input=0.1)
+    chosen = gate.choose(edges, np.random.default_rng(1))
+    shares = [chosen[edges.synapse_class == name].mean() for name in ("EE", "EI", "input")]
+    np.testing.assert_allclose(shares, [0.5, 0.0, 0.1], atol=1e-3)
 
 
 def test_distant_connections_are_the_longest_and_learned_ones_the_most_eager():
@@ -45,7 +53,7 @@ def test_few_plastic_synapses_learn_the_task_and_the_others_stay(kind, seed):
 
 
 def test_a_class_that_may_not_learn_stays():
-    learned = train(TINY.model_copy(update={"plasticity": config.Plasticity(recurrent=("EI",))}), 1)
+    learned = train(TINY.model_copy(update={"plasticity": config.Plasticity(synapses=("EI",))}), 1)
     on_excitatory = learned.wiring.is_excitatory[learned.wiring.contact_post]
     assert (learned.ledger.log["learning"].value[on_excitatory] == 0).all()
     assert (learned.ledger.log["learning"].value[~on_excitatory] != 0).mean() > 0.6
@@ -58,7 +66,7 @@ def test_recurrent_synapses_learn_the_task_for_a_readout_that_stays_random():
 
 
 def test_nothing_recurrent_learns_where_no_class_may():
-    learned = train(TINY.model_copy(update={"plasticity": config.Plasticity(recurrent=())}), 1)
+    learned = train(TINY.model_copy(update={"plasticity": config.Plasticity(synapses=())}), 1)
     assert (learned.ledger.log["learning"].value == 0).all()
     assert learned.readouts[0].n_steps > 0
 

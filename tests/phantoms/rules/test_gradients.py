@@ -1,20 +1,23 @@
 """What each rule knows of the gradient: from nothing to all of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from synimg import config
 from synimg.phantoms.activity import Readout, run_trials
-from synimg.phantoms.judge import judge
-from synimg.phantoms.network import train
-from synimg.phantoms.rules.bptt import bptt_gradient
+from synimg.phantoms.network import train, trials_of
+from synimg.phantoms.rules.bptt import Bptt
 from synimg.phantoms.rules.cubic_hebb import CubicHebb
-from synimg.phantoms.rules.eprop import Eprop, eprop_gradient
-from synimg.phantoms.rules.mdgl import Mdgl, mdgl_gradient, type_means
+from synimg.phantoms.rules.eprop import Eprop, eprop_signal
+from synimg.phantoms.rules.mdgl import Mdgl, by_type, mdgl_signal
 from synimg.phantoms.rules.node_perturbation import NodePerturbation
-from synimg.phantoms.rules.protocol import Shape, Trials
+from synimg.phantoms.rules.protocol import Shape
 from synimg.phantoms.rules.reward_hebb import RewardHebb
 from synimg.phantoms.tasks.protocol import Batch
+from synimg.phantoms.weights import Weights, at_edges
 from synimg.phantoms.wiring import build_wiring
 
 TINY = config.preset("tiny")
@@ -32,62 +35,69 @@ def some_trials(seed, n_trials=32, perturbation_sd=0.0, repeats=1):
     noise = rng.standard_normal((len(batch.inputs), n_trials, TINY.network.n_units), dtype=np.float32)
     noise *= np.float32(perturbation_sd)
     rates = run_trials(wiring, weights, batch, 0.0, rng, noise)
-    judged = judge(rates, batch, readout.w, readout.b)
-    return Trials(
-        rates=rates,
-        max_rate=wiring.max_rate,
-        error=judged.error,
-        w_out=readout.w,
-        weights=weights,
-        leak=wiring.leak,
-        is_excitatory=wiring.is_excitatory,
-        progress=1.0,
-        trial_loss=judged.trial_loss,
-        condition=batch.target,
-        perturbation=noise,
-        inputs=batch.inputs,
-        salience=None,
-        w_in=wiring.w_in,
-    )
+    chance = rng.random(n_trials, np.float32)
+    return replace(trials_of(wiring, weights, readout, batch, rates, chance, noise), progress=1.0)
 
 
-def cosine(a, b, where):
-    a, b = a[where], b[where]
+def at(edges, rule, trials):
+    """The gradient by the weights of the edges (post, pre), as a rule knows it."""
+    factor, _ = rule.at_post(trials, rule.begin(96, 2, np.random.default_rng(1)))
+    return at_edges(factor, rule.at_pre(trials.rates[:-1]), *edges, one_by_one=False)
+
+
+def excitatory(trials):
+    return np.nonzero(trials.weights.recurrent > 0)
+
+
+def cosine(a, b):
     return float((a * b).sum() / np.linalg.norm(a) / np.linalg.norm(b))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_modulators_bring_the_gradient_nearer_to_the_whole_one(seed):
     trials = some_trials(seed)
-    whole, where = bptt_gradient(trials), trials.weights > 0
-    eprop = cosine(eprop_gradient(trials, trials.w_out), whole, where)
-    assert cosine(mdgl_gradient(trials, local=True), whole, where) > eprop > 0
+    whole, local, modulated = (at(excitatory(trials), rule, trials) for rule in (Bptt(), Eprop(), Mdgl()))
+    assert cosine(modulated, whole) > cosine(local, whole) > 0
 
 
 def test_without_connections_modulators_add_nothing():
     trials = some_trials(1)
-    alone = Trials(**(vars(trials) | {"weights": np.zeros_like(trials.weights)}))
-    np.testing.assert_allclose(mdgl_gradient(alone, True), eprop_gradient(alone, alone.w_out), atol=1e-7)
+    alone = replace(trials, weights=Weights(np.zeros_like(trials.weights.recurrent), trials.weights.inputs))
+    np.testing.assert_allclose(mdgl_signal(alone, True), eprop_signal(alone, alone.w_out), atol=1e-7)
 
 
 def test_type_means_keep_the_sign_of_the_cell_and_the_sum_over_a_type():
     trials = some_trials(1)
+    weights = trials.weights.recurrent
     for local in (True, False):
-        mean = type_means(trials, local)
+        mean = by_type(trials, local).recurrent
         assert (mean[:, trials.is_excitatory] >= 0).all()
         assert (mean[:, ~trials.is_excitatory] <= 0).all()
         pair = np.ix_(trials.is_excitatory, trials.is_excitatory)
-        assert mean[pair].sum() == pytest.approx(trials.weights[pair].sum(), rel=1e-4)
-    np.testing.assert_array_equal(type_means(trials, True) != 0, trials.weights != 0)
+        assert mean[pair].sum() == pytest.approx(weights[pair].sum(), rel=1e-4)
+    np.testing.assert_array_equal(by_type(trials, True).recurrent != 0, weights != 0)
+
+
+@pytest.mark.parametrize("rule", [Bptt(), Eprop(), Mdgl(), Mdgl(local=False), CubicHebb()], ids=lambda rule: rule.kind)
+def test_sparse_weights_give_the_activity_and_the_gradient_of_dense_ones(rule):
+    trials = some_trials(1)
+    edges = excitatory(trials)
+    sparse = Weights(csr_array(trials.weights.recurrent), trials.weights.inputs)
+    np.testing.assert_allclose(
+        sparse.forward(trials.rates[9]), trials.weights.forward(trials.rates[9]), rtol=1e-4, atol=1e-5
+    )
+    factor, _ = rule.at_post(replace(trials, weights=sparse), rule.begin(96, 2, np.random.default_rng(1)))
+    one_by_one = at_edges(factor, rule.at_pre(trials.rates[:-1]), *edges, one_by_one=True)
+    dense = at(edges, rule, trials)
+    np.testing.assert_allclose(one_by_one, dense, rtol=1e-3, atol=1e-4 * np.abs(dense).max())
 
 
 def test_perturbed_trials_estimate_the_whole_gradient():
     # one trial again and again: what else makes trials better or worse averages out far more slowly
     trials = some_trials(1, n_trials=1, perturbation_sd=0.02, repeats=20_000)
-    rule = NodePerturbation(noise=0.02)
-    estimate, _ = rule.gradient(trials, rule.begin(96, 2, np.random.default_rng(1)))
+    estimate = at(excitatory(trials), NodePerturbation(noise=0.02), trials)
     unperturbed = some_trials(1, n_trials=1)
-    assert cosine(estimate, bptt_gradient(unperturbed), trials.weights > 0) > 0.5
+    assert cosine(estimate, at(excitatory(trials), Bptt(), unperturbed)) > 0.5
 
 
 def test_random_feedback_stays_the_same_for_the_whole_window():
@@ -105,8 +115,8 @@ def test_the_cube_of_a_product_summed_over_time_is_one_matrix_product():
     slow = sum(
         better[b] * (fast[t, b][:, None] * trials.rates[t, b][None]) ** 3 for t in range(len(fast)) for b in range(3)
     )
-    gradient, _ = rule.gradient(trials, rule.begin(96, 2, np.random.default_rng(1)))
-    np.testing.assert_allclose(gradient, -slow, rtol=1e-3, atol=1e-5 * np.abs(slow).max())
+    gradient = at(np.indices(slow.shape).reshape(2, -1), rule, trials)
+    np.testing.assert_allclose(gradient, -slow.ravel(), rtol=1e-3, atol=1e-5 * np.abs(slow).max())
 
 
 @pytest.mark.slow
