@@ -47,6 +47,13 @@ class Readout:
         moments = np.zeros_like(learned), np.zeros_like(learned), np.zeros_like(b), np.zeros_like(b)
         return cls(learned, b, moments, 0, features)
 
+    @property
+    def pool(self) -> NDArray[np.int64]:
+        """The pool of each unit, -1 without pools."""
+        if self.features is None:
+            return np.full(self.learned.shape[1], -1)
+        return np.argmax(self.features, axis=0)
+
     @cached_property
     def w(self) -> Floats32:
         """Weights of the rates, (n_outputs, n_units)."""

@@ -55,7 +55,12 @@ def draw(config: Config, k: int, n_trials: int, rng: np.random.Generator, gain: 
 
 
 def without_contingency(batch: Batch, rng: np.random.Generator) -> Batch:
-    """The same trials with the right answers of other trials: what a yoked animal is told."""
-    order = rng.permutation(batch.inputs.shape[1])
+    """The same trials with the right answers of other trials: what a yoked animal is told.
+
+    No trial keeps its own answer: one in a batch would be a contingency, and a rule that normalises its step finds it.
+    """
+    circle = rng.permutation(batch.inputs.shape[1])
+    order = np.empty_like(circle)
+    order[circle] = np.roll(circle, 1)
     target = batch.target[order] if batch.target.ndim == 1 else batch.target[:, order]
     return replace(batch, target=target)

@@ -240,6 +240,7 @@ def save_network(path: Path, learned: Learned, a_without: dict[str, Floats], kno
         "y": wiring.position[:, 1],
         "is_excitatory": wiring.is_excitatory.astype(np.uint8),
         "leak": wiring.leak,
+        "pool": learned.readouts[0].pool,
         "rate_start": learned.rate_start,
         "rate_end": learned.rate_end,
         "scale_factor": np.exp(learned.ln_factor),
@@ -394,12 +395,15 @@ def neuron_truth(nodes: dict[str, NDArray[Any]], tissue: Tissue, codes: list[str
     soma[row] = tissue.soma_um
     imaged = np.zeros(n, bool)
     imaged[row] = True
+    pool = pd.array(nodes["pool"], dtype="Int64")
+    pool[nodes["pool"] < 0] = pd.NA
     code = pd.Series([None] * n, dtype="object")
     code.iloc[row] = codes
     return pd.DataFrame(
         {
             "neuron_id": np.arange(1, n + 1),
             "cell_type": np.where(nodes["is_excitatory"] > 0, "E", "I"),
+            "pool": pool,
             **{f"soma_{a}_um": soma[:, i] for i, a in enumerate("zyx")},
             "barcode": code,
             "rate_start": nodes["rate_start"],

@@ -103,6 +103,7 @@ def import_network(config: Config, seed: int) -> Imported:
         "y": _known(cells, "y"),
         "is_excitatory": is_excitatory.astype(np.uint8),
         "leak": np.ones(n, np.float32),
+        "pool": np.full(n, -1),
         "rate_start": _known(cells, "rate_start"),
         "rate_end": _known(cells, "rate_end"),
         "scale_factor": np.exp(ln_factor),

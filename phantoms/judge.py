@@ -19,6 +19,7 @@ class Judgement:
     score : float, accuracy of a choice, explained variance R2 of a trace
     error : (time, batch, n_outputs) ndarray, derivative of the mean loss by the read-out's outputs
     trial_loss : (batch,) ndarray, loss of each trial
+    answer : (batch, n_outputs) ndarray, probability of each class by the mean outputs, or None for a trace
     """
 
     loss: float
@@ -26,6 +27,7 @@ class Judgement:
     score: float
     error: Floats32
     trial_loss: Floats32
+    answer: Floats32 | None
 
 
 def judge(rates: Floats32, batch: Batch, w_out: Floats32, b_out: Floats32) -> Judgement:
@@ -46,7 +48,10 @@ def judge(rates: Floats32, batch: Batch, w_out: Floats32, b_out: Floats32) -> Ju
         loss, chance, score, part, trial_loss = _judge_trace(outputs, batch.target[steps])
     error = np.zeros((n_steps, n_trials, part.shape[-1]), np.float32)
     error[steps] = part
-    return Judgement(loss, chance, score, error, trial_loss)
+    mean = outputs.mean(axis=0)
+    answer = np.exp(mean - mean.max(axis=-1, keepdims=True))
+    answer /= answer.sum(axis=-1, keepdims=True)
+    return Judgement(loss, chance, score, error, trial_loss, answer if batch.target.ndim == 1 else None)
 
 
 def _judge_choice(logits: Floats32, target: NDArray[np.int64]) -> tuple[float, float, float, Floats32, Floats32]:

@@ -483,6 +483,7 @@ def trials_of(
         progress=judged.loss / judged.chance,
         trial_loss=judged.trial_loss,
         condition=batch.target if batch.target.ndim == 1 else np.zeros(rates.shape[1], np.int64),
+        answer=judged.answer,
         perturbation=perturbation,
         inputs=batch.inputs,
         salience=batch.salience,

@@ -97,6 +97,8 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
     points = [tree.points_um[tree.pieces()] for tree in trees]
     owner = np.repeat(np.arange(len(trees)), [len(p) for p in points])
     solid = cKDTree(np.concatenate(points))
+    # principal cells have spines: the excitatory ones, or, as in a striatum, all where none is excitatory
+    is_spiny = wiring.is_excitatory | ~wiring.is_excitatory.any()
     first_branch = 1
     for row, (unit, tree) in enumerate(zip(units, trees, strict=True)):
         rng = stream(seed, "tissue", "spines", int(unit))
@@ -110,7 +112,7 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
                 f"{box[0]:.3g} x {box[1]:.3g} x {box[2]:.3g} um; enlarge volume.shape_vox"
             )
         chosen = contacts if contacts.size <= capacity else np.sort(rng.permutation(contacts)[:capacity])
-        on_spine = bool(wiring.is_excitatory[unit])
+        on_spine = bool(is_spiny[unit])
         radius = np.cbrt(3.0 * head_volume[chosen] / (4.0 * np.pi)) if on_spine else np.zeros(chosen.size)
 
         def is_free(head_um: Floats, radius_um: Floats, row: int = row) -> NDArray[np.bool_]:

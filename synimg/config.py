@@ -267,6 +267,10 @@ class Config(Model):
                 f"training.n_updates = {self.training.n_updates} leaves no update for each of "
                 f"{len(self.next_tasks) + 1} tasks; enlarge it"
             )
+        if self.rule.draws_action and any(task.answer != "choice" for task in (self.task, *self.next_tasks)):
+            raise ValueError(f"rule '{self.rule.kind}' draws an action; it needs tasks that are answered by a choice")
+        if self.training.feedback == "yoked" and self.training.batch < 2:
+            raise ValueError("training.batch = 1 leaves no other trial for yoked feedback; take 2 or more")
         if "input" in self.plasticity.synapses and not self.network.axons_per_input:
             raise ValueError(
                 'plasticity.synapses has "input", but inputs come over fixed weights; set network.axons_per_input'

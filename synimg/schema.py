@@ -168,6 +168,7 @@ TRUTH_NEURONS = Table(
     (
         Column("neuron_id", "int64", "", "neuron", required=True),
         Column("cell_type", "string", "", "E or I", required=True),
+        Column("pool", "int64", "", "answer that the neuron's pool stands for, from 0; null without pools"),
         Column("soma_z_um", "float64", "um", "soma in the image frame; null if not imaged"),
         Column("soma_y_um", "float64", "um", "soma in the image frame; null if not imaged"),
         Column("soma_x_um", "float64", "um", "soma in the image frame; null if not imaged"),

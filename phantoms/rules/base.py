@@ -3,11 +3,10 @@
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from synimg.model import Model
-from synimg.phantoms.rules.protocol import Floats, Floats32, Shape, Trials
+from synimg.phantoms.rules.protocol import Floats, Floats32, Ints, Shape, Trials
 from synimg.phantoms.weights import at_edges
 
 
@@ -29,6 +28,7 @@ class GradientRule(Model):
 
     objectives: ClassVar[tuple[str, ...]] = ("task",)
     trains_readout: ClassVar[bool] = True
+    draws_action: ClassVar[bool] = False
 
     def begin(self, n_units: int, n_outputs: int, rng: np.random.Generator) -> Any:
         """What the gradient needs from batch to batch besides the activity; nothing, for most rules."""
@@ -50,7 +50,7 @@ class GradientRule(Model):
         """None: the gradient needs no exploration."""
         return None
 
-    def step(self, trials: Trials, pre: NDArray[np.int64], post: NDArray[np.int64], memory: Any) -> tuple[Floats, Any]:
+    def step(self, trials: Trials, pre: Ints, post: Ints, memory: Any) -> tuple[Floats, Any]:
         """Change of ln receptors per edge: minus the normalised running gradient."""
         mean, own = memory
         factor, own = self.at_post(trials, own)
@@ -85,22 +85,23 @@ def filter_back(signal: Floats32, leak: Floats32) -> Floats32:
     return signal
 
 
-def advantage(trials: Trials, baseline: Floats, keep: float) -> tuple[Floats32, Floats]:
+def advantage(reward: Floats, condition: Ints, baseline: Floats, keep: float) -> tuple[Floats32, Floats]:
     """Reward of each trial above the running mean of its condition, and the new running means.
 
     Parameters
     ----------
+    reward : (n_trials,) ndarray
+    condition : (n_trials,) ndarray of int
     baseline : (n_conditions,) ndarray
         NaN where a condition has not been met yet: its first reward counts as expected.
     keep : float
         Share of the running mean that stays.
     """
-    reward = -trials.trial_loss.astype(np.float64)
-    n = np.bincount(trials.condition, minlength=baseline.size)
-    mean = np.bincount(trials.condition, reward, baseline.size) / np.maximum(n, 1)
+    n = np.bincount(condition, minlength=baseline.size)
+    mean = np.bincount(condition, reward, baseline.size) / np.maximum(n, 1)
     expected = np.where(np.isnan(baseline), mean, baseline)
     updated = np.where(n > 0, keep * expected + (1.0 - keep) * mean, baseline)
-    return (reward - expected[trials.condition]).astype(np.float32), updated
+    return (reward - expected[condition]).astype(np.float32), updated
 
 
 def fluctuation(rates: Floats32, keep: float) -> Floats32:

@@ -30,7 +30,7 @@ class CubicHebb(GradientRule):
 
     def at_post(self, trials: Trials, own: Any) -> tuple[Floats32, Any]:
         """Minus the reward-weighted trace: the cube of a product is the product of the cubes."""
-        better, own = advantage(trials, own, self.keep_baseline)
+        better, own = advantage(trials.reward, trials.condition, own, self.keep_baseline)
         return -better[:, None] * fluctuation(trials.rates, self.keep_mean) ** 3, own
 
     def at_pre(self, presynaptic: Floats32) -> Floats32:

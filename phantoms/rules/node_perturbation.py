@@ -33,7 +33,7 @@ class NodePerturbation(GradientRule):
 
     def at_post(self, trials: Trials, own: Any) -> tuple[Floats32, Any]:
         """The gradient's estimate from the rewards of the perturbed trials."""
-        better, own = advantage(trials, own, self.keep_baseline)
+        better, own = advantage(trials.reward, trials.condition, own, self.keep_baseline)
         assert trials.perturbation is not None
         return -better[:, None] * trials.perturbation * trials.leak, own
 

@@ -3,10 +3,9 @@
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from synimg.model import Model
-from synimg.phantoms.rules.protocol import Floats, Floats32, Shape, Trials
+from synimg.phantoms.rules.protocol import Floats, Floats32, Ints, Shape, Trials
 
 
 class Off(Model):
@@ -16,6 +15,7 @@ class Off(Model):
 
     objectives: ClassVar[tuple[str, ...]] = ("task",)
     trains_readout: ClassVar[bool] = False
+    draws_action: ClassVar[bool] = False
 
     def start(self, n_edges: int, shape: Shape, rng: np.random.Generator) -> Any:
         """Nothing is carried along."""
@@ -25,7 +25,7 @@ class Off(Model):
         """None."""
         return None
 
-    def step(self, trials: Trials, pre: NDArray[np.int64], post: NDArray[np.int64], memory: Any) -> tuple[Floats, Any]:
+    def step(self, trials: Trials, pre: Ints, post: Ints, memory: Any) -> tuple[Floats, Any]:
         """No change."""
         return np.zeros((1, pre.size)), memory
 

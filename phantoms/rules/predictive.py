@@ -4,14 +4,13 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from synimg.phantoms.activity import Readout
 from synimg.phantoms.rules.base import GradientRule
 from synimg.phantoms.rules.bptt import bptt_signal
 from synimg.phantoms.rules.eprop import eprop_signal
-from synimg.phantoms.rules.protocol import Floats, Floats32, Shape, Trials
+from synimg.phantoms.rules.protocol import Floats, Floats32, Ints, Shape, Trials
 from synimg.phantoms.weights import at_edges
 
 KEEP_ERROR = 0.95
@@ -52,7 +51,7 @@ class Predictive(GradientRule):
         n = len(self.objectives)
         return np.zeros((n, n_edges)), head, np.ones(n)
 
-    def step(self, trials: Trials, pre: NDArray[np.int64], post: NDArray[np.int64], memory: Any) -> tuple[Floats, Any]:
+    def step(self, trials: Trials, pre: Ints, post: Ints, memory: Any) -> tuple[Floats, Any]:
         """One step per objective."""
         means, head, errors = memory
         signal, progress, head = self._predict(trials, head)

@@ -10,6 +10,7 @@ from synimg.phantoms.weights import Weights
 
 Floats32 = NDArray[np.float32]
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,9 @@ class Trials:
     leak : (unit,) ndarray, dt / tau of each unit
     is_excitatory : (unit,) ndarray of bool
     progress : float, loss of this batch as a share of the loss at chance
-    trial_loss : (batch,) ndarray, loss of each trial: a reward is its negative
+    trial_loss : (batch,) ndarray, loss of each trial
     condition : (batch,) ndarray of int, class of each trial, for rewards to be compared within; 0 without classes
+    answer : (batch, output) ndarray, probability of each answer to a choice, or None for a course to follow
     perturbation : (time, batch, unit) ndarray, what `Rule.perturbation` added to the potentials, or None
     inputs : (time, batch, n_inputs) ndarray, what the network was shown
     salience : (time, batch, n_inputs) ndarray, how much of each input is worth a prediction, or None for all alike
@@ -41,17 +43,23 @@ class Trials:
     is_excitatory: NDArray[np.bool_]
     progress: float
     trial_loss: Floats32
-    condition: NDArray[np.int64]
+    condition: Ints
+    answer: Floats32 | None
     perturbation: Floats32 | None
     inputs: Floats32
     salience: Floats32 | None
     chance: Floats32
 
-    def presynaptic(self, pre: NDArray[np.int64]) -> Floats32:
+    def presynaptic(self, pre: Ints) -> Floats32:
         """What drives each step (time, batch, source): the units' rates before it and, if `pre` has them, its inputs."""
         if pre.max(initial=0) < self.leak.size:
             return self.rates[:-1]
         return np.concatenate([self.rates[:-1], self.inputs], axis=-1)
+
+    @property
+    def reward(self) -> Floats:
+        """What a trial was worth: minus its loss, (batch,)."""
+        return -self.trial_loss.astype(np.float64)
 
     @property
     def active(self) -> NDArray[np.bool_]:
@@ -63,11 +71,13 @@ class Rule(Protocol):
     """A learning rule for the excitatory synapses.
 
     objectives : what it learns for, such as ``("task",)``; each is booked on its own
+    draws_action : whether it needs a task with choices
     """
 
     kind: str
     objectives: tuple[str, ...]
     trains_readout: ClassVar[bool]
+    draws_action: ClassVar[bool]
 
     def start(self, n_edges: int, shape: "Shape", rng: np.random.Generator) -> Any:
         """What the rule carries from batch to batch, before the first."""
@@ -77,7 +87,7 @@ class Rule(Protocol):
         """What the rule adds to the potentials (time, batch, unit) to explore, or None."""
         ...
 
-    def step(self, trials: Trials, pre: NDArray[np.int64], post: NDArray[np.int64], memory: Any) -> tuple[Floats, Any]:
+    def step(self, trials: Trials, pre: Ints, post: Ints, memory: Any) -> tuple[Floats, Any]:
         """Change of ln receptors for each objective and edge (n_objectives, n_edges), and the new memory.
 
         Parameters

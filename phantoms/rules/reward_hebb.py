@@ -34,7 +34,7 @@ class RewardHebb(GradientRule):
 
     def at_post(self, trials: Trials, own: Any) -> tuple[Floats32, Any]:
         """Minus the reward-weighted correlation of presynaptic rates and postsynaptic fluctuations."""
-        better, own = advantage(trials, own, self.keep_baseline)
+        better, own = advantage(trials.reward, trials.condition, own, self.keep_baseline)
         return -better[:, None] * fluctuation(trials.rates, self.keep_mean) * trials.leak, own
 
 

@@ -48,6 +48,7 @@ def test_the_eligibility_trace_never_kept_gives_the_gradient_of_one_that_is():
         progress=1.0,
         trial_loss=leak[:n_batch],
         condition=np.zeros(n_batch, np.int64),
+        answer=None,
         perturbation=None,
         inputs=np.zeros((n_steps, n_batch, 1), np.float32),
         salience=None,

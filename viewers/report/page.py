@@ -28,6 +28,7 @@ from synimg.viewers.figures.erasure import erasure
 from synimg.viewers.figures.error_budget import error_budget
 from synimg.viewers.figures.factor import factor
 from synimg.viewers.figures.image_views import image_views
+from synimg.viewers.figures.input_gradient import input_gradient
 from synimg.viewers.figures.learning_curve import learning_curve
 from synimg.viewers.figures.precision_recall import precision_recall
 
@@ -100,6 +101,9 @@ def _network_sections(dataset: Dataset, scores: dict[str, Any]) -> list[Section]
     sections: list[Section] = [moved]
     if dataset.config.training.counterfactuals:
         sections.append(("Booked, or made?", _counterfactual_text(truth), counterfactual(truth)))
+    if truth["input_channel"].notna().any():
+        neurons = read_table(truth_folder / "neurons.parquet", schema.TRUTH_NEURONS)
+        sections.append(("Along the order of the inputs", _GRADIENT_TEXT, input_gradient(truth, neurons)))
     history, notes = read_arrays(truth_folder / "history.zarr")
     ln_by_cause = {cause: history[f"ln_{cause}"] for cause in ("learning", "homeostasis", "drift")}
     curve = learning_curve(
@@ -118,6 +122,13 @@ def _network_sections(dataset: Dataset, scores: dict[str, Any]) -> list[Section]
     )
     text = f"{learned}; at the end its {network['score']} on test trials is {network['final_score']:.3f}."
     return [("What the network learned", text, curve), *sections]
+
+
+_GRADIENT_TEXT = (
+    "Mean change of the synapses of each input's axons, for the cells of each pool; bands are two standard errors. A pool "
+    "stands for one answer; where learning ties inputs to answers, the slopes of the pools are opposite. The tag's ratio has "
+    "constitutive turnover in it, the same for all."
+)
 
 
 def _counterfactual_text(truth: pd.DataFrame) -> str:
