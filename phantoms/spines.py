@@ -6,11 +6,32 @@ from numpy.typing import NDArray
 from synimg.config import Receptors
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
-def head_volumes(n: int, settings: Receptors, rng: np.random.Generator) -> Floats:
-    """Volumes of `n` spine heads [um^3], a mixture of two log-normals (Dorkenwald et al. 2022, eLife 11:e76120)."""
-    large = rng.random(n) < settings.share_large
+def head_volumes(contact_edge: Ints, settings: Receptors, rng: np.random.Generator) -> Floats:
+    """Volumes of spine heads [um^3], a mixture of two log-normals whose states the contacts of a connection share.
+
+    Parameters
+    ----------
+    contact_edge : (n_contacts,) ndarray of int
+        Connection of each contact, numbered from 0.
+
+    Returns
+    -------
+    (n_contacts,) ndarray [um^3]
+
+    Notes
+    -----
+    A head is large with a probability that grows with the number of its connection's contacts. With probability
+    ``sqrt(phi)`` a contact takes the state that its connection drew, else one of its own, so any two contacts' states
+    correlate by phi; within a state volumes are independent (Dorkenwald et al. 2022, eLife 11:e76120, Fig. 4, Tables 2, 3).
+    """
+    n, n_contacts = contact_edge.size, np.bincount(contact_edge)
+    by_number = np.asarray(settings.share_large)
+    share = by_number[np.clip(n_contacts, 1, by_number.size) - 1]
+    of_edge, own = rng.random(share.size) < share, rng.random(n) < share[contact_edge]
+    large = np.where(rng.random(n) < np.sqrt(settings.state_correlation), of_edge[contact_edge], own)
     mean_s, sd_s = settings.head_volume_small_log10_um3
     mean_l, sd_l = settings.head_volume_large_log10_um3
     return 10.0 ** (np.where(large, mean_l, mean_s) + np.where(large, sd_l, sd_s) * rng.standard_normal(n))
@@ -25,12 +46,12 @@ def receptors_of(volume_um3: Floats, settings: Receptors, rng: np.random.Generat
     area (r = 0.94, NUMBERS.md 2). The constant is set by the expected mean of the mixture, not by the sample, so that a
     synapse does not depend on which others were drawn.
     """
-    p, ln10 = settings.psd_exponent, np.log(10.0)
+    p, ln10, large = settings.psd_exponent, np.log(10.0), settings.share_large_overall
     moments = [
         weight * np.exp(p * ln10 * mean + 0.5 * (p * ln10 * sd) ** 2)
         for weight, (mean, sd) in (
-            (1.0 - settings.share_large, settings.head_volume_small_log10_um3),
-            (settings.share_large, settings.head_volume_large_log10_um3),
+            (1.0 - large, settings.head_volume_small_log10_um3),
+            (large, settings.head_volume_large_log10_um3),
         )
     ]
     mean = sum(moments) * np.exp(0.5 * settings.psd_sd_ln**2)

@@ -186,7 +186,7 @@ def _contacts(n_edges: int, config: Config, rng: np.random.Generator) -> tuple[I
     counts = np.asarray(config.receptors.contacts_per_edge)
     n_contacts = 1 + np.searchsorted(np.cumsum(counts)[:-1], rng.random(n_edges), side="right")
     contact_edge = np.repeat(np.arange(n_edges), n_contacts)
-    volume = head_volumes(contact_edge.size, config.receptors, rng)
+    volume = head_volumes(contact_edge, config.receptors, rng)
     return contact_edge, volume, receptors_of(volume, config.receptors, rng)
 
 
@@ -254,8 +254,8 @@ def _potential(config: Config, seed: int, probability: Floats, n_contacts: int) 
     chance = np.where(probability > 0, probability, np.nan).ravel()
     chosen = np.sort(np.argsort(rng.exponential(size=chance.size) / chance)[:n]) if n else np.zeros(0, np.int64)
     post, pre = np.divmod(chosen, probability.shape[1])
-    small = config.receptors.model_copy(update={"share_large": 0.0})
-    volume = config.turnover.newborn_volume * head_volumes(n, small, rng)
+    small = config.receptors.model_copy(update={"share_large": (0.0,)})
+    volume = config.turnover.newborn_volume * head_volumes(np.arange(n), small, rng)
     return post, pre, volume, receptors_of(volume, config.receptors, rng)
 
 

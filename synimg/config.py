@@ -129,7 +129,13 @@ class Receptors(Model):
     head_volume_large_log10_um3: tuple[float, float] = Field(
         (-0.77, 0.22), description="mean and sd of the large ones (same table)"
     )
-    share_large: float = Field(0.23, ge=0, le=1, description="weight of the large ones (same table)")
+    share_large: tuple[float, ...] = Field(
+        (0.19, 0.42, 0.64),
+        description="share of large heads in connections of 1, 2, ... contacts, the last for more (same paper, Tables 2, 3)",
+    )
+    state_correlation: float = Field(
+        0.64, ge=0, le=1, description="phi of small or large between contacts of a connection (same paper, Fig. 4)"
+    )
     psd_exponent: float = Field(0.74, gt=0, description="slope of ln PSD area on ln head volume (Scholl, ferret V1)")
     psd_sd_ln: float = Field(0.3, ge=0, description="scatter of ln PSD area around that line")
     receptors_mean: float = Field(60.0, gt=0, description="mean AMPA receptors per synapse; 20 to 100 (Harris 2012)")
@@ -144,7 +150,22 @@ class Receptors(Model):
     def _check(self) -> Self:
         if not self.contacts_per_edge or abs(sum(self.contacts_per_edge) - 1) > 1e-6 or min(self.contacts_per_edge) < 0:
             raise ValueError(f"contacts_per_edge sums to {sum(self.contacts_per_edge):g}; probabilities sum to 1")
+        if not self.share_large or not all(0 <= share <= 1 for share in self.share_large):
+            raise ValueError(
+                f"share_large = {list(self.share_large)}: give at least one share, each from 0 to 1, "
+                "for connections of 1, 2, ... contacts"
+            )
         return self
+
+    @property
+    def share_large_overall(self) -> float:
+        """Expected share of large heads among all contacts."""
+        numbers = range(1, len(self.contacts_per_edge) + 1)
+        contacts = [n * p for n, p in zip(numbers, self.contacts_per_edge, strict=True)]
+        large = [
+            c * self.share_large[min(n, len(self.share_large)) - 1] for n, c in zip(numbers, contacts, strict=True)
+        ]
+        return sum(large) / sum(contacts)
 
 
 class Volume(Model):

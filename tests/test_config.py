@@ -22,6 +22,7 @@ def test_a_preset_written_with_comments_reads_back_the_same(name):
         ("[volume]\nvoxel_um = [0.2, 0.07]", "volume.voxel_um"),
         ("[tissue]\nn_imaged_neurons = 300", "image fewer or enlarge"),
         ("[network]\nn_units = 'many'", "network.n_units"),
+        ("[receptors]\nshare_large = [0.2, 1.4]", "each from 0 to 1"),
         ("seed = -1", "seed"),
         ("seed = ", "not valid TOML"),
     ],

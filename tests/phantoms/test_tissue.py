@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from synimg.config import Config, Receptors
+from synimg.config import Config
 from synimg.errors import SynimgError
 from synimg.phantoms.morphology import Tree, grow
-from synimg.phantoms.spines import head_volumes
 from synimg.phantoms.tissue import Tissue, build_tissue, fill_points, paint_labels, receptor_positions, tree_of
 from synimg.phantoms.wiring import Wiring, build_wiring
 from synimg.store.morphology import read_tree_arrays
@@ -139,13 +138,6 @@ def test_the_same_seed_builds_the_same_tissue(tissue, wiring, a_end):
     np.testing.assert_array_equal(again.position_um, tissue.position_um)
     other = build_tissue(CONFIG, wiring, a_end, 2, [])
     assert not np.array_equal(other.neuron_id, tissue.neuron_id)
-
-
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_head_volumes_follow_dorkenwald(seed):
-    volume = head_volumes(20_000, Receptors(), stream(seed, "test"))
-    assert np.std(np.log(volume)) == pytest.approx(0.83, abs=0.05)
-    assert np.median(volume) == pytest.approx(0.047, abs=0.005)
 
 
 def test_receptors_lie_on_their_disc_slightly_to_the_rim(tissue):
