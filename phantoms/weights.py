@@ -70,7 +70,7 @@ def matrix_of(n_units: int, post: Ints, pre: Ints, weight: Floats32, is_sparse: 
 
 
 def _product(matrix: Any, rates: Floats32) -> Floats32:
-    product: Floats32 = (matrix @ np.ascontiguousarray(rates.T)).T
+    product: Floats32 = np.ascontiguousarray((matrix @ np.ascontiguousarray(rates.T)).T)
     return product
 
 
