@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr
-from scipy.stats import f
 
+from synimg.analysis.controls import COMMON_LN, control_neurons, zero_of
 from synimg.analysis.separate.protocol import Separation
 from synimg.analysis.shares import animal_table
 from synimg.analysis.turnover import excess_turnover, fano
@@ -20,10 +20,6 @@ from synimg.analysis.turnover import excess_turnover, fano
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 VERSION = "1"
-CONTROL_GROUPS = ("yoked", "naive", "control")
-COMMON_LN = (-0.75, 0.25)
-"""What a common component may hide, in ln factor: a doubling of the whole cell by learning on one side, the shifted zero
-on the other (SEPARATION.md 2)."""
 LEAST_OUTLIERS, MOST_OUTLIERS = 0.002, 0.1
 EFFECT_LN, EFFECT_SD_LN, EFFECT_WEIGHT = 0.5, 0.22, 40.0
 """Prior of the learning effect: so many pseudo-synapses of that mean and sd (SEPARATION.md 4)."""
@@ -108,11 +104,12 @@ def neuron_mode(table: pd.DataFrame, seed: int) -> Separation:
     level, level_se, mixtures = _fit(old, new, noise, row, ids.size, weight)
     excess, variance = excess_turnover(old, new, noise, level[row])
     seen = Seen(excess, variance + level_se[row] ** 2, level[row], 1.0 - weight, float(level.var()))
-    control = _control_neurons(table, ids)
-    zero, zero_se, anchored, why = _zero(level, level_se, control)
+    control = control_neurons(table, ids)
+    found = zero_of(level, control)
+    zero, anchored, why = found.value, found.anchored, found.why
     ln_factor = level - zero
     synapses, log_parts, linear_parts = _synapse_result(table, old + new, seen, level_se[row] ** 2, zero, mixtures)
-    ln_se = np.hypot(level_se, zero_se)
+    ln_se = np.hypot(level_se, found.se)
     neurons = _neuron_result(ids, ln_factor, ln_se, anchored, np.bincount(row, minlength=ids.size))
     p_learning = synapses["p_learning"].to_numpy(float)
     animals = animal_table(table, log_parts, linear_parts, p_learning, anchored, why, seed)
@@ -317,43 +314,6 @@ def _neuron_result(ids: Ints, ln_factor: Floats, ln_se: Floats, anchored: bool, 
             "n_synapses": n_synapses,
         }
     )
-
-
-def _control_neurons(table: pd.DataFrame, ids: Ints) -> NDArray[np.bool_]:
-    """Which neurons belong to control animals."""
-    if "group" not in table:
-        return np.zeros(ids.size, bool)
-    group = table.groupby("neuron_id", sort=True)["group"].first()
-    controls: NDArray[np.bool_] = group.str.lower().isin(CONTROL_GROUPS).fillna(False).to_numpy(bool)
-    return controls
-
-
-def _zero(level: Floats, level_se: Floats, control: NDArray[np.bool_]) -> tuple[float, float, bool, str]:
-    """Log turnover of a neuron with factor 1, its standard error, whether controls anchor it, and why.
-
-    Controls anchor it only if the trained neurons spread no wider and the group means agree (SEPARATION.md 2).
-    """
-    if control.sum() < 3 or (~control).sum() < 3:
-        reference = level[control] if control.any() else level
-        spread = float(reference.std(ddof=1)) if reference.size > 1 else 0.5
-        why = "no control animals: the zero of the factor is a convention (mean ln factor 0), and learning common to "
-        why += "all synapses of a neuron cannot be told from it"
-        return float(reference.mean()), float(spread / np.sqrt(reference.size)), False, why
-    trained, controls = level[~control], level[control]
-    error = np.sqrt(trained.var(ddof=1) / trained.size + controls.var(ddof=1) / controls.size)
-    wider = _f_test(trained, controls) < 0.1
-    shifted = abs(trained.mean() - controls.mean()) > 2.0 * error
-    zero, zero_se = float(controls.mean()), float(controls.std(ddof=1) / np.sqrt(controls.size))
-    if wider or shifted:
-        what = "spread wider than" if wider else "differ on average from"
-        return zero, zero_se, False, f"trained neurons {what} the controls: homeostasis or whole-cell learning"
-    return zero, zero_se, True, "control animals anchor the factor: same mean and spread as the trained"
-
-
-def _f_test(trained: Floats, controls: Floats) -> float:
-    """Probability that the trained neurons' variance exceeds the controls' this much by chance."""
-    ratio = trained.var(ddof=1) / max(controls.var(ddof=1), 1e-12)
-    return float(f.sf(ratio, trained.size - 1, controls.size - 1))
 
 
 def _info(

@@ -1,0 +1,117 @@
+"""Choose between models by evidence: how receptors leave, what drift and homeostasis do to sizes, which signs learn."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import logsumexp
+
+from synimg.analysis.mixture.counts import Floats
+from synimg.analysis.mixture.fit import Data, Model, first_guess, fit
+from synimg.analysis.mixture.model import Form
+
+LEAST_GAIN = 5.0
+"""Gain in ln likelihood that a further parameter must bring; wrong size laws lose tens to hundreds (SEPARATION.md 2)."""
+REMOVAL_GAIN = 3.0
+SLOPES = (-0.3, 0.25, 0.5, 0.8)
+DRIFT_FORMS = ((0.0, 0.0), (0.25, 0.0), (0.5, 0.0), (0.5, 0.6))
+WORTH_A_WALK, WALK_ENDS, LEAST_WEIGHT = 8.0, 5.0, 0.01
+SIGNS = ((False, False), (True, False), (False, True), (True, True))
+
+
+Run = Callable[[Form, Model], tuple[Model, float]]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen form, and models of it for each set of signs of learning, with their weights.
+
+    gains : dict of float, by how much ln likelihood preferred what was chosen or turned down
+    """
+
+    form: Form
+    models: tuple[Model, ...]
+    weights: Floats
+    stay: float
+    largest: float
+    gains: dict[str, float]
+
+
+def choose(data: Data, has_branches: bool) -> Choice:
+    """Search one question after the other, each from the best model so far."""
+    guess = first_guess(data, Form())
+    stay, largest = float(np.exp(-guess.turnover)), 1.0
+
+    def run(form: Form, start: Model) -> tuple[Model, float]:
+        return fit(data, replace(start, form=form), stay, largest, 2 if start is not guess else 4)
+
+    best, evidence = run(guess.form, guess)
+    gains: dict[str, float] = {}
+
+    def try_forms(name: str, forms: Iterator[Form], least: float = LEAST_GAIN) -> None:
+        nonlocal best, evidence
+        found = [run(form, best) for form in forms]
+        if not found:
+            return
+        rival, value = max(found, key=lambda pair: pair[1])
+        gains[name] = value - evidence
+        if value - evidence > least:
+            best, evidence = rival, value
+
+    try_forms("removal", iter([replace(best.form, depression="label_blind_removal")]), REMOVAL_GAIN)
+    drift = (replace(best.form, drift_exponent=b, drift_floor=floor) for b, floor in DRIFT_FORMS[1:])
+    try_forms("drift by size", drift, 1.0)
+    if best.factor_sd[0] > 0.08:
+        form = best.form
+        try_forms("divergent", (replace(form, slope=slope) for slope in SLOPES))
+        slope = best.form.slope
+        if slope:
+            form = best.form
+            try_forms("slope", (replace(form, slope=slope + step) for step in (-0.12, 0.12)), 0.0)
+        form = replace(best.form, slope=0.0)
+        try_forms("sparing", (replace(form, spared_above=share) for share in (0.8,)))
+    if has_branches:
+        try_forms("branches", iter([replace(best.form, by_branch=True)]))
+    return _signs(best, run, data, stay, largest, gains)
+
+
+def _signs(best: Model, run: Run, data: Data, stay: float, largest: float, gains: dict[str, float]) -> Choice:
+    """Models without learning, with either sign and with both, each for a range of drifts, weighted by evidence.
+
+    Notes
+    -----
+    Share and size of learning trade off against drift with little change of the likelihood: to plug in one value
+    would promise too much. The price of a sign is that of its parameters in ``-2 ln L`` (BIC: 3 for the first, 2 more).
+    """
+    n = np.log(data.counts.old.size)
+    fitted = []
+    for up, down in SIGNS:
+        model, value = run(replace(best.form, up=up, down=down), best)
+        fitted.append((model, value, (up or down) * 1.5 * n + (up and down) * 1.0 * n))
+    top = max(value - price for _, value, price in fitted)
+    models, scores, by_set = [], [], []
+    for model, value, price in fitted:
+        walked = [(model, value)]
+        if value - price > top - WORTH_A_WALK:
+            walked = _walk(model, value, data, stay, largest)
+        by_set.append(float(logsumexp([v for _, v in walked]) - price))
+        models += [m for m, _ in walked]
+        scores += [v - price for _, v in walked]
+    score = np.array(scores)
+    gains["learning"] = max(by_set[1:]) - by_set[0]
+    weights = np.exp(score - score.max())
+    kept = np.flatnonzero(weights > LEAST_WEIGHT * weights.sum())
+    return Choice(best.form, tuple(models[k] for k in kept), weights[kept] / weights[kept].sum(), stay, largest, gains)
+
+
+def _walk(model: Model, value: float, data: Data, stay: float, largest: float) -> list[tuple[Model, float]]:
+    """The model with larger and smaller drifts, as far as the likelihood goes along."""
+    found, best = [(model, value)], value
+    for ratio in (1.08, 1.0 / 1.08):
+        at, last = model, value
+        while last > best - WALK_ENDS and len(found) < 24:
+            held = replace(at, drift_sd=at.drift_sd * ratio)
+            at, last = fit(data, held, stay, largest, 1, hold_drift=True)
+            found.append((at, last))
+            best = max(best, last)
+    return found

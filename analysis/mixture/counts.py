@@ -1,0 +1,151 @@
+"""Likelihood of a synapse's counts for every growth that it may have had."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Depression = Literal["reduced_insertion", "label_blind_removal"]
+GROWTH = np.arange(-2.0, 2.8 + 1e-9, 0.04)
+"""Growth s = ln a_end / a_start on a grid."""
+MOST_OLD = 0.95
+"""Expected share of old receptors where growth is below what turnover allows: some new ones always come."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What the likelihood knows of the synapses, each (n,).
+
+    old, new : receptors from before and from within the window
+    fano_old, fano_new : variance over mean of their measurement
+    """
+
+    old: Floats
+    new: Floats
+    fano_old: Floats
+    fano_new: Floats
+
+    @property
+    def total(self) -> Floats:
+        """All receptors, half a one at least."""
+        return np.maximum(self.old + self.new, 0.5)
+
+    def take(self, rows: Ints) -> "Counts":
+        """Some of the synapses."""
+        return Counts(self.old[rows], self.new[rows], self.fano_old[rows], self.fano_new[rows])
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes before the window: ln receptors at the pulse are a mixture of two normals, small and large spine heads.
+
+    weight, centre, width : (2,) tuple, share, mean and sd of each
+    """
+
+    weight: tuple[float, float]
+    centre: tuple[float, float]
+    width: tuple[float, float]
+
+    @property
+    def mean(self) -> float:
+        """Mean of ln receptors."""
+        return float(np.dot(self.weight, self.centre))
+
+    @property
+    def sd(self) -> float:
+        """Its standard deviation."""
+        square = np.square(self.width) + np.square(np.subtract(self.centre, self.mean))
+        return float(np.sqrt(np.dot(self.weight, square)))
+
+    @classmethod
+    def normal(cls, mean: float, sd: float) -> "Sizes":
+        """Two equal normals a little apart, from which a fit may start."""
+        return cls((0.6, 0.4), (mean - 0.4 * sd, mean + 0.6 * sd), (0.87 * sd, 0.87 * sd))
+
+    def fitted(self, ln_start: Floats, noise: Floats, n_steps: int = 5) -> "Sizes":
+        """Some EM steps towards sizes (n,) that are known with the variance `noise` (n,)."""
+        sizes = self
+        for _ in range(n_steps):
+            centre, width = np.array(sizes.centre), np.array(sizes.width)
+            variance = width**2 + noise[:, None]
+            ln = np.log(sizes.weight) - 0.5 * (ln_start[:, None] - centre) ** 2 / variance - 0.5 * np.log(variance)
+            member = np.exp(ln - ln.max(axis=1, keepdims=True))
+            member /= member.sum(axis=1, keepdims=True)
+            count = member.sum(axis=0) + 1.0
+            keep = width**2 / variance
+            value = centre + keep * (ln_start[:, None] - centre)
+            centre = ((member * value).sum(axis=0) + sizes.centre) / count
+            square = (member * ((value - centre) ** 2 + keep * noise[:, None])).sum(axis=0) + width**2
+            width = np.sqrt(np.maximum(square / count, 0.01))
+            weight = count / count.sum()
+            sizes = Sizes(
+                (float(weight[0]), float(weight[1])),
+                (float(centre[0]), float(centre[1])),
+                (float(width[0]), float(width[1])),
+            )
+        return sizes
+
+
+def own_fano(counts: Floats, counts_se: Floats | None) -> Floats:
+    """Variance over mean of each count's measurement: the median over synapses, its own within a factor 3 of that."""
+    if counts_se is None:
+        return np.zeros_like(counts)
+    seen = (counts > 0) & np.isfinite(counts_se)
+    if not seen.any():
+        return np.zeros_like(counts)
+    ratio = counts_se**2 / np.where(counts > 0, counts, 1.0)
+    median = float(np.median(ratio[seen]))
+    return np.where(seen, np.clip(ratio, median / 3.0, 3.0 * median), median)
+
+
+def old_share(growth: Floats, turnover: float, depression: Depression) -> Floats:
+    """Expected share of old receptors for a growth (MODEL.md 2)."""
+    if depression == "label_blind_removal":
+        return np.exp(-turnover - np.maximum(growth, 0.0))
+    return np.minimum(np.exp(-turnover - growth), MOST_OLD)
+
+
+def likelihood(
+    counts: Counts, turnover: float, stay: float, depression: Depression, sizes: Sizes
+) -> tuple[Floats32, Floats]:
+    """Likelihood of the counts for each growth on the grid, and the logarithm of the factor taken out of each row.
+
+    Parameters
+    ----------
+    counts : Counts
+    turnover : float
+        Exchange rate times window, k t.
+    stay : float
+        ``exp(-k t)`` for the variance of old receptors; the same for all models that are compared.
+    depression : {"reduced_insertion", "label_blind_removal"}
+    sizes : Sizes
+
+    Returns
+    -------
+    likelihood : (n, n_growth) ndarray, 1 at the most likely growth
+    log_factor : (n,) ndarray
+
+    Notes
+    -----
+    Quasi-likelihood of two over-dispersed counts with the total integrated out (SEPARATION.md 4.1); new receptors
+    arrive at random, old ones survive binomially. The total follows from the size at the pulse and the growth.
+    """
+    share = old_share(GROWTH, turnover, depression)
+    phi_new = 1.0 + counts.fano_new
+    phi_old = np.maximum(1.0 + counts.fano_old - stay, 0.05)
+    old, new, ln_total = counts.old / phi_old, counts.new / phi_new, np.log(counts.total)
+    all_, column = old + new, (slice(None), None)
+    ln = old[column] * np.log(share) + new[column] * np.log1p(-share)
+    ln -= (all_ + 0.5)[column] * np.log(share / phi_old[column] + (1.0 - share) / phi_new[column])
+    ln -= (old * np.log(phi_old) + new * np.log(phi_new))[column]
+    kinds = []
+    for weight, centre, width in zip(sizes.weight, sizes.centre, sizes.width, strict=True):
+        variance = (width**2 + 1.0 / np.maximum(all_, 0.5))[column]
+        kinds.append(np.log(weight / np.sqrt(variance)) - 0.5 * (ln_total[column] - GROWTH - centre) ** 2 / variance)
+    ln += np.logaddexp(*kinds)
+    top = ln.max(axis=1)
+    return np.exp(ln - top[column]).astype(np.float32), top

@@ -1,0 +1,154 @@
+"""What a synapse's growth is made of: a factor of its neuron, learning up, down or none, and drift."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import expit, ndtri
+
+from synimg.analysis.mixture.counts import GROWTH, Depression, Floats, Sizes
+
+FACTOR_STEP = 0.05
+SOFTNESS = 0.25
+NULL, UP, DOWN = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Slab:
+    """Learning of one sign: share of the synapses, mean and sd of its |ln| change."""
+
+    share: float = 0.0
+    mean: float = 0.5
+    sd: float = 0.22
+
+
+@dataclass(frozen=True)
+class Form:
+    """The choices between models; what is estimated within one is in `Model`.
+
+    depression : {"reduced_insertion", "label_blind_removal"}
+    drift_exponent, drift_floor : float, drift variance ``floor + (1 - floor) (a0 / typical)^(-2 exponent)`` of its scale
+    slope : float, slope of the homeostatic weight over standardised ln a0 (0: multiplicative; above: divergent)
+    spared_above : float, quantile of a0 above which homeostasis spares a synapse; 1: none
+    by_branch : bool, whether branches have factors of their own
+    up, down : bool, signs of learning
+    """
+
+    depression: Depression = "reduced_insertion"
+    drift_exponent: float = 0.0
+    drift_floor: float = 0.0
+    slope: float = 0.0
+    spared_above: float = 1.0
+    by_branch: bool = False
+    up: bool = True
+    down: bool = True
+
+    @property
+    def has_size_law(self) -> bool:
+        """Whether homeostasis depends on the size."""
+        return self.slope != 0.0 or self.spared_above < 1.0
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model of the table.
+
+    turnover : float, k t
+    sizes : Sizes
+    factor_sd : (n_kinds,) tuple, sd of the ln factor of trained and of control neurons
+    factor_mean : (n_kinds,) tuple, their means
+    branch_sd : float, sd of the branches' factors around their neuron's
+    drift_sd : float, of a synapse of typical size
+    slabs : (Slab, Slab), learning up and down
+    covariate_weight : float, log odds of learning per sd of the covariate
+    outliers : float, share of synapses that tell nothing
+    """
+
+    form: Form
+    turnover: float
+    sizes: Sizes
+    factor_sd: tuple[float, float] = (0.2, 0.2)
+    factor_mean: tuple[float, float] = (0.0, 0.0)
+    branch_sd: float = 0.15
+    drift_sd: float = 0.2
+    slabs: tuple[Slab, Slab] = field(default_factory=lambda: (Slab(0.05), Slab(0.05)))
+    covariate_weight: float = 0.0
+    outliers: float = 0.002
+
+    @property
+    def signs(self) -> list[int]:
+        """Components with learning that the model has."""
+        return [sign for sign, there in ((UP, self.form.up), (DOWN, self.form.down)) if there]
+
+    def slab(self, sign: int) -> Slab:
+        """Learning of one sign."""
+        return self.slabs[sign - 1]
+
+    def learned_mean(self, component: int) -> float:
+        """Mean change of ln receptors by learning."""
+        return {NULL: 0.0, UP: self.slabs[0].mean, DOWN: -self.slabs[1].mean}[component]
+
+    def learned_var(self, component: int) -> float:
+        """Its variance."""
+        return 0.0 if component == NULL else self.slab(component).sd ** 2
+
+
+def drift_profile(form: Form, sizes: Sizes, ln_start: Floats) -> Floats:
+    """Drift variance relative to that of a synapse of typical size."""
+    relative = np.exp(-2.0 * form.drift_exponent * np.clip(ln_start - sizes.mean, -4.0, 4.0))
+    profile: Floats = form.drift_floor + (1.0 - form.drift_floor) * np.clip(relative, 0.05, 20.0)
+    return profile
+
+
+def scaling_profile(form: Form, sizes: Sizes, ln_start: Floats) -> Floats:
+    """Share of the neuron's ln factor that a synapse of that size takes."""
+    z = (ln_start - sizes.mean) / sizes.sd
+    if form.spared_above < 1.0:
+        spared: Floats = expit((ndtri(form.spared_above) - z) / SOFTNESS)
+        return spared
+    weight: Floats = np.clip(1.0 + form.slope * z, 0.0, 3.0)
+    return weight
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Density of the growth for synapses of one total, and what each growth says of its parts; (n_growth, n_factor) each.
+
+    weight : by component, density of the growth times the step of the grid
+    learned, learned2, drift2 : by component, mean of learning and of its square, and of the squared drift over its profile
+    scaled : (n_growth,) ndarray, share of the factor taken
+    """
+
+    weight: list[Floats]
+    learned: list[Floats]
+    learned2: list[Floats]
+    drift2: list[Floats]
+    scaled: Floats
+
+
+def kernel(model: Model, ln_total: float, factor: Floats) -> Kernel:
+    """The kernel for synapses with that many ln receptors at death: the size at the pulse is the total less the growth."""
+    start = ln_total - GROWTH
+    profile = drift_profile(model.form, model.sizes, start)
+    drift_var = (model.drift_sd**2 * profile)[:, None]
+    scaled = scaling_profile(model.form, model.sizes, start)
+    moved = GROWTH[:, None] - scaled[:, None] * factor
+    step = GROWTH[1] - GROWTH[0]
+    weights, learned, learned2, drift2 = [], [], [], []
+    for component in (NULL, *model.signs):
+        mean, var = model.learned_mean(component), model.learned_var(component)
+        total_var = drift_var + var
+        off = moved - mean
+        weights.append(step / np.sqrt(2.0 * np.pi * total_var) * np.exp(-0.5 * off**2 / total_var))
+        keep = var / total_var
+        spread = keep * drift_var
+        learned.append(mean + keep * off)
+        learned2.append(learned[-1] ** 2 + spread)
+        drift2.append((((1.0 - keep) * off) ** 2 + spread) / profile[:, None])
+    return Kernel(weights, learned, learned2, drift2, scaled)
+
+
+def factor_grid(largest: float) -> Floats:
+    """ln factors from minus to plus `largest`."""
+    n = max(int(np.ceil(largest / FACTOR_STEP)), 6)
+    grid: Floats = FACTOR_STEP * np.arange(-n, n + 1)
+    return grid

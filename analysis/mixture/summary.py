@@ -1,0 +1,151 @@
+"""What the mixture says of every synapse and every neuron: probabilities, means, and intervals."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr
+
+from synimg.analysis.mixture.counts import GROWTH, Floats, Ints
+from synimg.analysis.mixture.fit import Data, Grid, Posterior, expect, kernels, make_grid
+from synimg.analysis.mixture.model import NULL, Model
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Per synapse, (n,) each unless said otherwise; means and variances in ln receptors and in receptors.
+
+    up, down : probability of learning of each sign
+    ln_parts : (n, 3) ndarray, mean change by learning, homeostasis, drift in ln receptors
+    linear_parts : (n, 3) ndarray, the same in receptors
+    linear_var : (n, 3) ndarray, their variances
+    given_up, given_down : (n, 2) ndarray, mean and variance of the receptors moved by learning of that sign
+    factor, factor_var : (n_neurons,) ndarray, ln factor of the neuron
+    """
+
+    up: Floats
+    down: Floats
+    ln_parts: Floats
+    linear_parts: Floats
+    linear_var: Floats
+    given_up: Floats
+    given_down: Floats
+    factor: Floats
+    factor_var: Floats
+
+
+def summarise(data: Data, model: Model, stay: float, largest: float) -> Parts:
+    """Posterior of every synapse under one model."""
+    grid = make_grid(data, model, stay, largest)
+    by_class = kernels(model, grid)
+    posterior = expect(data, model, grid, by_class)
+    n, components = data.neuron.size, (NULL, *model.signs)
+    up, down = np.zeros(n), np.zeros(n)
+    given = {sign: np.zeros((n, 2)) for sign in (1, 2)}
+    ln_parts, linear, square = np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 3))
+    total = data.counts.total
+    # ln receptors become receptors by the logarithmic mean of both ends, so that the parts add up
+    scale = np.where(np.abs(GROWTH) < 1e-9, 1.0, -np.expm1(-GROWTH) / np.where(GROWTH == 0, 1.0, GROWTH))[:, None]
+    for (rows, _), parts in zip(grid.classes, by_class, strict=True):
+        scaling = parts.scaled[:, None] * grid.factor
+        for j, (component, density) in enumerate(zip(components, parts.weight, strict=True)):
+            drift = GROWTH[:, None] - scaling - parts.learned[j]
+            within = parts.learned2[j] - parts.learned[j] ** 2  # learning and drift share what is not known
+            measures = [
+                np.ones_like(density),
+                parts.learned[j],
+                scaling,
+                drift,
+                parts.learned[j] * scale,
+                scaling * scale,
+                drift * scale,
+                parts.learned2[j] * scale**2,
+                scaling**2 * scale**2,
+                (drift**2 + within) * scale**2,
+            ]
+            found = _sums(grid, posterior, rows, j, density, measures)
+            ln_parts[rows] += found[:, 1:4]
+            linear[rows] += found[:, 4:7]
+            square[rows] += found[:, 7:10]
+            if component != NULL:
+                (up if component == 1 else down)[rows] = found[:, 0]
+                given[component][rows, 0] = found[:, 4] / np.maximum(found[:, 0], 1e-30)
+                given[component][rows, 1] = found[:, 7] / np.maximum(found[:, 0], 1e-30)
+    factor = posterior.of_neuron @ grid.factor
+    for moments in given.values():
+        moments[:, 1] = np.maximum(moments[:, 1] - moments[:, 0] ** 2, 0.0)
+    noise = 1.0 / total  # of the total itself, by which all parts are multiplied
+    for moments in given.values():
+        moments[:, 1] = (moments[:, 1] + noise * moments[:, 0] ** 2) * total**2
+        moments[:, 0] *= total
+    variance = np.maximum(square - linear**2, 0.0) + noise[:, None] * square
+    return Parts(
+        up=up,
+        down=down,
+        ln_parts=ln_parts,
+        linear_parts=linear * total[:, None],
+        linear_var=variance * (total**2)[:, None],
+        given_up=given[1],
+        given_down=given[2],
+        factor=factor,
+        factor_var=np.maximum(posterior.of_neuron @ grid.factor**2 - factor**2, 0.0),
+    )
+
+
+def _sums(grid: Grid, posterior: Posterior, rows: Ints, j: int, density: Floats, measures: list[Floats]) -> Floats:
+    """Posterior sums of the measures over growths and factors, (n_rows, n_measures)."""
+    weight = posterior.weight[rows] * posterior.prior[rows, j : j + 1].astype(np.float32)
+    likelihood = grid.likelihood[rows]
+    found = np.empty((rows.size, len(measures)))
+    for k, measure in enumerate(measures):
+        found[:, k] = np.einsum("nc,nc->n", likelihood @ (density * measure).astype(np.float32), weight)
+    return found
+
+
+def average(parts: list[Parts], weights: Floats) -> Parts:
+    """Average over models: means add up, variances gain what the models differ by."""
+
+    def mean(name: str) -> Floats:
+        return sum(w * getattr(p, name) for w, p in zip(weights, parts, strict=True))
+
+    def spread(value: str, variance: str) -> Floats:
+        centre = mean(value)
+        return mean(variance) + sum(w * (getattr(p, value) - centre) ** 2 for w, p in zip(weights, parts, strict=True))
+
+    given = {}
+    for sign, name in (("up", "given_up"), ("down", "given_down")):
+        p = np.array([w * getattr(part, sign) for w, part in zip(weights, parts, strict=True)])
+        p /= np.maximum(p.sum(axis=0), 1e-30)
+        values = np.array([getattr(part, name) for part in parts])
+        first = (p * values[..., 0]).sum(axis=0)
+        given[name] = np.column_stack([first, (p * (values[..., 1] + (values[..., 0] - first) ** 2)).sum(axis=0)])
+    return Parts(
+        up=mean("up"),
+        down=mean("down"),
+        ln_parts=mean("ln_parts"),
+        linear_parts=mean("linear_parts"),
+        linear_var=spread("linear_parts", "linear_var"),
+        given_up=given["given_up"],
+        given_down=given["given_down"],
+        factor=mean("factor"),
+        factor_var=spread("factor", "factor_var"),
+    )
+
+
+def learning_interval(parts: Parts, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Quantiles of the receptors moved by learning: none with what probability is left, else a normal of each sign."""
+    ends = []
+    sds = [np.sqrt(np.maximum(given[:, 1], 1e-12)) for given in (parts.given_up, parts.given_down)]
+    low = np.minimum(parts.given_up[:, 0] - 8 * sds[0], parts.given_down[:, 0] - 8 * sds[1])
+    high = np.maximum(parts.given_up[:, 0] + 8 * sds[0], parts.given_down[:, 0] + 8 * sds[1])
+    nothing = np.maximum(1.0 - parts.up - parts.down, 0.0)
+    for quantile in ((1.0 - level) / 2.0, (1.0 + level) / 2.0):
+        below, above = np.minimum(low, 0.0) - 1.0, np.maximum(high, 0.0) + 1.0
+        for _ in range(50):
+            middle = 0.5 * (below + above)
+            share = nothing * (middle >= 0.0)
+            share = share + parts.up * ndtr((middle - parts.given_up[:, 0]) / sds[0])
+            share = share + parts.down * ndtr((middle - parts.given_down[:, 0]) / sds[1])
+            less = share < quantile
+            below, above = np.where(less, middle, below), np.where(less, above, middle)
+        ends.append(np.where(np.abs(above) < 1e-6, 0.0, above))
+    return ends[0], ends[1]
