@@ -55,7 +55,7 @@ def draw(config: Config, k: int, n_trials: int, rng: np.random.Generator, gain: 
 
 
 def without_contingency(batch: Batch, rng: np.random.Generator) -> Batch:
-    """The same trials with the right answers of other trials: what a yoked animal is told.
+    """The same trials, each with the right answer of another, at its own response steps: what a yoked animal is told.
 
     No trial keeps its own answer: one in a batch would be a contingency, and a rule that normalises its step finds it.
     """

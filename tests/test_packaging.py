@@ -40,8 +40,8 @@ def constraints() -> dict[str, str]:
 
 
 def requirements() -> list[Requirement]:
-    """What the package and its extras ask for."""
-    extras = PROJECT["project"]["optional-dependencies"].values()
+    """What the package and its extras ask for, but for neurogym, whose own pins do not go with the constraints."""
+    extras = [e for name, e in PROJECT["project"]["optional-dependencies"].items() if name != "neurogym"]
     asked = [Requirement(text) for text in [*PROJECT["project"]["dependencies"], *(r for e in extras for r in e)]]
     return [requirement for requirement in asked if requirement.name != "synimg"]
 

@@ -150,5 +150,4 @@ def kernel(model: Model, ln_total: float, factor: Floats) -> Kernel:
 def factor_grid(largest: float) -> Floats:
     """ln factors from minus to plus `largest`."""
     n = max(int(np.ceil(largest / FACTOR_STEP)), 6)
-    grid: Floats = FACTOR_STEP * np.arange(-n, n + 1)
-    return grid
+    return np.arange(-n, n + 1) * np.float64(FACTOR_STEP)

@@ -1,7 +1,7 @@
 """What a task is to the network: inputs over time, and the answer wanted."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,10 @@ class Batch:
 
     inputs : (time, batch, n_inputs) ndarray
     target : (batch,) ndarray of int, the right class of each trial, for a choice;
-        (time, batch, n_outputs) ndarray of float, the course wanted, for a trace
-    response : (time,) ndarray of bool, the time steps at which the answer counts
+        (time, batch, n_outputs) ndarray of float, the course wanted, for a trace, also where the answer does not count:
+        a yoked animal may be told it in another trial
+    response : (time,) ndarray of bool, the time steps at which the answer counts;
+        (time, batch) ndarray where they differ by trial, at least one in each
     salience : (time, batch, n_inputs) ndarray, how much of each input is worth a prediction; None: all alike
     """
 
@@ -30,7 +32,7 @@ class Task(Protocol):
     """A choice between classes, or a course that the outputs shall follow."""
 
     kind: str
-    answer: ClassVar[Literal["choice", "trace"]]
+    answer: Literal["choice", "trace"]
     n_inputs: int
     n_outputs: int
 
