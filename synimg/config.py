@@ -423,5 +423,7 @@ def _literal(value: Any) -> str:
     if isinstance(value, tuple | list):
         return "[" + ", ".join(_literal(v) for v in value) + "]"
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_literal(str(k))} = {_literal(v)}" for k, v in value.items()) + " }"
+        keys = [key if key.isascii() and key.isidentifier() else _literal(key) for key in value]
+        pairs = ", ".join(f"{key} = {_literal(v)}" for key, v in zip(keys, value.values(), strict=True))
+        return f"{{ {pairs} }}" if pairs else "{}"
     return repr(value)

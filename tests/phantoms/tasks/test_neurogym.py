@@ -26,6 +26,7 @@ def test_the_settings_are_written_and_read_back_without_neurogym(monkeypatch):
     text = "[task]\nkind = 'neurogym'\nenv = 'GoNogo-v0'\narguments = { timing = { delay = ['uniform', [100, 300]] } }"
     parsed = config.parse(text, "file")
     assert parsed.task.arguments == {"timing": {"delay": ["uniform", [100, 300]]}}
+    assert '\narguments = { timing = { delay = ["uniform", [100, 300]] } }' in config.to_toml(parsed)
     assert config.parse(config.to_toml(parsed), "file") == parsed
 
 
