@@ -206,7 +206,13 @@ class _Window:
         chosen = stream(seed, "record", "contacts").permutation(wiring.a_first.size)[: record.traced_contacts]
         self.traced = np.sort(chosen)
         self.partner = self._partner()
-        self.shape = Shape(n_units, curriculum.n_inputs(config), curriculum.n_outputs(config))
+        self.shape = Shape(
+            n_units,
+            curriculum.n_inputs(config),
+            curriculum.n_outputs(config),
+            training.n_updates,
+            training.feedback == "contingent",
+        )
         self.is_plastic = self._plastic_edges()
         self.plastic = np.flatnonzero(self.is_plastic)
         self.pre, self.post = wiring.source[self.plastic], wiring.post[self.plastic]

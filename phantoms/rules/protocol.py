@@ -107,8 +107,15 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class Shape:
-    """Numbers of units, of inputs, and of outputs of the task with most."""
+    """What a rule knows of the window before its first batch.
+
+    n_units, n_inputs, n_outputs : int, of the task with most outputs
+    n_updates : int, batches in the window
+    is_contingent : bool, whether errors and rewards belong to their trial
+    """
 
     n_units: int
     n_inputs: int
     n_outputs: int
+    n_updates: int
+    is_contingent: bool

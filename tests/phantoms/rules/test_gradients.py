@@ -102,7 +102,7 @@ def test_perturbed_trials_estimate_the_whole_gradient():
 
 def test_random_feedback_stays_the_same_for_the_whole_window():
     rule = Eprop(feedback="random")
-    memory = rule.start(3, Shape(96, 4, 2), np.random.default_rng(1))
+    memory = rule.start(3, Shape(96, 4, 2, n_updates=1, is_contingent=True), np.random.default_rng(1))
     _, (_, after) = rule.step(some_trials(1), np.array([0, 1, 2]), np.array([3, 4, 5]), memory)
     np.testing.assert_array_equal(after, memory[1])
 
