@@ -10,17 +10,28 @@ from synimg.phantoms.homeostasis.protocol import Contacts, Floats
 
 
 class SetPoint(Model):
-    """Every neuron has a set point of its own, near its initial rate (Hengen et al. 2016, Cell 165:180)."""
+    """Every neuron has a set point of its own, near its initial rate (Hengen et al. 2016, Cell 165:180).
+
+    Notes
+    -----
+    Without a floor, units that are silent from the start would be scaled up to the cap in every window.
+    """
 
     set_point_sd_ln: float = Field(
-        0.3, ge=0, le=1, description="spread of ln(set point / own initial rate) over neurons: what there is to correct"
+        0.4,
+        ge=0,
+        le=1,
+        description="spread of ln(set point / own initial rate) over neurons: what there is to correct. Beside the default "
+        "drift, 0.58 to 0.69 of the change without learning is then drift's (0.5 to 0.77: Yasumatsu 2008, Dvorkin 2016)",
     )
-    least_rate: float = Field(0.005, gt=0, description="set point of units that are silent at the start")
+    least_rate: float = Field(
+        0.005, gt=0, description="no set point lies below, and no rate is felt to: units silent from the start stay so"
+    )
 
     def target(self, rate_start: Floats, rng: np.random.Generator) -> Floats:
         """Set point: the own initial rate times a log-normal number."""
         spread = np.exp(self.set_point_sd_ln * rng.standard_normal(rate_start.size))
-        return np.maximum(rate_start, self.least_rate) * spread
+        return np.maximum(rate_start * spread, self.least_rate)
 
     def ln_inhibition(self, memory: Any) -> Floats | None:
         """Inhibition stays."""
@@ -45,7 +56,8 @@ class ProfileScaling(SetPoint):
     def step(self, rate: Floats, rate_target: Floats, a: Floats, contacts: Contacts, memory: Any) -> tuple[Floats, Any]:
         """Change of ln receptors per contact, within the caps of the cumulative factor."""
         ln_factor, profile = memory
-        wanted = self.rate_per_update * np.clip((rate_target - rate) / rate_target, -1.0, 1.0)
+        felt = np.maximum(rate, self.least_rate)
+        wanted = self.rate_per_update * np.clip((rate_target - felt) / rate_target, -1.0, 1.0)
         low, high = np.log(self.smallest_factor), np.log(self.largest_factor)
         change = np.clip(ln_factor + wanted, low, high) - ln_factor
         return change[contacts.post] * profile, (ln_factor + change, profile)

@@ -46,6 +46,19 @@ def test_at_the_set_point_nothing_moves(kind):
     np.testing.assert_allclose(after(part(FOLDER, kind)(), np.ones(40)), 0, atol=1e-12)
 
 
+@pytest.mark.parametrize("kind", BY_RATE)
+def test_units_silent_from_the_start_stay_and_those_that_fall_silent_are_scaled_up(kind):
+    mechanism, contacts, rate_start = part(FOLDER, kind)(), some_contacts(), np.repeat([0.0, 1.0], 20)
+    target = mechanism.target(rate_start, np.random.default_rng(1))
+    memory = mechanism.start(contacts, target, np.random.default_rng(1))
+    change, _ = mechanism.step(np.zeros(40), target, np.exp(contacts.ln_start), contacts, memory)
+    was_silent = contacts.post < 20
+    assert (change[was_silent] == 0).all()
+    if kind != "sliding_threshold":  # of BCM, a silent unit's synapses never move
+        assert (change[~was_silent] >= 0).all()
+        assert change[~was_silent].max() > 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", BY_RATE)
 @pytest.mark.parametrize("seed", [1, 2, 3])
