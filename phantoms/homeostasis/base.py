@@ -24,14 +24,20 @@ class SetPoint(Model):
         description="spread of ln(set point / own initial rate) over neurons: what there is to correct. Beside the default "
         "drift, 0.58 to 0.69 of the change without learning is then drift's (0.5 to 0.77: Yasumatsu 2008, Dvorkin 2016)",
     )
+    set_point_shift_ln: float = Field(
+        0.0,
+        ge=-5,
+        le=5,
+        description="common shift of ln set point: below 0 all inputs shrink, as in sleep; above 0 they grow, as in the dark",
+    )
     least_rate: float = Field(
         0.005, gt=0, description="no set point lies below, and no rate is felt to: units silent from the start stay so"
     )
 
     def target(self, rate_start: Floats, rng: np.random.Generator) -> Floats:
-        """Set point: the own initial rate times a log-normal number."""
+        """Set point: the own initial rate times a log-normal number, shifted."""
         spread = np.exp(self.set_point_sd_ln * rng.standard_normal(rate_start.size))
-        return np.maximum(rate_start * spread, self.least_rate)
+        return np.maximum(rate_start * spread, self.least_rate) * np.exp(self.set_point_shift_ln)
 
     def ln_inhibition(self, memory: Any) -> Floats | None:
         """Inhibition stays."""

@@ -29,7 +29,8 @@ class BranchLocal(SetPoint):
         """The stretch of each contact, no set point yet but its spread, and no factor."""
         branch = branches(contacts, self.synapses_per_branch)
         n = int(branch.max(initial=-1)) + 1
-        return branch, None, np.exp(self.set_point_sd_ln * rng.standard_normal(n)), np.zeros(n)
+        spread = np.exp(self.set_point_shift_ln + self.set_point_sd_ln * rng.standard_normal(n))
+        return branch, None, spread, np.zeros(n)
 
     def step(self, rate: Floats, rate_target: Floats, a: Floats, contacts: Contacts, memory: Any) -> tuple[Floats, Any]:
         """Change of ln receptors per contact, within the caps of the stretch's cumulative factor."""

@@ -69,3 +69,16 @@ def test_a_label_readout_takes_the_place_of_dyes(tmp_path):
     synimg.generate(config.Config.parse(values, "test"), tmp_path / "mouse")
     table = synimg.measure(tmp_path / "mouse")
     assert (table["neuron_prob"] == 0.9).mean() > 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", config.presets())
+def test_every_preset_generates(name, tmp_path):
+    values, tiny = config.preset(name).model_dump(), config.preset("tiny")
+    values["volume"] = tiny.volume.model_dump()
+    values["tissue"]["n_imaged_neurons"] = 5
+    values["training"] |= {"n_updates": 6, "counterfactuals": False}
+    dataset = synimg.generate(config.Config.parse(values, name), tmp_path / "mouse")
+    assert dataset.is_done("image")
+    truth = read_table(dataset.path / "truth/synapses.parquet", schema.TRUTH_SYNAPSES)
+    assert truth["is_imaged"].sum() > 50
