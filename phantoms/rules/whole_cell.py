@@ -3,11 +3,10 @@
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from synimg.model import Model
-from synimg.phantoms.rules.protocol import Floats, Floats32, Shape, Trials
+from synimg.phantoms.rules.protocol import Floats, Floats32, Ints, Shape, Trials
 
 
 class WholeCell(Model):
@@ -26,6 +25,7 @@ class WholeCell(Model):
 
     objectives: ClassVar[tuple[str, ...]] = ("task",)
     trains_readout: ClassVar[bool] = True
+    draws_action: ClassVar[bool] = False
 
     def start(self, n_edges: int, shape: Shape, rng: np.random.Generator) -> Any:
         """The lot of every cell, and the step per update."""
@@ -36,7 +36,7 @@ class WholeCell(Model):
         """None."""
         return None
 
-    def step(self, trials: Trials, pre: NDArray[np.int64], post: NDArray[np.int64], memory: Any) -> tuple[Floats, Any]:
+    def step(self, trials: Trials, pre: Ints, post: Ints, memory: Any) -> tuple[Floats, Any]:
         """The same change for all inputs of the cells drawn."""
         lot, step = memory
         cells = np.flatnonzero(trials.is_excitatory)
