@@ -327,7 +327,7 @@ def _make_tissue(dataset: Dataset, config: Config, trees: list[Any], report: com
 
 
 def synapse_truth(config: Config, wiring: Wiring, contacts: Attributes, counts: Counts, tissue: Tissue) -> pd.DataFrame:
-    """The truth table, one row per contact of the network; contacts that are not imaged have no position."""
+    """The truth table, one row per contact of the network; those of neurons that are not imaged have no position."""
     imaged = tissue.is_imaged
     growth = contacts["a_end"] / contacts["a_first"]
     training = config.training

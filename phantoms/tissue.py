@@ -31,7 +31,8 @@ class Tissue:
     trees : one per imaged neuron
     is_imaged : (n_contacts,) ndarray of bool
     position_um, normal, head_um, base_um : (n_contacts, 3) ndarray, centre and normal of the synapse's disc, centre of
-        the spine head, foot of the neck on the dendrite's axis; NaN if not imaged
+        the spine head, foot of the neck on the dendrite's axis; NaN if not imaged, but for the position of a contact that
+        has vanished from an imaged neuron: where on the dendrite's axis it was
     disc_radius_um, head_radius_um : (n_contacts,) ndarray; a head radius of 0 is a synapse on the shaft
     branch_id, neuron_row : (n_contacts,) ndarray of int, -1 if not imaged
     """
@@ -129,6 +130,8 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
         is_imaged[chosen] = True
         vectors["position_um"][chosen], vectors["head_um"][chosen] = position, head
         vectors["base_um"][chosen] = base
+        gone = np.flatnonzero((post == unit) & (a_end == 0))
+        vectors["position_um"][gone] = _between(tree, pieces, wiring.along[gone], wiring.along[chosen])
         tilted = direction + 0.2 * rng.standard_normal(direction.shape)
         vectors["normal"][chosen] = tilted / np.linalg.norm(tilted, axis=1, keepdims=True)
         head_radius[chosen] = radius
@@ -229,6 +232,18 @@ def _spines(
         chosen[i] = np.argmax(good) if good.any() else np.argmax(apart + 10.0 * free[i] + 100.0 * inside[i])
     rows = np.arange(n)
     return piece, base, direction[rows, chosen], position[rows, chosen], head[rows, chosen]
+
+
+def _between(tree: Tree, pieces: Ints, place: Floats, occupied: Floats) -> Floats:
+    """Points (n, 3) [um] on the axis of a dendrite, at each `place` in the order of those that `_spines` has given away."""
+    lengths, n = tree.length_um(pieces), max(occupied.size, 1)
+    ends = np.cumsum(lengths)
+    rank = np.interp(place, [0.0, *np.sort(occupied), 1.0], [0.0, *(np.arange(occupied.size) + 0.5), n])
+    along = rank / n * ends[-1]
+    i = np.minimum(np.searchsorted(ends, along), ends.size - 1)
+    start, stop = tree.points_um[tree.parent[pieces[i]]], tree.points_um[pieces[i]]
+    points: Floats = start + ((along - ends[i] + lengths[i]) / lengths[i])[:, None] * (stop - start)
+    return points
 
 
 def receptor_positions(tissue: Tissue, contact: Ints, rng: np.random.Generator) -> Floats:

@@ -295,14 +295,24 @@ def view(
     dataset: DatasetPath,
     run: Run = "default",
     screenshot: Annotated[Path | None, typer.Option(help="save a picture of the window as PNG and leave")] = None,
+    growth: Annotated[bool, typer.Option("--growth", help="play back how the map grew over the window")] = False,
+    film: Annotated[Path | None, typer.Option(help="save the growth as .gif or as a strip (.png); no window")] = None,
 ) -> None:
-    """Open a data set in napari.
+    """Open a data set in napari, or play back how its synapse map grew.
 
-    Example: `synimg view mouse01`
+    Examples: `synimg view mouse01`, `synimg view mouse01 --growth`, `synimg view mouse01 --film growth.gif`
     """
+    if film is not None:
+        from synimg.viewers.growth import film as save_film
+
+        if screenshot is not None:
+            raise SynimgError("--film and --screenshot exclude each other: a film opens no window")
+        save_film(dataset, film)
+        _say(f"{film}: growth of {dataset}")
+        return
     from synimg.viewers.view import view as run_view
 
-    run_view(dataset, run, screenshot)
+    run_view(dataset, run, screenshot, growth)
     if screenshot is not None:
         _say(f"{screenshot}: picture of {dataset}")
 

@@ -130,7 +130,7 @@ TRUTH_SYNAPSES = Table(
             "input_channel", "int64", "", "input that the axon brings in, in the task's order from 0; null otherwise"
         ),
         Column("branch_id", "int64", "", "dendritic branch of the postsynaptic neuron; null if not imaged"),
-        *POSITION,
+        *POSITION,  # of one that vanished from an imaged neuron: where on the dendrite it was
         Column("is_imaged", "bool", "", "whether the contact lies in the image", required=True),
         Column("head_volume_um3", "float64", "um^3", "volume of the spine head at death"),
         Column("a_start", "float64", "receptors", "synaptic receptors at the pulse", required=True),

@@ -52,6 +52,8 @@ def test_new_writes_a_commented_file_that_is_never_overwritten(tmp_path):
         (["verify", "absent"], "no such folder"),
         (["report", "."], "not a data set"),
         (["view", "."], "not a data set"),
+        (["view", ".", "--growth"], "not a data set"),
+        (["view", ".", "--film", "a.gif", "--screenshot", "a.png"], "exclude each other"),
         (["measur"], "No such command"),
     ],
 )

@@ -47,7 +47,7 @@ def layers_of(path: str | Path | Dataset, run: str = "default") -> list[LayerDat
     layers = [*_channels(dataset), _neuron_labels(dataset)]
     truth = dataset.path / "truth"
     if (truth / "morphology").is_dir():
-        layers.append(_dendrites(truth / "morphology"))
+        layers.append(dendrites_of(truth / "morphology"))
     if (truth / "synapses.parquet").is_file():
         layers.append(_true_synapses(truth))
     if dataset.is_done(f"{run}/measure"):
@@ -96,7 +96,7 @@ def _neuron_labels(dataset: Dataset) -> LayerData:
     return levels, arguments, "labels"
 
 
-def _dendrites(folder: Path) -> LayerData:
+def dendrites_of(folder: Path) -> LayerData:
     """All dendrites as one Vectors layer: one vector per piece, which stays fast for thousands of branches."""
     pieces, neuron = [], []
     for file in sorted(folder.glob("neuron*.swc")):

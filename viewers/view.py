@@ -5,10 +5,13 @@ from typing import Any
 
 from synimg.errors import SynimgError
 from synimg.store.dataset import Dataset
+from synimg.viewers.growth import growth_captions, growth_layers, read_growing_map
 from synimg.viewers.layers import layers_of, legend_of
 
 
-def view(dataset: Dataset | str | Path, run: str = "default", screenshot: Path | None = None) -> None:
+def view(
+    dataset: Dataset | str | Path, run: str = "default", screenshot: Path | None = None, growth: bool = False
+) -> None:
     """Open a data set in napari and wait until the window is closed.
 
     Parameters
@@ -19,16 +22,23 @@ def view(dataset: Dataset | str | Path, run: str = "default", screenshot: Path |
         Analysis run whose synapses are shown.
     screenshot : path, optional
         Save a picture of the window there instead, and close it.
+    growth : bool
+        Show how the true map grew over the window, with a slider of days, in place of image and measurement.
 
     Raises
     ------
     SynimgError
         If napari is not installed, or there is no screen to open a window on.
     """
-    layers = layers_of(dataset, run)
+    dataset = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
+    grown = read_growing_map(dataset) if growth else None
+    layers = layers_of(dataset, run) if grown is None else growth_layers(dataset, *grown)
     napari = _napari()
-    viewer = napari.Viewer(title=f"synimg: {dataset.path if isinstance(dataset, Dataset) else dataset}")
-    show(viewer, layers)
+    viewer = napari.Viewer(title=f"synimg: {dataset.path}")
+    if grown is None:
+        show(viewer, layers)
+    else:
+        show_growth(viewer, layers, growth_captions(*grown))
     if screenshot is None:
         napari.run()
         return
@@ -38,23 +48,48 @@ def view(dataset: Dataset | str | Path, run: str = "default", screenshot: Path |
 
 def show(viewer: Any, layers: list[Any]) -> None:
     """Put layers, a scale bar and the legend of the synapses into a napari viewer (or viewer model)."""
+    _add(viewer, layers)
+    _say(viewer, legend_of(layers))
+    viewer.dims.axis_labels = ("z", "y", "x")
+    _whole_depth(viewer, 0)
+
+
+def show_growth(viewer: Any, layers: list[Any], captions: list[str]) -> None:
+    """Put the layers of a growing map into a napari viewer; `captions` has a line for each snapshot, the last is shown."""
+    _add(viewer, layers)
+    viewer.layers["growing synapses"].face_colorbar.visible = True
+    viewer.dims.axis_labels = ("day", "z", "y", "x")
+    _whole_depth(viewer, 1)
+
+    def caption(event: Any = None) -> None:
+        _say(viewer, f"{captions[viewer.dims.current_step[0]]}   colour: learned so far (ln receptors)")
+
+    viewer.dims.events.current_step.connect(caption)
+    viewer.dims.set_current_step(0, len(captions) - 1)
+    caption()
+
+
+def _add(viewer: Any, layers: list[Any]) -> None:
     from napari.layers import Layer
     from napari.utils.colormaps import Colormap
 
     for data, arguments, kind in layers:
-        if isinstance(arguments.get("colormap"), dict):
-            arguments = arguments | {"colormap": Colormap(**arguments["colormap"])}
-        viewer.add_layer(Layer.create(data, arguments, kind))
-    overlays = viewer.canvas.overlays
-    overlays["scale_bar"].visible = True
-    overlays["text"].text = legend_of(layers)
-    overlays["text"].position = "top_left"
-    overlays["text"].visible = True
-    viewer.dims.axis_labels = ("z", "y", "x")
-    depth_um = viewer.dims.range[0].stop - viewer.dims.range[0].start
-    viewer.dims.set_point(0, viewer.dims.range[0].start + depth_um / 2)
-    # a slab as thick as the image: the whole map is seen at once; a thinner one (right click on the slider) leafs through
-    viewer.dims.thickness = (depth_um, *viewer.dims.thickness[1:])
+        maps = {k: Colormap(**v) for k, v in arguments.items() if k.endswith("colormap") and isinstance(v, dict)}
+        viewer.add_layer(Layer.create(data, arguments | maps, kind))
+    viewer.canvas.overlays["scale_bar"].visible = True
+
+
+def _say(viewer: Any, text: str) -> None:
+    overlay = viewer.canvas.overlays["text"]
+    overlay.text, overlay.position, overlay.visible = text, "top_left", True
+
+
+def _whole_depth(viewer: Any, z: int) -> None:
+    """A slab as thick as the image: the whole map is seen at once; a thinner one (right click on the slider) leafs through."""
+    dims = viewer.dims
+    depth_um = dims.range[z].stop - dims.range[z].start
+    dims.set_point(z, dims.range[z].start + depth_um / 2)
+    dims.thickness = (*dims.thickness[:z], depth_um, *dims.thickness[z + 1 :])
 
 
 def _napari() -> Any:

@@ -61,6 +61,18 @@ def test_what_is_not_imaged_has_no_place(tissue):
     assert (tissue.neuron_row[dark] == -1).all()
 
 
+def test_a_synapse_that_has_vanished_has_its_place_on_the_dendrite(wiring, a_end, tissue):
+    gone = np.isin(np.arange(a_end.size), np.flatnonzero(tissue.is_imaged)[::7])
+    after = build_tissue(CONFIG, wiring, np.where(gone, 0.0, a_end), 1, [])
+    assert not after.is_imaged[gone].any()
+    for row, tree in enumerate(after.trees):
+        own = gone & (wiring.contact_post + 1 == after.neuron_id[row])
+        pieces = tree.pieces(CONFIG.volume.size_um)
+        distance, _ = cKDTree(tree.points_um[np.r_[pieces, tree.parent[pieces]]]).query(after.position_um[own])
+        assert distance.max(initial=0) < 0.21  # half of the longest piece
+        assert len(np.unique(after.position_um[own], axis=0)) == own.sum()
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_all_heads_and_synapses_lie_inside_the_image(wiring, a_end, seed):
     tissue = build_tissue(CONFIG, wiring, a_end, seed, [])

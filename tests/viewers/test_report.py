@@ -17,11 +17,12 @@ def test_the_page_is_self_contained_and_tells_the_whole_story(tiny_copy):
         "Counting receptors",
         "Homeostasis",
         "Booked, or made?",
+        "The growth of the map",
         "Error budget",
         "erasure",
     ):
         assert title in page
-    assert page.count("data:image/png;base64,") == 9
+    assert page.count("data:image/png;base64,") == 10
     assert not re.findall(r"(?:src|href)=[\"'](?!data:)", page)
 
 

@@ -18,6 +18,7 @@ from synimg.analysis.validate.separation import learned_of
 from synimg.config import Config
 from synimg.store.atomic import read_json, write_text
 from synimg.store.dataset import Dataset
+from synimg.store.growth import read_growth
 from synimg.store.image import image_attributes, read_block
 from synimg.store.network import read_arrays
 from synimg.store.tables import read_table
@@ -27,10 +28,12 @@ from synimg.viewers.figures.counterfactual import counterfactual, disagreement
 from synimg.viewers.figures.erasure import erasure
 from synimg.viewers.figures.error_budget import error_budget
 from synimg.viewers.figures.factor import factor
+from synimg.viewers.figures.growth import growth
 from synimg.viewers.figures.image_views import image_views
 from synimg.viewers.figures.input_gradient import input_gradient
 from synimg.viewers.figures.learning_curve import learning_curve
 from synimg.viewers.figures.precision_recall import precision_recall
+from synimg.viewers.growth import places_of
 
 PREVIEW_LEVEL = 1
 Section = tuple[str, str, Figure | None]
@@ -121,7 +124,13 @@ def _network_sections(dataset: Dataset, scores: dict[str, Any]) -> list[Section]
         else "It did not reach the criterion in the trials it had"
     )
     text = f"{learned}; at the end its {network['score']} on test trials is {network['final_score']:.3f}."
-    return [("What the network learned", text, curve), *sections]
+    grown, places = read_growth(dataset), places_of(truth)
+    film = (
+        "The imaged synapses over the window: the area of a dot is its receptors, the colour what learning has added by then. "
+        "New and gone are counted from the pulse."
+    )
+    strip = ("The growth of the map", film, growth(grown, places, dataset.config.volume.size_um))
+    return [("What the network learned", text, curve), *sections, strip]
 
 
 _GRADIENT_TEXT = (

@@ -1,0 +1,103 @@
+"""The growth of the map: the synapses in their tissue at several times of the window, coloured by what they have learned."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.animation import PillowWriter
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from synimg.errors import SynimgError
+from synimg.store.atomic import atomic_path
+from synimg.store.growth import Growth
+from synimg.viewers.figures.style import new_figure
+
+Floats = NDArray[np.float64]
+LEARNING = ("#0072B2", "#C8C8C8", "#D55E00")
+"""Depressed, unmoved, potentiated: the colours of the classes, and between them."""
+N_PANELS = 5
+FRAMES_PER_S = 2
+ENDINGS = (".gif", ".png")
+
+
+def learning_limit(grown: Growth) -> float:
+    """Change of ln receptors by learning at which the colours end: all but 2 % of the synapses lie within."""
+    final = np.abs(grown.ln_learning[-1][grown.is_there[-1]])
+    top = float(np.percentile(final, 98)) if final.size else 0.0
+    return max(float(np.ceil(20 * top) / 20), 0.05)
+
+
+def growth(grown: Growth, position_um: Floats, size_um: tuple[float, float, float]) -> Figure:
+    """A strip of maps, seen along z: the area of a dot is its receptors, the colour what it has learned so far.
+
+    Parameters
+    ----------
+    grown : Growth
+        Synapses at the snapshots; the strip shows up to `N_PANELS` of them, the first and the last included.
+    position_um : (n_synapses, 3) ndarray [um]
+        z, y, x; NaN for synapses that are not shown.
+    size_um : tuple of float
+        Edge lengths of the block along z, y, x.
+    """
+    shown = np.unique(np.linspace(0, grown.day.size - 1, min(N_PANELS, grown.day.size)).round().astype(int))
+    figure, axes = new_figure(shown.size, 3.4, 3.4 * size_um[1] / size_um[2] + 0.4)
+    for axis, k in zip(axes, shown, strict=True):
+        _draw(axis, grown, int(k), position_um, size_um)
+    axes[0].set(xlabel="x [µm]", ylabel="y [µm]")
+    for axis in axes[1:]:
+        axis.set_yticklabels([])
+    figure.colorbar(_scale(grown), ax=axes, label="learned so far (ln receptors)", extend="both", pad=0.01)
+    return figure
+
+
+def save_growth(path: Path, grown: Growth, position_um: Floats, size_um: tuple[float, float, float]) -> None:
+    """Save the growth as a strip of maps (.png) or as an animation with a picture for every snapshot (.gif).
+
+    Raises
+    ------
+    SynimgError
+        If the name ends otherwise.
+    """
+    if path.suffix not in ENDINGS:
+        raise SynimgError(f"{path}: a film's name ends in .gif (animation) or .png (strip of maps)")
+    with atomic_path(path) as temporary:
+        if path.suffix == ".png":
+            growth(grown, position_um, size_um).savefig(temporary, dpi=110, metadata={"Software": None})
+            return
+        figure, (axis,) = new_figure(1, 6.0, 5.0 * size_um[1] / size_um[2] + 0.4)
+        figure.colorbar(_scale(grown), ax=axis, label="learned so far (ln receptors)", extend="both")
+        writer = PillowWriter(fps=FRAMES_PER_S)
+        with writer.saving(figure, str(temporary), dpi=110):
+            for k in range(grown.day.size):
+                axis.clear()
+                _draw(axis, grown, k, position_um, size_um)
+                axis.set(xlabel="x [µm]", ylabel="y [µm]")
+                writer.grab_frame()
+
+
+def _scale(grown: Growth) -> ScalarMappable:
+    limit = learning_limit(grown)
+    return ScalarMappable(Normalize(-limit, limit), LinearSegmentedColormap.from_list("learning", LEARNING))
+
+
+def _draw(axis: Axes, grown: Growth, k: int, position_um: Floats, size_um: tuple[float, float, float]) -> None:
+    """The map at snapshot `k`; what has learned most lies on top."""
+    there = np.flatnonzero(grown.is_there[k] & np.isfinite(position_um[:, 0]))
+    learned = grown.ln_learning[k, there]
+    there = there[np.argsort(np.abs(learned), kind="stable")]
+    # dots as large as fit: a field of few synapses is not a field of specks
+    largest = 90.0 * min(1.0, 1500 / max(there.size, 1))
+    area = largest * np.minimum(grown.receptors[k, there] / _ample(grown), 1.0)
+    axis.scatter(
+        position_um[there, 2], position_um[there, 1], s=area, c=_scale(grown).to_rgba(grown.ln_learning[k, there]), lw=0
+    )
+    axis.set(xlim=(0, size_um[2]), ylim=(size_um[1], 0), aspect="equal")
+    axis.set_title(grown.captions(np.isfinite(position_um[:, 0]))[k].replace(": ", "\n"), fontsize=9)
+
+
+def _ample(grown: Growth) -> float:
+    """Receptors of a synapse that only one in fifty exceeds."""
+    return float(np.percentile(grown.receptors[grown.is_there], 98))
