@@ -1,6 +1,7 @@
 """A spiking network from Brian2, with STDP and synaptic scaling, through receptors, image and separation.
 
-Needs ``pip install brian2``. Run it:  python examples/brian2_stdp.py OUT  (a new folder; about a minute)
+Needs ``pip install brian2 'numpy<2.4'`` (Brian2 2.9 does not start with a later NumPy). Run it:
+python examples/brian2_stdp.py OUT  (a new folder; about a minute)
 
 Two groups of inputs drive 40 cells; in the first group spikes come together, which STDP (Song, Miller and Abbott 2000)
 rewards. Each second every cell scales its inputs towards a rate of its own (van Rossum, Bi and Turrigiano 2000). Both
