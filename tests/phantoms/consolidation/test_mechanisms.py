@@ -19,6 +19,8 @@ def in_a_row(kind, n_updates=300, **values):
             "next_tasks": (part(TASKS, "delayed_match")(),),
             "rule": part("synimg.phantoms.rules", "bptt")(),
             "consolidation": part(FOLDER, kind)(**values),
+            # scaling at its usual pace follows the rates of the task at hand and undoes the earlier ones
+            "homeostasis": part("synimg.phantoms.homeostasis", "scaling")(rate_per_update=0.0002),
             "training": training,
         }
     )
@@ -45,7 +47,7 @@ def test_consolidation_keeps_the_first_task_that_is_forgotten_without(kind):
         kept.append(train(in_a_row(kind, strength=0.1), seed).history.score_by_task[-1])
         lost.append(train(in_a_row("none"), seed).history.score_by_task[-1])
     kept, lost = np.mean(kept, axis=0), np.mean(lost, axis=0)
-    assert kept[0] > lost[0] + 0.05
+    assert kept[0] > lost[0] + 0.25
     assert kept[1] > 0.8
 
 
