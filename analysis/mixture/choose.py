@@ -26,6 +26,7 @@ Run = Callable[[Form, Model], tuple[Model, float]]
 class Choice:
     """The chosen form, and models of it for each set of signs of learning, with their weights.
 
+    score : float, ln likelihood of the best less the price of its learning
     gains : dict of float, by how much ln likelihood preferred what was chosen or turned down
     """
 
@@ -34,6 +35,7 @@ class Choice:
     weights: Floats
     stay: float
     largest: float
+    score: float
     gains: dict[str, float]
 
 
@@ -101,7 +103,15 @@ def _signs(best: Model, run: Run, data: Data, stay: float, largest: float, gains
     gains["learning"] = max(by_set[1:]) - by_set[0]
     weights = np.exp(score - score.max())
     kept = np.flatnonzero(weights > LEAST_WEIGHT * weights.sum())
-    return Choice(best.form, tuple(models[k] for k in kept), weights[kept] / weights[kept].sum(), stay, largest, gains)
+    return Choice(
+        best.form,
+        tuple(models[k] for k in kept),
+        weights[kept] / weights[kept].sum(),
+        stay,
+        largest,
+        float(score.max()),
+        gains,
+    )
 
 
 def _walk(model: Model, value: float, data: Data, stay: float, largest: float) -> list[tuple[Model, float]]:

@@ -1,0 +1,73 @@
+"""Whole-cell learning: with control animals, trained neurons of which some changed as a whole."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synimg.analysis.mixture.counts import Floats
+
+LEAST_NEURONS = 8
+
+
+@dataclass(frozen=True)
+class WholeCell:
+    """Neurons whose inputs all learned.
+
+    p_two_kinds : float, probability that there are such neurons
+    share : float, of the trained neurons
+    shift : float, ln factor of their change
+    p_grown : (n_neurons,) ndarray, probability that the neuron is one
+    """
+
+    p_two_kinds: float
+    share: float
+    shift: float
+    p_grown: Floats
+
+
+def whole_cells(factor: Floats, factor_var: Floats, is_control: NDArray[np.bool_]) -> WholeCell:
+    """Whether the factors of trained neurons are those of controls with a shifted share, or one wider normal.
+
+    Notes
+    -----
+    Two models of the trained neurons' factors: a normal of its own mean and sd, and the controls' spread around a mean
+    of its own with a share shifted; their BIC gives a probability, never a threshold (a threshold loses all, or calls
+    the homeostasis of deprived animals learning). Without controls nothing can tell, and nothing is claimed.
+    """
+    none = WholeCell(0.0, 0.0, 0.0, np.zeros(factor.size))
+    trained = ~is_control
+    if is_control.sum() < LEAST_NEURONS or trained.sum() < LEAST_NEURONS:
+        return none
+    own_var = max(float(factor[is_control].var(ddof=1)), float(factor_var[is_control].mean()))
+    x, n = factor[trained], int(trained.sum())
+    one = _normal(x, float(x.mean()), float(x.var()) + 1e-6)
+    score_one = float(np.log(one).sum()) - np.log(n)
+    value, share, shift, member = max((_two_kinds(x, own_var, s) for s in (0.7, 0.4, 1.0, -0.5)), key=lambda f: f[0])
+    score_two = value - 1.5 * np.log(n)
+    p_two = float(1.0 / (1.0 + np.exp(np.clip(score_one - score_two, -30.0, 30.0))))
+    p_grown = np.zeros(factor.size)
+    p_grown[trained] = p_two * member
+    return WholeCell(p_two, share, shift, p_grown)
+
+
+def _two_kinds(x: Floats, variance: float, shift: float) -> tuple[float, float, float, Floats]:
+    """Log likelihood, share, shift, and membership, by EM from a shift."""
+    share, mean, member, value = 0.25, float(np.median(x)), np.zeros(x.size), -np.inf
+    for _ in range(200):
+        shifted, others = share * _normal(x, mean + shift, variance), (1.0 - share) * _normal(x, mean, variance)
+        whole = np.maximum(shifted + others, 1e-300)
+        member, last, value = shifted / whole, value, float(np.log(whole).sum())
+        if value - last < 1e-4:
+            break
+        share = float(np.clip((member.sum() + 0.5) / (x.size + 2.0), 0.01, 0.6))
+        rest = 1.0 - member
+        mean = float((rest @ x + member @ (x - shift)) / x.size)
+        shift = float((member @ (x - mean) + 0.5 * np.sign(shift)) / (member.sum() + 1.0))
+        shift = float(np.sign(shift) * max(abs(shift), 0.3))
+    return value, share, shift, member
+
+
+def _normal(x: Floats, mean: float, variance: float) -> Floats:
+    density: Floats = np.exp(-0.5 * (x - mean) ** 2 / variance) / np.sqrt(2.0 * np.pi * variance)
+    return density

@@ -1,0 +1,298 @@
+"""Empirical-Bayes mixture on the counts: learning, one factor per neuron and drift, with what they leave undecided.
+
+The model and its working constants are those of `synimg.analysis.mixture`: conditional likelihood of the old share given
+the total, sizes before the window, a factor per neuron summed over a grid, learning as a slab on either side of zero,
+drift whose size may depend on the synapse's, all hyper-parameters pooled by EM, and models averaged by their evidence.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import threadpoolctl
+from numpy.typing import NDArray
+
+from synimg.analysis.controls import COMMON_LN, Zero, control_neurons, zero_of
+from synimg.analysis.mixture.choose import Choice, choose
+from synimg.analysis.mixture.counts import Counts, own_fano
+from synimg.analysis.mixture.fit import Data
+from synimg.analysis.mixture.rivals import Rival, rivals_of
+from synimg.analysis.mixture.summary import Parts, average, learning_interval, summarise
+from synimg.analysis.mixture.whole_cell import WholeCell, whole_cells
+from synimg.analysis.separate.protocol import Separation
+from synimg.analysis.shares import animal_table
+from synimg.streams import stream
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+VERSION = "1"
+SEARCH_SYNAPSES = 6_000
+BLOCK_SYNAPSES = 50_000
+LEAST_PER_BRANCH = 4.0
+
+
+@threadpoolctl.threadpool_limits.wrap(limits=1)  # the number of threads would change the last digits
+def hierarchical(table: pd.DataFrame, seed: int) -> Separation:
+    """Separate a synapse table by the mixture on its counts."""
+    data, order, ids = arrange(table)
+    some = _some_neurons(data, SEARCH_SYNAPSES, seed)
+    choice = choose(some, _has_branches(table))
+    rivals = rivals_of(some, choice)
+    parts = _in_blocks(data, choice)
+    zero = zero_of(parts.factor, data.is_control)
+    cells = whole_cells(parts.factor, parts.factor_var, data.is_control)
+    readings = [parts, *(_in_blocks(data, rival.choice) for rival in rivals)]
+    return _result(table, data, order, ids, choice, readings, rivals, zero, cells, seed)
+
+
+def arrange(table: pd.DataFrame) -> tuple[Data, Ints, Ints]:
+    """The table in the order of neurons and branches, that order, and the neurons' ids."""
+    neuron_id = table["neuron_id"].to_numpy(np.int64)
+    branch_id = table["branch_id"].fillna(-1).to_numpy(np.int64) if "branch_id" in table else np.zeros(len(table))
+    order = np.lexsort((branch_id, neuron_id))
+    ids, neuron = np.unique(neuron_id[order], return_inverse=True)
+    is_new = np.r_[True, (np.diff(neuron) != 0) | (np.diff(branch_id[order]) != 0)]
+    branch = np.cumsum(is_new) - 1
+    old, new = table["r_old"].to_numpy(float)[order], table["r_new"].to_numpy(float)[order]
+    errors = [table[name].to_numpy(float)[order] if name in table else None for name in ("r_old_se", "r_new_se")]
+    parent = table["neuron_prob"].fillna(1.0).to_numpy(float)[order] if "neuron_prob" in table else np.ones(len(table))
+    data = Data(
+        counts=Counts(old, new, own_fano(old, errors[0]), own_fano(new, errors[1])),
+        neuron=neuron,
+        branch=branch,
+        neuron_of_branch=neuron[is_new],
+        is_control=control_neurons(table, ids),
+        parent=np.clip(parent, 0.0, 1.0),
+        covariate=_covariate(table, order),
+        log_prior_odds=np.zeros((len(table), 2)),
+    )
+    return data, order, ids
+
+
+def _covariate(table: pd.DataFrame, order: Ints) -> Floats | None:
+    """The recorded eligibility, standardised; 0 where it was not recorded."""
+    if "eligibility" not in table:
+        return None
+    values = table["eligibility"].to_numpy(float)[order]
+    seen = np.isfinite(values)
+    if seen.sum() < 50 or values[seen].std() == 0:
+        return None
+    return np.where(seen, (values - values[seen].mean()) / values[seen].std(), 0.0)
+
+
+def _has_branches(table: pd.DataFrame) -> bool:
+    """Whether branches are told apart, with enough synapses on each for a factor of its own."""
+    if "branch_id" not in table or table["branch_id"].isna().any():
+        return False
+    per_branch = table.groupby(["neuron_id", "branch_id"]).size()
+    several = per_branch.groupby("neuron_id").size().median() >= 2
+    return bool(several and per_branch.median() >= LEAST_PER_BRANCH)
+
+
+def _some_neurons(data: Data, n_synapses: int, seed: int) -> Data:
+    """Whole neurons with about that many synapses, of trained and of control animals in their proportion."""
+    if data.neuron.size <= n_synapses:
+        return data
+    lot = stream(seed, "separate", "hierarchical", "neurons").permutation(data.n_neurons)
+    chosen = np.zeros(data.n_neurons, bool)
+    sizes = np.bincount(data.neuron)
+    chosen[lot[np.cumsum(sizes[lot]) <= n_synapses]] = True
+    chosen[lot[0]] = True
+    return take(data, chosen)
+
+
+def take(data: Data, chosen: NDArray[np.bool_]) -> Data:
+    """The data of some neurons."""
+    rows = np.flatnonzero(chosen[data.neuron])
+    _, neuron = np.unique(data.neuron[rows], return_inverse=True)
+    _, first, branch = np.unique(data.branch[rows], return_index=True, return_inverse=True)
+    return Data(
+        counts=data.counts.take(rows),
+        neuron=neuron,
+        branch=branch,
+        neuron_of_branch=neuron[first],
+        is_control=data.is_control[chosen],
+        parent=data.parent[rows],
+        covariate=None if data.covariate is None else data.covariate[rows],
+        log_prior_odds=data.log_prior_odds[rows],
+    )
+
+
+def _in_blocks(data: Data, choice: Choice) -> Parts:
+    """Posterior of all synapses, some neurons after the other so that memory stays bounded."""
+    block = np.cumsum(np.bincount(data.neuron)) // BLOCK_SYNAPSES
+    found = []
+    for number in np.unique(block):
+        some = take(data, block == number) if block[-1] else data
+        each = [summarise(some, model, choice.stay, choice.largest) for model in choice.models]
+        found.append(average(each, choice.weights))
+    return Parts(*(np.concatenate([getattr(part, name) for part in found]) for name in Parts.__dataclass_fields__))
+
+
+def _result(
+    table: pd.DataFrame,
+    data: Data,
+    order: Ints,
+    ids: Ints,
+    choice: Choice,
+    readings: list[Parts],
+    rivals: list[Rival],
+    zero: Zero,
+    cells: WholeCell,
+    seed: int,
+) -> Separation:
+    """Tables of the result; where several readings are alike, p is their mean and the lfdr that of the worst."""
+    parts = readings[0]
+    shift = np.where(cells.p_grown > 0, cells.p_grown * cells.shift, 0.0)[data.neuron]
+    own = np.array([reading.up + reading.down for reading in readings])
+    grown = cells.p_grown[data.neuron]
+    p_each = 1.0 - (1.0 - own) * (1.0 - grown)
+    p, lfdr = p_each.mean(axis=0), 1.0 - p_each.min(axis=0)
+    up = np.mean([reading.up for reading in readings], axis=0)
+    if cells.shift > 0:
+        up = 1.0 - (1.0 - up) * (1.0 - grown)
+    total = data.counts.total
+    growth = parts.ln_parts.sum(axis=1)
+    per_ln = total * np.where(np.abs(growth) < 1e-9, 1.0, -np.expm1(-growth) / np.where(growth == 0, 1.0, growth))
+    moved = np.column_stack([shift, -shift, np.zeros_like(shift)])
+    # with controls the zero is theirs; without, it is the mean of all: its error moves homeostasis against the rest
+    ln_parts = parts.ln_parts + moved
+    linear = parts.linear_parts + moved * per_ln[:, None]
+    low, high = (linear + side * 1.96 * np.sqrt(parts.linear_var) for side in (-1.0, 1.0))
+    low[:, 0], high[:, 0] = learning_interval(parts)
+    extra = np.sqrt(grown * (1.0 - grown)) * abs(cells.shift) * per_ln
+    low[:, 0] += shift * per_ln - 1.96 * extra
+    high[:, 0] += shift * per_ln + 1.96 * extra
+    blur = 1.96 * (np.sqrt(parts.linear_var[:, 1] + (zero.se * per_ln) ** 2 + extra**2))
+    low[:, 1], high[:, 1] = linear[:, 1] - blur, linear[:, 1] + blur
+    back = np.empty_like(order)
+    back[order] = np.arange(order.size)
+    columns: dict[str, Any] = {
+        "synapse_id": table["synapse_id"].to_numpy(),
+        "p_learning": p[back],
+        "lfdr": lfdr[back],
+        "p_potentiated": np.minimum(up, p)[back],
+        "p_depressed": np.maximum(p - up, 0.0)[back],
+    }
+    for k, cause in enumerate(("learning", "homeostasis", "drift")):
+        columns |= {f"delta_{cause}{end}": v[:, k][back] for end, v in (("", linear), ("_lo", low), ("_hi", high))}
+    neurons = _neuron_table(ids, data, parts, zero, cells)
+    warnings = _warnings(data, choice, rivals, zero, cells, parts)
+    identifiable = zero.anchored and not rivals
+    why = zero.why if not rivals else f"{rivals[0].why}; {zero.why}"
+    animals = animal_table(table, ln_parts[back], linear[back], p[back], identifiable, why, seed)
+    return Separation(
+        pd.DataFrame(columns), neurons, animals, _info(data, choice, rivals, zero, cells, parts, warnings)
+    )
+
+
+def _neuron_table(ids: Ints, data: Data, parts: Parts, zero: Zero, cells: WholeCell) -> pd.DataFrame:
+    mean = parts.factor - zero.value - cells.p_grown * cells.shift
+    spread = cells.p_grown * (1.0 - cells.p_grown) * cells.shift**2
+    sd = np.sqrt(parts.factor_var + zero.se**2 + spread)
+    below, above = (0.0, 0.0) if zero.anchored else COMMON_LN
+    below, above = min(below, zero.shift), max(above, zero.shift)
+    low, high = mean - 1.96 * sd, mean + 1.96 * sd
+    return pd.DataFrame(
+        {
+            "neuron_id": ids,
+            "scale_factor": np.exp(mean),
+            "scale_factor_lo": np.exp(low),
+            "scale_factor_hi": np.exp(high),
+            "common_lo": np.exp(low + below),
+            "common_hi": np.exp(high + above),
+            "n_synapses": np.bincount(data.neuron, minlength=ids.size),
+        }
+    )
+
+
+def _warnings(data: Data, choice: Choice, rivals: list[Rival], zero: Zero, cells: WholeCell, parts: Parts) -> list[str]:
+    found = []
+    if not zero.anchored:
+        found.append(f"not identifiable in full: {zero.why}")
+    found += [f"not identifiable: {rival.why}" for rival in rivals]
+    if choice.gains["learning"] < 0:
+        found.append(
+            "the table does not pay for any learning: its probabilities are those of a model that may have none"
+        )
+    best = choice.models[int(np.argmax(choice.weights))]
+    if best.factor_sd[0] < 0.06 and data.n_neurons >= 10 and best.drift_sd > 0.25:
+        found.append("factors hardly vary between neurons, and drift is wide: neuron ids may carry nothing")
+    if cells.p_two_kinds > 0.5:
+        found.append(
+            f"two kinds of trained neurons (probability {cells.p_two_kinds:.2f}): the inputs of {cells.share:.0%} of "
+            f"them changed as a whole by a factor {np.exp(cells.shift):.2f} that control neurons do not show"
+        )
+    if choice.form.depression == "reduced_insertion" and not choice.form.down:
+        found.append("depression by removal of old and new alike shows only in totals: none was looked for here")
+    return found
+
+
+def _info(
+    data: Data,
+    choice: Choice,
+    rivals: list[Rival],
+    zero: Zero,
+    cells: WholeCell,
+    parts: Parts,
+    warnings: list[str],
+) -> dict[str, Any]:
+    best, form = choice.models[int(np.argmax(choice.weights))], choice.form
+    scaling = "one factor per neuron"
+    if form.slope:
+        scaling = f"a factor per neuron that {'grows' if form.slope > 0 else 'shrinks'} with synapse size"
+    if form.spared_above < 1:
+        scaling = f"a factor per neuron that spares the largest {1 - form.spared_above:.0%} of the synapses"
+    if form.by_branch:
+        scaling += ", and one per branch"
+    has_learning = [w for m, w in zip(choice.models, choice.weights, strict=True) if m.signs]
+    return {
+        "method": "hierarchical",
+        "version": VERSION,
+        "parameters": {
+            "turnover": best.turnover,
+            "factor_sd_ln": best.factor_sd[0],
+            "drift_sd_ln": best.drift_sd,
+            "drift_exponent": form.drift_exponent,
+            "scaling_slope": form.slope,
+            "spared_above": form.spared_above,
+            "branch_sd_ln": best.branch_sd if form.by_branch else 0.0,
+            **{
+                f"{name}_{what}": float(
+                    sum(w * getattr(m.slabs[k], what) for m, w in zip(choice.models, choice.weights, strict=True))
+                )
+                for k, name in enumerate(("potentiated", "depressed"))
+                for what in ("share", "mean", "sd")
+            },
+            "covariate_weight": best.covariate_weight,
+            "share_outliers": best.outliers,
+        },
+        "assumptions": [
+            f"homeostasis is {scaling} (chosen by evidence)",
+            "a synapse shrinks by "
+            + (
+                "less insertion: old receptors stay"
+                if form.depression == "reduced_insertion"
+                else "removal of old and new receptors alike"
+            )
+            + " (chosen by evidence)",
+            "learning is normal on either side of zero, drift is normal, both in ln receptors",
+            "sizes before the window are the same in all neurons",
+        ],
+        "diagnosis": {
+            "n_neurons": data.n_neurons,
+            "n_synapses": int(data.neuron.size),
+            "synapses_per_neuron_median": float(np.median(np.bincount(data.neuron))),
+            "n_control_neurons": int(data.is_control.sum()),
+            "sd_ln_factor": float(parts.factor.std()),
+            "probability_of_learning": float(sum(has_learning)),
+            "probability_of_two_kinds_of_neurons": cells.p_two_kinds,
+            "rival_readings": len(rivals),
+            "gains_ln_likelihood": choice.gains,
+            "turnover_controls_shift": zero.shift,
+        },
+        "warnings": warnings,
+    }
+
+
+part = hierarchical
