@@ -18,16 +18,16 @@ MOST_OLD = 0.95
 
 @dataclass(frozen=True)
 class Counts:
-    """What the likelihood knows of the synapses, each (n,).
+    """What the likelihood knows of the synapses, (n,) each.
 
     old, new : receptors from before and from within the window
-    fano_old, fano_new : variance over mean of their measurement
+    fano_old, fano_new : variance over mean of their measurement, the same for all: a synapse's own would follow its count
     """
 
     old: Floats
     new: Floats
-    fano_old: Floats
-    fano_new: Floats
+    fano_old: float
+    fano_new: float
 
     @property
     def total(self) -> Floats:
@@ -36,7 +36,7 @@ class Counts:
 
     def take(self, rows: Ints) -> "Counts":
         """Some of the synapses."""
-        return Counts(self.old[rows], self.new[rows], self.fano_old[rows], self.fano_new[rows])
+        return Counts(self.old[rows], self.new[rows], self.fano_old, self.fano_new)
 
 
 @dataclass(frozen=True)
@@ -90,18 +90,6 @@ class Sizes:
         return sizes
 
 
-def own_fano(counts: Floats, counts_se: Floats | None) -> Floats:
-    """Variance over mean of each count's measurement: the median over synapses, its own within a factor 3 of that."""
-    if counts_se is None:
-        return np.zeros_like(counts)
-    seen = (counts > 0) & np.isfinite(counts_se)
-    if not seen.any():
-        return np.zeros_like(counts)
-    ratio = counts_se**2 / np.where(counts > 0, counts, 1.0)
-    median = float(np.median(ratio[seen]))
-    return np.where(seen, np.clip(ratio, median / 3.0, 3.0 * median), median)
-
-
 def old_share(growth: Floats, turnover: float, depression: Depression) -> Floats:
     """Expected share of old receptors for a growth (MODEL.md 2)."""
     if depression == "label_blind_removal":
@@ -136,11 +124,11 @@ def likelihood(
     """
     share = old_share(GROWTH, turnover, depression)
     phi_new = 1.0 + counts.fano_new
-    phi_old = np.maximum(1.0 + counts.fano_old - stay, 0.05)
+    phi_old = max(1.0 + counts.fano_old - stay, 0.05)
     old, new, ln_total = counts.old / phi_old, counts.new / phi_new, np.log(counts.total)
     all_, column = old + new, (slice(None), None)
     ln = old[column] * np.log(share) + new[column] * np.log1p(-share)
-    ln -= (all_ + 0.5)[column] * np.log(share / phi_old[column] + (1.0 - share) / phi_new[column])
+    ln -= (all_ + 0.5)[column] * np.log(share / phi_old + (1.0 - share) / phi_new)
     ln -= (old * np.log(phi_old) + new * np.log(phi_new))[column]
     kinds = []
     for weight, centre, width in zip(sizes.weight, sizes.centre, sizes.width, strict=True):

@@ -212,6 +212,7 @@ def maximise(
     if not hold_drift:
         found = np.sqrt((drift2.sum() + DRIFT_WEIGHT * DRIFT_SD**2) / (count.sum() + DRIFT_WEIGHT))
         drift_sd = float(drift_sd * (found / drift_sd) ** HASTE)
+    has_odds = data.covariate is not None or bool(data.log_prior_odds.any())
     slabs = {UP: Slab(), DOWN: Slab()}
     by_count = sorted(model.signs, key=lambda sign: -count[1 + model.signs.index(sign)])
     expected = Slab(0.0, EFFECT_MEAN, EFFECT_SD)
@@ -221,7 +222,10 @@ def maximise(
         mean = max((direction * learned[j] + EFFECT_WEIGHT * expected.mean) / weight, 0.2, 1.2 * drift_sd)
         square = learned2[j] - 2.0 * mean * direction * learned[j] + mean**2 * count[j]
         sd = np.sqrt((max(square, 0.0) + EFFECT_WEIGHT * expected.sd**2) / weight)
-        slabs[sign] = Slab((count[j] + 0.5) / (trained + 20.0), float(mean), float(sd))
+        share = (count[j] + 0.5) / (trained + 20.0)
+        if has_odds:  # the share is that at the middle of what else is known: scaled until the priors' sum fits
+            share = model.slab(sign).share * (count[j] + 0.5) / (posterior.prior[:, j].sum() + 1.0)
+        slabs[sign] = Slab(float(np.clip(share, 1e-6, 0.95)), float(mean), float(sd))
         expected = slabs[sign]  # the rarer sign borrows from the other
     mean, sd = list(model.factor_mean), list(model.factor_sd)
     for kind in (0, 1):

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from synimg.analysis.controls import COMMON_LN, Zero, control_neurons, zero_of
 from synimg.analysis.mixture.choose import Choice, choose
-from synimg.analysis.mixture.counts import Counts, own_fano
+from synimg.analysis.mixture.counts import Counts
 from synimg.analysis.mixture.fit import Data
 from synimg.analysis.mixture.rivals import Rival, rivals_of
 from synimg.analysis.mixture.summary import Parts, average, learning_interval, summarise
 from synimg.analysis.mixture.whole_cell import WholeCell, whole_cells
 from synimg.analysis.separate.protocol import Separation
 from synimg.analysis.shares import animal_table
+from synimg.analysis.turnover import fano
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]
@@ -57,7 +58,7 @@ def arrange(table: pd.DataFrame) -> tuple[Data, Ints, Ints]:
     errors = [table[name].to_numpy(float)[order] if name in table else None for name in ("r_old_se", "r_new_se")]
     parent = table["neuron_prob"].fillna(1.0).to_numpy(float)[order] if "neuron_prob" in table else np.ones(len(table))
     data = Data(
-        counts=Counts(old, new, own_fano(old, errors[0]), own_fano(new, errors[1])),
+        counts=Counts(old, new, fano(old, errors[0]), fano(new, errors[1])),
         neuron=neuron,
         branch=branch,
         neuron_of_branch=neuron[is_new],
