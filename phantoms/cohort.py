@@ -53,10 +53,15 @@ def _animal(config: Config, group: str, i: int) -> Config:
 
 def missing_controls(config: Config) -> list[str]:
     """What an analysis of this cohort would miss."""
-    cohort = config.cohort
-    if not cohort.trained or cohort.naive or cohort.yoked:
-        return []
-    return [
-        "the cohort has trained animals but neither naive nor yoked ones: turnover, and change common to all synapses of a "
-        "neuron, cannot be told from learning; add cohort.naive or cohort.yoked"
-    ]
+    cohort, missing = config.cohort, []
+    if cohort.trained and not (cohort.naive or cohort.yoked):
+        missing.append(
+            "the cohort has trained animals but neither naive nor yoked ones: turnover, and change common to all synapses of "
+            "a neuron, cannot be told from learning; add cohort.naive or cohort.yoked"
+        )
+    if cohort.deprived and not cohort.naive:
+        missing.append(
+            "the cohort has deprived animals but no naive ones: what deprivation did cannot be told from what goes on without "
+            "it; add cohort.naive"
+        )
+    return missing

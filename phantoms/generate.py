@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from synimg import compute, schema
 from synimg.config import Config, load
+from synimg.errors import SynimgError, UnworkableError
 from synimg.phantoms import curriculum
 from synimg.phantoms.activity import Readout
 from synimg.phantoms.cohort import animals_of, missing_controls
@@ -22,7 +23,7 @@ from synimg.phantoms.render import Channel, build_channels, render_block, shrink
 from synimg.phantoms.tissue import Tissue, build_tissue, tree_of
 from synimg.phantoms.wiring import Wiring
 from synimg.store.cohort import Cohort
-from synimg.store.dataset import Dataset, append_journal, read_journal
+from synimg.store.dataset import INDEX, Dataset, append_journal, read_journal
 from synimg.store.image import LEVELS, blocks, create_image, level_shape
 from synimg.store.morphology import read_tree_arrays, write_swc
 from synimg.store.network import read_network, write_arrays, write_network
@@ -64,18 +65,36 @@ def generate(
     Raises
     ------
     SynimgError
-        For a mistake in the configuration, a folder that holds something else, a full disk.
+        For a mistake in the configuration, a folder that holds something else, a full disk. A run that diverges, and an
+        imported network that cannot be read, leave no folder behind.
     """
     config = load(config)
     if seed is not None:
         config = Config.parse(config.model_dump() | {"seed": seed}, "--seed")
     trees = [read_tree_arrays(Path(name)) for name in config.tissue.morphologies]
     animals = animals_of(config)
+    try:
+        return _generate(config, Path(out), animals, trees, (workers, scheduler), report)
+    except UnworkableError:
+        for path in [Path(out), *(Path(out) / animal.animal_id for animal in animals)]:
+            if (path / INDEX).is_file():
+                Dataset.open(path).discard()
+        raise
+
+
+def _generate(
+    config: Config,
+    out: Path,
+    animals: list[Config],
+    trees: list[Any],
+    where: tuple[int | None, str | None],
+    report: compute.Report,
+) -> Dataset | Cohort:
     if not animals:
-        with compute.pool(workers, scheduler) as pool:
-            return _generate_one(config, Path(out), trees, pool, report)
+        with compute.pool(*where) as pool:
+            return _generate_one(config, out, trees, pool, report)
     cohort = Cohort.create(out, config, animals, missing_controls(config))
-    with compute.pool(workers, scheduler) as pool:
+    with compute.pool(*where) as pool:
         for i, animal in enumerate(animals):
             report("animals", i, len(animals))
             _generate_one(animal, cohort.path / animal.animal_id, trees, pool, report)
@@ -102,7 +121,12 @@ Attributes = dict[str, NDArray[Any]]
 
 def train_one(without: str | None, config: Config, folder: str) -> Learned:
     """One run of the window, with the cause `without` switched off; goes on where an interrupted call ended."""
-    return train(config, config.seed, without, checkpoint=Path(folder) / f"without_{without or 'nothing'}.pickle")
+    try:
+        return train(config, config.seed, without, checkpoint=Path(folder) / f"without_{without or 'nothing'}.pickle")
+    except UnworkableError as error:
+        if without is None:
+            raise
+        raise UnworkableError(f"without {without}, {error}; or leave out training.counterfactuals") from None
 
 
 def _make_network(dataset: Dataset, config: Config, pool: compute.Pool, report: compute.Report) -> None:
@@ -135,8 +159,11 @@ def _make_network(dataset: Dataset, config: Config, pool: compute.Pool, report: 
 
 def _import_network(dataset: Dataset, config: Config) -> None:
     notes: dict[str, Any] = {}
-    with dataset.stage("network", notes) as scratch:
+    try:
         found = import_network(config, config.seed)
+    except SynimgError as error:
+        raise UnworkableError(str(error)) from None
+    with dataset.stage("network", notes) as scratch:
         (scratch / "truth").mkdir()
         edges = {"excitatory": found.contacts, "inhibitory": found.inhibitory}
         write_network(scratch / "truth" / "network.h5", found.nodes, edges, found.extra)

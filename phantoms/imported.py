@@ -36,7 +36,8 @@ def import_network(config: Config, seed: int) -> Imported:
     Raises
     ------
     SynimgError
-        If the files break the contract (`synimg.store.edges`), or there are too few cells to image.
+        If the files break the contract (`synimg.store.edges`), no excitatory weight was there before, or there are too few
+        cells to image.
 
     Notes
     -----
@@ -61,6 +62,10 @@ def import_network(config: Config, seed: int) -> Imported:
         raise SynimgError(f"{files.edges}: no edge comes from an excitatory cell; only those carry the tag")
     own = edges[tagged].reset_index(drop=True)
     before = own["weight_before"].to_numpy()
+    if not (before > 0).any():
+        raise SynimgError(
+            f"{files.edges}: every weight_before of an excitatory cell is 0; they set how many receptors 1 is"
+        )
     gain = before[before > 0].mean() / config.receptors.receptors_mean
     a_start, a_end = before / gain, own["weight_after"].to_numpy() / gain
     has_causes = any(cause in own for cause in CAUSES)

@@ -10,7 +10,7 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 from synimg.config import Config
-from synimg.errors import SynimgError
+from synimg.errors import UnworkableError
 from synimg.phantoms import curriculum
 from synimg.phantoms.activity import Readout, run_trials
 from synimg.phantoms.gates.protocol import Edges
@@ -455,10 +455,11 @@ def _run_batch(
     mean = float(rates[1:].mean())
     if not mean < SATURATED * wiring.max_rate:
         step = getattr(config.rule, "learning_rate", None)
-        raise SynimgError(
+        raise UnworkableError(
             f"training: the run diverged at update {update} (rule '{config.rule.kind}'"
             + (f", learning_rate {step:g}" if step else "")
-            + f"): the mean rate is {mean:.3g}, and units saturate at {wiring.max_rate:g}; "
+            + f"): the mean rate is {mean:.3g}, that of the busiest unit "
+            f"{rates[1:].mean(axis=(0, 1)).max():.3g}, and units saturate at {wiring.max_rate:g}; "
             "take a smaller rule.learning_rate or network.spectral_radius"
         )
     if config.training.feedback == "yoked":

@@ -95,13 +95,22 @@ def generate(
 
 def _note_criterion(dataset: Any) -> None:
     """Say so if the network was to learn and did not learn as well as it should."""
-    notes, config = dataset.index["stages"]["network"]["notes"], dataset.config
-    if notes.get("criterion_met", True) or config.rule.kind == "off":
-        return
+    said = _criterion(dataset)
+    if "not met" in said:
+        _say(f"note: {dataset.path}: {said}; what there is was kept")
+
+
+def _criterion(dataset: Any) -> str:
+    """How far a network came that was to learn its task; an empty text for others."""
+    stage, config = dataset.index["stages"].get("network", {"notes": {}}), dataset.config
+    if "criterion_met" not in stage["notes"] or config.rule.kind == "off":
+        return ""
+    if stage["notes"]["criterion_met"]:
+        return "criterion met"
     trials = config.training.n_updates * config.training.batch
-    _say(
-        f"note: {dataset.path}: criterion not met: the score is {notes['score']:.2f} after {trials} trials, "
-        f"training.criterion is {config.training.criterion:g}; what there is was kept"
+    return (
+        f"criterion not met: the score is {stage['notes']['score']:.2f} after {trials} trials, "
+        f"training.criterion is {config.training.criterion:g}"
     )
 
 
@@ -345,10 +354,19 @@ def info(dataset: DatasetPath, as_json: Json = False) -> None:
     if is_cohort(dataset):
         animals = Cohort.open(dataset).animals
         rows = [
-            {"animal_id": a.config.animal_id, "group": a.config.group, "stages": list(a.index["stages"])}
+            {
+                "animal_id": a.config.animal_id,
+                "group": a.config.group,
+                "stages": list(a.index["stages"]),
+                "learning": _criterion(a),
+            }
             for a in animals
         ]
-        lines = [f"{row['animal_id']}  {row['group']:<9} {', '.join(row['stages'])}" for row in rows]
+        lines = [
+            f"{row['animal_id']}  {row['group']:<9} {', '.join(row['stages'])}  {row['learning']}".rstrip()
+            for row in rows
+        ]
+        lines += [f"note: {warning}" for warning in Cohort.open(dataset).index["warnings"]]
         typer.echo(json.dumps({"path": str(dataset), "animals": rows}, indent=1) if as_json else "\n".join(lines))
         return
     found = Dataset.open(dataset)
@@ -368,6 +386,7 @@ def info(dataset: DatasetPath, as_json: Json = False) -> None:
         "drift": config.drift.kind,
         "tag": config.tag.kind,
         "stages": list(found.index["stages"]),
+        "learning": _criterion(found),
         "bytes": size,
         "software": found.index["software"],
     }

@@ -8,6 +8,10 @@ class SynimgError(Exception):
     """
 
 
+class UnworkableError(SynimgError):
+    """A configuration that cannot work: the same call would end the same way, so there is nothing to keep."""
+
+
 def nearest(word: str, known: list[str]) -> str:
     """`known` as text for an error message, the entry nearest to `word` first if one is near."""
     import difflib

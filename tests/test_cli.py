@@ -9,6 +9,9 @@ import time
 
 import pytest
 
+from synimg.store.checkpoint import load_checkpoint
+from synimg.store.dataset import Dataset
+
 COMMANDS = ["new", "generate", "measure", "separate", "validate", "view", "report", "verify", "info", "demo"]
 
 
@@ -106,28 +109,79 @@ def test_a_table_made_by_hand_is_separated(tmp_path):
     }  # fmt: skip
 
 
+SMALL = """
+[network]
+n_units = 32
+spectral_radius = 2.9
+[training]
+n_updates = 30
+counterfactuals = false
+[volume]
+shape_vox = [16, 96, 96]
+chunk_vox = [16, 96, 96]
+[tissue]
+n_imaged_neurons = 1
+"""
+WILD = SMALL + "[rule]\nkind = 'eprop'\nlearning_rate = 0.2\nmax_step_ln = 1.0\nmomentum = 0.0\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (SMALL + "[rule]\nkind = 'eprob'\n", "unknown kind 'eprob'; did you mean 'eprop'?"),
+        (WILD, "the run diverged at update"),
+        ("[imported]\nedges = 'edges.csv'\n", "edge 1 to 1 is a self-loop"),
+    ],
+)
+def test_a_configuration_that_cannot_work_leaves_no_folder(tmp_path, text, sentence):
+    (tmp_path / "a.toml").write_text(text)
+    (tmp_path / "edges.csv").write_text("pre,post,weight_before,weight_after\n1,1,1.0,1.0\n")
+    done = synimg("generate", "a.toml", "--out", "mouse", "--workers", 1, cwd=tmp_path)
+    assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1), done.stderr
+    assert sentence in done.stderr
+    assert not (tmp_path / "mouse").exists()
+
+
+def test_a_task_that_was_not_learned_is_kept_and_said_so(tmp_path):
+    config = SMALL.replace("spectral_radius = 2.9", "").replace("n_updates = 30", "n_updates = 2")
+    (tmp_path / "a.toml").write_text(config + "[cohort]\ntrained = 1\n")
+    done = synimg("generate", "a.toml", "--out", "mice", "--workers", 1, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "note: the cohort has trained animals but neither naive nor yoked ones" in done.stderr
+    assert "note: mice/trained01: criterion not met: the score is 0." in done.stderr
+    assert "after 64 trials, training.criterion is 0.9; what there is was kept" in done.stderr
+    for path in ("mice", "mice/trained01"):
+        assert "criterion not met" in synimg("info", path, cwd=tmp_path).stdout
+    assert Dataset.open(tmp_path / "mice/trained01").index["stages"]["network"]["notes"]["criterion_met"] is False
+    said = synimg("info", "mice", cwd=tmp_path).stdout
+    assert "note: the cohort has trained animals but neither naive nor yoked ones" in said
+
+
 @pytest.mark.parametrize("workers", [1, 2])
-def test_ctrl_c_leaves_130_no_traceback_and_a_folder_that_resumes(tmp_path, workers):
-    command = [
-        sys.executable,
-        "-m",
-        "synimg",
-        "generate",
-        "tiny",
-        "--out",
-        str(tmp_path / "m"),
-        "--workers",
-        str(workers),
-    ]
+def test_ctrl_c_in_training_keeps_the_snapshots_and_resumes_to_the_same_bytes(tiny_path, tmp_path, workers):
+    mouse, generate = tmp_path / "m", ["generate", "tiny", "--out", tmp_path / "m", "--workers"]
+    command = [sys.executable, "-m", "synimg", *map(str, generate), str(workers)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    deadline = time.time() + 60
-    while not (tmp_path / "m" / "dataset.json").exists() and time.time() < deadline:
-        time.sleep(0.05)
-    time.sleep(1.0)
+    saved, deadline = mouse / ".partial/network/states/without_nothing.pickle", time.time() + 60
+    first = None
+    while time.time() < deadline:  # until a snapshot after the first one is there
+        now = saved.stat().st_mtime_ns if saved.exists() else None
+        if first is not None and now != first:
+            break
+        first = first or now
+        time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in said
     assert "goes on from there" in said
-    assert synimg("generate", "tiny", "--out", tmp_path / "m", "--workers", 1).returncode == 0
-    assert synimg("verify", tmp_path / "m").returncode == 0
+    assert load_checkpoint(saved).update > 0
+    assert not Dataset.open(mouse).is_done("network")
+    again = synimg(*generate, 1)
+    assert again.returncode == 0, again.stderr
+    for stage in ("network", "tissue", "image"):
+        assert (
+            Dataset.open(mouse).index["stages"][stage]["files"]
+            == Dataset.open(tiny_path).index["stages"][stage]["files"]
+        )
+    assert Dataset.open(mouse).verify() == []

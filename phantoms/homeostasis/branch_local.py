@@ -37,7 +37,9 @@ class BranchLocal(SetPoint):
         branch, wanted, spread, ln_factor = memory
         arriving = np.bincount(branch, a * rate[contacts.pre], spread.size)
         if wanted is None:
-            wanted = np.maximum(arriving, 1e-3 * arriving.mean()) * spread
+            # nothing arrives anywhere in a silent network: what would arrive at the least rate
+            least = 1e-3 * arriving.mean() or self.least_rate * a.sum() / spread.size
+            wanted = np.maximum(arriving, least) * spread
         low, high = np.log(self.smallest_factor), np.log(self.largest_factor)
         pull = self.rate_per_update * np.clip((wanted - arriving) / wanted, -1.0, 1.0)
         after = np.clip(ln_factor + pull, low, high)

@@ -171,6 +171,15 @@ class Dataset:
                 (self.path / file).unlink(missing_ok=True)
         self._save()
 
+    def discard(self) -> None:
+        """Remove a data set of which no stage is done, so that its folder can be used again."""
+        if self.index["stages"]:
+            return
+        shutil.rmtree(self.path / PARTIAL, ignore_errors=True)
+        (self.path / INDEX).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what is not ours stays
+            self.path.rmdir()
+
     def verify(self) -> list[str]:
         """What differs from the checksums, one line per file; empty if every byte is right."""
         problems = []

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 
@@ -41,8 +42,12 @@ def read_edges(path: Path, after: Path | None, population: str) -> pd.DataFrame:
         frame = _sonata(path, after, population)
     elif after is not None:
         raise SynimgError(f"imported.edges_after is for SONATA files; {path} is a table: give weight_after as a column")
+    elif population:
+        raise SynimgError(f"imported.population is for SONATA files; {path} is a table: leave it out")
     else:
         frame = read_table(path)
+    if frame.empty:
+        raise SynimgError(f"{path}: holds no edges")
     frame = schema.check(frame.assign(edge_id=np.arange(1, len(frame) + 1)), schema.EDGES, str(path))
     _check(frame, str(path))
     return frame
@@ -54,7 +59,8 @@ def read_cells(path: Path | None, edges: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     SynimgError
-        For a missing column, a cell of an edge that is not in the file, a cell type that its weights contradict.
+        For a missing column, a cell of an edge that is not in the file, a cell type that its weights contradict, a rate that
+        cannot be.
     """
     ids = np.union1d(edges["pre"], edges["post"])
     sign = edges.assign(sign=np.sign(edges[list(BEFORE_AFTER)].sum(axis=1))).groupby("pre")["sign"].agg(["min", "max"])
@@ -79,6 +85,12 @@ def read_cells(path: Path | None, edges: pd.DataFrame) -> pd.DataFrame:
         raise SynimgError(
             f"{path}: cell {against[0]} is '{stated[against[0]]}', its weights have the other sign; mend one of them"
         )
+    for name in {"rate_start", "rate_end"} & set(cells.columns):
+        rate = cells[name].to_numpy(float)
+        bad = (rate < 0) | np.isinf(rate)
+        if bad.any():
+            cell = cells["cell_id"].iloc[int(np.argmax(bad))]
+            raise SynimgError(f"{path}: {name} of cell {cell} is {rate[bad][0]:g}; it takes finite rates of 0 or more")
     return cells.sort_values("cell_id").reset_index(drop=True)
 
 
@@ -88,10 +100,11 @@ def _check(frame: pd.DataFrame, where: str) -> None:
     def refuse(bad: Any, what: str) -> None:
         if bad.any():
             row = frame.iloc[int(np.argmax(bad))]
-            edge = f"edge {row['pre']} to {row['post']}"
+            edge = f"edge {int(row['pre'])} to {int(row['post'])}"
             raise SynimgError(f"{where}: {edge} {what} ({int(bad.sum())} such rows)")
 
     refuse((frame["pre"] == frame["post"]).to_numpy(), "is a self-loop; leave it out")
+    refuse(~np.isfinite(before * after), "has a weight that is not finite")
     key = ["pre", "post", "contact"] if "contact" in frame else ["pre", "post"]
     refuse(
         frame.duplicated(key).to_numpy(),
@@ -129,9 +142,12 @@ def _sonata_population(path: Path, population: str, weight: str | None) -> pd.Da
     if not path.is_file():
         raise SynimgError(f"{path}: no such file")
     try:
+        with h5py.File(path) as file:  # libsonata would print the stack of HDF5 first
+            if "edges" not in file:
+                raise SynimgError(f"{path}: not a SONATA edge file (it has no group 'edges')")
         storage = libsonata.EdgeStorage(str(path))
         known = sorted(storage.population_names)
-    except (libsonata.SonataError, RuntimeError) as error:
+    except (OSError, libsonata.SonataError, RuntimeError) as error:
         raise SynimgError(f"{path}: not a SONATA edge file ({str(error).splitlines()[0]})") from None
     if not population and len(known) > 1:
         raise SynimgError(f"{path}: holds the populations {', '.join(known)}; choose one with imported.population")

@@ -69,6 +69,7 @@ def test_deprivation_scales_synapses_up(seed):
 def test_a_cohort_without_controls_is_warned_about():
     assert "neither naive nor yoked" in missing_controls(with_animals(trained=2))[0]
     assert missing_controls(with_animals(trained=1, naive=1)) == []
+    assert "deprived animals but no naive" in missing_controls(with_animals(trained=1, yoked=1, deprived=1))[0]
     assert missing_controls(TINY) == []
 
 

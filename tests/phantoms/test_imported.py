@@ -1,5 +1,6 @@
 """Networks from other simulators go through the same chain, and their faults are named."""
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -105,6 +106,11 @@ FAULTS = [
     (broken(post=int(some_edges()["pre"].iloc[3])), "self-loop"),
     (pd.concat([some_edges(), some_edges().iloc[:1]]), "occurs more than once; a column 'contact'"),
     (broken(weight_before=0.0, weight_after=0.0), "weight 0 before and after"),
+    (broken(weight_after=np.inf), "edge 29 to 1 has a weight that is not finite"),
+    (broken(weight_after=np.nan), "'weight_after' is empty or NaN in row 3"),
+    (some_edges().iloc[:0], "holds no edges"),
+    (some_edges(by_cause=False).assign(weight_before=lambda f: f["weight_before"].where(f["pre"] > 32, 0.0)),
+     "every weight_before of an excitatory cell is 0"),
     (broken(learning=5.0), "is not weight_after - weight_before"),
     (some_edges().assign(weight_before=lambda f: -f["weight_before"], weight_after=lambda f: -f["weight_after"])
      .drop(columns=list(CAUSES)).query("pre <= 32"), "no edge comes from an excitatory cell"),
@@ -128,6 +134,31 @@ def test_cells_must_be_all_there_and_agree_with_their_weights(tmp_path):
     right.assign(cell_type="E").to_csv(cells, index=False)
     with pytest.raises(SynimgError, match="cell 33 is 'E', its weights have the other sign"):
         import_network(importing(edges, cells=str(cells)), 1)
+
+
+def test_rates_of_cells_may_be_0_but_not_below(tmp_path):
+    edges, cells = written(some_edges(), tmp_path), tmp_path / "cells.csv"
+    right = pd.DataFrame({"cell_id": np.arange(1, 41), "cell_type": ["E"] * 32 + ["I"] * 8, "rate_start": 0.0})
+    right.to_csv(cells, index=False)
+    assert (import_network(importing(edges, cells=str(cells)), 1).nodes["rate_start"] == 0).all()
+    for rate in (-1.0, np.inf):
+        right.assign(rate_start=rate).to_csv(cells, index=False)
+        with pytest.raises(SynimgError, match=r"rate_start of cell 1 is .*finite rates of 0 or more"):
+            import_network(importing(edges, cells=str(cells)), 1)
+
+
+def test_what_only_sonata_files_have_is_refused_for_tables(tmp_path):
+    edges = written(some_edges(), tmp_path)
+    for files in ({"population": "syn"}, {"edges_after": str(edges)}):
+        with pytest.raises(SynimgError, match="is for SONATA files"):
+            import_network(importing(edges, **files), 1)
+
+
+def test_a_faulty_import_leaves_no_folder(tmp_path):
+    edges = written(broken(weight_after=-1.0), tmp_path)
+    with pytest.raises(SynimgError, match="changes its sign"):
+        synimg.generate(importing(edges), tmp_path / "mouse")
+    assert not (tmp_path / "mouse").exists()
 
 
 def sonata(path, frame, **attributes):
@@ -162,3 +193,14 @@ def test_sonata_populations_that_do_not_match_are_refused(tmp_path):
         import_network(importing(before, edges_after=str(after), population="sin"), 1)
     with pytest.raises(SynimgError, match="has no attribute 'weight_before'"):
         import_network(importing(before), 1)
+
+
+def test_a_file_that_is_not_sonata_is_refused_in_one_sentence(tmp_path, capfd):
+    pytest.importorskip("libsonata")
+    (tmp_path / "text.h5").write_text("hello")
+    with h5py.File(tmp_path / "nodes.h5", "w") as file:
+        file.create_group("nodes")
+    for name in ("text.h5", "nodes.h5"):
+        with pytest.raises(SynimgError, match="not a SONATA edge file"):
+            import_network(importing(tmp_path / name), 1)
+    assert capfd.readouterr().err == ""  # HDF5 would print its stack

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from synimg import config
-from synimg.family import part
+from synimg.family import names, part
 from synimg.phantoms.activity import run_trials
 from synimg.phantoms.network import train
 from synimg.phantoms.rules.eprop import eprop_signal
@@ -112,6 +112,16 @@ def test_activity_decays_to_nothing_without_input_or_noise():
     batch = TINY.task.draw(2, 20.0, np.random.default_rng(1))
     silent = type(batch)(batch.inputs * 0, batch.target, batch.response)
     assert run_trials(wiring, wiring.weights(wiring.a_start), silent, 0.0, np.random.default_rng(1)).max() == 0
+
+
+@pytest.mark.parametrize("kind", names("synimg.phantoms.rules"))
+def test_a_silent_network_has_rates_of_0_and_every_number_stays_finite(kind):
+    quick = TINY.training.model_copy(update={"n_updates": 3, "input_gain": 0.0, "test_trials": 16})
+    network = TINY.network.model_copy(update={"noise_sd": 0.0, "n_units": 32})
+    learned = train(with_part("rule", kind).model_copy(update={"training": quick, "network": network}), 1)
+    assert (learned.rate_end == 0).all()
+    for values in (learned.ledger.a, learned.ln_factor, learned.history.loss, learned.history.score):
+        assert np.isfinite(values).all()
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from synimg.errors import SynimgError
+from synimg.store.atomic import read_json, write_json
 from synimg.viewers.report import report
 
 
@@ -24,6 +25,15 @@ def test_the_page_is_self_contained_and_tells_the_whole_story(tiny_copy):
         assert title in page
     assert page.count("data:image/png;base64,") == 10
     assert not re.findall(r"(?:src|href)=[\"'](?!data:)", page)
+
+
+def test_a_network_that_did_not_learn_says_so_at_the_top(tiny_copy):
+    scores = read_json(tiny_copy / "analysis/default/scores.json")
+    scores["network"]["criterion_trials"] = None
+    write_json(tiny_copy / "analysis/default/scores.json", scores)
+    page = report(tiny_copy).read_text()
+    assert "<li>the network did not reach the learning criterion</li>" in page
+    assert "It did not reach the criterion in the trials it had" in page
 
 
 def test_a_data_set_that_is_not_validated_says_what_to_run(tiny_copy):

@@ -59,6 +59,17 @@ def test_units_silent_from_the_start_stay_and_those_that_fall_silent_are_scaled_
         assert change[~was_silent].max() > 0
 
 
+@pytest.mark.parametrize("kind", names(FOLDER))
+def test_in_a_silent_network_nothing_becomes_infinite(kind):
+    mechanism, contacts = part(FOLDER, kind)(), some_contacts()
+    silent = np.zeros(40)
+    target = mechanism.target(silent, np.random.default_rng(1))
+    memory = mechanism.start(contacts, target, np.random.default_rng(1))
+    for _ in range(20):
+        change, memory = mechanism.step(silent, target, np.exp(contacts.ln_start), contacts, memory)
+        assert np.isfinite(change).all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", BY_RATE)
 @pytest.mark.parametrize("seed", [1, 2, 3])
