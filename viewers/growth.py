@@ -61,8 +61,10 @@ def growth_layers(dataset: Dataset, grown: Growth, truth: pd.DataFrame) -> list[
 
 
 def growth_captions(grown: Growth, truth: pd.DataFrame) -> list[str]:
-    """What is seen at every snapshot."""
-    return grown.captions(truth["z_um"].notna().to_numpy())
+    """What is seen at every snapshot, and what the colours mean: napari's colour bar may leave its ends without numbers."""
+    limit = learning_limit(grown)
+    colours = f"colour: learned so far, {-limit:g} to {limit:g} ln receptors"
+    return [f"{line}   {colours}" for line in grown.captions(truth["z_um"].notna().to_numpy())]
 
 
 def _growing(grown: Growth, truth: pd.DataFrame) -> LayerData:

@@ -62,7 +62,7 @@ def show_growth(viewer: Any, layers: list[Any], captions: list[str]) -> None:
     _whole_depth(viewer, 1)
 
     def caption(event: Any = None) -> None:
-        _say(viewer, f"{captions[viewer.dims.current_step[0]]}   colour: learned so far (ln receptors)")
+        _say(viewer, captions[viewer.dims.current_step[0]])
 
     viewer.dims.events.current_step.connect(caption)
     viewer.dims.set_current_step(0, len(captions) - 1)

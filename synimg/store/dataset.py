@@ -84,6 +84,9 @@ class Dataset:
         if not path.is_dir():
             raise SynimgError(f"{path}: no such folder; a data set is a folder with {INDEX}, made by 'synimg generate'")
         if not (path / INDEX).is_file():
+            inside = sorted(file.parent for file in path.glob(f"*/{INDEX}"))
+            if inside:
+                raise SynimgError(f"{path}: holds {len(inside)} data sets; name one of them, such as {inside[0]}")
             raise SynimgError(f"{path}: not a data set ({INDEX} is missing); 'synimg generate' makes one")
         index = read_json(path / INDEX)
         version = index.get("synimg_schema") if isinstance(index, dict) else None

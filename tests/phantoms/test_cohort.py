@@ -9,6 +9,7 @@ from synimg.errors import SynimgError
 from synimg.phantoms.cohort import animals_of, missing_controls
 from synimg.phantoms.network import train
 from synimg.store.cohort import Cohort, datasets_of
+from synimg.store.dataset import Dataset
 
 TINY = config.preset("tiny")
 
@@ -91,5 +92,7 @@ def test_a_cohort_is_a_folder_of_data_sets_and_refuses_another_configuration(tmp
     assert [a.config.group for a in cohort.animals] == ["trained", "naive"]
     assert all(a.verify() == [] for a in cohort.animals)
     assert Cohort.open(tmp_path / "cohort").index == cohort.index
+    with pytest.raises(SynimgError, match=r"holds 2 data sets; name one of them, such as .*naive01"):
+        Dataset.open(tmp_path / "cohort")
     with pytest.raises(SynimgError, match="another configuration"):
         synimg.generate(with_animals(trained=2), tmp_path / "cohort")

@@ -89,7 +89,7 @@ def _draw(axis: Axes, grown: Growth, k: int, position_um: Floats, size_um: tuple
     learned = grown.ln_learning[k, there]
     there = there[np.argsort(np.abs(learned), kind="stable")]
     # dots as large as fit: a field of few synapses is not a field of specks
-    largest = 90.0 * min(1.0, 1500 / max(there.size, 1))
+    largest = 90.0 * min(1.0, 500 / max(there.size, 1))
     area = largest * np.minimum(grown.receptors[k, there] / _ample(grown), 1.0)
     axis.scatter(
         position_um[there, 2], position_um[there, 1], s=area, c=_scale(grown).to_rgba(grown.ln_learning[k, there]), lw=0
