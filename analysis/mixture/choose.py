@@ -15,7 +15,7 @@ LEAST_GAIN = 5.0
 REMOVAL_GAIN = 3.0
 SLOPES = (-0.3, 0.25, 0.5, 0.8)
 DRIFT_FORMS = ((0.0, 0.0), (0.25, 0.0), (0.5, 0.0), (0.5, 0.6))
-WORTH_A_WALK, WALK_ENDS, LEAST_WEIGHT = 8.0, 5.0, 0.01
+WORTH_A_WALK, WALK_ENDS, LEAST_LOG_WEIGHT = 8.0, 5.0, 30.0
 SIGNS = ((False, False), (True, False), (False, True), (True, True))
 
 
@@ -95,28 +95,21 @@ def _signs(best: Model, run: Run, data: Data, stay: float, largest: float, gains
     for model, value, price in fitted:
         walked = [(model, value)]
         if value - price > top - WORTH_A_WALK:
-            walked = _walk(model, value, data, stay, largest)
+            walked += [(m, v) for m, v in _walk(model, value, data, stay, largest) if v > value - WALK_ENDS]
         by_set.append(float(logsumexp([v for _, v in walked]) - price))
         models += [m for m, _ in walked]
-        scores += [v - price for _, v in walked]
+        # a table that does not pay for learning still ranks its synapses by it
+        scores += [max(v - price, top - LEAST_LOG_WEIGHT) for _, v in walked]
     score = np.array(scores)
     gains["learning"] = max(by_set[1:]) - by_set[0]
     weights = np.exp(score - score.max())
-    kept = np.flatnonzero(weights > LEAST_WEIGHT * weights.sum())
-    return Choice(
-        best.form,
-        tuple(models[k] for k in kept),
-        weights[kept] / weights[kept].sum(),
-        stay,
-        largest,
-        float(score.max()),
-        gains,
-    )
+    return Choice(best.form, tuple(models), weights / weights.sum(), stay, largest, float(score.max()), gains)
 
 
 def _walk(model: Model, value: float, data: Data, stay: float, largest: float) -> list[tuple[Model, float]]:
     """The model with larger and smaller drifts, as far as the likelihood goes along."""
-    found, best = [(model, value)], value
+    found: list[tuple[Model, float]] = []
+    best = value
     for ratio in (1.08, 1.0 / 1.08):
         at, last = model, value
         while last > best - WALK_ENDS and len(found) < 24:
