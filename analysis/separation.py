@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from synimg import family, schema
@@ -16,7 +15,7 @@ from synimg.store.dataset import Dataset
 from synimg.store.tables import read_table, write_table
 
 METHODS = "synimg.analysis.separate"
-LEAST_PER_NEURON = 5.0
+LEAST_PER_NEURON, LEAST_SYNAPSES, LEAST_NEURONS = 5.0, 100, 5
 TABLES = {"separation": schema.SEPARATION, "neurons": schema.NEURON_RESULT, "animals": schema.ANIMAL_RESULT}
 
 
@@ -28,7 +27,7 @@ def separate(table: pd.DataFrame, method: str | Callable[..., Any] = "auto", see
     table : DataFrame
         Synapse table (SCHEMA.md): at least ``synapse_id``, ``neuron_id``, ``r_old``, ``r_new``.
     method : str or callable
-        ``auto``, ``raw``, ``neuron_mode``, ``FILE.py:FUNCTION``, or a function of a table.
+        ``auto``, ``hierarchical``, ``neuron_mode``, ``raw``, ``FILE.py:FUNCTION``, or a function of a table.
     seed : int
         Of the method's random draws.
 
@@ -74,12 +73,17 @@ def _built_in(name: str) -> Method:
 
 def _auto(table: pd.DataFrame, seed: int) -> Separation:
     """The method that the table allows, with the reason for the choice."""
-    per_neuron = float(np.median(table.groupby("neuron_id").size()))
-    name = "neuron_mode" if per_neuron >= LEAST_PER_NEURON else "raw"
+    per_neuron = table.groupby("neuron_id").size()
+    n, n_neurons, median = len(table), per_neuron.size, float(per_neuron.median())
+    if n >= LEAST_SYNAPSES and n_neurons >= LEAST_NEURONS:
+        name, why = "hierarchical", f"{n} synapses on {n_neurons} neurons are enough to learn the noise from"
+    elif median >= LEAST_PER_NEURON:
+        name = "neuron_mode"
+        why = f"{n} synapses on {n_neurons} neurons are too few for 'hierarchical', {median:g} per neuron enough for its mode"
+    else:
+        name, why = "raw", f"{median:g} synapses per neuron (median) are too few for a neuron's own mode"
     result = _built_in(name)(table, seed)
-    enough = "enough" if name == "neuron_mode" else "too few"
-    reason = f"auto chose '{name}': {per_neuron:g} synapses per neuron (median) are {enough} for a neuron's own mode"
-    result.info["warnings"].insert(0, reason)
+    result.info["warnings"].insert(0, f"auto chose '{name}': {why}")
     return result
 
 

@@ -218,7 +218,7 @@ def separate(
 ) -> None:
     """Say for every synapse how much of its change was learning, homeostasis and drift.
 
-    Example: `synimg separate table.csv --out result --method neuron_mode`
+    Example: `synimg separate table.csv --out result --method hierarchical`
     """
     from synimg.analysis.separation import separate_dataset, separate_table
     from synimg.store.cohort import datasets_of
@@ -447,7 +447,7 @@ def demo(
     with bars() as progress:
         run_generate("demo", out, seed, workers, None, progress)
         run_measure(out, "default", None, workers, None, progress)
-        separate_dataset(out, "default", "neuron_mode", seed)
+        separate_dataset(out, "default", "auto", seed)
         scores = run_validate(out, "default", progress)
         page = run_report(out, "default", None)
     _print_scores(scores)

@@ -200,7 +200,7 @@ def headlines(scores: dict[str, Any]) -> dict[str, dict[str, str]]:
         },
         f"Separation ({separation['method']})": {
             "average precision (chance)": f"{_text(separation['average_precision'])} ({separation['share_learned_true']:.3f})",
-            "  raw / neuron_mode / oracle factor": " / ".join(_text(v) for v in budget.values()),
+            "  " + " / ".join(name.removesuffix(" factor") for name in budget): " / ".join(map(_text, budget.values())),
             "called at FDR 0.1, realised": f"{found['n_called']}, {_text(found['realised_fdr'])}",
             "ln factor: error, centred (spread)": f"{_text(factor['rmse_ln'])}, {_text(factor['rmse_ln_centred'])} "
             f"({_text(factor.get('sd_ln_true'))})",

@@ -23,6 +23,7 @@ from synimg.analysis.validate.scores import (
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+COMPARED = ("raw", "neuron_mode", "hierarchical")
 
 
 def learned_of(matched: pd.DataFrame) -> Bools:
@@ -186,13 +187,13 @@ def budget_tables(
 def compare(
     truth: pd.DataFrame, matched: pd.DataFrame, neurons: pd.DataFrame, tag: dict[str, Any], turnover: float
 ) -> dict[str, dict[str, float | None]]:
-    """Average precision of `raw`, `neuron_mode` and the oracle factor on each of `budget_tables`."""
+    """Average precision of `COMPARED` methods and of the oracle factor on each of `budget_tables`."""
     out: dict[str, dict[str, float | None]] = {}
     for stage, (table, learned) in budget_tables(truth, matched, tag).items():
         if table.empty:
             continue
         row: dict[str, float | None] = {}
-        for method in ("raw", "neuron_mode"):
+        for method in COMPARED:
             p_learning = separate(table, method).synapses["p_learning"].to_numpy(float)
             row[method] = average_precision(learned, p_learning)
         if stage == "measured":  # the oracle knows the true parent as well

@@ -188,7 +188,7 @@ def _separation_sections(dataset: Dataset, run: str, scores: dict[str, Any]) -> 
     learned = learned_of(matched)
     rankings = {separation["method"]: result.synapses["p_learning"].to_numpy(float)}
     others = matched[["synapse_id", "neuron_id", "neuron_prob", "r_old", "r_old_se", "r_new", "r_new_se"]]
-    for method in ("neuron_mode", "raw"):
+    for method in ("hierarchical", "neuron_mode", "raw"):
         if method not in rankings:
             rankings[method] = separate(others, method).synapses["p_learning"].to_numpy(float)
     sections: list[Section] = []
@@ -197,8 +197,8 @@ def _separation_sections(dataset: Dataset, run: str, scores: dict[str, Any]) -> 
         sections.append(("Homeostasis: one factor per neuron", _factor_text(separation["factor"]), factor(neurons)))
     if learned.any():
         sections.append(("Which synapses learned?", _ranking_text(separation), precision_recall(learned, rankings)))
-        budget = {stage: row["neuron_mode"] for stage, row in scores["average_precision"].items()}
-        text = "The same separation ('neuron_mode') on tables that carry more and more of the measurement's errors."
+        budget = {stage: row["hierarchical"] for stage, row in scores["average_precision"].items()}
+        text = "The same separation ('hierarchical') on tables that carry more and more of the measurement's errors."
         chance = separation["share_learned_true"]
         sections.append(
             ("Error budget", text + _budget_table(scores["average_precision"]), error_budget(budget, chance))

@@ -15,7 +15,7 @@ from synimg.store.tables import read_table, write_table
 def test_scores_are_complete_and_json(tiny_path):
     scores = json.loads((tiny_path / "analysis/default/scores.json").read_text())
     assert scores["network"]["ledger_error_receptors"] < 1e-11
-    assert scores["average_precision"]["measured"].keys() == {"raw", "neuron_mode", "oracle factor"}
+    assert scores["average_precision"]["measured"].keys() == {"raw", "neuron_mode", "hierarchical", "oracle factor"}
     assert {row["set"] for row in scores["erasure"]["curve"]} >= {"truly learned most", "called by the separation"}
 
 

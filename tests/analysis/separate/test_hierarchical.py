@@ -1,0 +1,140 @@
+"""The mixture finds what was learned, calls no more than it states, and says what it cannot know."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synimg.analysis.mixture.summary import Parts, learning_interval
+from synimg.analysis.separation import separate
+from synimg.analysis.validate.scores import average_precision, called
+from synimg.phantoms.scenarios.draw import draw
+from synimg.phantoms.scenarios.suite import scenario
+
+
+def separated(name, seed):
+    drawn = draw(scenario(name), seed)
+    return separate(drawn.table, "hierarchical"), drawn.truth, drawn
+
+
+@pytest.fixture(scope="module")
+def sparse():
+    return separated("sparse_potentiation", 1)
+
+
+def test_it_ranks_far_better_than_the_mode(sparse):
+    result, truth, drawn = sparse
+    learned = truth["is_learned"].to_numpy()
+    mode = separate(drawn.table, "neuron_mode").synapses["p_learning"].to_numpy()
+    assert average_precision(learned, result.synapses["p_learning"].to_numpy()) > 0.6
+    assert average_precision(learned, result.synapses["p_learning"].to_numpy()) > average_precision(learned, mode)
+
+
+def test_intervals_of_factor_and_changes_hold(sparse):
+    result, truth, drawn = sparse
+    for cause in ("learning", "homeostasis", "drift"):
+        inside = truth[cause].between(result.synapses[f"delta_{cause}_lo"], result.synapses[f"delta_{cause}_hi"])
+        assert inside.mean() > 0.92
+    factor = drawn.neurons["scale_factor"]
+    assert factor.between(result.neurons["scale_factor_lo"], result.neurons["scale_factor_hi"]).mean() > 0.9
+    assert factor.between(result.neurons["common_lo"], result.neurons["common_hi"]).mean() > 0.98
+
+
+def test_the_order_of_the_rows_does_not_matter(sparse):
+    result, _, drawn = sparse
+    shuffled = drawn.table.sample(frac=1.0, random_state=1)
+    again = separate(shuffled, "hierarchical").synapses.set_index("synapse_id").loc[drawn.table["synapse_id"]]
+    np.testing.assert_allclose(again["p_learning"], result.synapses["p_learning"], atol=0.02)
+
+
+def test_assumptions_choices_and_what_is_not_known_are_said(sparse):
+    result, _, _ = sparse
+    assert any("no control animals" in line for line in result.info["warnings"])
+    assert "one factor per neuron" in result.info["assumptions"][0]
+    assert result.info["diagnosis"]["gains_ln_likelihood"]["removal"] < 0
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_where_nothing_was_learned_nothing_is_called(seed):
+    result, _, _ = separated("no_learning", seed)
+    assert not called(result.synapses["lfdr"].to_numpy(), 0.05).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["sparse_potentiation", "sparse_both_signs", "divergent_scaling", "wrong_parents", "known_activity"]
+)
+def test_the_realised_false_discovery_rate_is_the_stated_one(name):
+    n, wrong = 0, 0
+    for seed in (21, 22, 23, 24):
+        result, truth, _ = separated(name, seed)
+        chosen = called(result.synapses["lfdr"].to_numpy(), 0.1)
+        n, wrong = n + int(chosen.sum()), wrong + int((~truth["is_learned"].to_numpy()[chosen]).sum())
+    assert n > 100
+    assert wrong / n < 0.1 + 3 * np.sqrt(0.1 * 0.9 / n)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("sparse_potentiation_removal", lambda p, info: "removal" in info["assumptions"][1]),
+        ("divergent_scaling", lambda p, info: p["scaling_slope"] > 0.2),
+        ("sparing_scaling", lambda p, info: p["spared_above"] < 1.0),
+        ("branch_scaling", lambda p, info: p["branch_sd_ln"] > 0.1),
+        ("known_activity", lambda p, info: p["covariate_weight"] > 1.0),
+    ],
+)
+def test_the_evidence_chooses_the_form_that_made_the_table(name, found):
+    result, _, _ = separated(name, 1)
+    assert found(result.info["parameters"], result.info)
+    plain = separated("sparse_potentiation", 2)[0].info
+    assert not found(plain["parameters"], plain)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_majority_is_flagged_or_right_and_sparse_learning_is_not_flagged(seed):
+    result, truth, _ = separated("majority_learned", seed)
+    chosen = called(result.synapses["lfdr"].to_numpy(), 0.05)
+    flagged = result.info["diagnosis"]["rival_readings"] > 0
+    assert flagged or truth["is_learned"].to_numpy()[chosen].mean() > 0.9
+    assert separated("sparse_potentiation", seed)[0].info["diagnosis"]["rival_readings"] == 0
+
+
+def test_controls_narrow_what_is_common(sparse):
+    with_controls, _, _ = separated("sparse_with_controls", 1)
+    alone, _, _ = sparse
+    width = [np.log(r.neurons["common_hi"] / r.neurons["common_lo"]).mean() for r in (with_controls, alone)]
+    assert width[0] < 0.6 * width[1]
+    assert with_controls.animals["identifiable"].all()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame({"synapse_id": [1], "neuron_id": [1], "r_old": [30.0], "r_new": [20.0]}),
+        pd.DataFrame({"synapse_id": range(40), "neuron_id": 1, "r_old": 30.0, "r_new": 20.0}),
+        pd.DataFrame({"synapse_id": range(40), "neuron_id": range(40), "r_old": 0.0, "r_new": np.arange(40.0)}),
+        pd.DataFrame({"synapse_id": range(20), "neuron_id": [1, 2] * 10, "r_old": 0.0, "r_new": 0.0}),
+    ],
+    ids=["one synapse", "constant counts", "one synapse per neuron", "no receptors"],
+)
+def test_odd_tables_get_an_answer_without_nonsense(table):
+    result = separate(table, "hierarchical")
+    assert result.synapses["p_learning"].between(0, 1).all()
+    assert np.isfinite(result.synapses.drop(columns="synapse_id")).all().all()
+    assert np.isfinite(result.neurons).all().all()
+
+
+def test_the_interval_of_learning_is_nothing_where_learning_is_unlikely():
+    def parts(up):
+        n = np.size(up)
+        given = np.column_stack([np.full(n, 30.0), np.full(n, 25.0)])
+        zero = np.zeros((n, 3))
+        return Parts(np.array(up), np.zeros(n), zero, zero, zero, given, -given, np.zeros(1), np.zeros(1))
+
+    low, high = learning_interval(parts([0.01, 0.5, 0.999]))
+    assert low[0] == high[0] == 0
+    assert low[1] == 0
+    assert high[1] == pytest.approx(30 + 1.645 * 5, abs=0.1)
+    assert low[2] == pytest.approx(30 - 1.96 * 5, abs=0.3)
