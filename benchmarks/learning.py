@@ -262,6 +262,8 @@ def _in_a_row(job: tuple[str, str, dict[str, Any], int]) -> tuple[list[float], l
             "next_tasks": [{"kind": "delayed_match"}, {"kind": "reaching"}],
             "rule": RULES[rule],
             "consolidation": kind,
+            # scaling at the default rate undoes what is learned of a task that is over, whatever is consolidated
+            "homeostasis": {"kind": "scaling", "rate_per_update": 0.0002},
             "training": {"n_updates": 750, "test_every": 125},
         }
     )
