@@ -1,0 +1,526 @@
+"""The joint law of the causes in a trained network, as far as a population drawn from it must keep it."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from scipy.special import ndtri
+from scipy.stats import rankdata
+
+from synimg.errors import SynimgError
+from synimg.phantoms.factors import Factors, fit_factors
+from synimg.phantoms.ledger import CAUSES
+from synimg.streams import stream
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Attributes = dict[str, NDArray[Any]]
+EXCITATORY, INHIBITORY, AXON = 0, 1, 2
+"""Kinds of units: neurons of the network by cell type, and axons from outside, which are presynaptic only."""
+TRAITS = ("row", "column", "homeostasis", "size", "drift", "ln_rate_start", "ln_rate_end")
+"""What a unit has besides its factors: means of its learning as post- and as presynaptic unit, its homeostatic factor,
+what its sizes and its drift have in common, and its rates."""
+LEAST_RATE = 0.005
+N_NEIGHBOURS = 5
+N_RANKS = 10
+LAGS = np.array([0.0, 0.5, 1.0, 2.0, 4.0, 8.0])
+LENGTHS = np.array([0.5, 1.0, 2.0, 4.0, 8.0, 16.0])
+N_SHUFFLES = 39
+SURE_SD = 4.0
+
+
+@dataclass(frozen=True)
+class Units:
+    """Units of one kind, from which those of a population are drawn.
+
+    number : (n,) ndarray of int, of the unit in the network
+    trait : (n, n_traits + 2 rank) ndarray, `TRAITS`, then the factors as postsynaptic and as presynaptic unit
+    neighbour : (n, k) ndarray of int, the units most like it
+    n_contacts : (n,) ndarray of int, contacts on its dendrite
+    reach : (n,) ndarray, how likely it is to be a presynaptic partner, relative to the likeliest of its kind
+    """
+
+    number: Ints
+    trait: Floats
+    neighbour: Ints
+    n_contacts: Ints
+    reach: Floats
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Connections of one kind, the donors of a population's, in the order of the learning that their units foretell.
+
+    foretold : (n,) ndarray
+    contact : dict of (n, n_contacts) ndarray, what each contact brings along
+    """
+
+    foretold: Floats
+    contact: Attributes
+
+
+@dataclass(frozen=True)
+class Field:
+    """Homeostasis along each dendrite beyond the neuron's own factor.
+
+    by_rank : (n_ranks,) ndarray, share of the factor that a contact takes more than others, by its rank in size
+    place : (n,) ndarray, number of the unit plus place along its dendrite, in order
+    rest : (n,) ndarray, what is left there
+    """
+
+    by_rank: Floats
+    place: Floats
+    rest: Floats
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Correlation of learning between contacts of a dendrite: ``nearest exp(-distance / length)``, in contacts."""
+
+    nearest: float
+    length: float
+
+
+@dataclass(frozen=True)
+class Law:
+    """What a population keeps of a network.
+
+    units : the units by kind
+    base : float, mean learning
+    rank : int, factors of learning
+    pre_kind : (2, 2) ndarray, share of connections from excitatory units and from axons, by the kind of postsynaptic unit
+    contacts_per_edge : (2, 2, most) ndarray, share of connections with 1, 2, ... contacts, by kind of both units
+    pools : the donors by kind of post- and of presynaptic unit and number of contacts
+    factor : (n_fates,) ndarray, share of the unit's homeostasis that a contact of each fate takes
+    foretold : (n_fates,) ndarray, share of the learning that its units foretell
+    bandwidth : (n_fates, 2) ndarray, of ln size and of drift
+    spread : (n_fates, 2, 2) ndarray, mean and sd of both
+    field : Field or None
+    clusters : Clusters
+    place : (n,) ndarray, places of contacts along their dendrites, in order
+    course : (3, n_times) ndarray, share of its final value that each cause has reached as the window goes on
+    largest_ln : float, bound of learning
+    potentiated_ln : float, learning from which a contact counts as potentiated
+    has_rates : bool, whether the units' rates are known
+    facts : what the law says of the network, JSON-ready
+    """
+
+    units: tuple[Units, Units, Units]
+    base: float
+    rank: int
+    pre_kind: Floats
+    contacts_per_edge: Floats
+    pools: dict[tuple[int, int, int], Pool]
+    factor: Floats
+    foretold: Floats
+    bandwidth: Floats
+    spread: Floats
+    field: Field | None
+    clusters: Clusters
+    place: Floats
+    course: Floats
+    largest_ln: float
+    potentiated_ln: float
+    has_rates: bool
+    facts: dict[str, Any]
+
+
+def fit_law(
+    contacts: Attributes,
+    nodes: Attributes,
+    snapshots: dict[str, Floats] | None = None,
+    largest_ln: float = np.inf,
+    potentiated_ln: float = 0.2,
+) -> Law:
+    """The law of a network whose causes are known.
+
+    Parameters
+    ----------
+    contacts : dict of (n,) ndarray
+        As `synimg.store.network.read_network` gives the excitatory edges: ``source``, ``target``, ``edge``, ``along``,
+        ``head_volume_um3``, ``a_first``, ``a_start``, ``a_end`` [receptors], ``is_plastic``, ``ln_learning``,
+        ``ln_homeostasis``, ``ln_drift``, ``formed_update``, ``formed_cause``, ``eliminated_update``,
+        ``eliminated_cause``. A source beyond the units is an axon from outside.
+    nodes : dict of (n_units,) ndarray
+        ``is_excitatory``, ``rate_start``, ``rate_end``.
+    snapshots : dict of (n_times, n) ndarray, optional
+        ln receptors by cause as the window went on, first to last; without them every cause acts evenly.
+    largest_ln : float
+        Learning of no contact goes beyond, up or down.
+    potentiated_ln : float
+        Learning from which a contact counts as potentiated, and may have others form beside it.
+
+    Raises
+    ------
+    SynimgError
+        If causes are unknown, or hardly any contact is there.
+
+    Notes
+    -----
+    Learning is ``base + row_i + column_j + left_i . right_j`` and a rest (`synimg.phantoms.factors`): the units' part
+    is redrawn unit by unit, the rest, sizes, drift, births and deaths contact by contact (`synimg.phantoms.population`).
+    """
+    if not all(np.isfinite(contacts[f"ln_{cause}"]).all() for cause in CAUSES):
+        raise SynimgError(
+            "the network came without causes, so there is no law of them to draw from; "
+            "give its edges the columns learning, homeostasis and drift"
+        )
+    n_units = nodes["is_excitatory"].size
+    source, post = contacts["source"].astype(np.int64), contacts["target"].astype(np.int64)
+    axons = np.unique(source[source >= n_units])
+    # axons are numbered on behind the units, without gaps
+    pre = np.where(source < n_units, source, n_units + np.searchsorted(axons, source))
+    kind = np.concatenate([np.where(nodes["is_excitatory"] > 0, EXCITATORY, INHIBITORY), np.full(axons.size, AXON)])
+    fate = fates(contacts)
+    stays = fate == 0
+    if stays.sum() < 100:
+        raise SynimgError(f"the network has {int(stays.sum())} lasting synapses; a law is fitted to 100 or more")
+    _, edge = np.unique(contacts["edge"], return_inverse=True)
+    learning, ln_a = contacts["ln_learning"], np.log(contacts["a_first"])
+
+    plastic = np.flatnonzero(stays & (contacts["is_plastic"] > 0))
+    one = plastic[np.unique(edge[plastic], return_index=True)[1]]
+    factors = fit_factors(post[one], pre[one], learning[one], (n_units, kind.size), stream(0, "population", "factors"))
+    foretold = factors.at(post, pre)
+    n_fates = int(fate.max()) + 1
+    slope = np.array([_slope(foretold[fate == f], learning[fate == f]) for f in range(n_fates)])
+    slope[0] = 1.0
+
+    common = {}
+    for cause, values in (("homeostasis", contacts["ln_homeostasis"]), ("size", ln_a), ("drift", contacts["ln_drift"])):
+        common[cause] = _means(post[stays], values[stays], n_units, shrink=cause != "homeostasis")
+    h = common["homeostasis"]
+    taken = np.array([_slope(h[post[fate == f]], contacts["ln_homeostasis"][fate == f]) for f in range(n_fates)])
+    taken[0] = 1.0
+    field = _field(contacts, post, h, stays)
+
+    rates = [np.log(nodes[f"rate_{when}"] + LEAST_RATE) for when in ("start", "end")]
+    has_rates = bool(np.isfinite(rates).all())
+    trait = np.zeros((kind.size, len(TRAITS) + 2 * factors.rank))
+    on_units = [factors.row, None, h, common["size"], common["drift"], *(rates if has_rates else (None, None))]
+    for column, values in enumerate(on_units):
+        if values is not None:
+            trait[:n_units, column] = values
+    trait[:, TRAITS.index("column")] = factors.column
+    trait[:n_units, len(TRAITS) : len(TRAITS) + factors.rank] = factors.left
+    trait[:, len(TRAITS) + factors.rank :] = factors.right
+    n_contacts = np.bincount(post, minlength=kind.size)
+    n_out = np.bincount(pre[np.unique(edge, return_index=True)[1]], minlength=kind.size)
+
+    own = np.column_stack([ln_a - common["size"][post], contacts["ln_drift"] - common["drift"][post]])
+    spread = np.array([[own[fate == f].mean(axis=0), own[fate == f].std(axis=0)] for f in range(n_fates)])
+    brings: Attributes = {
+        "rest": learning - slope[fate] * foretold,
+        "ln_size": own[:, 0],
+        "ln_volume_per_receptor": np.log(contacts["head_volume_um3"]) - ln_a,
+        "drift": own[:, 1],
+        "homeostasis": contacts["ln_homeostasis"] - taken[fate] * h[post],
+        "fate": fate,
+        "is_plastic": contacts["is_plastic"] > 0,
+        "beside": _to_potentiated(contacts, post, stays & (learning > potentiated_ln)),
+        **{f"{what}_{of}": contacts[f"{what}_{of}"] for what in ("formed", "eliminated") for of in ("update", "cause")},
+    }
+    pools, pre_kind, per_edge = _pools(edge, kind[post], kind[pre], foretold, brings)
+    clusters = fit_clusters(post[stays], edge[stays], contacts["along"][stays], learning[stays])
+    within = 0.9 * np.array([min(s, _quartile_sd(own[stays, c])) for c, s in enumerate(spread[0, 1])])
+    bandwidth = within * stays.sum() ** -0.2 * spread[:, 1] / np.maximum(spread[0, 1], 1e-300)
+    facts = {
+        "n_neurons": int(n_units),
+        "n_synapses": int(post.size),
+        "synapses_per_neuron": float(post.size / n_units),
+        "n_axons": int(axons.size),
+        "rank_of_learning": factors.rank,
+        "held_out_r2_of_learning": factors.held_out_r2,
+        "correlation_of_nearest": clusters.nearest,
+        "correlation_length_contacts": clusters.length,
+        "statistics": statistics(post, contacts, n_units),
+    }
+    return Law(
+        units=tuple(_units(k, kind, trait, n_contacts, n_out) for k in (EXCITATORY, INHIBITORY, AXON)),  # type: ignore[arg-type]
+        base=factors.base,
+        rank=factors.rank,
+        pre_kind=pre_kind,
+        contacts_per_edge=per_edge,
+        pools=pools,
+        factor=taken,
+        foretold=slope,
+        bandwidth=bandwidth,
+        spread=spread,
+        field=field,
+        clusters=clusters,
+        place=np.sort(contacts["along"]),
+        course=_course(snapshots, contacts, stays),
+        largest_ln=largest_ln,
+        potentiated_ln=potentiated_ln,
+        has_rates=has_rates,
+        facts=facts,
+    )
+
+
+def fates(contacts: Attributes) -> Ints:
+    """What became of each contact: 0 lasted, then thirds of the eliminated and of the formed ones by their time."""
+    fate = np.zeros(contacts["target"].size, np.int64)
+    last = 0
+    for what in ("eliminated", "formed"):  # of those that were both, the time of birth tells more
+        when = contacts[f"{what}_update"]
+        happened = when >= 0
+        if happened.sum() < 90:
+            fate[happened] = last + 1
+            last += bool(happened.any())
+        else:
+            cuts = np.quantile(when[happened], [1 / 3, 2 / 3])
+            fate[happened] = last + 1 + np.searchsorted(cuts, when[happened])
+            last += 3
+    # a fate that nobody has (all of its contacts formed as well as vanished) is left out
+    return np.unique(fate, return_inverse=True)[1] if (fate == 0).any() else fate
+
+
+def statistics(post: Ints, contacts: Attributes, n_units: int) -> dict[str, dict[str, float]]:
+    """Mean, sd and share of the variance between postsynaptic neurons, of every cause in ln receptors."""
+    return {cause: moments(post, contacts[f"ln_{cause}"], n_units) for cause in CAUSES}
+
+
+def moments(post: Ints, values: Floats, n_units: int) -> dict[str, float]:
+    """Mean, sd, and share of the variance that lies between neurons."""
+    n = np.maximum(np.bincount(post, minlength=n_units), 1)
+    means = np.bincount(post, values, n_units) / n
+    variance = float(values.var())
+    within = float(np.mean((values - means[post]) ** 2))
+    between = 1.0 - within / variance if variance > 0 else 0.0
+    return {"mean": float(values.mean()), "sd": float(np.sqrt(variance)), "share_between": between}
+
+
+def as_variable(
+    factors: Factors, i: Ints, j: Ints, values: Floats, largest: float, rng: np.random.Generator
+) -> Factors:
+    """The factors scaled so that learning varies as much between units put together anew as it does in the network.
+
+    Notes
+    -----
+    The ridge makes factors too small, while what they foretell of the entries that they were fitted to is too good; and
+    the largest of both sides, put together, reach the bound of learning. Of the scales from 0.75 to 2 it is the one
+    at which entries (i, j), with j shuffled, and as many rests have the variance of `values` (a scale of 0 would as well).
+    """
+    if not values.size or values.var() == 0.0:
+        return factors
+    own, anew = (factors.at(i, k) - factors.base for k in (j, rng.permutation(j)))
+    shuffled = rng.permutation(values.size)
+
+    def off(scale: float) -> float:
+        rest = (values - factors.base - scale * own)[shuffled]
+        drawn = np.clip(factors.base + scale * anew + rest, -largest, largest)
+        return abs(float(np.log(drawn.var() / values.var())))
+
+    scale = min(np.geomspace(0.75, 2.0, 50), key=off)
+    root = np.sqrt(scale)
+    return replace(
+        factors,
+        row=scale * factors.row,
+        column=scale * factors.column,
+        left=root * factors.left,
+        right=root * factors.right,
+    )
+
+
+def _slope(x: Floats, y: Floats) -> float:
+    """Slope of `y` on `x` through the origin."""
+    square = float(x @ x)
+    return float(x @ y) / square if square > 0 else 0.0
+
+
+def _quartile_sd(values: Floats) -> float:
+    low, high = np.quantile(values, [0.25, 0.75])
+    return float(high - low) / 1.349
+
+
+def _means(post: Ints, values: Floats, n_units: int, shrink: bool) -> Floats:
+    """Mean of every unit; or what units have in common, with the variance that sampling does not explain.
+
+    Notes
+    -----
+    The means of units scatter even if their contacts are alike. The variance between units is estimated by one-way
+    analysis of variance and the means are scaled to it (zero if there is none): a population adds the scatter of its own.
+    """
+    n = np.bincount(post, minlength=n_units)
+    has = n > 0
+    means = np.where(has, np.bincount(post, values, n_units) / np.maximum(n, 1), 0.0)
+    if not shrink:
+        return means
+    grand = float(values.mean())
+    within = float(np.sum((values - means[post]) ** 2)) / max(values.size - int(has.sum()), 1)
+    about = float(np.sum(n * (means - grand) ** 2 * has)) / max(int(has.sum()) - 1, 1)
+    per_unit = (values.size - float(np.sum(n.astype(float) ** 2)) / values.size) / max(int(has.sum()) - 1, 1)
+    between = max(about - within, 0.0) / per_unit
+    # less than twice its own standard error is taken for none
+    if between < 2.0 * within / per_unit * np.sqrt(2.0 / max(int(has.sum()) - 1, 1)):
+        return np.zeros(n_units)
+    deviation = np.where(has, means - grand, 0.0)
+    return deviation * np.sqrt(between / np.mean(deviation[has] ** 2))
+
+
+def _units(which: int, kind: Ints, trait: Floats, n_contacts: Ints, n_out: Ints) -> Units:
+    """The units of one kind, each with those most like it in all traits."""
+    number = np.flatnonzero(kind == which)
+    own = trait[number]
+    k = min(N_NEIGHBOURS, number.size - 1)
+    neighbour = np.zeros((number.size, max(k, 1)), np.int64) + np.arange(number.size)[:, None]
+    if k >= 1:
+        sd = own.std(axis=0)
+        scaled = own / np.where(sd > 0, sd, 1.0)
+        _, found = cKDTree(scaled).query(scaled, k + 1)
+        # of units that are all alike, one may not find itself first
+        neighbour = np.array([[j for j in row if j != i][:k] for i, row in enumerate(found)])
+    out = n_out[number]
+    return Units(number, own, neighbour, n_contacts[number], out / max(int(out.max(initial=0)), 1))
+
+
+def _pools(
+    edge: Ints, post_kind: Ints, pre_kind: Ints, foretold: Floats, brings: Attributes
+) -> tuple[dict[tuple[int, int, int], Pool], Floats, Floats]:
+    """The donors, and how often each kind of them occurs."""
+    order = np.argsort(edge, kind="stable")
+    size = np.bincount(edge)
+    first = np.cumsum(size) - size
+    lead = order[first]
+    most = int(size.max())
+    from_outside = (pre_kind[lead] == AXON).astype(np.int64)
+    onto = post_kind[lead]
+    pools: dict[tuple[int, int, int], Pool] = {}
+    share, per_edge = np.zeros((2, 2)), np.zeros((2, 2, most))
+    for post in (EXCITATORY, INHIBITORY):
+        for outside in (0, 1):
+            mine = (onto == post) & (from_outside == outside)
+            share[post, outside] = mine.sum()
+            for n in range(1, most + 1):
+                rows = np.flatnonzero(mine & (size == n))
+                per_edge[post, outside, n - 1] = rows.size
+                if rows.size:
+                    rows = rows[np.argsort(foretold[lead[rows]], kind="stable")]
+                    contact = order[first[rows][:, None] + np.arange(n)]
+                    donors = {name: values[contact] for name, values in brings.items()}
+                    pools[post, outside, n] = Pool(foretold[lead[rows]], donors)
+    share /= np.maximum(share.sum(axis=1, keepdims=True), 1)
+    per_edge /= np.maximum(per_edge.sum(axis=2, keepdims=True), 1)
+    return pools, share, per_edge
+
+
+def _field(contacts: Attributes, post: Ints, h: Floats, stays: Bools) -> Field | None:
+    """What homeostasis does along the dendrites beyond one factor per neuron; None if that is nothing."""
+    where = np.flatnonzero(stays)
+    deviation = contacts["ln_homeostasis"][where] - h[post[where]]
+    if np.abs(deviation).max() < 1e-9:
+        return None
+    step = size_step(post[where], contacts["a_first"][where])
+    own = h[post[where]]
+    total = np.bincount(step, own**2, N_RANKS)
+    by_rank = np.bincount(step, own * deviation, N_RANKS) / np.maximum(total, 1e-300)
+    rest = deviation - own * by_rank[step]
+    # a place at the very end of one dendrite must not be the start of the next
+    place = np.asarray(post[where] + np.minimum(contacts["along"][where], 1.0 - 1e-9), np.float64)
+    order = np.argsort(place, kind="stable")
+    return Field(by_rank, place[order], rest[order])
+
+
+def size_step(post: Ints, a: Floats) -> Ints:
+    """Tenth of its neuron's contacts that each contact belongs to by its size, 0 to 9."""
+    order = np.lexsort((a, post))
+    n_of = np.bincount(post)
+    first = np.cumsum(n_of) - n_of
+    step = np.empty(post.size, np.int64)
+    step[order] = (np.arange(post.size) - first[post[order]]) * N_RANKS // n_of[post[order]]
+    return step
+
+
+def _to_potentiated(contacts: Attributes, post: Ints, strong: Bools) -> Floats:
+    """Distance of each contact to the nearest potentiated one on its dendrite [contacts]; infinite where there is none."""
+    per_unit = np.bincount(post)
+    line = 4.0 * post + contacts["along"]
+    distance = np.full(post.size, np.inf)
+    if strong.any():
+        distance, _ = cKDTree(line[strong][:, None]).query(line[:, None], distance_upper_bound=1.0)
+    return distance * per_unit[post]
+
+
+def scores_within(post: Ints, values: Floats) -> Floats:
+    """Normal scores of `values` among those of the same unit; ties share their mean rank."""
+    order = np.lexsort((values, post))
+    n_of = np.bincount(post)
+    first = np.cumsum(n_of) - n_of
+    # ranks over all units at once: the units' values are kept apart by their order
+    number = np.empty(post.size)
+    number[order] = np.cumsum(
+        np.concatenate([[0], (np.diff(post[order]) != 0) | (np.diff(values[order]) != 0)]).astype(float)
+    )
+    rank = rankdata(number) - first[post]
+    return ndtri((rank - 0.5) / n_of[post])
+
+
+def neighbour_correlation(post: Ints, edge: Ints, along: Floats, values: Floats) -> tuple[Floats, Floats]:
+    """Correlation of `values` between contacts of a dendrite by distance, in normal scores within the neuron.
+
+    Returns
+    -------
+    correlation, n_pairs : (5,) ndarray
+        For distances of 0 to 0.5, to 1, 2, 4 and 8 contacts (mean spacings); pairs of the same connection left out.
+    """
+    order = np.lexsort((along, post))
+    post, edge, along = post[order], edge[order], along[order]
+    score = scores_within(post, values[order])
+    place = along * np.bincount(post)[post]
+    sums, n_pairs = np.zeros(LAGS.size - 1), np.zeros(LAGS.size - 1)
+    for lag in range(1, 3 * int(LAGS[-1])):
+        distance = place[lag:] - place[:-lag]
+        near = (post[lag:] == post[:-lag]) & (edge[lag:] != edge[:-lag]) & (distance < LAGS[-1])
+        bins = np.searchsorted(LAGS, distance[near], side="right") - 1
+        product = score[lag:][near] * score[:-lag][near]
+        sums += np.bincount(bins, product, LAGS.size - 1)
+        n_pairs += np.bincount(bins, minlength=LAGS.size - 1)
+    return sums / np.maximum(n_pairs, 1) / max(float(score.var()), 1e-300), n_pairs
+
+
+def fit_clusters(post: Ints, edge: Ints, along: Floats, values: Floats) -> Clusters:
+    """Amplitude and length of the correlation along dendrites; none where shuffled places have as much.
+
+    Notes
+    -----
+    The correlation at up to two contacts must lie four standard deviations above that of places shuffled within the
+    neurons; a chance of one in 30 000.
+    """
+    near = LAGS[1:] <= 2.0
+
+    def weighed(places: Floats) -> tuple[float, Floats, Floats]:
+        correlation, n = neighbour_correlation(post, edge, places, values)
+        return float((correlation * n)[near].sum() / max(n[near].sum(), 1.0)), correlation, n
+
+    found, correlation, n_pairs = weighed(along)
+    by_unit = np.argsort(post, kind="stable")
+    shuffled = []
+    for k in range(N_SHUFFLES):
+        rng = stream(0, "population", "clusters", k)
+        places = np.empty_like(along)
+        places[by_unit] = along[np.lexsort((rng.random(post.size), post))]
+        shuffled.append(weighed(places)[0])
+    if found - np.mean(shuffled) <= SURE_SD * np.std(shuffled):
+        return Clusters(0.0, 1.0)
+    shape = np.exp(-0.5 * (LAGS[:-1] + LAGS[1:]) / LENGTHS[:, None])
+    level = (n_pairs * correlation * shape).sum(axis=1) / (n_pairs * shape**2).sum(axis=1)
+    level = np.clip(level, 0.0, 1.0)
+    error = (n_pairs * (correlation - level[:, None] * shape) ** 2).sum(axis=1)
+    best = int(np.argmin(error))
+    return Clusters(float(level[best]), float(LENGTHS[best]))
+
+
+def _course(snapshots: dict[str, Floats] | None, contacts: Attributes, stays: Bools) -> Floats:
+    """Share of its final value that each cause has reached at the snapshots: regression over the lasting contacts."""
+    if snapshots is None:
+        return np.tile([0.0, 1.0], (len(CAUSES), 1))
+    course = []
+    for cause in CAUSES:
+        final = contacts[f"ln_{cause}"][stays]
+        square = float(final @ final)
+        path = snapshots[cause][:, stays] @ final / square if square > 0 else np.linspace(0, 1, len(snapshots[cause]))
+        course.append(np.concatenate([[0.0], path[1:-1], [1.0]]))
+    return np.array(course)

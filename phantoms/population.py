@@ -1,0 +1,666 @@
+"""A population of any number of synapses, drawn from the law of a trained network."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numba as nb
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from synimg import compute, counter, schema
+from synimg.calibrate import dyes_of, receptors_of_dyes
+from synimg.config import Config
+from synimg.errors import SynimgError
+from synimg.phantoms.law import (
+    AXON,
+    EXCITATORY,
+    INHIBITORY,
+    LEAST_RATE,
+    TRAITS,
+    Attributes,
+    Bools,
+    Field,
+    Floats,
+    Ints,
+    Law,
+    Units,
+    fit_law,
+    size_step,
+)
+from synimg.phantoms.ledger import CAUSES
+from synimg.phantoms.receptors import Counts, draw_counts
+from synimg.store.atomic import atomic_path, write_json
+from synimg.store.cohort import is_cohort
+from synimg.store.dataset import Dataset
+from synimg.store.network import read_arrays, read_network
+from synimg.store.tables import table_writer
+from synimg.streams import key64, stream
+
+JITTER = 0.25
+"""How far a unit lies from its donor towards another that is much like it (sd, in steps from one to the other)."""
+BOUNDED = ("homeostasis", "ln_rate_start", "ln_rate_end")
+BLOCK = 65_536
+"""Contacts drawn together, about; also the rows of a row group. Part of what a seed means."""
+FULLEST = 0.9
+"""Largest share of all presynaptic units that one neuron may be connected to."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some neurons of a population, with all contacts on their dendrites.
+
+    neuron : (n_neurons,) ndarray of int, their numbers from 0
+    kind : (n_neurons,) ndarray of int, `EXCITATORY` or `INHIBITORY`
+    trait : (n_neurons, n_traits) ndarray, as in `Units`
+    contact : dict of (n_contacts,) ndarray, the attributes of `fit_law`, ``source`` and ``target`` from 0, ``edge`` the
+        row of the connection's first contact
+    first_row : int, of the contacts, in the population
+    """
+
+    neuron: Ints
+    kind: Ints
+    trait: Floats
+    contact: Attributes
+    first_row: int
+
+
+class Population:
+    """The plan of a population: who is there, and how many contacts are on each dendrite. `block` draws them.
+
+    Parameters
+    ----------
+    law : Law
+        Of the trained network.
+    n_synapses : int
+        Contacts in all, exactly.
+    seed : int
+        The same seed gives the same population.
+    n_neurons : int, optional
+        Neurons; as many as hold so many synapses in the trained network if not given.
+
+    Raises
+    ------
+    SynimgError
+        If the neurons are too few to connect that densely.
+
+    Notes
+    -----
+    *Neurons* are drawn whole: a donor of the same cell type, each as often as any other (a balanced bootstrap; Davison,
+    Hinkley, Schechtman 1986, Biometrika 73:555: a few neurons hold most of the learning), moved some way towards another
+    neuron like it (a smoothed one; Silverman and Young 1987, Biometrika 74:469), with all that the law knows of it: rates,
+    homeostatic factor, mean learning, factors of learning as post- and as presynaptic cell, number of contacts. Thus learning stays
+    of low rank, and what a neuron's synapses have in common goes with its rates. A unit is a function of (seed, its
+    number), so that its synapses on all others agree about it.
+
+    *Connections* go to presynaptic cells as often as their donors', none twice to one. What the two cells foretell is
+    what their factors say; a donor among the connections of the same kind of which about the same was foretold adds the
+    rest of learning, sizes, drift, births and deaths, contact by contact, with sizes and drift smoothed (Silverman's
+    bandwidth) at their variance.
+
+    *Places* along the dendrite are given to the contacts last, by the rank of their learning in a field of the
+    network's correlation (Iman and Conover 1982, Commun Stat 11:311; 0 where it has none), which touches nothing else.
+    """
+
+    def __init__(self, law: Law, n_synapses: int, seed: int, n_neurons: int | None = None) -> None:
+        self.law, self.n_synapses, self.seed = law, n_synapses, seed
+        excitatory, inhibitory, axons = (units.number.size for units in law.units)
+        n_source = excitatory + inhibitory
+        per_neuron = law.facts["synapses_per_neuron"]
+        self.n_neurons = n = n_neurons or max(round(n_synapses / per_neuron), 1)
+        n_excitatory = n * excitatory // n_source if inhibitory else n
+        outside = max(axons, round(axons * n / n_source)) if axons else 0
+        self.n_units = (n_excitatory, n - n_excitatory, outside)
+        self.n_per_block = max(1, round(BLOCK * n / n_synapses))
+        self._order = [
+            stream(seed, "population", "order", which).permutation(units.number.size)
+            for which, units in enumerate(law.units)
+        ]
+        self._check()
+        ends = np.concatenate([[0], np.cumsum([self._wanted(k).sum() for k in range(self.n_blocks)])])
+        self._before, self._stretch = ends, n_synapses / max(float(ends[-1]), 1.0)
+
+    @property
+    def n_blocks(self) -> int:
+        """Blocks that `block` can draw."""
+        return -(-self.n_neurons // self.n_per_block)
+
+    def block(self, number: int) -> Block:
+        """The neurons of one block and their contacts; it does not matter which other blocks are drawn."""
+        law, rng = self.law, stream(self.seed, "population", "block", number)
+        neuron = self._neurons(number)
+        kind, donor, trait = self._drawn(neuron)
+        ends = np.concatenate([[0], np.cumsum(self._wanted(number))]) + self._before[number]
+        rows = np.floor(ends * self._stretch + 0.5).astype(np.int64)
+        n_contacts = np.diff(rows)
+        post, outside, size, edge = _connections(law, kind, n_contacts, rng)
+        pre = self._partners(neuron[post], outside, post, rng)
+        foretold = law.base + self._learning(trait[post], pre)
+        contact = _donors(law, kind[post], outside, size, foretold, rng)
+        whole = np.flatnonzero(edge >= 0)  # the last connection of a neuron may have had too many contacts
+        edge = edge[whole]
+        contact = {name: values[whole] for name, values in contact.items()}
+        onto, first_row = post[edge], int(rows[0])
+        drawn = _causes(law, onto, trait[onto], donor[onto], foretold[edge], contact, rng)
+        own = {
+            "source": pre[edge],
+            "target": neuron[onto],
+            "edge": first_row + np.searchsorted(edge, edge),
+            "is_plastic": contact["is_plastic"],
+            **{name: contact[name] for name in contact if name.startswith(("formed_", "eliminated_"))},
+        }
+        return Block(neuron, kind, trait, own | drawn, first_row)
+
+    def _check(self) -> None:
+        law, most = self.law, max(int(u.n_contacts.max(initial=0)) for u in self.law.units[:2])
+        densest = most * self.n_synapses / (self.n_neurons * law.facts["synapses_per_neuron"])
+        for outside, there in ((0, self.n_units[EXCITATORY] - 1), (1, self.n_units[AXON])):
+            wanted = densest * float(law.pre_kind[:, outside].max())
+            if wanted > FULLEST * there:
+                whom = "axons" if outside else "excitatory neurons"
+                raise SynimgError(
+                    f"{self.n_synapses} synapses on {self.n_neurons} neurons: one neuron would have up to {wanted:.0f}, from "
+                    f"no more than {max(there, 0)} {whom}; ask for more neurons"
+                    + ("" if outside else f", or for {self._least()} synapses or more")
+                )
+
+    def _least(self) -> int:
+        """Synapses of the smallest population as dense as the network."""
+        law = self.law
+        most = max(int(units.n_contacts.max(initial=0)) for units in law.units[:2]) * float(law.pre_kind[:, 0].max())
+        share = law.units[EXCITATORY].number.size / law.facts["n_neurons"]
+        return int(np.ceil((most / FULLEST + 2) / share * law.facts["synapses_per_neuron"]))
+
+    def _neurons(self, block: int) -> Ints:
+        first = block * self.n_per_block
+        return np.arange(first, min(first + self.n_per_block, self.n_neurons))
+
+    def _wanted(self, block: int) -> Ints:
+        """Contacts on the neurons of a block as many as their donors have."""
+        neuron = self._neurons(block)
+        n = np.empty(neuron.size, np.int64)
+        for which, own, number in self._by_kind(neuron):
+            units = self.law.units[which]
+            n[own] = units.n_contacts[self._donor(which, number)[0]]
+        return n
+
+    def _by_kind(self, unit: Ints) -> Iterator[tuple[int, Bools, Ints]]:
+        """The kinds of the `unit`s from 0 (excitatory, inhibitory, axons), which they are and their numbers among them."""
+        first = 0
+        for which, n in enumerate(self.n_units):
+            own = (unit >= first) & (unit < first + n)
+            if own.any():
+                yield which, own, unit[own] - first
+            first += n
+
+    def _donor(self, which: int, number: Ints) -> tuple[Ints, Ints, Floats]:
+        """Donor of each unit of a kind, the other one that it lies towards, and how far."""
+        units = self.law.units[which]
+        n = units.number.size
+        turn, place = np.divmod(number, n)
+        # every donor once in each turn, which starts elsewhere in their order
+        start = _unit_numbers(self._key("turn", which), turn.astype(np.uint64))[:, 0]
+        donor = self._order[which][(place + (start * n).astype(np.int64)) % n]
+        drawn = _unit_numbers(self._key("unit", which), number.astype(np.uint64))
+        towards = units.neighbour[donor, (drawn[:, 0] * units.neighbour.shape[1]).astype(np.int64)]
+        return donor, towards, JITTER * drawn[:, 1]
+
+    def _key(self, what: str, which: int) -> np.uint64:
+        return np.uint64(key64(self.seed, "population", what, which))
+
+    def _drawn(self, unit: Ints) -> tuple[Ints, Ints, Floats]:
+        """Kind, donor's number in the network, and traits of units."""
+        kind, of = np.empty(unit.size, np.int64), np.empty(unit.size, np.int64)
+        trait = np.empty((unit.size, self.law.units[EXCITATORY].trait.shape[1]))
+        for which, own, number in self._by_kind(unit):
+            units = self.law.units[which]
+            donor, towards, step = self._donor(which, number)
+            kind[own], of[own] = which, units.number[donor]
+            trait[own] = _between(units, donor, towards, step)
+        return kind, of, trait
+
+    def _learning(self, post_trait: Floats, pre: Ints) -> Floats:
+        """Learning of connections that their units foretell, above the mean of all."""
+        first, rank = len(TRAITS), self.law.rank
+        _, _, pre_trait = self._drawn(pre)
+        together = np.einsum("nk,nk->n", post_trait[:, first : first + rank], pre_trait[:, first + rank :])
+        return post_trait[:, TRAITS.index("row")] + pre_trait[:, TRAITS.index("column")] + together
+
+    def _partners(self, neuron: Ints, outside: Bools, post: Ints, rng: np.random.Generator) -> Ints:
+        """Presynaptic unit of each connection: by the reach of their donors, never the neuron itself, none twice."""
+        n_excitatory, n_inhibitory, n_axons = self.n_units
+        first = np.where(outside, n_excitatory + n_inhibitory, 0)
+        choice = np.where(outside, n_axons, n_excitatory)
+        pre = np.empty(neuron.size, np.int64)
+        todo = np.arange(neuron.size)
+        while todo.size:
+            number = (rng.random(todo.size) * choice[todo]).astype(np.int64)
+            reach = np.empty(todo.size)
+            for which, own in ((EXCITATORY, ~outside[todo]), (AXON, outside[todo])):
+                if own.any():
+                    reach[own] = self.law.units[which].reach[self._donor(which, number[own])[0]]
+            pre[todo] = first[todo] + number
+            refused = (rng.random(todo.size) >= reach) | (pre[todo] == neuron[todo])
+            # the refused stand behind all others: of equals, the one that may stay is the first
+            late = np.zeros(neuron.size, bool)
+            late[todo[refused]] = True
+            order = np.lexsort((late, pre, post))
+            again = np.zeros(neuron.size, bool)
+            again[order[1:]] = (np.diff(pre[order]) == 0) & (np.diff(post[order]) == 0)
+            todo = np.flatnonzero(again | late)
+        return pre
+
+
+@nb.njit
+def _unit_numbers(key: np.uint64, number: NDArray[np.uint64]) -> Floats:
+    """A uniform number and a normal one for each `number`, functions of it alone."""
+    out = np.empty((number.size, 2))
+    for i in range(number.size):
+        state = counter.start(key, number[i])
+        state, out[i, 0] = counter.uniform(state)
+        state, out[i, 1] = counter.normal(state)
+    return out
+
+
+def _between(units: Units, donor: Ints, towards: Ints, step: Floats) -> Floats:
+    """Traits on the way from donors to others; homeostasis and rates, which are bounded, within their range."""
+    trait = units.trait[donor] + step[:, None] * (units.trait[towards] - units.trait[donor])
+    for name in BOUNDED:
+        column = TRAITS.index(name)
+        trait[:, column] = np.clip(trait[:, column], units.trait[:, column].min(), units.trait[:, column].max())
+    return trait
+
+
+def _connections(law: Law, kind: Ints, n_contacts: Ints, rng: np.random.Generator) -> tuple[Ints, Bools, Ints, Ints]:
+    """Connections until every neuron has its contacts.
+
+    Returns
+    -------
+    post, outside, size : (n_edges,) ndarray
+        Neuron in the block, whether an axon from outside is the presynaptic unit, and number of contacts.
+    edge : (sum of size,) ndarray of int
+        Connection of each contact, -1 for those beyond what the neuron has.
+    """
+    post = np.repeat(np.arange(kind.size), n_contacts)
+    outside = rng.random(post.size) < law.pre_kind[kind[post], 1]
+    steps = np.cumsum(law.contacts_per_edge, axis=2)[kind[post], outside.astype(np.int64), :-1]
+    size = 1 + (rng.random(post.size)[:, None] >= steps).sum(axis=1)
+    first = np.cumsum(n_contacts) - n_contacts
+    total = np.cumsum(size) - size
+    before = total - total[np.minimum(first, max(post.size - 1, 0))][post] if post.size else total
+    needed = before < n_contacts[post]
+    post, outside, size, before = post[needed], outside[needed], size[needed], before[needed]
+    edge = np.repeat(np.arange(post.size), size)
+    within = np.arange(edge.size) - (np.cumsum(size) - size)[edge]
+    edge = np.where(before[edge] + within < n_contacts[post[edge]], edge, -1)
+    return post, outside, size, edge
+
+
+def _donors(law: Law, kind: Ints, outside: Bools, size: Ints, foretold: Floats, rng: np.random.Generator) -> Attributes:
+    """What the contacts get from connections of the same kind of which about the same learning was foretold."""
+    first = np.cumsum(size) - size
+    some = next(iter(law.pools.values())).contact
+    drawn = {name: np.empty(int(size.sum()), values.dtype) for name, values in some.items()}
+    for (post, from_outside, n), pool in law.pools.items():
+        own = np.flatnonzero((kind == post) & (outside == bool(from_outside)) & (size == n))
+        there = pool.foretold.size
+        width = min(there, 2 + int(np.sqrt(there)))
+        low = np.searchsorted(pool.foretold, foretold[own]) - width // 2
+        donor = np.clip(low, 0, there - width) + (width * rng.random(own.size)).astype(np.int64)
+        place = first[own][:, None] + np.arange(n)
+        for name, values in pool.contact.items():
+            drawn[name][place] = values[donor]
+    return drawn
+
+
+def _causes(
+    law: Law, post: Ints, trait: Floats, donor: Ints, foretold: Floats, contact: Attributes, rng: np.random.Generator
+) -> Attributes:
+    """Sizes, places and the causes of contacts in both scales, from what their neurons and their donors bring."""
+    fate = contact["fate"]
+    learning = np.clip(law.foretold[fate] * foretold + contact["rest"], -law.largest_ln, law.largest_ln)
+    learning = np.where(contact["is_plastic"], learning, 0.0)
+    own = []
+    for k, name in enumerate(("ln_size", "drift")):
+        mean, sd = law.spread[fate, 0, k], law.spread[fate, 1, k]
+        width = np.divide(law.bandwidth[fate, k], sd, out=np.zeros(fate.size), where=sd > 0)
+        moved = contact[name] - mean + width * sd * rng.standard_normal(fate.size)
+        own.append(mean + moved / np.sqrt(1.0 + width**2))
+    ln_first = own[0] + trait[:, TRAITS.index("size")]
+    drift = own[1] + trait[:, TRAITS.index("drift")]
+    along = _places(law, post, learning, contact, rng)
+    factor = trait[:, TRAITS.index("homeostasis")]
+    beyond = (
+        contact["homeostasis"]
+        if law.field is None
+        else np.where(
+            fate == 0, _along_field(law.field, donor, along, factor, size_step(post, ln_first)), contact["homeostasis"]
+        )
+    )
+    homeostasis = law.factor[fate] * factor + beyond
+    ln = np.stack([learning, homeostasis, drift])
+    a_start, a_end, linear = _in_receptors(ln, ln_first, contact, law.course)
+    return {
+        "along": along,
+        "head_volume_um3": np.exp(ln_first + contact["ln_volume_per_receptor"]),
+        "a_first": np.exp(ln_first),
+        "a_start": a_start,
+        "a_end": a_end,
+        **{f"ln_{cause}": values for cause, values in zip(CAUSES, ln, strict=True)},
+        **dict(zip(CAUSES, linear, strict=True)),
+    }
+
+
+def _places(law: Law, post: Ints, learning: Floats, contact: Attributes, rng: np.random.Generator) -> Floats:
+    """Places along the dendrites: lasting contacts by their learning, those that learning formed beside strong ones."""
+    at = rng.random(post.size) * (law.place.size - 1)
+    below = at.astype(np.int64)
+    along = law.place[below] + (at - below) * (law.place[below + 1] - law.place[below])
+    lasting = np.flatnonzero(contact["fate"] == 0)
+    n_on = np.bincount(post)
+    if law.clusters.nearest > 0:
+        order = lasting[np.lexsort((along[lasting], post[lasting]))]
+        spacing = np.diff(along[order], prepend=0.0) * n_on[post[order]]
+        noise = rng.standard_normal((2, order.size))
+        level = _correlated(post[order], spacing, noise[0], law.clusters.length)
+        level = np.sqrt(law.clusters.nearest) * level + np.sqrt(1.0 - law.clusters.nearest) * noise[1]
+        by_level = order[np.lexsort((level, post[order]))]
+        by_learning = lasting[np.lexsort((learning[lasting], post[lasting]))]
+        along[by_learning] = along[by_level].copy()
+    beside = np.flatnonzero((contact["formed_cause"] == CAUSES.index("learning")) & np.isfinite(contact["beside"]))
+    strong = lasting[learning[lasting] > law.potentiated_ln]
+    strong = strong[np.argsort(post[strong], kind="stable")]
+    there = np.bincount(post[strong], minlength=n_on.size)
+    first = np.cumsum(there) - there
+    beside = beside[there[post[beside]] > 0]
+    chosen = strong[first[post[beside]] + (there[post[beside]] * rng.random(beside.size)).astype(np.int64)]
+    side = np.where(rng.random(beside.size) < 0.5, -1.0, 1.0)
+    place = np.abs(along[chosen] + side * contact["beside"][beside] / n_on[post[beside]])
+    along[beside] = np.clip(np.where(place > 1.0, 2.0 - place, place), 0.0, 1.0)  # turned back at the dendrite's ends
+    return along
+
+
+@nb.njit
+def _correlated(post: Ints, spacing: Floats, noise: Floats, length: float) -> Floats:
+    """A field along each dendrite, of variance 1 and correlation ``exp(-distance / length)``."""
+    out = noise.copy()
+    for i in range(1, post.size):
+        if post[i] == post[i - 1]:
+            keep = np.exp(-spacing[i] / length)
+            out[i] = keep * out[i - 1] + np.sqrt(1.0 - keep * keep) * noise[i]
+    return out
+
+
+def _along_field(field: Field, donor: Ints, along: Floats, factor: Floats, step: Ints) -> Floats:
+    """Homeostasis beyond the neuron's factor: by size, and as on the donor's dendrite at the nearest place there."""
+    place = donor + np.minimum(along, 1.0 - 1e-9)
+    above = np.clip(np.searchsorted(field.place, place), 1, field.place.size - 1)
+    below = above - 1
+    is_own = [field.place[i].astype(np.int64) == donor for i in (below, above)]
+    gap = [np.where(own, np.abs(field.place[i] - place), np.inf) for own, i in zip(is_own, (below, above), strict=True)]
+    nearest = np.where(gap[0] <= gap[1], below, above)
+    rest = np.where(is_own[0] | is_own[1], field.rest[nearest], 0.0)
+    return factor * field.by_rank[step] + rest
+
+
+def _in_receptors(ln: Floats, ln_first: Floats, contact: Attributes, course: Floats) -> tuple[Floats, Floats, Floats]:
+    """Receptors at the pulse and at death, and the causes' shares (3, n) of the difference.
+
+    Notes
+    -----
+    The ledger books each small step at the size that the contact has by then. Of the path only its ends are known here,
+    so each cause takes the mean `course` of the network's lasting contacts; between two times all causes act evenly, and
+    each takes its share of the logarithmic mean, ``d_c (a_2 - a_1) / ln(a_2 / a_1)``. Births and deaths add what the
+    contact had then to their cause, as in the ledger. Rounding is left to the cause that moved most.
+    """
+    formed, eliminated = contact["formed_update"] >= 0, contact["eliminated_update"] >= 0
+    lasting = ~(formed | eliminated)
+    a_first = np.exp(ln_first)
+    linear = np.zeros_like(ln)
+    for path, own in ((course, lasting), (np.tile([0.0, 1.0], (len(ln), 1)), ~lasting)):
+        parts, now = np.zeros((len(ln), int(own.sum()))), a_first[own]
+        for step in np.diff(path, axis=1).T:
+            moved = step[:, None] * ln[:, own]
+            total = moved.sum(axis=0)
+            parts += moved * now * np.divide(np.expm1(total), total, out=np.ones_like(total), where=total != 0)
+            now = now * np.exp(total)
+        linear[:, own] = parts
+    a_last = np.exp(ln_first + ln.sum(axis=0))
+    a_start, a_end = np.where(formed, 0.0, a_first), np.where(eliminated, 0.0, a_last)
+    for happened, cause, a in (
+        (formed, contact["formed_cause"], a_first),
+        (eliminated, contact["eliminated_cause"], -a_last),
+    ):
+        linear[cause[happened], np.flatnonzero(happened)] += a[happened]
+    most = np.argmax(np.abs(linear), axis=0)
+    linear[most, np.arange(most.size)] += (a_end - a_start) - linear.sum(axis=0)
+    return a_start, a_end, linear
+
+
+def population(
+    dataset: Dataset | str | Path,
+    out: str | Path,
+    n_synapses: float,
+    seed: int | None = None,
+    n_neurons: int | None = None,
+    report: compute.Report = compute.silent,
+) -> dict[str, Any]:
+    """Draw a population from the trained network of a data set, and write its truth and what would be measured of it.
+
+    Parameters
+    ----------
+    dataset : Dataset or path
+        With the stage network done.
+    out : path
+        New or empty folder: ``truth/synapses.parquet``, ``truth/neurons.parquet``, ``synapses.parquet`` (a table to
+        separate), ``population.json``.
+    n_synapses : int
+        Synapses in all; 1e7 take minutes, and memory does not grow with them.
+    seed : int, optional
+        That of the data set if not given.
+    n_neurons : int, optional
+        Neurons; as many as hold so many synapses in the trained network if not given.
+    report : callable, optional
+        Called with (what, done, total).
+
+    Returns
+    -------
+    dict
+        What ``population.json`` holds: seed, numbers, and the causes' moments in the network and in the population.
+
+    Raises
+    ------
+    SynimgError
+        If the data set has no network or one without causes, numbers do not fit together, or `out` holds something.
+    """
+    law, config = law_of(dataset)
+    seed = config.seed if seed is None else seed
+    people = Population(law, _whole(n_synapses, "n_synapses", law), seed, n_neurons)
+    out = Path(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise SynimgError(f"{out}: holds something else; --out takes a new or empty folder")
+    threshold = config.training.learned_threshold_ln
+    notes = {"is_learned": f"|ln_learning| > {threshold:g}, or the synapse formed by learning"}
+    sums = {cause: _Moments() for cause in CAUSES}
+    what = "drawing the population"
+    report(what, 0, people.n_blocks)
+    with atomic_path(out) as folder:
+        with (
+            table_writer(folder / "truth" / "synapses.parquet", schema.TRUTH_SYNAPSES, notes) as write_truth,
+            table_writer(folder / "truth" / "neurons.parquet", schema.TRUTH_NEURONS) as write_neurons,
+            table_writer(folder / "synapses.parquet", schema.SYNAPSES) as write_measured,
+        ):
+            for number in range(people.n_blocks):
+                block = people.block(number)
+                contact = block.contact
+                counts = draw_counts(
+                    contact["a_start"], contact["a_end"], config, key64(seed, "population", "counts", number)
+                )
+                write_truth(truth_frame(block, counts, config))
+                write_neurons(neuron_frame(block, law))
+                electrons = stream(seed, "population", "electrons", number)
+                write_measured(measured_frame(block, counts, config, electrons))
+                for cause in CAUSES:
+                    sums[cause].add(contact["target"] - block.neuron[0], contact[f"ln_{cause}"])
+                report(what, number + 1, people.n_blocks)
+        facts = {
+            "synimg_schema": schema.SCHEMA_VERSION,
+            "source": str(dataset.path if isinstance(dataset, Dataset) else dataset),
+            "seed": seed,
+            "n_synapses": people.n_synapses,
+            "n_neurons": people.n_neurons,
+            "network": law.facts,
+            "statistics": {cause: sums[cause].value for cause in CAUSES},
+        }
+        write_json(folder / "population.json", facts)
+    return facts
+
+
+def law_of(dataset: Dataset | str | Path) -> tuple[Law, Config]:
+    """The law of a data set's network, and the data set's configuration.
+
+    Raises
+    ------
+    SynimgError
+        If there is no network yet, or one without causes.
+    """
+    if not isinstance(dataset, Dataset):
+        if is_cohort(dataset):
+            raise SynimgError(f"{dataset}: a cohort; a population is drawn from the network of one of its animals")
+        dataset = Dataset.open(dataset)
+    dataset.require("network", f"synimg generate ... --out {dataset.path}")
+    config, truth = dataset.config, dataset.path / "truth"
+    nodes, edges, _ = read_network(truth / "network.h5")
+    snapshots = None
+    if not config.imported.edges:
+        history, _ = read_arrays(truth / "history.zarr")
+        snapshots = {cause: history[f"ln_{cause}"].astype(np.float64) for cause in CAUSES}
+    potentiated = getattr(config.turnover, "potentiated_ln", config.training.learned_threshold_ln)
+    bound = np.inf if config.imported.edges else config.plasticity.largest_ln
+    try:
+        return fit_law(edges["excitatory"], nodes, snapshots, bound, potentiated), config
+    except SynimgError as error:
+        raise SynimgError(f"{dataset.path}: {error}") from None
+
+
+def _whole(n_synapses: float, name: str, law: Law) -> int:
+    """`n_synapses` as a whole number that fills a neuron at least."""
+    per_neuron = law.facts["synapses_per_neuron"]
+    if not np.isfinite(n_synapses) or n_synapses != int(n_synapses):
+        raise SynimgError(f"{name} = {n_synapses}: it takes a whole number, such as 1e6")
+    if n_synapses < per_neuron:
+        raise SynimgError(
+            f"{name} = {n_synapses:g}: fewer than the {per_neuron:.0f} that one neuron of the network holds; ask for more"
+        )
+    return int(n_synapses)
+
+
+class _Moments:
+    """Running moments of a cause over blocks of whole neurons."""
+
+    def __init__(self) -> None:
+        self.n, self.total, self.square, self.means = 0, 0.0, 0.0, 0.0
+
+    def add(self, post: Ints, values: Floats) -> None:
+        per_unit = np.bincount(post)
+        sums = np.bincount(post, values)
+        self.n += values.size
+        self.total += float(values.sum())
+        self.square += float(values @ values)
+        self.means += float(np.sum(sums**2 / np.maximum(per_unit, 1)))
+
+    @property
+    def value(self) -> dict[str, float]:
+        """Mean, sd, and share of the variance between neurons."""
+        mean = self.total / self.n
+        variance = max(self.square / self.n - mean**2, 0.0)
+        between = (self.means / self.n - mean**2) / variance if variance > 0 else 0.0
+        return {"mean": mean, "sd": float(np.sqrt(variance)), "share_between": between}
+
+
+def truth_frame(block: Block, counts: Counts, config: Config) -> pd.DataFrame:
+    """The truth about a block's synapses, in the columns of a data set's; none has a place in an image."""
+    contact, training = block.contact, config.training
+    n = contact["target"].size
+    lasts = {name: contact[f"{name}_update"] >= 0 for name in ("formed", "eliminated")}
+    learned = np.abs(contact["ln_learning"]) > training.learned_threshold_ln
+    events: dict[str, Any] = {}
+    for name, happened in lasts.items():
+        day = (contact[f"{name}_update"] + 1) * training.window_days / training.n_updates
+        by = np.array([*CAUSES, None], dtype=object)[contact[f"{name}_cause"]]
+        events |= {name: happened, f"{name}_day": np.where(happened, day, np.nan), f"{name}_by": by}
+    return pd.DataFrame(
+        {
+            "synapse_id": block.first_row + np.arange(1, n + 1),
+            "pre_id": contact["source"] + 1,
+            "post_id": contact["target"] + 1,
+            "edge_id": contact["edge"] + 1,
+            "is_imaged": np.zeros(n, bool),
+            "head_volume_um3": contact["head_volume_um3"] * contact["a_end"] / contact["a_first"],
+            **{name: contact[name] for name in ("a_start", "a_end", *CAUSES, *(f"ln_{cause}" for cause in CAUSES))},
+            **events,
+            "r_old_true": counts.r_old,
+            "r_new_true": counts.r_new,
+            "labelled_old": counts.labelled_old,
+            "labelled_new": counts.labelled_new,
+            "photons_old": counts.photons_old,
+            "photons_new": counts.photons_new,
+            "is_plastic": contact["is_plastic"],
+            "is_learned": learned | (contact["formed_cause"] == CAUSES.index("learning")),
+            "along": contact["along"],
+        }
+    )
+
+
+def neuron_frame(block: Block, law: Law) -> pd.DataFrame:
+    """The truth about a block's neurons."""
+    onto = block.contact["target"] - block.neuron[0]
+    n = np.bincount(onto, minlength=block.neuron.size)
+    ln_factor = np.bincount(onto, block.contact["ln_homeostasis"], block.neuron.size) / np.maximum(n, 1)
+
+    def rate(when: str) -> Floats:
+        values = np.maximum(np.exp(block.trait[:, TRAITS.index(f"ln_rate_{when}")]) - LEAST_RATE, 0.0)
+        return values if law.has_rates else np.full(values.size, np.nan)
+
+    return pd.DataFrame(
+        {
+            "neuron_id": block.neuron + 1,
+            "cell_type": np.where(block.kind == INHIBITORY, "I", "E"),
+            "rate_start": rate("start"),
+            "rate_end": rate("end"),
+            "scale_factor": np.exp(ln_factor),
+            "is_imaged": np.zeros(block.neuron.size, bool),
+        }
+    )
+
+
+def measured_frame(block: Block, counts: Counts, config: Config, rng: np.random.Generator) -> pd.DataFrame:
+    """What a perfect microscope would measure: labelled receptors and shot noise, every parent known, no background.
+
+    Synapses without a photo-electron are not seen and left out.
+    """
+    per_dye = config.camera.quantum_efficiency * config.dyes.photons_per_receptor
+    found = []
+    for photons in (counts.photons_old, counts.photons_new):
+        electrons = rng.poisson(config.camera.quantum_efficiency * photons).astype(np.float64)
+        found.append(dyes_of(electrons, np.sqrt(electrons), per_dye, config.dyes.photons_shape))
+    (old, old_var), (new, new_var) = found
+    r_old, r_old_se, r_new, r_new_se = receptors_of_dyes(old, new, old_var, new_var, config.tag.chemistry())
+    seen = old + new > 0
+    n = seen.size
+    return pd.DataFrame(
+        {
+            "synapse_id": block.first_row + np.arange(1, n + 1),
+            "animal_id": config.animal_id,
+            "group": config.group,
+            "neuron_id": block.contact["target"] + 1,
+            "neuron_prob": np.ones(n),
+            "pre_id": block.contact["source"] + 1,
+            "r_old": r_old,
+            "r_old_se": r_old_se,
+            "r_new": r_new,
+            "r_new_se": r_new_se,
+        }
+    )[seen]
