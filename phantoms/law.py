@@ -1,16 +1,17 @@
 """The joint law of the causes in a trained network, as far as a population drawn from it must keep it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
 from synimg.errors import SynimgError
-from synimg.phantoms.factors import Factors, fit_factors
+from synimg.phantoms.factors import fit_factors
 from synimg.phantoms.ledger import CAUSES
 from synimg.streams import stream
 
@@ -23,11 +24,17 @@ EXCITATORY, INHIBITORY, AXON = 0, 1, 2
 TRAITS = ("row", "column", "homeostasis", "size", "drift", "ln_rate_start", "ln_rate_end")
 """What a unit has besides its factors: means of its learning as post- and as presynaptic unit, its homeostatic factor,
 what its sizes and its drift have in common, and its rates."""
+ANSWERS = ("homeostasis", "ln_rate_end")
+"""Traits that answer to the learning that a neuron's own partners brought."""
 LEAST_RATE = 0.005
+LEVELS = np.concatenate([[0.0], ndtr(np.linspace(-4.5, 4.5, 999)), [1.0]])
+"""Levels of quantiles, close together at both ends."""
 N_NEIGHBOURS = 5
 N_RANKS = 10
 LAGS = np.array([0.0, 0.5, 1.0, 2.0, 4.0, 8.0])
-LENGTHS = np.array([0.5, 1.0, 2.0, 4.0, 8.0, 16.0])
+LENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+STRENGTHS = np.linspace(0.1, 1.0, 10)
+N_MATCHED = 200
 N_SHUFFLES = 39
 SURE_SD = 4.0
 
@@ -78,7 +85,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Clusters:
-    """Correlation of learning between contacts of a dendrite: ``nearest exp(-distance / length)``, in contacts."""
+    """A field along dendrites, with the correlation ``nearest exp(-distance / length)`` of distances in contacts."""
 
     nearest: float
     length: float
@@ -89,11 +96,17 @@ class Law:
     """What a population keeps of a network.
 
     units : the units by kind
+    answer : (n_traits,) ndarray, change of a neuron's traits per surplus of its mean learning (`surplus_of`); the units'
+        traits are those at no surplus
+    partner : (n_traits,) ndarray, traits of the average presynaptic partner
+    low, high : (n_traits,) ndarray, range of the traits
     base : float, mean learning
     rank : int, factors of learning
     pre_kind : (2, 2) ndarray, share of connections from excitatory units and from axons, by the kind of postsynaptic unit
     contacts_per_edge : (2, 2, most) ndarray, share of connections with 1, 2, ... contacts, by kind of both units
     pools : the donors by kind of post- and of presynaptic unit and number of contacts
+    learning : quantiles of the learning of plastic contacts at `LEVELS`, by kind of post- and of presynaptic unit (axon or
+        not) and whether the contact lasted
     factor : (n_fates,) ndarray, share of the unit's homeostasis that a contact of each fate takes
     foretold : (n_fates,) ndarray, share of the learning that its units foretell
     bandwidth : (n_fates, 2) ndarray, of ln size and of drift
@@ -109,11 +122,16 @@ class Law:
     """
 
     units: tuple[Units, Units, Units]
+    answer: Floats
+    partner: Floats
+    low: Floats
+    high: Floats
     base: float
     rank: int
     pre_kind: Floats
     contacts_per_edge: Floats
     pools: dict[tuple[int, int, int], Pool]
+    learning: dict[tuple[int, int, bool], Floats]
     factor: Floats
     foretold: Floats
     bandwidth: Floats
@@ -174,8 +192,7 @@ def fit_law(
     # axons are numbered on behind the units, without gaps
     pre = np.where(source < n_units, source, n_units + np.searchsorted(axons, source))
     kind = np.concatenate([np.where(nodes["is_excitatory"] > 0, EXCITATORY, INHIBITORY), np.full(axons.size, AXON)])
-    fate = fates(contacts)
-    stays = fate == 0
+    fate, stays = fates(contacts), is_lasting(contacts)
     if stays.sum() < 100:
         raise SynimgError(f"the network has {int(stays.sum())} lasting synapses; a law is fitted to 100 or more")
     _, edge = np.unique(contacts["edge"], return_inverse=True)
@@ -183,7 +200,8 @@ def fit_law(
 
     plastic = np.flatnonzero(stays & (contacts["is_plastic"] > 0))
     one = plastic[np.unique(edge[plastic], return_index=True)[1]]
-    factors = fit_factors(post[one], pre[one], learning[one], (n_units, kind.size), stream(0, "population", "factors"))
+    shape = (n_units, kind.size)
+    factors = fit_factors(post[one], pre[one], learning[one], shape, stream(0, "population", "factors"))
     foretold = factors.at(post, pre)
     n_fates = int(fate.max()) + 1
     slope = np.array([_slope(foretold[fate == f], learning[fate == f]) for f in range(n_fates)])
@@ -207,6 +225,16 @@ def fit_law(
     trait[:, TRAITS.index("column")] = factors.column
     trait[:n_units, len(TRAITS) : len(TRAITS) + factors.rank] = factors.left
     trait[:, len(TRAITS) + factors.rank :] = factors.right
+    low, high = trait[:n_units].min(axis=0), trait[:n_units].max(axis=0)
+    partner = trait[pre[stays]].mean(axis=0)
+    surplus = surplus_of(post[stays], learning[stays], trait[:n_units], partner, factors.base, factors.rank)
+    expected = _means(post[stays], learning[stays], n_units, shrink=False) - surplus
+    answer = np.zeros(trait.shape[1])
+    for name in ANSWERS:
+        column = TRAITS.index(name)
+        design = np.column_stack([np.ones(n_units), expected, surplus])
+        answer[column] = np.linalg.lstsq(design, trait[:n_units, column], rcond=None)[0][2]
+    trait[:n_units] -= surplus[:, None] * answer
     n_contacts = np.bincount(post, minlength=kind.size)
     n_out = np.bincount(pre[np.unique(edge, return_index=True)[1]], minlength=kind.size)
 
@@ -240,11 +268,16 @@ def fit_law(
     }
     return Law(
         units=tuple(_units(k, kind, trait, n_contacts, n_out) for k in (EXCITATORY, INHIBITORY, AXON)),  # type: ignore[arg-type]
+        answer=answer,
+        partner=partner,
+        low=low,
+        high=high,
         base=factors.base,
         rank=factors.rank,
         pre_kind=pre_kind,
         contacts_per_edge=per_edge,
         pools=pools,
+        learning=quantiles_of(learning, kind[post], kind[pre] == AXON, ~stays, contacts["is_plastic"] > 0),
         factor=taken,
         foretold=slope,
         bandwidth=bandwidth,
@@ -258,6 +291,12 @@ def fit_law(
         has_rates=has_rates,
         facts=facts,
     )
+
+
+def is_lasting(contacts: Attributes) -> Bools:
+    """Whether each contact was there from the pulse to death."""
+    lasting: Bools = (contacts["formed_update"] < 0) & (contacts["eliminated_update"] < 0)
+    return lasting
 
 
 def fates(contacts: Attributes) -> Ints:
@@ -293,36 +332,39 @@ def moments(post: Ints, values: Floats, n_units: int) -> dict[str, float]:
     return {"mean": float(values.mean()), "sd": float(np.sqrt(variance)), "share_between": between}
 
 
-def as_variable(
-    factors: Factors, i: Ints, j: Ints, values: Floats, largest: float, rng: np.random.Generator
-) -> Factors:
-    """The factors scaled so that learning varies as much between units put together anew as it does in the network.
+def quantiles_of(
+    learning: Floats, post_kind: Ints, outside: Bools, changed: Bools, is_plastic: Bools
+) -> dict[tuple[int, int, bool], Floats]:
+    """Quantiles of the learning of plastic contacts, by kind (see `Law`)."""
+    found = {}
+    for post in (EXCITATORY, INHIBITORY):
+        for axon in (0, 1):
+            for lasted in (True, False):
+                own = (post_kind == post) & (outside == axon) & (changed != lasted) & is_plastic
+                if own.any():
+                    found[post, axon, lasted] = np.quantile(learning[own], LEVELS)
+    return found
 
-    Notes
-    -----
-    The ridge makes factors too small, while what they foretell of the entries that they were fitted to is too good; and
-    the largest of both sides, put together, reach the bound of learning. Of the scales from 0.75 to 2 it is the one
-    at which entries (i, j), with j shuffled, and as many rests have the variance of `values` (a scale of 0 would as well).
+
+def surplus_of(post: Ints, learning: Floats, trait: Floats, partner: Floats, base: float, rank: int) -> Floats:
+    """Mean learning of each unit beyond what it would be with average partners: what its own partners brought by chance.
+
+    Parameters
+    ----------
+    post, learning : (n_contacts,) ndarray
+        Of lasting contacts.
+    trait : (n_units, n_traits) ndarray
+    partner : (n_traits,) ndarray
+        Traits of the average presynaptic partner.
+    base, rank : float, int
+        Of the law.
     """
-    if not values.size or values.var() == 0.0:
-        return factors
-    own, anew = (factors.at(i, k) - factors.base for k in (j, rng.permutation(j)))
-    shuffled = rng.permutation(values.size)
-
-    def off(scale: float) -> float:
-        rest = (values - factors.base - scale * own)[shuffled]
-        drawn = np.clip(factors.base + scale * anew + rest, -largest, largest)
-        return abs(float(np.log(drawn.var() / values.var())))
-
-    scale = min(np.geomspace(0.75, 2.0, 50), key=off)
-    root = np.sqrt(scale)
-    return replace(
-        factors,
-        row=scale * factors.row,
-        column=scale * factors.column,
-        left=root * factors.left,
-        right=root * factors.right,
-    )
+    n = np.bincount(post, minlength=len(trait))
+    first = len(TRAITS)
+    together = trait[:, first : first + rank] @ partner[first + rank :]
+    expected = base + trait[:, TRAITS.index("row")] + partner[TRAITS.index("column")] + together
+    mean = np.bincount(post, learning, len(trait)) / np.maximum(n, 1)
+    return np.where(n > 0, mean - expected, 0.0)
 
 
 def _slope(x: Floats, y: Floats) -> float:
@@ -355,7 +397,7 @@ def _means(post: Ints, values: Floats, n_units: int, shrink: bool) -> Floats:
     per_unit = (values.size - float(np.sum(n.astype(float) ** 2)) / values.size) / max(int(has.sum()) - 1, 1)
     between = max(about - within, 0.0) / per_unit
     # less than twice its own standard error is taken for none
-    if between < 2.0 * within / per_unit * np.sqrt(2.0 / max(int(has.sum()) - 1, 1)):
+    if between <= 2.0 * within / per_unit * np.sqrt(2.0 / max(int(has.sum()) - 1, 1)):
         return np.zeros(n_units)
     deviation = np.where(has, means - grand, 0.0)
     return deviation * np.sqrt(between / np.mean(deviation[has] ** 2))
@@ -505,12 +547,41 @@ def fit_clusters(post: Ints, edge: Ints, along: Floats, values: Floats) -> Clust
         shuffled.append(weighed(places)[0])
     if found - np.mean(shuffled) <= SURE_SD * np.std(shuffled):
         return Clusters(0.0, 1.0)
-    shape = np.exp(-0.5 * (LAGS[:-1] + LAGS[1:]) / LENGTHS[:, None])
-    level = (n_pairs * correlation * shape).sum(axis=1) / (n_pairs * shape**2).sum(axis=1)
-    level = np.clip(level, 0.0, 1.0)
-    error = (n_pairs * (correlation - level[:, None] * shape) ** 2).sum(axis=1)
-    best = int(np.argmin(error))
-    return Clusters(float(level[best]), float(LENGTHS[best]))
+    return _matched(post, edge, along, correlation, n_pairs)
+
+
+def _matched(post: Ints, edge: Ints, along: Floats, correlation: Floats, n_pairs: Floats) -> Clusters:
+    """The field whose ranks within neurons correlate as found; by simulation, since ranks forget the neuron's mean."""
+    some = np.flatnonzero(np.isin(post, np.unique(post)[:N_MATCHED]))
+    some = some[np.lexsort((along[some], post[some]))]
+    post, edge, along = post[some], edge[some], along[some]
+    errors = {}
+    for length in LENGTHS:
+        for strength in STRENGTHS:
+            level = dendritic_field(post, along, Clusters(float(strength), length), stream(0, "population", "field"))
+            got, _ = neighbour_correlation(post, edge, along, level)
+            errors[float(strength), length] = float((n_pairs * (got - correlation) ** 2).sum())
+    return Clusters(*min(errors, key=lambda which: errors[which]))
+
+
+def dendritic_field(post: Ints, along: Floats, clusters: Clusters, rng: np.random.Generator) -> Floats:
+    """A Gaussian field at places in order along each dendrite, of variance 1 and the correlation of `clusters`."""
+    spacing = np.diff(along, prepend=0.0) * np.bincount(post)[post]
+    smooth, rough = rng.standard_normal((2, post.size))
+    smooth = _correlated(post, spacing, smooth, clusters.length)
+    level: Floats = np.sqrt(clusters.nearest) * smooth + np.sqrt(1.0 - clusters.nearest) * rough
+    return level
+
+
+@nb.njit
+def _correlated(post: Ints, spacing: Floats, noise: Floats, length: float) -> Floats:
+    """A field along each dendrite, of variance 1 and correlation ``exp(-distance / length)``."""
+    out = noise.copy()
+    for i in range(1, post.size):
+        if post[i] == post[i - 1]:
+            keep = np.exp(-spacing[i] / length)
+            out[i] = keep * out[i - 1] + np.sqrt(1.0 - keep * keep) * noise[i]
+    return out
 
 
 def _course(snapshots: dict[str, Floats] | None, contacts: Attributes, stays: Bools) -> Floats:

@@ -27,8 +27,12 @@ from synimg.phantoms.law import (
     Ints,
     Law,
     Units,
+    dendritic_field,
     fit_law,
+    is_lasting,
+    quantiles_of,
     size_step,
+    surplus_of,
 )
 from synimg.phantoms.ledger import CAUSES
 from synimg.phantoms.receptors import Counts, draw_counts
@@ -42,6 +46,8 @@ from synimg.streams import key64, stream
 JITTER = 0.25
 """How far a unit lies from its donor towards another that is much like it (sd, in steps from one to the other)."""
 BOUNDED = ("homeostasis", "ln_rate_start", "ln_rate_end")
+PILOT = 60_000
+"""Contacts, about, from which the quantiles of learning are known before they are brought to the network's."""
 BLOCK = 65_536
 """Contacts drawn together, about; also the rows of a row group. Part of what a seed means."""
 FULLEST = 0.9
@@ -80,6 +86,8 @@ class Population:
         The same seed gives the same population.
     n_neurons : int, optional
         Neurons; as many as hold so many synapses in the trained network if not given.
+    is_levelled : bool
+        Bring the quantiles of learning to the network's; without, what units and donors add up to.
 
     Raises
     ------
@@ -98,13 +106,18 @@ class Population:
     *Connections* go to presynaptic cells as often as their donors', none twice to one. What the two cells foretell is
     what their factors say; a donor among the connections of the same kind of which about the same was foretold adds the
     rest of learning, sizes, drift, births and deaths, contact by contact, with sizes and drift smoothed (Silverman's
-    bandwidth) at their variance.
+    bandwidth) at their variance. A monotone map brings learning to the network's quantiles, for the sum of both is not
+    silent where units are, and the ridge made factors too small; none goes beyond the network's largest. Where a
+    neuron's partners bring more learning than average ones would, its homeostasis and its rate answer with the network's
+    slope.
 
     *Places* along the dendrite are given to the contacts last, by the rank of their learning in a field of the
     network's correlation (Iman and Conover 1982, Commun Stat 11:311; 0 where it has none), which touches nothing else.
     """
 
-    def __init__(self, law: Law, n_synapses: int, seed: int, n_neurons: int | None = None) -> None:
+    def __init__(
+        self, law: Law, n_synapses: int, seed: int, n_neurons: int | None = None, is_levelled: bool = True
+    ) -> None:
         self.law, self.n_synapses, self.seed = law, n_synapses, seed
         excitatory, inhibitory, axons = (units.number.size for units in law.units)
         n_source = excitatory + inhibitory
@@ -121,6 +134,7 @@ class Population:
         self._check()
         ends = np.concatenate([[0], np.cumsum([self._wanted(k).sum() for k in range(self.n_blocks)])])
         self._before, self._stretch = ends, n_synapses / max(float(ends[-1]), 1.0)
+        self._marginal = _unlevelled(law) if is_levelled else {}
 
     @property
     def n_blocks(self) -> int:
@@ -143,7 +157,10 @@ class Population:
         edge = edge[whole]
         contact = {name: values[whole] for name, values in contact.items()}
         onto, first_row = post[edge], int(rows[0])
-        drawn = _causes(law, onto, trait[onto], donor[onto], foretold[edge], contact, rng)
+        learning = self._levelled(_learning(law, foretold[edge], contact), kind[onto], outside[edge], contact)
+        lasts = contact["fate"] == 0
+        trait = _answering(law, onto[lasts], learning[lasts], trait)
+        drawn = _causes(law, onto, trait[onto], donor[onto], learning, contact, rng)
         own = {
             "source": pre[edge],
             "target": neuron[onto],
@@ -152,6 +169,14 @@ class Population:
             **{name: contact[name] for name in contact if name.startswith(("formed_", "eliminated_"))},
         }
         return Block(neuron, kind, trait, own | drawn, first_row)
+
+    def _levelled(self, learning: Floats, post_kind: Ints, outside: Bools, contact: Attributes) -> Floats:
+        """Learning brought to the network's quantiles by kind."""
+        levelled = learning.copy()
+        for (post, axon, lasted), drawn in self._marginal.items():
+            own = (post_kind == post) & (outside == axon) & ((contact["fate"] == 0) == lasted) & contact["is_plastic"]
+            levelled[own] = np.interp(learning[own], drawn, self.law.learning[post, axon, lasted])
+        return levelled
 
     def _check(self) -> None:
         law, most = self.law, max(int(u.n_contacts.max(initial=0)) for u in self.law.units[:2])
@@ -253,6 +278,17 @@ class Population:
         return pre
 
 
+def _unlevelled(law: Law) -> dict[tuple[int, int, bool], Floats]:
+    """Quantiles of learning, by kind, before it is brought to those of the network: from a population of its own."""
+    n = max(law.facts["n_neurons"], round(PILOT / law.facts["synapses_per_neuron"]))
+    pilot = Population(law, round(n * law.facts["synapses_per_neuron"]), 0, n, is_levelled=False)
+    blocks = [pilot.block(k) for k in range(pilot.n_blocks)]
+    kind = np.concatenate([b.kind for b in blocks])
+    c = {name: np.concatenate([b.contact[name] for b in blocks]) for name in blocks[0].contact}
+    outside = c["source"] >= pilot.n_neurons
+    return quantiles_of(c["ln_learning"], kind[c["target"]], outside, ~is_lasting(c), c["is_plastic"])
+
+
 @nb.njit
 def _unit_numbers(key: np.uint64, number: NDArray[np.uint64]) -> Floats:
     """A uniform number and a normal one for each `number`, functions of it alone."""
@@ -265,12 +301,19 @@ def _unit_numbers(key: np.uint64, number: NDArray[np.uint64]) -> Floats:
 
 
 def _between(units: Units, donor: Ints, towards: Ints, step: Floats) -> Floats:
-    """Traits on the way from donors to others; homeostasis and rates, which are bounded, within their range."""
-    trait = units.trait[donor] + step[:, None] * (units.trait[towards] - units.trait[donor])
+    """Traits on the way from donors to others."""
+    trait: Floats = units.trait[donor] + step[:, None] * (units.trait[towards] - units.trait[donor])
+    return trait
+
+
+def _answering(law: Law, post: Ints, learning: Floats, trait: Floats) -> Floats:
+    """Traits of neurons after they have answered to the learning that their partners brought, within their range."""
+    surplus = surplus_of(post, learning, trait, law.partner, law.base, law.rank)
+    answered = trait + surplus[:, None] * law.answer
     for name in BOUNDED:
         column = TRAITS.index(name)
-        trait[:, column] = np.clip(trait[:, column], units.trait[:, column].min(), units.trait[:, column].max())
-    return trait
+        answered[:, column] = np.clip(answered[:, column], law.low[column], law.high[column])
+    return answered
 
 
 def _connections(law: Law, kind: Ints, n_contacts: Ints, rng: np.random.Generator) -> tuple[Ints, Bools, Ints, Ints]:
@@ -315,13 +358,17 @@ def _donors(law: Law, kind: Ints, outside: Bools, size: Ints, foretold: Floats, 
     return drawn
 
 
+def _learning(law: Law, foretold: Floats, contact: Attributes) -> Floats:
+    """Learning of contacts from what their units foretell and what their donors bring."""
+    learning = np.clip(law.foretold[contact["fate"]] * foretold + contact["rest"], -law.largest_ln, law.largest_ln)
+    return np.where(contact["is_plastic"], learning, 0.0)
+
+
 def _causes(
-    law: Law, post: Ints, trait: Floats, donor: Ints, foretold: Floats, contact: Attributes, rng: np.random.Generator
+    law: Law, post: Ints, trait: Floats, donor: Ints, learning: Floats, contact: Attributes, rng: np.random.Generator
 ) -> Attributes:
     """Sizes, places and the causes of contacts in both scales, from what their neurons and their donors bring."""
     fate = contact["fate"]
-    learning = np.clip(law.foretold[fate] * foretold + contact["rest"], -law.largest_ln, law.largest_ln)
-    learning = np.where(contact["is_plastic"], learning, 0.0)
     own = []
     for k, name in enumerate(("ln_size", "drift")):
         mean, sd = law.spread[fate, 0, k], law.spread[fate, 1, k]
@@ -362,10 +409,7 @@ def _places(law: Law, post: Ints, learning: Floats, contact: Attributes, rng: np
     n_on = np.bincount(post)
     if law.clusters.nearest > 0:
         order = lasting[np.lexsort((along[lasting], post[lasting]))]
-        spacing = np.diff(along[order], prepend=0.0) * n_on[post[order]]
-        noise = rng.standard_normal((2, order.size))
-        level = _correlated(post[order], spacing, noise[0], law.clusters.length)
-        level = np.sqrt(law.clusters.nearest) * level + np.sqrt(1.0 - law.clusters.nearest) * noise[1]
+        level = dendritic_field(post[order], along[order], law.clusters, rng)
         by_level = order[np.lexsort((level, post[order]))]
         by_learning = lasting[np.lexsort((learning[lasting], post[lasting]))]
         along[by_learning] = along[by_level].copy()
@@ -380,17 +424,6 @@ def _places(law: Law, post: Ints, learning: Floats, contact: Attributes, rng: np
     place = np.abs(along[chosen] + side * contact["beside"][beside] / n_on[post[beside]])
     along[beside] = np.clip(np.where(place > 1.0, 2.0 - place, place), 0.0, 1.0)  # turned back at the dendrite's ends
     return along
-
-
-@nb.njit
-def _correlated(post: Ints, spacing: Floats, noise: Floats, length: float) -> Floats:
-    """A field along each dendrite, of variance 1 and correlation ``exp(-distance / length)``."""
-    out = noise.copy()
-    for i in range(1, post.size):
-        if post[i] == post[i - 1]:
-            keep = np.exp(-spacing[i] / length)
-            out[i] = keep * out[i - 1] + np.sqrt(1.0 - keep * keep) * noise[i]
-    return out
 
 
 def _along_field(field: Field, donor: Ints, along: Floats, factor: Floats, step: Ints) -> Floats:
