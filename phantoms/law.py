@@ -396,8 +396,8 @@ def _means(post: Ints, values: Floats, n_units: int, shrink: bool) -> Floats:
     about = float(np.sum(n * (means - grand) ** 2 * has)) / max(int(has.sum()) - 1, 1)
     per_unit = (values.size - float(np.sum(n.astype(float) ** 2)) / values.size) / max(int(has.sum()) - 1, 1)
     between = max(about - within, 0.0) / per_unit
-    # less than twice its own standard error is taken for none
-    if between <= 2.0 * within / per_unit * np.sqrt(2.0 / max(int(has.sum()) - 1, 1)):
+    # less than three times its own standard error is taken for none
+    if between <= 3.0 * within / per_unit * np.sqrt(2.0 / max(int(has.sum()) - 1, 1)):
         return np.zeros(n_units)
     deviation = np.where(has, means - grand, 0.0)
     return deviation * np.sqrt(between / np.mean(deviation[has] ** 2))

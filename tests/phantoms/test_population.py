@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import ks_2samp, spearmanr
 
@@ -14,6 +15,7 @@ from synimg.errors import SynimgError
 from synimg.phantoms import population as module
 from synimg.phantoms.law import Clusters, fit_clusters, fit_law, is_lasting, moments, neighbour_correlation, size_step
 from synimg.phantoms.ledger import CAUSES
+from synimg.phantoms.network import train
 from synimg.phantoms.population import Population, law_of
 from synimg.store.dataset import Dataset
 from synimg.store.tables import read_table
@@ -75,6 +77,27 @@ def network(seed, n=100, p=0.3, n_axons=0, clustered=False, plastic=1.0, drift=0
     }
     nodes = {"is_excitatory": is_excitatory, "rate_start": rate, "rate_end": rate * np.exp(rise)}
     return contacts, nodes
+
+
+def attributes_of(learned):
+    """Contacts and nodes of a trained network without turnover, as they lie in its file."""
+    wiring, ledger = learned.wiring, learned.ledger
+    never = np.full(ledger.a.size, -1)
+    contacts = {
+        "source": wiring.contact_pre,
+        "target": wiring.contact_post,
+        "edge": wiring.contact_edge,
+        "along": wiring.along,
+        "head_volume_um3": wiring.head_volume_um3,
+        "a_first": wiring.a_first,
+        "a_start": ledger.a_start,
+        "a_end": ledger.a,
+        "is_plastic": learned.is_plastic[wiring.contact_edge],
+        **{f"{what}_{of}": never for what in ("formed", "eliminated") for of in ("update", "cause")},
+        **{f"ln_{cause}": ledger.log[cause].value for cause in CAUSES},
+    }
+    rates = {"rate_start": learned.rate_start, "rate_end": learned.rate_end}
+    return contacts, {"is_excitatory": wiring.is_excitatory, **rates}
 
 
 def drawn(law, n_synapses, seed=1, n_neurons=None):
@@ -246,6 +269,15 @@ def test_without_a_cause_nothing_comes_of_it():
         np.testing.assert_array_equal(c[name], 0.0)
 
 
+def test_rates_that_are_unknown_stay_unknown():
+    contacts, nodes = network(1)
+    unknown = {name: np.full(nodes["rate_start"].size, np.nan) for name in ("rate_start", "rate_end")}
+    law = fit_law(contacts, nodes | unknown, largest_ln=2.0)
+    neurons = module.neuron_frame(Population(law, 4000, 1).block(0), law)
+    assert neurons[["rate_start", "rate_end"]].isna().all(axis=None)
+    assert neurons["scale_factor"].between(np.exp(-0.7), np.exp(0.7)).all()
+
+
 @pytest.mark.parametrize(("n_synapses", "n_neurons"), [(5000, None), (12345, 200), (20000, 1000)])
 def test_there_are_as_many_synapses_and_neurons_as_asked(n_synapses, n_neurons):
     contacts, nodes = network(1)
@@ -397,3 +429,52 @@ def test_a_network_without_causes_has_no_law():
     contacts["ln_drift"] = np.full(contacts["target"].size, np.nan)
     with pytest.raises(SynimgError, match="without causes"):
         fit_law(contacts, nodes)
+
+
+@pytest.mark.slow
+def test_a_population_is_to_a_larger_network_as_larger_networks_are_to_each_other():
+    """Four networks of 96 units, four of 192, four populations of the latter's size from the former's laws.
+
+    What is compared has no unit: how far learning reaches falls with the size of a network (docs/science.md), its shape,
+    what neurons have in common, its rank and its ties do not. The bound is that of Student's t for four and four at the
+    chance of one in 1000, 6.0, with the spread of either side.
+    """
+    base = synimg.preset("tiny")
+
+    def trained(n_units, seed):
+        learned = train(base.model_copy(update={"network": base.network.model_copy(update={"n_units": n_units})}), seed)
+        return attributes_of(learned)
+
+    def facts(contacts, n):
+        post, learning = contacts["target"], contacts["ln_learning"]
+        between = {cause: moments(post, contacts[f"ln_{cause}"], n)["share_between"] for cause in CAUSES}
+        matrix = np.zeros((n, n))
+        matrix[post, contacts["source"]] = learning
+        share = np.linalg.svd(matrix, compute_uv=False) ** 2 / np.sum(learning**2)
+        count = np.bincount(post, minlength=n)
+        mean = {cause: np.bincount(post, contacts[f"ln_{cause}"], n) / count for cause in ("learning", "homeostasis")}
+        return {
+            "90 % quantile of |learning| / sd": np.quantile(np.abs(learning), 0.9) / learning.std(),
+            "between neurons, learning": between["learning"],
+            "between neurons, drift": between["drift"],
+            "sd of homeostasis": contacts["ln_homeostasis"].std(),
+            "sd of drift": contacts["ln_drift"].std(),
+            "three factors": share[:3].sum() / share.sum(),
+            "learning and homeostasis": spearmanr(mean["learning"], mean["homeostasis"]).statistic,
+        }
+
+    seeds = [*SEEDS, 4]
+    small, large = ([trained(n, seed + n) for seed in seeds] for n in (96, 192))
+    people = [
+        drawn(fit_law(*source, largest_ln=2.0), target["target"].size, seed, 192)[0]
+        for source, (target, _), seed in zip(small, large, seeds, strict=True)
+    ]
+    wanted = pd.DataFrame([facts(contacts, 192) for contacts, _ in large])
+
+    def distance(found):
+        found = pd.DataFrame([facts(contacts, 192) for contacts in found])
+        return (found.mean() - wanted.mean()).abs() / np.sqrt((found.var() + wanted.var()) / 4)
+
+    assert (distance(people) < 6.0).all()
+    shuffled = [c | {"ln_learning": stream(1, "shuffle").permutation(c["ln_learning"])} for c in people]
+    assert distance(shuffled)["three factors"] > 6.0

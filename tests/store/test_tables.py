@@ -73,7 +73,11 @@ def test_a_table_written_in_pieces_is_the_table_written_at_once(tmp_path):
 
 
 def test_a_table_whose_pieces_break_off_is_not_there(tmp_path):
-    with pytest.raises(KeyboardInterrupt), table_writer(tmp_path / "t.parquet", schema.SYNAPSES) as write:
-        write(TABLE)
-        raise KeyboardInterrupt
+    def broken():
+        with table_writer(tmp_path / "t.parquet", schema.SYNAPSES) as write:
+            write(TABLE)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken()
     assert list(tmp_path.iterdir()) == []
