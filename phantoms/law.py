@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from scipy.special import ndtr, ndtri
-from scipy.stats import rankdata
+from scipy.special import ndtr
 
 from synimg.errors import SynimgError
-from synimg.phantoms.factors import fit_factors
+from synimg.phantoms.clusters import Clusters, fit_clusters
+from synimg.phantoms.factors import Factors, fit_factors
 from synimg.phantoms.ledger import CAUSES
 from synimg.streams import stream
 
@@ -26,17 +25,12 @@ TRAITS = ("row", "column", "homeostasis", "size", "drift", "ln_rate_start", "ln_
 what its sizes and its drift have in common, and its rates."""
 ANSWERS = ("homeostasis", "ln_rate_end")
 """Traits that answer to the learning that a neuron's own partners brought."""
+RATES = ("ln_rate_start", "ln_rate_end")
 LEAST_RATE = 0.005
 LEVELS = np.concatenate([[0.0], ndtr(np.linspace(-4.5, 4.5, 999)), [1.0]])
 """Levels of quantiles, close together at both ends."""
 N_NEIGHBOURS = 5
 N_RANKS = 10
-LAGS = np.array([0.0, 0.5, 1.0, 2.0, 4.0, 8.0])
-LENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-STRENGTHS = np.linspace(0.1, 1.0, 10)
-N_MATCHED = 200
-N_SHUFFLES = 39
-SURE_SD = 4.0
 
 
 @dataclass(frozen=True)
@@ -81,14 +75,6 @@ class Field:
     by_rank: Floats
     place: Floats
     rest: Floats
-
-
-@dataclass(frozen=True)
-class Clusters:
-    """A field along dendrites, with the correlation ``nearest exp(-distance / length)`` of distances in contacts."""
-
-    nearest: float
-    length: float
 
 
 @dataclass(frozen=True)
@@ -207,39 +193,24 @@ def fit_law(
     slope = np.array([_slope(foretold[fate == f], learning[fate == f]) for f in range(n_fates)])
     slope[0] = 1.0
 
-    common = {}
-    for cause, values in (("homeostasis", contacts["ln_homeostasis"]), ("size", ln_a), ("drift", contacts["ln_drift"])):
-        common[cause] = _means(post[stays], values[stays], n_units, shrink=cause != "homeostasis")
-    h = common["homeostasis"]
+    h, of_size, of_drift = (
+        _means(post[stays], values[stays], n_units, shrink=shrink)
+        for values, shrink in ((contacts["ln_homeostasis"], False), (ln_a, True), (contacts["ln_drift"], True))
+    )
     taken = np.array([_slope(h[post[fate == f]], contacts["ln_homeostasis"][fate == f]) for f in range(n_fates)])
     taken[0] = 1.0
-    field = _field(contacts, post, h, stays)
-
     rates = [np.log(nodes[f"rate_{when}"] + LEAST_RATE) for when in ("start", "end")]
     has_rates = bool(np.isfinite(rates).all())
-    trait = np.zeros((kind.size, len(TRAITS) + 2 * factors.rank))
-    on_units = [factors.row, None, h, common["size"], common["drift"], *(rates if has_rates else (None, None))]
-    for column, values in enumerate(on_units):
-        if values is not None:
-            trait[:n_units, column] = values
-    trait[:, TRAITS.index("column")] = factors.column
-    trait[:n_units, len(TRAITS) : len(TRAITS) + factors.rank] = factors.left
-    trait[:, len(TRAITS) + factors.rank :] = factors.right
+    trait = _traits(factors, h, of_size, of_drift, rates if has_rates else [])
     low, high = trait[:n_units].min(axis=0), trait[:n_units].max(axis=0)
     partner = trait[pre[stays]].mean(axis=0)
     surplus = surplus_of(post[stays], learning[stays], trait[:n_units], partner, factors.base, factors.rank)
     expected = _means(post[stays], learning[stays], n_units, shrink=False) - surplus
-    answer = np.zeros(trait.shape[1])
-    for name in ANSWERS:
-        column = TRAITS.index(name)
-        design = np.column_stack([np.ones(n_units), expected, surplus])
-        answer[column] = np.linalg.lstsq(design, trait[:n_units, column], rcond=None)[0][2]
+    answer = _answers(trait[:n_units], expected, surplus)
     trait[:n_units] -= surplus[:, None] * answer
-    n_contacts = np.bincount(post, minlength=kind.size)
-    n_out = np.bincount(pre[np.unique(edge, return_index=True)[1]], minlength=kind.size)
 
-    own = np.column_stack([ln_a - common["size"][post], contacts["ln_drift"] - common["drift"][post]])
-    spread = np.array([[own[fate == f].mean(axis=0), own[fate == f].std(axis=0)] for f in range(n_fates)])
+    own = np.column_stack([ln_a - of_size[post], contacts["ln_drift"] - of_drift[post]])
+    spread, bandwidth = _smoothing(own, fate, n_fates)
     brings: Attributes = {
         "rest": learning - slope[fate] * foretold,
         "ln_size": own[:, 0],
@@ -253,8 +224,8 @@ def fit_law(
     }
     pools, pre_kind, per_edge = _pools(edge, kind[post], kind[pre], foretold, brings)
     clusters = fit_clusters(post[stays], edge[stays], contacts["along"][stays], learning[stays])
-    within = 0.9 * np.array([min(s, _quartile_sd(own[stays, c])) for c, s in enumerate(spread[0, 1])])
-    bandwidth = within * stays.sum() ** -0.2 * spread[:, 1] / np.maximum(spread[0, 1], 1e-300)
+    n_contacts = np.bincount(post, minlength=kind.size)
+    n_out = np.bincount(pre[np.unique(edge, return_index=True)[1]], minlength=kind.size)
     facts = {
         "n_neurons": int(n_units),
         "n_synapses": int(post.size),
@@ -282,7 +253,7 @@ def fit_law(
         foretold=slope,
         bandwidth=bandwidth,
         spread=spread,
-        field=field,
+        field=_field(contacts, post, h, stays),
         clusters=clusters,
         place=np.sort(contacts["along"]),
         course=_course(snapshots, contacts, stays),
@@ -291,6 +262,37 @@ def fit_law(
         has_rates=has_rates,
         facts=facts,
     )
+
+
+def _traits(factors: Factors, h: Floats, of_size: Floats, of_drift: Floats, rates: list[Floats]) -> Floats:
+    """Traits of all units (`TRAITS`, then the factors); 0 for what a unit does not have, or is not known of it."""
+    n_units, first = h.size, len(TRAITS)
+    trait = np.zeros((factors.column.size, first + 2 * factors.rank))
+    trait[:n_units, : first - len(RATES)] = np.column_stack([factors.row, np.zeros(n_units), h, of_size, of_drift])
+    for name, values in zip(RATES, rates, strict=False):
+        trait[:n_units, TRAITS.index(name)] = values
+    trait[:, TRAITS.index("column")] = factors.column
+    trait[:n_units, first : first + factors.rank] = factors.left
+    trait[:, first + factors.rank :] = factors.right
+    return trait
+
+
+def _answers(trait: Floats, expected: Floats, surplus: Floats) -> Floats:
+    """Slope of each trait that answers on the surplus of mean learning, given the learning that was expected."""
+    answer = np.zeros(trait.shape[1])
+    design = np.column_stack([np.ones(surplus.size), expected, surplus])
+    for name in ANSWERS:
+        answer[TRAITS.index(name)] = np.linalg.lstsq(design, trait[:, TRAITS.index(name)], rcond=None)[0][2]
+    return answer
+
+
+def _smoothing(own: Floats, fate: Ints, n_fates: int) -> tuple[Floats, Floats]:
+    """Mean and sd of sizes and drift (n, 2) by fate, and Silverman's bandwidth (1986, eq. 3.31), in the same proportion."""
+    spread = np.array([[own[fate == f].mean(axis=0), own[fate == f].std(axis=0)] for f in range(n_fates)])
+    lasting = own[fate == 0]
+    low, high = np.quantile(lasting, [0.25, 0.75], axis=0)
+    width = 0.9 * np.minimum(spread[0, 1], (high - low) / 1.34) * len(lasting) ** -0.2
+    return spread, width * spread[:, 1] / np.maximum(spread[0, 1], 1e-300)
 
 
 def is_lasting(contacts: Attributes) -> Bools:
@@ -371,11 +373,6 @@ def _slope(x: Floats, y: Floats) -> float:
     """Slope of `y` on `x` through the origin."""
     square = float(x @ x)
     return float(x @ y) / square if square > 0 else 0.0
-
-
-def _quartile_sd(values: Floats) -> float:
-    low, high = np.quantile(values, [0.25, 0.75])
-    return float(high - low) / 1.349
 
 
 def _means(post: Ints, values: Floats, n_units: int, shrink: bool) -> Floats:
@@ -484,104 +481,6 @@ def _to_potentiated(contacts: Attributes, post: Ints, strong: Bools) -> Floats:
     if strong.any():
         distance, _ = cKDTree(line[strong][:, None]).query(line[:, None], distance_upper_bound=1.0)
     return distance * per_unit[post]
-
-
-def scores_within(post: Ints, values: Floats) -> Floats:
-    """Normal scores of `values` among those of the same unit; ties share their mean rank."""
-    order = np.lexsort((values, post))
-    n_of = np.bincount(post)
-    first = np.cumsum(n_of) - n_of
-    # ranks over all units at once: the units' values are kept apart by their order
-    number = np.empty(post.size)
-    number[order] = np.cumsum(
-        np.concatenate([[0], (np.diff(post[order]) != 0) | (np.diff(values[order]) != 0)]).astype(float)
-    )
-    rank = rankdata(number) - first[post]
-    return ndtri((rank - 0.5) / n_of[post])
-
-
-def neighbour_correlation(post: Ints, edge: Ints, along: Floats, values: Floats) -> tuple[Floats, Floats]:
-    """Correlation of `values` between contacts of a dendrite by distance, in normal scores within the neuron.
-
-    Returns
-    -------
-    correlation, n_pairs : (5,) ndarray
-        For distances of 0 to 0.5, to 1, 2, 4 and 8 contacts (mean spacings); pairs of the same connection left out.
-    """
-    order = np.lexsort((along, post))
-    post, edge, along = post[order], edge[order], along[order]
-    score = scores_within(post, values[order])
-    place = along * np.bincount(post)[post]
-    sums, n_pairs = np.zeros(LAGS.size - 1), np.zeros(LAGS.size - 1)
-    for lag in range(1, 3 * int(LAGS[-1])):
-        distance = place[lag:] - place[:-lag]
-        near = (post[lag:] == post[:-lag]) & (edge[lag:] != edge[:-lag]) & (distance < LAGS[-1])
-        bins = np.searchsorted(LAGS, distance[near], side="right") - 1
-        product = score[lag:][near] * score[:-lag][near]
-        sums += np.bincount(bins, product, LAGS.size - 1)
-        n_pairs += np.bincount(bins, minlength=LAGS.size - 1)
-    return sums / np.maximum(n_pairs, 1) / max(float(score.var()), 1e-300), n_pairs
-
-
-def fit_clusters(post: Ints, edge: Ints, along: Floats, values: Floats) -> Clusters:
-    """Amplitude and length of the correlation along dendrites; none where shuffled places have as much.
-
-    Notes
-    -----
-    The correlation at up to two contacts must lie four standard deviations above that of places shuffled within the
-    neurons; a chance of one in 30 000.
-    """
-    near = LAGS[1:] <= 2.0
-
-    def weighed(places: Floats) -> tuple[float, Floats, Floats]:
-        correlation, n = neighbour_correlation(post, edge, places, values)
-        return float((correlation * n)[near].sum() / max(n[near].sum(), 1.0)), correlation, n
-
-    found, correlation, n_pairs = weighed(along)
-    by_unit = np.argsort(post, kind="stable")
-    shuffled = []
-    for k in range(N_SHUFFLES):
-        rng = stream(0, "population", "clusters", k)
-        places = np.empty_like(along)
-        places[by_unit] = along[np.lexsort((rng.random(post.size), post))]
-        shuffled.append(weighed(places)[0])
-    if found - np.mean(shuffled) <= SURE_SD * np.std(shuffled):
-        return Clusters(0.0, 1.0)
-    return _matched(post, edge, along, correlation, n_pairs)
-
-
-def _matched(post: Ints, edge: Ints, along: Floats, correlation: Floats, n_pairs: Floats) -> Clusters:
-    """The field whose ranks within neurons correlate as found; by simulation, since ranks forget the neuron's mean."""
-    some = np.flatnonzero(np.isin(post, np.unique(post)[:N_MATCHED]))
-    some = some[np.lexsort((along[some], post[some]))]
-    post, edge, along = post[some], edge[some], along[some]
-    errors = {}
-    for length in LENGTHS:
-        for strength in STRENGTHS:
-            level = dendritic_field(post, along, Clusters(float(strength), length), stream(0, "population", "field"))
-            got, _ = neighbour_correlation(post, edge, along, level)
-            errors[float(strength), length] = float((n_pairs * (got - correlation) ** 2).sum())
-    return Clusters(*min(errors, key=lambda which: errors[which]))
-
-
-def dendritic_field(post: Ints, along: Floats, clusters: Clusters, rng: np.random.Generator) -> Floats:
-    """A Gaussian field at places in order along each dendrite, of variance 1 and the correlation of `clusters`."""
-    spacing = np.diff(along, prepend=0.0) * np.bincount(post)[post]
-    smooth, rough = rng.standard_normal((2, post.size))
-    smooth = _correlated(post, spacing, smooth, clusters.length)
-    level: Floats = np.sqrt(clusters.nearest) * smooth + np.sqrt(1.0 - clusters.nearest) * rough
-    return level
-
-
-@nb.njit
-def _correlated(post: Ints, spacing: Floats, noise: Floats, length: float) -> Floats:
-    """A field along each dendrite, of variance 1 and correlation ``exp(-distance / length)``."""
-    out = noise.copy()
-    for i in range(1, post.size):
-        if post[i] == post[i - 1]:
-            keep = np.exp(-spacing[i] / length)
-            out[i] = keep * out[i - 1] + np.sqrt(1.0 - keep * keep) * noise[i]
-    return out
 
 
 def _course(snapshots: dict[str, Floats] | None, contacts: Attributes, stays: Bools) -> Floats:

@@ -119,7 +119,7 @@ def population(
 
     Example: `synimg population mouse01 --out many --n-synapses 1e7 --seed 1`
     """
-    from synimg.phantoms.population import population as run
+    from synimg.phantoms.populate import population as run
     from synimg.progress import bars
 
     with bars() as report:
