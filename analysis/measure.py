@@ -13,11 +13,11 @@ from scipy.spatial import cKDTree
 from synimg import compute, schema
 from synimg.analysis import assign
 from synimg.analysis.background import smooth_background
-from synimg.analysis.calibrate import dyes_of, receptors_of_dyes
 from synimg.analysis.detect import candidates, log_significance
 from synimg.analysis.fit import Fit, Scene, fit_puncta, gains, model_of, standard_errors, start
 from synimg.analysis.recording import Recording
 from synimg.analysis.spread import estimate_spread
+from synimg.calibrate import dyes_of, receptors_of_dyes
 from synimg.errors import SynimgError
 from synimg.model import Model
 from synimg.store.dataset import Dataset

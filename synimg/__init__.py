@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from synimg.config import Config, load, preset
     from synimg.errors import SynimgError
     from synimg.phantoms.generate import generate
+    from synimg.phantoms.populate import population
     from synimg.store.dataset import Dataset
     from synimg.viewers.report import report
     from synimg.viewers.view import view
@@ -29,6 +30,7 @@ _HOMES = {
     "load": "synimg.config",
     "measure": "synimg.analysis.measure",
     "measure_image": "synimg.analysis.measure",
+    "population": "synimg.phantoms.populate",
     "preset": "synimg.config",
     "report": "synimg.viewers.report",
     "separate": "synimg.analysis.separation",
@@ -45,6 +47,7 @@ __all__ = [
     "load",
     "measure",
     "measure_image",
+    "population",
     "preset",
     "report",
     "separate",

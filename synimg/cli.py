@@ -115,6 +115,31 @@ def _criterion(dataset: Any) -> str:
 
 
 @app.command()
+def population(
+    dataset: DatasetPath,
+    out: Annotated[Path, typer.Option("--out", help="folder to write to; new or empty")],
+    n_synapses: Annotated[float, typer.Option(help="synapses in all, such as 1e7")],
+    n_neurons: Annotated[
+        int | None, typer.Option(min=1, help="neurons; if not given, each has as many synapses as in the network")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="that of the data set if not given")] = None,
+) -> None:
+    """Draw any number of synapses from the law of a data set's trained network: truth, and a table to separate.
+
+    Example: `synimg population mouse01 --out many --n-synapses 1e7 --seed 1`
+    """
+    from synimg.phantoms.populate import population as run
+    from synimg.progress import bars
+
+    with bars() as report:
+        facts = run(dataset, out, n_synapses, seed, n_neurons, report)
+    _say(
+        f"{out}: {facts['n_synapses']} synapses on {facts['n_neurons']} neurons, seed {facts['seed']}; "
+        f"next: synimg separate {out / 'synapses.parquet'} --out result"
+    )
+
+
+@app.command()
 def measure(
     source: Annotated[list[Path], typer.Argument(metavar="DATASET|IMAGE...", help="a data set, or images of any lab")],
     run: Run = "default",

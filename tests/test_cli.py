@@ -12,7 +12,19 @@ import pytest
 from synimg.store.checkpoint import load_checkpoint
 from synimg.store.dataset import Dataset
 
-COMMANDS = ["new", "generate", "measure", "separate", "validate", "view", "report", "verify", "info", "demo"]
+COMMANDS = [
+    "new",
+    "generate",
+    "population",
+    "measure",
+    "separate",
+    "validate",
+    "view",
+    "report",
+    "verify",
+    "info",
+    "demo",
+]
 
 
 def synimg(*arguments, **options):
@@ -45,6 +57,9 @@ def test_new_writes_a_commented_file_that_is_never_overwritten(tmp_path):
         (["generate", "tiny", "--out", "x", "--workers", "2", "--scheduler", "tcp://h:1"], "exclude each other"),
         (["generate", "tiny", "--out", "x", "--scheduler", "tcp://127.0.0.1:9"], "no dask scheduler answers"),
         (["generate", "tiny"], "Missing option '--out'"),
+        (["population", "absent", "--out", "x", "--n-synapses", "1e6"], "no such folder"),
+        (["population", "absent", "--out", "x"], "Missing option '--n-synapses'"),
+        (["population", "absent", "--out", "x", "--n-synapses", "many"], "not a valid float"),
         (["measure", "absent"], "no such file"),
         (["measure", "absent.tif", "--voxel-um", "0.1,0.1", "--out", "x"], "no such file"),
         (["separate", "absent.csv", "--out", "x"], "no such file"),
@@ -97,6 +112,12 @@ def test_verify_leaves_with_3_and_names_the_altered_file(tiny_copy):
     done = synimg("verify", tiny_copy)
     assert done.returncode == 3
     assert "image.ome.zarr/0/c/0/0/0/0: altered" in done.stdout
+
+
+def test_a_population_is_drawn_from_a_data_set(tiny_path, tmp_path):
+    done = synimg("population", tiny_path, "--out", tmp_path / "many", "--n-synapses", "1e4", "--seed", "3")
+    assert (done.returncode, "10000 synapses on" in done.stderr) == (0, True)
+    assert (tmp_path / "many" / "truth" / "synapses.parquet").is_file()
 
 
 def test_a_table_made_by_hand_is_separated(tmp_path):

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from synimg.analysis.calibrate import receptors_of_dyes
 from synimg.analysis.separate.neuron_mode import Seen, fit_mixtures
 from synimg.analysis.separate.protocol import Separation
 from synimg.analysis.separation import separate
@@ -20,6 +19,7 @@ from synimg.analysis.validate.scores import (
     calibration,
     discovery,
 )
+from synimg.calibrate import receptors_of_dyes
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -1,6 +1,8 @@
 """Tables on disk: Parquet with units and meanings in each field's metadata; CSV read as well."""
 
+import contextlib
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +39,33 @@ def write_table(
             frame.to_csv(temporary, index=False)
         return
     arrow = pa.Table.from_pandas(frame, preserve_index=False) if table is None else _arrow(frame, table)
-    metadata = {_VERSION: str(schema.SCHEMA_VERSION).encode(), b"synimg": json.dumps(notes or {}).encode()}
-    arrow = arrow.replace_schema_metadata(metadata)
+    arrow = arrow.replace_schema_metadata(_metadata(notes))
     with atomic_path(path) as temporary:
         pq.write_table(arrow, temporary, compression="zstd")
+
+
+@contextlib.contextmanager
+def table_writer(
+    path: Path, table: schema.Table, notes: dict[str, Any] | None = None
+) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """A function that adds the rows of a frame to a Parquet file as one row group; the file is whole or absent.
+
+    What is kept in memory does not grow with the rows. Every frame has the same columns; see `write_table`.
+    """
+    with atomic_path(path) as temporary, contextlib.ExitStack() as stack:
+        writers: list[pq.ParquetWriter] = []
+
+        def write(frame: pd.DataFrame) -> None:
+            arrow = _arrow(frame, table).replace_schema_metadata(_metadata(notes))
+            if not writers:
+                writers.append(stack.enter_context(pq.ParquetWriter(temporary, arrow.schema, compression="zstd")))
+            writers[0].write_table(arrow, row_group_size=max(len(frame), 1))
+
+        yield write
+
+
+def _metadata(notes: dict[str, Any] | None) -> dict[bytes, bytes]:
+    return {_VERSION: str(schema.SCHEMA_VERSION).encode(), b"synimg": json.dumps(notes or {}).encode()}
 
 
 def _arrow(frame: pd.DataFrame, table: schema.Table) -> pa.Table:

@@ -8,9 +8,9 @@ import pytest
 
 import synimg
 from synimg import schema
-from synimg.analysis.calibrate import receptors_of_dyes
 from synimg.analysis.measure import MeasureSettings, tiles
 from synimg.analysis.recording import Recording
+from synimg.calibrate import receptors_of_dyes
 from synimg.errors import SynimgError
 from synimg.store.image import image_attributes, read_block
 from synimg.store.tables import read_table

@@ -7,7 +7,7 @@ import pytest
 
 from synimg import schema
 from synimg.errors import SynimgError
-from synimg.store.tables import read_notes, read_table, write_table
+from synimg.store.tables import read_notes, read_table, table_writer, write_table
 
 TABLE = pd.DataFrame({"synapse_id": [1, 2], "neuron_id": [7, 8], "r_old": [30.5, 20.0], "r_new": [1.0, 0.0]})
 
@@ -56,4 +56,28 @@ def test_a_column_in_another_unit_is_refused(tmp_path):
 def test_nothing_is_left_behind_when_writing_fails(tmp_path):
     with pytest.raises(pa.ArrowInvalid):
         write_table(tmp_path / "t.parquet", TABLE.assign(r_old=["a", "b"]), schema.SYNAPSES)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_written_in_pieces_is_the_table_written_at_once(tmp_path):
+    whole = pd.concat([TABLE.assign(synapse_id=[2 * k, 2 * k + 1]) for k in range(5)], ignore_index=True)
+    with table_writer(tmp_path / "t.parquet", schema.SYNAPSES, {"by": "hand"}) as write:
+        for k in range(5):
+            write(whole[2 * k : 2 * k + 2])
+    write_table(tmp_path / "once.parquet", whole, schema.SYNAPSES, {"by": "hand"})
+    pd.testing.assert_frame_equal(
+        *(read_table(tmp_path / f"{name}.parquet", schema.SYNAPSES) for name in ("t", "once"))
+    )
+    assert read_notes(tmp_path / "t.parquet") == {"by": "hand"}
+    assert pq.ParquetFile(tmp_path / "t.parquet").num_row_groups == 5
+
+
+def test_a_table_whose_pieces_break_off_is_not_there(tmp_path):
+    def broken():
+        with table_writer(tmp_path / "t.parquet", schema.SYNAPSES) as write:
+            write(TABLE)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken()
     assert list(tmp_path.iterdir()) == []
