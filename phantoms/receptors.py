@@ -24,14 +24,14 @@ class Counts:
     photons_new: Floats
 
 
-def survival(growth: Floats, turnover: float, depression: str) -> Floats:
+def survival(growth: Floats, turnover: Floats | float, depression: str) -> Floats:
     """Probability that a receptor of the pulse is still there at death.
 
     Parameters
     ----------
     growth : (n,) ndarray
         Receptors at death over receptors at the pulse, g; 0 where the synapse has vanished.
-    turnover : float
+    turnover : float or (n,) ndarray
         Exchange rate times window, k t.
     depression : {"reduced_insertion", "label_blind_removal"}
         What shrinks a synapse: see MODEL.md 2 and 4.
@@ -47,8 +47,10 @@ def survival(growth: Floats, turnover: float, depression: str) -> Floats:
     return np.minimum(stay, growth)
 
 
-def draw_counts(a_start: Floats, a_end: Floats, config: Config, seed: int) -> Counts:
-    """Integer receptors, dyes and photons of every contact (MODEL.md 2).
+def draw_receptors(
+    a_start: Floats, a_end: Floats, turnover: Floats | float, depression: str, rng: np.random.Generator
+) -> tuple[Ints, Ints]:
+    """Old and new receptors of every contact, as integers (MODEL.md 2).
 
     Notes
     -----
@@ -56,13 +58,18 @@ def draw_counts(a_start: Floats, a_end: Floats, config: Config, seed: int) -> Co
     ones survive one by one (binomial); new ones arrive one by one (Poisson) with the mean that gives `a_end`. A synapse that
     has formed within the window has new ones only, one that has vanished has none.
     """
-    rng = stream(seed, "receptors", "counts")
-    turnover = config.receptors.exchange_per_day * config.training.window_days
     growth = np.divide(a_end, a_start, out=np.ones_like(a_end), where=a_start > 0)
-    stay = survival(growth, turnover, config.receptors.depression)
+    stay = survival(growth, turnover, depression)
     at_pulse = np.floor(a_start + rng.random(a_start.size)).astype(np.int64)
     r_old = rng.binomial(at_pulse, stay)
-    r_new = rng.poisson(np.maximum(a_end - a_start * stay, 0.0))
+    return r_old, rng.poisson(np.maximum(a_end - a_start * stay, 0.0))
+
+
+def draw_counts(a_start: Floats, a_end: Floats, config: Config, seed: int) -> Counts:
+    """Integer receptors, dyes and photons of every contact (MODEL.md 2); see `draw_receptors`."""
+    turnover = config.receptors.exchange_per_day * config.training.window_days
+    rng = stream(seed, "receptors", "counts")
+    r_old, r_new = draw_receptors(a_start, a_end, turnover, config.receptors.depression, rng)
     labelled = config.tag.label(r_old, r_new, stream(seed, "receptors", "label"))
     photon_rng = stream(seed, "receptors", "photons")
     dyes = config.dyes

@@ -1,0 +1,1 @@
+"""Synapse tables with truth in seconds: named statistical scenarios for separation methods."""
