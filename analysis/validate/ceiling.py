@@ -276,7 +276,8 @@ def ceiling(scenario: Scenario, drawn: Drawn, seed: int = 0) -> Separation:
     neurons = pd.concat([result[1] for _, result in parts], ignore_index=True).sort_values("neuron_id")
     logs, linear = (np.concatenate([result[k] for _, result in parts])[order] for k in (2, 3))
     p_learning = synapses["p_learning"].to_numpy(float)
-    animals = animal_table(table, logs, linear, p_learning, True, "the true parameters are known", seed)
+    animals = animal_table(table, logs, linear, p_learning, True, "not asked: the true parameters are known", seed)
+    animals["identifiable"] = pd.array([pd.NA] * len(animals), "boolean")
     info = {"method": "ceiling", "version": "1", "parameters": {}, "diagnosis": {}, "warnings": []}
     info["assumptions"] = ["the scenario's parameters are known"]
     return Separation(synapses, neurons.reset_index(drop=True), animals, info)
