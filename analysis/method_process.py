@@ -75,8 +75,8 @@ def run_apart(table: pd.DataFrame, method: str, seed: int, limit_s: float) -> Ru
 
 
 def _search_path() -> list[str]:
-    """Where the new process looks for packages: as here, without the folder of a script."""
-    return [str(Path(entry).resolve()) for entry in sys.path[1:] if entry]
+    """Where the new process looks for packages: as here, wherever it runs."""
+    return [str(Path(entry).resolve()) for entry in sys.path]
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -9,7 +9,19 @@ import time
 
 import pytest
 
-COMMANDS = ["new", "generate", "measure", "separate", "validate", "view", "report", "verify", "info", "demo"]
+COMMANDS = [
+    "new",
+    "generate",
+    "measure",
+    "separate",
+    "validate",
+    "benchmark",
+    "view",
+    "report",
+    "verify",
+    "info",
+    "demo",
+]
 
 
 def synimg(*arguments, **options):
@@ -48,6 +60,8 @@ def test_new_writes_a_commented_file_that_is_never_overwritten(tmp_path):
         (["separate", "absent.csv"], "--out is missing"),
         (["validate", "."], "not a data set"),
         (["validate"], "give a data set, or both"),
+        (["benchmark", "--out", "x", "--scenario", "heavy_drifts"], "did you mean 'heavy_drift'"),
+        (["benchmark", "--out", "x", "--method", "neuron_mod"], "did you mean 'neuron_mode'"),
         (["info", "."], "not a data set"),
         (["verify", "absent"], "no such folder"),
         (["report", "."], "not a data set"),

@@ -164,6 +164,11 @@ def _failures(board: pd.DataFrame) -> str:
     failed = board[board["n_failed"] > 0]
     if failed.empty:
         return "<p>None: every method gave an answer on every table.</p>"
-    texts = failed[["method", "scenario", "failed"]].astype(str).map(html.escape).to_numpy()
-    items = [f"<li><strong>{method}</strong> on {name}, {why}</li>" for method, name, why in texts]
+    where: dict[tuple[str, str], list[str]] = {}
+    for method, name, why in failed[["method", "scenario", "failed"]].astype(str).to_numpy():
+        where.setdefault((method, why), []).append(name)
+    items = [
+        f"<li><strong>{html.escape(method)}</strong> on {html.escape(', '.join(names))}; {html.escape(why)}</li>"
+        for (method, why), names in where.items()
+    ]
     return '<ul class="failed">' + "".join(items) + "</ul>"

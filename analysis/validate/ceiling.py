@@ -23,6 +23,7 @@ from synimg.analysis.shares import animal_table
 from synimg.phantoms.receptors import survival
 from synimg.phantoms.scenarios.draw import (
     CORRUPTED_SD_LN,
+    DIVERGENCE,
     Drawn,
     born_size,
     corrupted_middle,
@@ -43,7 +44,6 @@ Bools = NDArray[np.bool_]
 
 ROOT_STEP, GROWTH_STEP, FACTOR_STEP = 0.5, 0.06, 0.025
 """Of the root of receptors at the pulse, of ln growth, of ln factor: at most half of the narrowest posterior's sd."""
-GROWTH_LN = (-2.2, 2.9)
 SDS = 4.2
 """How far the grids of normal quantities reach, in sd."""
 N_OFFSETS = 11
@@ -71,8 +71,12 @@ class Grids:
 
     @cached_property
     def growth(self) -> Floats:
-        """Ln growth (S,)."""
-        return np.arange(GROWTH_LN[0], GROWTH_LN[1], GROWTH_STEP)
+        """Ln growth (S,): as far as factor, learning and drift go together."""
+        scenario = self.scenario
+        law = 1.0 + 1.5 * DIVERGENCE * (scenario.law == "divergent")
+        reach = law * np.hypot(scenario.factor_sd_ln, scenario.branch_sd_ln) + max(scenario.drift_sd_ln - 0.2, 0.0)
+        low, high = 1.2 + 0.4 * (scenario.share_depressed > 0), 1.85
+        return np.arange(-low - SDS * reach, high + SDS * reach, GROWTH_STEP)
 
     @cached_property
     def factor(self) -> Floats:
@@ -276,8 +280,7 @@ def ceiling(scenario: Scenario, drawn: Drawn, seed: int = 0) -> Separation:
     neurons = pd.concat([result[1] for _, result in parts], ignore_index=True).sort_values("neuron_id")
     logs, linear = (np.concatenate([result[k] for _, result in parts])[order] for k in (2, 3))
     p_learning = synapses["p_learning"].to_numpy(float)
-    animals = animal_table(table, logs, linear, p_learning, True, "not asked: the true parameters are known", seed)
-    animals["identifiable"] = pd.array([pd.NA] * len(animals), "boolean")
+    animals = animal_table(table, logs, linear, p_learning, True, "the true parameters are known", seed)
     info = {"method": "ceiling", "version": "1", "parameters": {}, "diagnosis": {}, "warnings": []}
     info["assumptions"] = ["the scenario's parameters are known"]
     return Separation(synapses, neurons.reset_index(drop=True), animals, info)

@@ -42,7 +42,7 @@ def _panel(
     broken = np.zeros(values.shape, bool)
     if mark:
         marks = board.pivot(index="scenario", columns="method", values=mark).reindex(index=scenarios, columns=methods)
-        broken = marks.eq(True).to_numpy(bool)
+        broken = marks.fillna(False).to_numpy(bool)
     for (i, j), value in np.ndenumerate(values):
         text = "–" if np.isnan(value) else f"{value:.2f}" + (" •" if broken[i, j] else "")
         axis.text(j, i, text, ha="center", va="center", fontsize=7, color="white" if value > 0.6 else "#222222")

@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 NOMINAL = (0.05, 0.1)
 N_BOOTSTRAP = 200
+FLAG = "not identifiable:"
+"""How a warning starts which says that the table has another reading; `not identifiable in full` is none, it says that the
+zero of the factors is a convention."""
 
 
 def score_cell(result: Separation, scenario: Scenario, drawn: Drawn, seed: int) -> dict[str, Any]:
@@ -48,8 +51,8 @@ def score_cell(result: Separation, scenario: Scenario, drawn: Drawn, seed: int) 
     scores |= _factor_scores(result, scenario, drawn)
     for cause in CAUSES:
         scores |= _delta_scores(result, drawn, cause)
-    if result.animals["identifiable"].notna().any():
-        scores["flagged"] = bool((~result.animals["identifiable"].dropna().astype(bool)).any())
+    if "warnings" in result.info and result.neurons["scale_factor"].notna().any():  # else it cannot be expected to say
+        scores["flagged"] = any(warning.startswith(FLAG) for warning in result.info["warnings"])
     return scores
 
 

@@ -63,7 +63,11 @@ def leaderboard(cells: Cells) -> pd.DataFrame:
         groups.setdefault((cell["scenario"], cell["method"]), []).append(cell)
     place = {name: i for i, name in enumerate(SUITE)}
     ordered = sorted(groups, key=lambda key: (place[key[0]], key[1] == "ceiling", key[1]))
-    return pd.DataFrame([_row(SUITE[s], m, groups[s, m], ceilings) for s, m in ordered])
+    board = pd.DataFrame([_row(SUITE[s], m, groups[s, m], ceilings) for s, m in ordered])
+    truths = ["flag_wanted", "fdr_05_broken", "fdr_10_broken"]
+    others = ["scenario", "method", "failed", "n_tables", "n_failed", "called_05", "called_10"]
+    numbers = board.columns.difference([*truths, *others])
+    return board.astype(dict.fromkeys(numbers, "float64") | dict.fromkeys(truths, "boolean"))
 
 
 def _row(scenario: Scenario, method: str, cells: Cells, ceilings: dict[Any, dict[str, Any]]) -> dict[str, Any]:
@@ -79,7 +83,8 @@ def _row(scenario: Scenario, method: str, cells: Cells, ceilings: dict[Any, dict
     for which, nominal in NOMINAL.items():
         row |= _fdr(scenario, done, which, nominal)
     row |= {name: _mean([cell.get(name) for cell in done]) for name in MEANS}
-    wanted, said = wanted_flag(scenario), [cell["flagged"] for cell in done if cell.get("flagged") is not None]
+    wanted = wanted_flag(scenario)
+    said = [cell["flagged"] for cell in done if cell.get("flagged") is not None]
     row["flag_wanted"] = wanted
     row["flags_right"] = None if wanted is None or not said else float(np.mean([flag == wanted for flag in said]))
     seconds, peaks = ([cell[name] for cell in done if cell[name] is not None] for name in ("seconds", "peak_bytes"))

@@ -29,7 +29,7 @@ SUITE_CODE = (
     "phantoms/scenarios",
     "phantoms/receptors.py",
     "analysis/validate/scores.py",
-    "analysis/validate/benchmark",
+    "analysis/validate/benchmark/cell.py",
 )
 N_SEEDS = 3
 LIMIT_S = 300.0
@@ -141,6 +141,8 @@ def run_cell(cell: Cell, limit_s: float) -> None:
         }
         if run.result is not None:
             facts |= _scores(run, cell, drawn)
+        if cell.entry.name == CEILING:
+            facts.pop("flagged", None)  # who knows the parameters has no other reading
     write_json(cell.file, facts)
 
 
