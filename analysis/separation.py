@@ -8,7 +8,7 @@ import pandas as pd
 
 from synimg import family, schema
 from synimg.analysis.separate.protocol import Method, Separation
-from synimg.analysis.user_method import load_function, run_user_method
+from synimg.analysis.user_method import installed, is_file_method, load_function, load_installed, run_user_method
 from synimg.errors import SynimgError, nearest
 from synimg.store.atomic import read_json, write_json
 from synimg.store.dataset import Dataset
@@ -27,7 +27,8 @@ def separate(table: pd.DataFrame, method: str | Callable[..., Any] = "auto", see
     table : DataFrame
         Synapse table (SCHEMA.md): at least ``synapse_id``, ``neuron_id``, ``r_old``, ``r_new``.
     method : str or callable
-        ``auto``, ``hierarchical``, ``neuron_mode``, ``raw``, ``FILE.py:FUNCTION``, or a function of a table.
+        ``auto``, ``hierarchical``, ``neuron_mode``, ``raw``, ``FILE.py:FUNCTION``, the name of an installed package's
+        method (entry point group ``synimg.separation_methods``), or a function of a table.
     seed : int
         Of the method's random draws.
 
@@ -56,13 +57,15 @@ def separate(table: pd.DataFrame, method: str | Callable[..., Any] = "auto", see
     table["animal_id"] = table["animal_id"].fillna("animal")
     if callable(method):
         return run_user_method(method, table, seed, getattr(method, "__name__", "function"))
-    if ":" in method and method.rpartition(":")[0].endswith(".py"):
+    if is_file_method(method):
         return run_user_method(load_function(method), table, seed, method)
     if method == "auto":
         return _auto(table, seed)
-    known = family.names(METHODS)
+    known, plugins = family.names(METHODS), installed()
+    if method in plugins and method not in known:
+        return run_user_method(load_installed(method), table, seed, method)
     if method not in known:
-        raise SynimgError(f"unknown method '{method}'; {nearest(method, ['auto', *known])}")
+        raise SynimgError(f"unknown method '{method}'; {nearest(method, ['auto', *known, *plugins])}")
     return _built_in(method)(table, seed)
 
 

@@ -1,7 +1,9 @@
-"""A separation method that a user brings: loaded from a file, run on a copy of the table, its answer checked."""
+"""A separation method that a user brings: from a file or an installed package, run on a copy, its answer checked."""
 
 import importlib.util
 from collections.abc import Callable
+from dataclasses import replace
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,40 @@ import pandas as pd
 from synimg import schema
 from synimg.analysis.separate.protocol import Separation
 from synimg.errors import SynimgError, nearest
+
+PLUGINS = "synimg.separation_methods"
+"""Entry point group under which an installed package offers methods."""
+
+
+def installed() -> dict[str, EntryPoint]:
+    """Methods of installed packages by name."""
+    return {point.name: point for point in entry_points(group=PLUGINS)}
+
+
+def load_installed(name: str) -> Callable[..., Any]:
+    """The function that an installed package offers as `name`.
+
+    Raises
+    ------
+    SynimgError
+        If the package cannot be imported or offers something else.
+    """
+    point = installed()[name]
+    try:
+        function = point.load()
+    except Exception as error:  # a package may raise anything
+        raise SynimgError(f"method {name}: {point.value} cannot be loaded ({type(error).__name__}: {error})") from error
+    if not callable(function):
+        raise SynimgError(
+            f"method {name}: {point.value} is {type(function).__name__}; it must be a function of a table"
+        )
+    loaded: Callable[..., Any] = function
+    return loaded
+
+
+def is_file_method(method: str) -> bool:
+    """Whether `method` is written as ``FILE.py:FUNCTION``."""
+    return method.rpartition(":")[0].endswith(".py")
 
 
 def load_function(method: str) -> Callable[..., Any]:
@@ -46,18 +82,12 @@ def run_user_method(function: Callable[..., Any], table: pd.DataFrame, seed: int
     except Exception as error:  # a user's method may raise anything
         raise SynimgError(f"method {name}: raised {type(error).__name__}: {error}") from error
     if isinstance(result, Separation):
-        return result
+        return replace(result, synapses=_rows_of(table, result.synapses, name))
     if not isinstance(result, pd.DataFrame):
         raise SynimgError(
             f"method {name}: returned {type(result).__name__}; it must return a DataFrame with synapse_id and p_learning"
         )
-    synapses = schema.check(result, schema.SEPARATION, f"method {name}")
-    missing = set(table["synapse_id"]) ^ set(synapses["synapse_id"])
-    if missing:
-        raise SynimgError(
-            f"method {name}: synapse_id {min(missing)} is in one of table and result only; return every row"
-        )
-    synapses = table[["synapse_id"]].merge(synapses, on="synapse_id", how="left")
+    synapses = _rows_of(table, result, name)
     if "lfdr" not in synapses:
         synapses["lfdr"] = 1.0 - synapses["p_learning"]
     synapses = synapses.reindex(
@@ -74,3 +104,14 @@ def run_user_method(function: Callable[..., Any], table: pd.DataFrame, seed: int
         animals.reindex(columns=schema.ANIMAL_RESULT.names),
         info,
     )
+
+
+def _rows_of(table: pd.DataFrame, result: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The method's rows, checked, in the order of the table's."""
+    synapses = schema.check(result, schema.SEPARATION, f"method {name}")
+    missing = set(table["synapse_id"]) ^ set(synapses["synapse_id"])
+    if missing:
+        raise SynimgError(
+            f"method {name}: synapse_id {min(missing)} is in one of table and result only; return every row"
+        )
+    return table[["synapse_id"]].merge(synapses, on="synapse_id", how="left")

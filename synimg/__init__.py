@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from synimg.phantoms.generate import generate
     from synimg.phantoms.populate import population
     from synimg.store.dataset import Dataset
+    from synimg.viewers.benchmark import benchmark
     from synimg.viewers.report import report
     from synimg.viewers.view import view
 
@@ -26,6 +27,7 @@ _HOMES = {
     "Dataset": "synimg.store.dataset",
     "Separation": "synimg.analysis.separate.protocol",
     "SynimgError": "synimg.errors",
+    "benchmark": "synimg.viewers.benchmark",
     "generate": "synimg.phantoms.generate",
     "load": "synimg.config",
     "measure": "synimg.analysis.measure",
@@ -43,6 +45,7 @@ __all__ = [
     "Dataset",
     "Separation",
     "SynimgError",
+    "benchmark",
     "generate",
     "load",
     "measure",

@@ -238,7 +238,7 @@ def separate(
     source: Annotated[Path, typer.Argument(metavar="TABLE|DATASET", help="synapse table (.parquet, .csv) or data set")],
     out: Annotated[Path | None, typer.Option(help="folder for the results of a table")] = None,
     run: Run = "default",
-    method: Annotated[str, typer.Option(help="a name, or FILE.py:FUNCTION")] = "auto",
+    method: Annotated[str, typer.Option(help="a built-in or installed method's name, or FILE.py:FUNCTION")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="of the method's random draws")] = 0,
 ) -> None:
     """Say for every synapse how much of its change was learning, homeostasis and drift.
@@ -322,6 +322,56 @@ def _print_scores(scores: dict[str, Any]) -> None:
             table.add_row(name, str(value))
         console.print(table)
         console.print()
+
+
+@app.command()
+def benchmark(
+    out: Out,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(help="FILE.py:FUNCTION enters yours beside the built-in ones; a name runs that one alone"),
+    ] = None,
+    scenario: Annotated[list[str] | None, typer.Option(help="a scenario's name; all if not given")] = None,
+    seeds: Annotated[int, typer.Option(help="tables per scenario")] = 3,
+    limit_s: Annotated[float, typer.Option(help="time limit of a method on a table")] = 300.0,
+    workers: Workers = None,
+) -> None:
+    """Run separation methods on the challenge suite; write the leaderboard. The same call again goes on.
+
+    Example: `synimg benchmark --out board --method my_method.py:separate`
+    """
+    from synimg.progress import bars
+    from synimg.viewers.benchmark import benchmark as run
+
+    with bars() as report:
+        board = run(out, method or [], scenario or [], seeds, _workers(workers, None), limit_s, report)
+    _print_leaderboard(board)
+    _say(f"{out / 'leaderboard.html'}: {board['scenario'].nunique()} scenarios; open it in a browser")
+
+
+def _print_leaderboard(board: Any) -> None:
+    """A row per method, in 80 columns, and who failed where."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from synimg.analysis.validate.benchmark.leaderboard import summary
+
+    console = Console(width=80)
+    table = Table(box=None, pad_edge=False, header_style="cyan")
+    table.add_column("method", overflow="fold", max_width=26)
+    for title in ("AP / ceiling", "FDR .05 high", "factor holds", "s", "failed"):
+        table.add_column(title, justify="right", max_width=7)
+    table.add_column("least AP / ceiling", overflow="fold")
+    for _, row in summary(board).iterrows():
+        share, cover, seconds, least = (
+            "-" if row[name] != row[name] else format(row[name], form)
+            for name, form in (("ap_share", ".3f"), ("factor_cover", ".2f"), ("seconds", ".1f"), ("least_share", ".2f"))
+        )
+        failed = f"{row['n_failed']}/{row['n_tables']}"
+        table.add_row(
+            row["method"], share, str(row["fdr_05_broken"]), cover, seconds, failed, f"{least} {row['least_at']}"
+        )
+    console.print(table)
 
 
 @app.command()

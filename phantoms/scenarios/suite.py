@@ -45,8 +45,13 @@ _LIST = (
         whole_cells=0.25,
         groups=("trained", "yoked"),
     ),
-    Scenario(name="divergent_scaling", hard_at="the factor grows with synapse size", law="divergent"),
-    Scenario(name="sparing_scaling", hard_at="the largest fifth of the synapses does not scale", law="sparing"),
+    Scenario(name="divergent_scaling", hard_at="the factor grows with synapse size", law="divergent", factor_sd_ln=0.4),
+    Scenario(
+        name="sparing_scaling",
+        hard_at="the largest fifth of the synapses does not scale",
+        law="sparing",
+        factor_sd_ln=0.4,
+    ),
     Scenario(name="branch_scaling", hard_at="every branch has a factor of its own", branch_sd_ln=0.25),
     Scenario(name="heavy_drift", hard_at="drift twice as wide: most of learning lies within it", drift_sd_ln=0.4),
     Scenario(

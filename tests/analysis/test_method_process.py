@@ -1,0 +1,144 @@
+"""A user's method runs by itself, sees the table alone, and cannot bring the rest down."""
+
+import os
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import synimg
+from synimg.analysis.method_process import run_apart
+from synimg.errors import SynimgError
+
+METHODS = """
+import os, time
+import pandas as pd
+
+def half(table):
+    return table[["synapse_id"]].assign(p_learning=0.5)
+
+def raises(table):
+    raise ValueError("no\\nway")
+
+def hangs(table):
+    time.sleep(60)
+
+def dies(table):
+    os._exit(3)
+
+def short(table):
+    return half(table).head(5)
+
+def not_a_number(table):
+    return half(table).assign(p_learning=float("nan"))
+
+def looks_around(table):
+    raise ValueError(f"{sorted(os.listdir())} {sorted(table.columns)}")
+"""
+
+
+@pytest.fixture
+def table():
+    n = 60
+    columns = {"synapse_id": np.arange(n), "neuron_id": np.arange(n) % 3, "r_old": 40.0, "r_new": np.arange(n) + 1.0}
+    return pd.DataFrame(columns)
+
+
+@pytest.fixture
+def file(tmp_path):
+    (tmp_path / "mine.py").write_text(METHODS)
+    return tmp_path / "mine.py"
+
+
+def test_the_answer_comes_back_with_time_and_memory(table, file):
+    run = run_apart(table, f"{file}:half", 1, 60.0)
+    assert (run.result.synapses["p_learning"] == 0.5).all()
+    assert run.reason == ""
+    assert 0 < run.seconds < 60
+    assert 2**24 < run.peak_bytes < 2**31
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        ("raises", "raised ValueError: no way"),
+        ("dies", "ended with exit code 3"),
+        ("short", "synapse_id 5 is in one of table and result only"),
+        ("not_a_number", "'p_learning' is empty or NaN in row 0"),
+    ],
+)
+def test_a_broken_method_is_one_sentence(table, file, function, reason):
+    run = run_apart(table, f"{file}:{function}", 1, 60.0)
+    assert run.result is None
+    assert reason in run.reason
+    assert "\n" not in run.reason
+
+
+def test_a_method_that_hangs_is_ended(table, file):
+    assert run_apart(table, f"{file}:hangs", 1, 1.5).reason == "took longer than 1.5 s"
+
+
+def test_a_method_finds_the_table_and_no_truth(table, file):
+    reason = run_apart(table, f"{file}:looks_around", 1, 60.0).reason
+    assert "['messages.txt', 'table.parquet']" in reason
+    assert "learn" not in reason.partition("]")[2]
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """An installed package that offers two methods, one of which is not there."""
+    (tmp_path / "their_package.py").write_text(METHODS)
+    info = tmp_path / "their_package-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-package\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        textwrap.dedent("""\
+        [synimg.separation_methods]
+        theirs = their_package:half
+        lost = their_package:absent
+        """)
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield
+    sys.modules.pop("their_package", None)
+
+
+@pytest.mark.usefixtures("package")
+def test_an_installed_method_is_found_by_its_name(table):
+    assert synimg.separate(table, "theirs").info["method"] == "theirs"
+    assert run_apart(table, "theirs", 1, 60.0).reason == ""
+
+
+@pytest.mark.usefixtures("package")
+def test_an_installed_method_that_is_not_there_is_one_sentence(table):
+    with pytest.raises(SynimgError, match="method lost: their_package:absent cannot be loaded"):
+        synimg.separate(table, "lost")
+    with pytest.raises(SynimgError, match="did you mean 'theirs'"):
+        synimg.separate(table, "their")
+
+
+def test_the_process_ends_what_it_has_started(table, tmp_path):
+    mark = tmp_path / "pid"
+    (tmp_path / "starts.py").write_text(
+        "import subprocess, time\n"
+        "def starts(table):\n"
+        f"    open({str(mark)!r}, 'w').write(str(subprocess.Popen(['sleep', '60']).pid))\n"
+        "    time.sleep(60)\n"
+    )
+    run_apart(table, f"{tmp_path / 'starts.py'}:starts", 1, 3.0)
+    pid = int(mark.read_text())
+    assert is_gone(pid)
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process is no more; whoever buries it may take a moment."""
+    for _ in range(50):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
