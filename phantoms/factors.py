@@ -59,9 +59,9 @@ def fit_factors(i: Ints, j: Ints, values: Floats, shape: tuple[int, int], rng: n
     Notes
     -----
     Alternating ridge regression on the entries that are there (Koren, Bell, Volinsky 2009, Computer 42:30). Ridge and
-    rank are those that foretell a fifth of the entries best that was held out: the ridge at rank 3, then the rank, from
-    0 up until two more factors have not helped. There are none if what they
-    foretell is not sure: its gain in squared error below three times its standard error.
+    rank are those that foretell a fifth of the entries best that was held out: the ridge at rank 3, then the rank,
+    from 0 up until two more factors have not helped. There are none if what they foretell is not sure: its gain in
+    squared error below three times its standard error.
     """
     sd = float(np.std(values)) if values.size else 0.0
     base = float(np.mean(values)) if values.size else 0.0

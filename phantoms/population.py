@@ -83,12 +83,12 @@ class Population:
 
     Notes
     -----
-    *Neurons* are drawn whole: a donor of the same cell type, each as often as any other (a balanced bootstrap; Davison,
-    Hinkley, Schechtman 1986, Biometrika 73:555: a few neurons hold most of the learning), moved some way towards another
-    neuron like it (a smoothed one; Silverman and Young 1987, Biometrika 74:469), with all that the law knows of it: rates,
-    homeostatic factor, mean learning, factors of learning as post- and as presynaptic cell, number of contacts. Thus learning stays
-    of low rank, and what a neuron's synapses have in common goes with its rates. A unit is a function of (seed, its
-    number), so that its synapses on all others agree about it.
+    *Neurons* are drawn whole: a donor of the same cell type, each as often as any other (a balanced bootstrap;
+    Davison, Hinkley, Schechtman 1986, Biometrika 73:555: a few neurons hold most of the learning), moved some way
+    towards another neuron like it (a smoothed one; Silverman and Young 1987, Biometrika 74:469), with all that the
+    law knows of it: rates, homeostatic factor, mean learning, factors of learning as post- and as presynaptic cell,
+    number of contacts. Thus learning stays of low rank, and what a neuron's synapses have in common goes with its
+    rates. A unit is a function of (seed, its number), so that its synapses on all others agree about it.
 
     *Connections* go to presynaptic cells as often as their donors', none twice to one. What the two cells foretell is
     what their factors say; a donor among the connections of the same kind of which about the same was foretold adds the
