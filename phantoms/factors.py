@@ -10,9 +10,10 @@ from scipy.sparse.linalg import svds
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 RANKS = range(9)
-RIDGES = (0.1, 0.3, 1.0, 3.0)
+RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 N_SWEEPS = 12
 HELD_OUT = 0.2
+SURE_SE = 3.0
 
 
 @dataclass(frozen=True)
@@ -58,36 +59,42 @@ def fit_factors(i: Ints, j: Ints, values: Floats, shape: tuple[int, int], rng: n
     Notes
     -----
     Alternating ridge regression on the entries that are there (Koren, Bell, Volinsky 2009, Computer 42:30). Ridge and
-    rank are those that foretell a fifth of the entries best that was held out: the ridge at rank 3, then the rank, from
-    0 up until two more factors have not helped.
+    rank are those that foretell a fifth of the entries best that was held out: the ridge at rank 3, then the rank,
+    from 0 up until two more factors have not helped. There are none if what they foretell is not sure: its gain in
+    squared error below three times its standard error.
     """
     sd = float(np.std(values)) if values.size else 0.0
+    base = float(np.mean(values)) if values.size else 0.0
+    rows, columns = np.zeros((shape[0], 0)), np.zeros((shape[1], 0))
+    nothing = Factors(base, np.zeros(shape[0]), np.zeros(shape[1]), rows, columns, 0.0)
     if sd == 0.0:
-        base = float(values[0]) if values.size else 0.0
-        none = np.zeros((shape[0], 0)), np.zeros((shape[1], 0))
-        return Factors(base, np.zeros(shape[0]), np.zeros(shape[1]), *none, 0.0)
-    base = float(np.mean(values))
+        return nothing
     x = (values - base) / sd
     apart = rng.random(x.size) < HELD_OUT
     largest = max(min(RANKS.stop - 1, min(shape) - 2), 0)
 
-    def score(rank: int, ridge: float) -> float:
-        if not apart.any() or apart.all():
-            return 0.0
+    def gain(rank: int, ridge: float) -> Floats:
+        """By how much the squared error of each entry held out is smaller than without factors."""
         fitted = _alternate(i[~apart], j[~apart], x[~apart], shape, rank, ridge)
-        error = x[apart] - _at(fitted, i[apart], j[apart])
-        return 1.0 - float(np.mean(error**2) / np.mean(x[apart] ** 2))
+        error: Floats = x[apart] - _at(fitted, i[apart], j[apart])
+        return x[apart] ** 2 - error**2
 
-    ridge = max(RIDGES, key=lambda r: score(min(3, largest), r))
-    scores: list[float] = []
+    if not apart.any() or apart.all():
+        return nothing
+    ridge = max(RIDGES, key=lambda r: float(np.mean(gain(min(3, largest), r))))
+    gains: list[Floats] = []
     for rank in range(largest + 1):
-        scores.append(score(rank, ridge))
-        if rank - int(np.argmax(scores)) >= 2:
+        gains.append(gain(rank, ridge))
+        if rank - int(np.argmax([np.mean(g) for g in gains])) >= 2:
             break
-    rank = int(np.argmax(scores))
+    rank = int(np.argmax([np.mean(g) for g in gains]))
+    best = gains[rank]
+    if np.mean(best) <= SURE_SE * np.std(best) / np.sqrt(best.size):
+        return nothing
     row, column, left, right = _alternate(i, j, x, shape, rank, ridge)
     root = np.sqrt(sd)
-    return Factors(base, sd * row, sd * column, root * left, root * right, scores[rank])
+    held_out_r2 = float(np.mean(best) / np.mean(x[apart] ** 2))
+    return Factors(base, sd * row, sd * column, root * left, root * right, held_out_r2)
 
 
 _Parts = tuple[Floats, Floats, Floats, Floats]

@@ -278,11 +278,22 @@ def _traits(factors: Factors, h: Floats, of_size: Floats, of_drift: Floats, rate
 
 
 def _answers(trait: Floats, expected: Floats, surplus: Floats) -> Floats:
-    """Slope of each trait that answers on the surplus of mean learning, given the learning that was expected."""
+    """Slope of each trait that answers on the surplus of mean learning, given the learning that was expected.
+
+    Less than three times its own standard error is taken for none.
+    """
     answer = np.zeros(trait.shape[1])
     design = np.column_stack([np.ones(surplus.size), expected, surplus])
+    cofactor = np.linalg.pinv(design.T @ design)[2, 2]
     for name in ANSWERS:
-        answer[TRAITS.index(name)] = np.linalg.lstsq(design, trait[:, TRAITS.index(name)], rcond=None)[0][2]
+        values = trait[:, TRAITS.index(name)]
+        if (
+            name == "ln_rate_end"
+        ):  # what the rate has risen by: neurons differ far more in the rate that they start from
+            values = values - trait[:, TRAITS.index("ln_rate_start")]
+        fitted = np.linalg.lstsq(design, values, rcond=None)[0]
+        error = np.sqrt(np.mean((values - design @ fitted) ** 2) * cofactor)
+        answer[TRAITS.index(name)] = fitted[2] * (abs(fitted[2]) > 3.0 * error)
     return answer
 
 

@@ -13,6 +13,7 @@ from synimg.phantoms.clusters import dendritic_field
 from synimg.phantoms.law import (
     AXON,
     EXCITATORY,
+    LEVELS,
     TRAITS,
     Attributes,
     Bools,
@@ -82,12 +83,12 @@ class Population:
 
     Notes
     -----
-    *Neurons* are drawn whole: a donor of the same cell type, each as often as any other (a balanced bootstrap; Davison,
-    Hinkley, Schechtman 1986, Biometrika 73:555: a few neurons hold most of the learning), moved some way towards another
-    neuron like it (a smoothed one; Silverman and Young 1987, Biometrika 74:469), with all that the law knows of it: rates,
-    homeostatic factor, mean learning, factors of learning as post- and as presynaptic cell, number of contacts. Thus learning stays
-    of low rank, and what a neuron's synapses have in common goes with its rates. A unit is a function of (seed, its
-    number), so that its synapses on all others agree about it.
+    *Neurons* are drawn whole: a donor of the same cell type, each as often as any other (a balanced bootstrap;
+    Davison, Hinkley, Schechtman 1986, Biometrika 73:555: a few neurons hold most of the learning), moved some way
+    towards another neuron like it (a smoothed one; Silverman and Young 1987, Biometrika 74:469), with all that the
+    law knows of it: rates, homeostatic factor, mean learning, factors of learning as post- and as presynaptic cell,
+    number of contacts. Thus learning stays of low rank, and what a neuron's synapses have in common goes with its
+    rates. A unit is a function of (seed, its number), so that its synapses on all others agree about it.
 
     *Connections* go to presynaptic cells as often as their donors', none twice to one. What the two cells foretell is
     what their factors say; a donor among the connections of the same kind of which about the same was foretold adds the
@@ -117,7 +118,7 @@ class Population:
             stream(seed, "population", "order", which).permutation(units.number.size)
             for which, units in enumerate(law.units)
         ]
-        self._check()
+        self._check(n_neurons)
         ends = np.concatenate([[0], np.cumsum([self._wanted(k).sum() for k in range(self.n_blocks)])])
         self._before, self._stretch = ends, n_synapses / max(float(ends[-1]), 1.0)
         self._marginal = _unlevelled(law) if is_levelled else {}
@@ -143,7 +144,8 @@ class Population:
         edge = edge[whole]
         contact = {name: values[whole] for name, values in contact.items()}
         onto, first_row = post[edge], int(rows[0])
-        learning = self._levelled(_learning(law, foretold[edge], contact), kind[onto], outside[edge], contact)
+        chance = rng.random(post.size)[edge]
+        learning = self._levelled(_learning(law, foretold[edge], contact), kind[onto], outside[edge], contact, chance)
         lasts = contact["fate"] == 0
         trait = _answering(law, onto[lasts], learning[lasts], trait)
         drawn = _causes(law, onto, trait[onto], donor[onto], learning, contact, rng)
@@ -156,15 +158,24 @@ class Population:
         }
         return Block(neuron, kind, trait, own | drawn, first_row)
 
-    def _levelled(self, learning: Floats, post_kind: Ints, outside: Bools, contact: Attributes) -> Floats:
-        """Learning brought to the network's quantiles by kind."""
+    def _levelled(
+        self, learning: Floats, post_kind: Ints, outside: Bools, contact: Attributes, chance: Floats
+    ) -> Floats:
+        """Learning brought to the network's quantiles by kind; where many are equal, `chance` says who is above whom."""
         levelled = learning.copy()
         for (post, axon, lasted), drawn in self._marginal.items():
             own = (post_kind == post) & (outside == axon) & ((contact["fate"] == 0) == lasted) & contact["is_plastic"]
-            levelled[own] = np.interp(learning[own], drawn, self.law.learning[post, axon, lasted])
+            first, end = (np.searchsorted(drawn, learning[own], side) for side in ("left", "right"))
+            among = LEVELS[np.minimum(first, LEVELS.size - 1)], LEVELS[np.maximum(end - 1, 0)]
+            level = np.where(
+                end - first >= 2,
+                among[0] + chance[own] * (among[1] - among[0]),
+                np.interp(learning[own], drawn, LEVELS),
+            )
+            levelled[own] = np.interp(level, LEVELS, self.law.learning[post, axon, lasted])
         return levelled
 
-    def _check(self) -> None:
+    def _check(self, n_neurons: int | None) -> None:
         law, most = self.law, max(int(u.n_contacts.max(initial=0)) for u in self.law.units[:2])
         densest = most * self.n_synapses / (self.n_neurons * law.facts["synapses_per_neuron"])
         for outside, there in ((0, self.n_units[EXCITATORY] - 1), (1, self.n_units[AXON])):
@@ -173,8 +184,8 @@ class Population:
                 whom = "axons" if outside else "excitatory neurons"
                 raise SynimgError(
                     f"{self.n_synapses} synapses on {self.n_neurons} neurons: one neuron would have up to {wanted:.0f}, from "
-                    f"no more than {max(there, 0)} {whom}; ask for more neurons"
-                    + ("" if outside else f", or for {self._least()} synapses or more")
+                    f"no more than {max(there, 0)} {whom}; "
+                    + (f"ask for {self._least()} synapses or more" if n_neurons is None else "ask for more neurons")
                 )
 
     def _least(self) -> int:
@@ -336,8 +347,10 @@ def _donors(law: Law, kind: Ints, outside: Bools, size: Ints, foretold: Floats, 
         own = np.flatnonzero((kind == post) & (outside == bool(from_outside)) & (size == n))
         there = pool.foretold.size
         width = min(there, 2 + int(np.sqrt(there)))
-        low = np.searchsorted(pool.foretold, foretold[own]) - width // 2
-        donor = np.clip(low, 0, there - width) + (width * rng.random(own.size)).astype(np.int64)
+        first_alike, end_alike = (np.searchsorted(pool.foretold, foretold[own], side) for side in ("left", "right"))
+        middle = first_alike + (rng.random(own.size) * (end_alike - first_alike)).astype(np.int64)
+        low = np.clip(middle - width // 2, 0, there - width)
+        donor = low + (width * rng.random(own.size)).astype(np.int64)
         place = first[own][:, None] + np.arange(n)
         for name, values in pool.contact.items():
             drawn[name][place] = values[donor]

@@ -131,8 +131,11 @@ def population(
     from synimg.phantoms.populate import population as run
     from synimg.progress import bars
 
-    with bars() as report:
-        facts = run(dataset, out, n_synapses, seed, n_neurons, report)
+    try:
+        with bars() as report:
+            facts = run(dataset, out, n_synapses, seed, n_neurons, report)
+    except KeyboardInterrupt:
+        _fail(f"synimg: stopped; nothing was written to {out}", 130)
     _say(
         f"{out}: {facts['n_synapses']} synapses on {facts['n_neurons']} neurons, seed {facts['seed']}; "
         f"next: synimg separate {out / 'synapses.parquet'} --out result"

@@ -60,7 +60,7 @@ def test_new_writes_a_commented_file_that_is_never_overwritten(tmp_path):
         (["generate", "tiny"], "Missing option '--out'"),
         (["population", "absent", "--out", "x", "--n-synapses", "1e6"], "no such folder"),
         (["population", "absent", "--out", "x"], "Missing option '--n-synapses'"),
-        (["population", "absent", "--out", "x", "--n-synapses", "many"], "not a valid float"),
+        (["population", "absent", "--out", "x", "--n-synapses", "many"], "Invalid value for '--n-synapses'"),
         (["measure", "absent"], "no such file"),
         (["measure", "absent.tif", "--voxel-um", "0.1,0.1", "--out", "x"], "no such file"),
         (["separate", "absent.csv", "--out", "x"], "no such file"),

@@ -264,6 +264,21 @@ def test_without_a_cause_nothing_comes_of_it():
         np.testing.assert_array_equal(c[name], 0.0)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_learning_all_or_none_stays_so(seed):
+    contacts, nodes = network(seed)
+    contacts["ln_learning"] = np.where(stream(seed, "all or none").random(contacts["target"].size) < 0.2, 0.6, 0.0)
+    contacts["ln_learning"] = contacts["ln_learning"][np.unique(contacts["edge"], return_index=True)[1]][
+        contacts["edge"]
+    ]
+    c, traits = drawn(fit_law(contacts, nodes), 20 * contacts["target"].size)
+    # the quantile at the step between both lies on the line from one to the other
+    assert (np.isin(c["ln_learning"], [0.0, 0.6])).mean() > 0.99
+    assert (c["ln_learning"] > 0.3).mean() == pytest.approx((contacts["ln_learning"] > 0.3).mean(), abs=0.01)
+    share = moments(c["target"], c["ln_learning"], len(traits))["share_between"]
+    assert share == pytest.approx(len(traits) / c["target"].size, rel=0.25)  # no more than sampling, 1 / contacts
+
+
 def test_rates_that_are_unknown_stay_unknown():
     contacts, nodes = network(1)
     unknown = {name: np.full(nodes["rate_start"].size, np.nan) for name in ("rate_start", "rate_end")}
@@ -329,7 +344,6 @@ def test_a_population_is_to_a_larger_network_as_larger_networks_are_to_each_othe
 
     def facts(contacts, n):
         post, learning = contacts["target"], contacts["ln_learning"]
-        between = {cause: moments(post, contacts[f"ln_{cause}"], n)["share_between"] for cause in CAUSES}
         matrix = np.zeros((n, n))
         matrix[post, contacts["source"]] = learning
         share = np.linalg.svd(matrix, compute_uv=False) ** 2 / np.sum(learning**2)
@@ -337,8 +351,7 @@ def test_a_population_is_to_a_larger_network_as_larger_networks_are_to_each_othe
         mean = {cause: np.bincount(post, contacts[f"ln_{cause}"], n) / count for cause in ("learning", "homeostasis")}
         return {
             "90 % quantile of |learning| / sd": np.quantile(np.abs(learning), 0.9) / learning.std(),
-            "between neurons, learning": between["learning"],
-            "between neurons, drift": between["drift"],
+            "between neurons, learning": moments(post, learning, n)["share_between"],
             "sd of homeostasis": contacts["ln_homeostasis"].std(),
             "sd of drift": contacts["ln_drift"].std(),
             "three factors": share[:3].sum() / share.sum(),
