@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from synimg import family, schema
-from synimg.analysis.separate.protocol import Method, Separation
+from synimg.analysis.separate.protocol import Method, Needs, Separation
 from synimg.analysis.user_method import load_function, run_user_method
 from synimg.errors import SynimgError, nearest
 from synimg.store.atomic import read_json, write_json
@@ -28,7 +28,7 @@ def separate(table: pd.DataFrame, method: str | Callable[..., Any] = "auto", see
     table : DataFrame
         Synapse table (SCHEMA.md): at least ``synapse_id``, ``neuron_id``, ``r_old``, ``r_new``.
     method : str or callable
-        ``auto``, ``raw``, ``neuron_mode``, ``FILE.py:FUNCTION``, or a function of a table.
+        ``auto``, a name of `methods`, ``FILE.py:FUNCTION``, or a function of a table.
     seed : int
         Of the method's random draws.
 
@@ -40,7 +40,7 @@ def separate(table: pd.DataFrame, method: str | Callable[..., Any] = "auto", see
     Raises
     ------
     SynimgError
-        If the table breaks the contract, the method is unknown, or a user's method fails.
+        If the table breaks the contract or lacks what the method needs, the method is unknown, or a user's method fails.
 
     Examples
     --------
@@ -61,10 +61,16 @@ def separate(table: pd.DataFrame, method: str | Callable[..., Any] = "auto", see
         return run_user_method(load_function(method), table, seed, method)
     if method == "auto":
         return _auto(table, seed)
-    known = family.names(METHODS)
+    known = methods()
     if method not in known:
         raise SynimgError(f"unknown method '{method}'; {nearest(method, ['auto', *known])}")
+    known[method].require(table, method)
     return _built_in(method)(table, seed)
+
+
+def methods() -> dict[str, Needs]:
+    """The built-in methods by name, with what each needs and assumes."""
+    return {name: family.part(METHODS, name, "needs") for name in family.names(METHODS)}
 
 
 def _built_in(name: str) -> Method:

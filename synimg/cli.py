@@ -213,7 +213,7 @@ def separate(
     source: Annotated[Path, typer.Argument(metavar="TABLE|DATASET", help="synapse table (.parquet, .csv) or data set")],
     out: Annotated[Path | None, typer.Option(help="folder for the results of a table")] = None,
     run: Run = "default",
-    method: Annotated[str, typer.Option(help="a name, or FILE.py:FUNCTION")] = "auto",
+    method: Annotated[str, typer.Option(help="a name of 'synimg methods', or FILE.py:FUNCTION")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="of the method's random draws")] = 0,
 ) -> None:
     """Say for every synapse how much of its change was learning, homeostasis and drift.
@@ -241,6 +241,26 @@ def _say_separation(result: Any, folder: Path) -> None:
     _say(
         f"{folder}: {len(result.synapses)} synapses by '{result.info['method']}', {called} with p(learning) of 0.8 or more"
     )
+
+
+@app.command()
+def methods(as_json: Json = False) -> None:
+    """List the separation methods: what each does, needs and assumes.
+
+    Example: `synimg methods`
+    """
+    from dataclasses import asdict
+    from textwrap import fill
+
+    from synimg.analysis.separation import methods as known
+
+    if as_json:
+        typer.echo(json.dumps({name: asdict(needs) for name, needs in known().items()}, indent=1))
+        return
+    for name, needs in known().items():
+        typer.echo(fill(f"{name}: {needs.what}", 80))
+        for what, text in (("needs", needs.text()), *(("assumes", text) for text in needs.assumes)):
+            typer.echo(fill(f"{what} {text}", 80, initial_indent="    ", subsequent_indent=" " * 12))
 
 
 @app.command()

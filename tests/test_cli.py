@@ -12,7 +12,9 @@ import pytest
 from synimg.store.checkpoint import load_checkpoint
 from synimg.store.dataset import Dataset
 
-COMMANDS = ["new", "generate", "measure", "separate", "validate", "view", "report", "verify", "info", "demo"]
+COMMANDS = [
+    "new", "generate", "measure", "separate", "methods", "validate", "view", "report", "verify", "info", "demo",
+]  # fmt: skip
 
 
 def synimg(*arguments, **options):
@@ -97,6 +99,13 @@ def test_verify_leaves_with_3_and_names_the_altered_file(tiny_copy):
     done = synimg("verify", tiny_copy)
     assert done.returncode == 3
     assert "image.ome.zarr/0/c/0/0/0/0: altered" in done.stdout
+
+
+def test_methods_lists_what_each_needs_and_assumes_in_80_columns():
+    text = synimg("methods").stdout
+    assert "needs 3 neurons of control animals" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert json.loads(synimg("methods", "--json").stdout)["rank_order"]["synapses_per_neuron"] == 8
 
 
 def test_a_table_made_by_hand_is_separated(tmp_path):
