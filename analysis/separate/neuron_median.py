@@ -27,7 +27,7 @@ def neuron_median(table: pd.DataFrame, seed: int) -> Separation:
     """Separate a synapse table by the median of every neuron's log turnover."""
     y = observed_turnover(table)
     ids, row = np.unique(table["neuron_id"].to_numpy(np.int64), return_inverse=True)
-    level = pd.Series(y).groupby(row).median().to_numpy(np.float64)
+    level = np.asarray(pd.Series(y).groupby(row).median(), np.float64)
     residual = y - level[row]
     sd = pooled_sd(residual)
     zero = zero_of(level, control_neurons(table, ids))

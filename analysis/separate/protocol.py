@@ -69,12 +69,14 @@ class Separation:
     neurons : NEURON_RESULT
     animals : ANIMAL_RESULT
     info : dict, JSON-ready: method, version, parameters, assumptions, diagnosis, warnings
+    groups : GROUP_RESULT, where a question about groups was asked; ``info["by"]`` has what was asked, and the gradient
     """
 
     synapses: pd.DataFrame
     neurons: pd.DataFrame
     animals: pd.DataFrame
     info: dict[str, Any] = field(default_factory=dict)
+    groups: pd.DataFrame | None = None
 
 
 class Method(Protocol):
