@@ -118,6 +118,19 @@ def test_a_table_made_by_hand_is_separated(tmp_path):
     }  # fmt: skip
 
 
+def test_groups_are_printed_in_80_columns_and_a_column_that_is_not_there_names_the_nearest(tmp_path):
+    rows = [f"{i},{i % 4},{30 + i % 7},{20 + i % 5},{'ab'[i % 3 > 0]}" for i in range(80)]
+    (tmp_path / "hand.csv").write_text("synapse_id,neuron_id,r_old,r_new,pathway\n" + "\n".join(rows))
+    done = synimg("separate", tmp_path / "hand.csv", "--out", tmp_path / "result", "--by", "pathway")
+    assert done.returncode == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert done.stdout.splitlines()[1].startswith("a ")
+    assert (tmp_path / "result" / "groups.parquet").is_file()
+    done = synimg("separate", tmp_path / "hand.csv", "--out", tmp_path / "other", "--by", "pathwey")
+    assert (done.returncode, "did you mean 'pathway'?" in done.stderr) == (2, True)
+    assert not (tmp_path / "other").exists()
+
+
 SMALL = """
 [network]
 n_units = 32

@@ -32,20 +32,20 @@ needs = Needs(
 
 
 def rank_order_slope(amplitudes: Floats, reference: Floats) -> float:
-    """Slope of the sorted `amplitudes` (n,) over the reference's quantiles at the same ranks (least squares).
+    """Slope of the sorted `amplitudes` (n,) over the sorted `reference` (m,) at the same ranks (least squares).
 
     Notes
     -----
     Turrigiano et al. 1998, figure 3: a line with an intercept. The few largest synapses set it.
     """
     ranks = (np.arange(amplitudes.size) + 0.5) / amplitudes.size
-    quantiles = np.quantile(reference, ranks)
+    quantiles = np.interp(ranks, (np.arange(reference.size) + 0.5) / reference.size, reference)
     centred = quantiles - quantiles.mean()
     return float(centred @ np.sort(amplitudes) / max(centred @ centred, 1e-12))
 
 
 def corrected_ln_factor(amplitudes: Floats, reference: Floats, threshold: float) -> float:
-    """ln factor by which `amplitudes` (n,) exceed the `reference` (m,), nothing below `threshold` having been seen.
+    """ln factor by which `amplitudes` (n,) exceed the sorted `reference` (m,), nothing below `threshold` having been seen.
 
     Notes
     -----
@@ -53,7 +53,7 @@ def corrected_ln_factor(amplitudes: Floats, reference: Floats, threshold: float)
     ``max(threshold, threshold / f)``, where both were seen. The Kolmogorov-Smirnov distance times the root of the effective
     sample size falls as its p-value rises; the centre of the best trials is taken, as the distance has steps.
     """
-    reference, amplitudes = np.sort(reference), np.sort(amplitudes)
+    amplitudes = np.sort(amplitudes)
     scaled = amplitudes / np.exp(TRIAL_LN)[:, None]
     cut = threshold * np.maximum(1.0, np.exp(-TRIAL_LN)) * (1.0 - 1e-9)
     first = (scaled < cut[:, None]).sum(axis=1)
@@ -81,7 +81,7 @@ def rank_order(table: pd.DataFrame, seed: int) -> Separation:
     total = (table["r_old"] + table["r_new"]).to_numpy(float)
     anchored = int(control.sum()) >= LEAST_NEURONS
     is_reference = control[row] if anchored else np.ones(y.size, bool)
-    reference, smallest = total[is_reference], float(total.min())
+    reference, smallest = np.sort(total[is_reference]), float(total.min())
     members = np.split(np.argsort(row, kind="stable"), np.cumsum(np.bincount(row))[:-1])
     ln_factor = np.array([corrected_ln_factor(total[who], reference, smallest) for who in members])
     slope = np.array([rank_order_slope(total[who], reference) for who in members])
