@@ -7,7 +7,9 @@ from typing import Any
 import pandas as pd
 
 from synimg import family, schema
-from synimg.analysis.separate.protocol import Method, Separation
+from synimg.analysis.groups.ask import ask
+from synimg.analysis.groups.question import read_question
+from synimg.analysis.separate.protocol import Method, Needs, Separation
 from synimg.analysis.user_method import installed, is_file_method, load_function, load_installed, run_user_method
 from synimg.errors import SynimgError, nearest
 from synimg.store.atomic import read_json, write_json
@@ -19,7 +21,9 @@ LEAST_PER_NEURON, LEAST_SYNAPSES, LEAST_NEURONS = 5.0, 100, 5
 TABLES = {"separation": schema.SEPARATION, "neurons": schema.NEURON_RESULT, "animals": schema.ANIMAL_RESULT}
 
 
-def separate(table: pd.DataFrame, method: str | Callable[..., Any] = "auto", seed: int = 0) -> Separation:
+def separate(
+    table: pd.DataFrame, method: str | Callable[..., Any] = "auto", seed: int = 0, by: str | None = None
+) -> Separation:
     """Split every synapse's change into learning, homeostasis and drift.
 
     Parameters
@@ -27,20 +31,22 @@ def separate(table: pd.DataFrame, method: str | Callable[..., Any] = "auto", see
     table : DataFrame
         Synapse table (SCHEMA.md): at least ``synapse_id``, ``neuron_id``, ``r_old``, ``r_new``.
     method : str or callable
-        ``auto``, ``hierarchical``, ``neuron_mode``, ``raw``, ``FILE.py:FUNCTION``, the name of an installed package's
-        method (entry point group ``synimg.separation_methods``), or a function of a table.
+        ``auto``, a name of `methods`, ``FILE.py:FUNCTION``, the name of an installed package's method (entry point
+        group ``synimg.separation_methods``), or a function of a table.
     seed : int
         Of the method's random draws.
+    by : str, optional
+        Column whose groups, or gradient, are compared: pathway, branch, input channel, eligibility, ...
 
     Returns
     -------
     Separation
-        With the data frames ``synapses``, ``neurons`` and ``animals``.
+        With the data frames ``synapses``, ``neurons`` and ``animals``; ``groups`` if `by` is given.
 
     Raises
     ------
     SynimgError
-        If the table breaks the contract, the method is unknown, or a user's method fails.
+        If the table breaks the contract or lacks what the method needs, the method is unknown, or a user's method fails.
 
     Examples
     --------
@@ -55,18 +61,31 @@ def separate(table: pd.DataFrame, method: str | Callable[..., Any] = "auto", see
     if "animal_id" not in table:
         table = table.assign(animal_id="animal")
     table["animal_id"] = table["animal_id"].fillna("animal")
+    if by is None:
+        return _separated(table, method, seed)
+    read_question(table, by)  # a column that asks nothing is refused before the work
+    return ask(table, _separated(table, method, seed), by, seed)
+
+
+def _separated(table: pd.DataFrame, method: str | Callable[..., Any], seed: int) -> Separation:
     if callable(method):
         return run_user_method(method, table, seed, getattr(method, "__name__", "function"))
     if is_file_method(method):
         return run_user_method(load_function(method), table, seed, method)
     if method == "auto":
         return _auto(table, seed)
-    known, plugins = family.names(METHODS), installed()
+    known, plugins = methods(), installed()
     if method in plugins and method not in known:
         return run_user_method(load_installed(method), table, seed, method)
     if method not in known:
         raise SynimgError(f"unknown method '{method}'; {nearest(method, ['auto', *known, *plugins])}")
+    known[method].require(table, method)
     return _built_in(method)(table, seed)
+
+
+def methods() -> dict[str, Needs]:
+    """The built-in methods by name, with what each needs and assumes."""
+    return {name: family.part(METHODS, name, "needs") for name in family.names(METHODS)}
 
 
 def _built_in(name: str) -> Method:
@@ -90,8 +109,10 @@ def _auto(table: pd.DataFrame, seed: int) -> Separation:
     return result
 
 
-def separate_table(table: Path, out: Path, method: str = "auto", seed: int = 0) -> tuple[Separation, Path]:
-    """Separate the synapse table in a file; write ``separation``, ``neurons``, ``animals`` and ``result.json`` to `out`.
+def separate_table(
+    table: Path, out: Path, method: str = "auto", seed: int = 0, by: str | None = None
+) -> tuple[Separation, Path]:
+    """Separate the synapse table in a file; write what `write_separation` does to `out`.
 
     Raises
     ------
@@ -106,13 +127,17 @@ def separate_table(table: Path, out: Path, method: str = "auto", seed: int = 0) 
     synapses = read_table(table, schema.SYNAPSES)
     if synapses.empty:
         raise SynimgError(f"{table}: no synapse in it; a table has one row per synapse")
-    result = separate(synapses, method, seed)
+    result = separate(synapses, method, seed, by)
     write_separation(out, result, seed)
     return result, out
 
 
 def separate_dataset(
-    dataset: Dataset | str | Path, run: str = "default", method: str = "auto", seed: int = 0
+    dataset: Dataset | str | Path,
+    run: str = "default",
+    method: str = "auto",
+    seed: int = 0,
+    by: str | None = None,
 ) -> tuple[Separation, Path]:
     """Separate the measured table of a data set's `run`; the results go beside it."""
     dataset = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
@@ -120,18 +145,22 @@ def separate_dataset(
     synapses = read_table(dataset.run(run) / "synapses.parquet", schema.SYNAPSES)
     if synapses.empty:
         raise SynimgError(f"{dataset.path}: no synapse was found in its image, so there is nothing to separate")
-    result = separate(synapses, method, seed)
+    result = separate(synapses, method, seed, by)
     dataset.drop(f"{run}/separate", f"{run}/validate", f"{run}/report")
-    with dataset.stage(f"{run}/separate", {"method": method, "seed": seed}) as scratch:
+    with dataset.stage(f"{run}/separate", {"method": method, "seed": seed, "by": by}) as scratch:
         write_separation(scratch / "analysis" / run, result, seed)
     return result, dataset.run(run)
 
 
 def write_separation(folder: Path, result: Separation, seed: int) -> None:
-    """Write the tables of a separation and its ``result.json``."""
+    """Write ``separation``, ``neurons``, ``animals`` (and ``groups``, if asked), and ``result.json``."""
     frames = {"separation": result.synapses, "neurons": result.neurons, "animals": result.animals}
     for name, frame in frames.items():
         write_table(folder / f"{name}.parquet", frame, TABLES[name])
+    if result.groups is not None:
+        write_table(folder / "groups.parquet", result.groups, schema.GROUP_RESULT)
+    else:
+        (folder / "groups.parquet").unlink(missing_ok=True)  # of an earlier call
     write_json(folder / "result.json", {"synimg_schema": schema.SCHEMA_VERSION, "seed": seed, **result.info})
 
 
@@ -149,4 +178,5 @@ def read_separation(folder: Path) -> Separation:
         name: read_table(folder / f"{name}.parquet", table) for name, table in TABLES.items()
     }
     info: dict[str, Any] = read_json(folder / "result.json")
-    return Separation(frames["separation"], frames["neurons"], frames["animals"], info)
+    groups = read_table(folder / "groups.parquet", schema.GROUP_RESULT) if "by" in info else None
+    return Separation(frames["separation"], frames["neurons"], frames["animals"], info, groups)

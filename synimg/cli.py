@@ -241,12 +241,16 @@ def separate(
     source: Annotated[Path, typer.Argument(metavar="TABLE|DATASET", help="synapse table (.parquet, .csv) or data set")],
     out: Annotated[Path | None, typer.Option(help="folder for the results of a table")] = None,
     run: Run = "default",
-    method: Annotated[str, typer.Option(help="a built-in or installed method's name, or FILE.py:FUNCTION")] = "auto",
+    method: Annotated[
+        str, typer.Option(help="a name of 'synimg methods', an installed method's, or FILE.py:FUNCTION")
+    ] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="of the method's random draws")] = 0,
+    by: Annotated[str | None, typer.Option(help="column whose groups, or gradient, to compare")] = None,
 ) -> None:
     """Say for every synapse how much of its change was learning, homeostasis and drift.
 
-    Example: `synimg separate table.csv --out result --method hierarchical`
+    Examples: `synimg separate table.csv --out result --method hierarchical`,
+    `synimg separate table.csv --out result --by pathway`
     """
     from synimg.analysis.separation import separate_dataset, separate_table
     from synimg.store.cohort import datasets_of
@@ -255,20 +259,46 @@ def separate(
         if out is not None:
             raise SynimgError("--out is for tables; the results of a data set go into its analysis folder")
         for path in datasets_of(source):
-            _say_separation(*separate_dataset(path, run, method, seed))
+            _say_separation(*separate_dataset(path, run, method, seed, by))
         return
     if out is None:
         raise SynimgError("--out is missing: give a folder for the results")
-    _say_separation(*separate_table(source, out, method, seed))
+    _say_separation(*separate_table(source, out, method, seed, by))
 
 
 def _say_separation(result: Any, folder: Path) -> None:
     for warning in result.info["warnings"]:
         _say(f"note: {warning}")
+    if result.groups is not None:
+        from synimg.analysis.groups.text import groups_text
+
+        typer.echo(groups_text(result))
+        for note in result.info["by"]["notes"]:
+            _say(f"note: {note}")
     called = int((result.synapses["lfdr"] <= 0.2).sum()) if result.synapses["lfdr"].notna().any() else 0
     _say(
         f"{folder}: {len(result.synapses)} synapses by '{result.info['method']}', {called} with p(learning) of 0.8 or more"
     )
+
+
+@app.command()
+def methods(as_json: Json = False) -> None:
+    """List the separation methods: what each does, needs and assumes.
+
+    Example: `synimg methods`
+    """
+    from dataclasses import asdict
+    from textwrap import fill
+
+    from synimg.analysis.separation import methods as known
+
+    if as_json:
+        typer.echo(json.dumps({name: asdict(needs) for name, needs in known().items()}, indent=1))
+        return
+    for name, needs in known().items():
+        typer.echo(fill(f"{name}: {needs.what}", 80))
+        for what, text in (("needs", needs.text()), *(("assumes", text) for text in needs.assumes)):
+            typer.echo(fill(f"{what} {text}", 80, initial_indent="    ", subsequent_indent=" " * 12))
 
 
 @app.command()

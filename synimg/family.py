@@ -20,8 +20,8 @@ def names(folder: str) -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name not in {"protocol", "base"})
 
 
-def part(folder: str, kind: str) -> Any:
-    """The part `kind` of the package `folder`: what its module calls `part`.
+def part(folder: str, kind: str, name: str = "part") -> Any:
+    """The part `kind` of the package `folder`: what its module calls `part`, or another `name`.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def part(folder: str, kind: str) -> Any:
     known = names(folder)
     if kind not in known:
         raise ValueError(f"unknown kind '{kind}'; {nearest(kind, known)}")
-    return importlib.import_module(f"{folder}.{kind}").part
+    return getattr(importlib.import_module(f"{folder}.{kind}"), name)
 
 
 def member(folder: str) -> Any:

@@ -117,6 +117,32 @@ ANIMAL_RESULT = Table(
     ),
 )
 
+GROUP_RESULT = Table(
+    "groups",
+    "group",
+    (
+        Column("group", "string", "", "value of the column, or its range", required=True),
+        Column("value", "float64", "", "mean of a numeric column in the group"),
+        Column("n_synapses", "int64", "", "synapses of the group in the table", required=True),
+        Column("n_neurons", "int64", "", "neurons that have any of them", required=True),
+        *_interval("share_learned", "", "share of synapses changed by learning"),
+        *_interval("change_ln", "", "mean change by learning of ln receptors; drift averages out"),
+        *_interval("change_receptors", "receptors", "mean change by learning; drift averages out"),
+        *_interval("share_learned_shrunk", "", "share_learned, drawn towards that of all groups by its error"),
+        *_interval("change_ln_shrunk", "", "change_ln, drawn towards that of all groups by its error"),
+        *(
+            column
+            for name in ("share_learned", "change_ln")
+            for column in (
+                Column(
+                    f"p_{name}", "float64", "", f"probability of so great a difference to the rest in {name} by chance"
+                ),
+                Column(f"q_{name}", "float64", "", f"p_{name} after Benjamini and Hochberg over all groups"),
+            )
+        ),
+    ),
+)
+
 TRUTH_SYNAPSES = Table(
     "truth_synapses",
     "synapse_id",

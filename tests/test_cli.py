@@ -13,19 +13,9 @@ from synimg.store.checkpoint import load_checkpoint
 from synimg.store.dataset import Dataset
 
 COMMANDS = [
-    "new",
-    "generate",
-    "population",
-    "measure",
-    "separate",
-    "validate",
-    "benchmark",
-    "view",
-    "report",
-    "verify",
-    "info",
-    "demo",
-]
+    "new", "generate", "population", "measure", "separate", "methods", "validate", "benchmark", "view", "report", "verify",
+    "info", "demo",
+]  # fmt: skip
 
 
 def synimg(*arguments, **options):
@@ -123,6 +113,13 @@ def test_a_population_is_drawn_from_a_data_set(tiny_path, tmp_path):
     assert (tmp_path / "many" / "truth" / "synapses.parquet").is_file()
 
 
+def test_methods_lists_what_each_needs_and_assumes_in_80_columns():
+    text = synimg("methods").stdout
+    assert "needs 3 neurons of control animals" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert json.loads(synimg("methods", "--json").stdout)["rank_order"]["synapses_per_neuron"] == 8
+
+
 def test_a_table_made_by_hand_is_separated(tmp_path):
     rows = [f"{i},{i % 4},{30 + i % 7},{20 + i % 5}" for i in range(80)]
     (tmp_path / "hand.csv").write_text("synapse_id,neuron_id,r_old,r_new\n" + "\n".join(rows))
@@ -131,6 +128,19 @@ def test_a_table_made_by_hand_is_separated(tmp_path):
     assert {p.name for p in (tmp_path / "result").iterdir()} == {
         "separation.parquet", "neurons.parquet", "animals.parquet", "result.json"
     }  # fmt: skip
+
+
+def test_groups_are_printed_in_80_columns_and_a_column_that_is_not_there_names_the_nearest(tmp_path):
+    rows = [f"{i},{i % 4},{30 + i % 7},{20 + i % 5},{'ab'[i % 3 > 0]}" for i in range(80)]
+    (tmp_path / "hand.csv").write_text("synapse_id,neuron_id,r_old,r_new,pathway\n" + "\n".join(rows))
+    done = synimg("separate", tmp_path / "hand.csv", "--out", tmp_path / "result", "--by", "pathway")
+    assert done.returncode == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert done.stdout.splitlines()[1].startswith("a ")
+    assert (tmp_path / "result" / "groups.parquet").is_file()
+    done = synimg("separate", tmp_path / "hand.csv", "--out", tmp_path / "other", "--by", "pathwey")
+    assert (done.returncode, "did you mean 'pathway'?" in done.stderr) == (2, True)
+    assert not (tmp_path / "other").exists()
 
 
 SMALL = """

@@ -19,7 +19,7 @@ from synimg.analysis.mixture.fit import Data
 from synimg.analysis.mixture.rivals import Rival, rivals_of
 from synimg.analysis.mixture.summary import Parts, average, learning_interval, summarise
 from synimg.analysis.mixture.whole_cell import WholeCell, whole_cells
-from synimg.analysis.separate.protocol import Separation
+from synimg.analysis.separate.protocol import Needs, Separation
 from synimg.analysis.shares import animal_table
 from synimg.analysis.turnover import fano
 from synimg.streams import stream
@@ -30,6 +30,13 @@ VERSION = "1"
 SEARCH_SYNAPSES = 6_000
 BLOCK_SYNAPSES = 50_000
 LEAST_PER_BRANCH = 4.0
+needs = Needs(
+    what="a mixture on the counts, its model chosen by evidence",
+    assumes=(
+        "learning is normal on either side of zero, drift is normal, both in ln receptors",
+        "sizes before the window are the same in all neurons",
+    ),
+)
 
 
 @threadpoolctl.threadpool_limits.wrap(limits=1)  # the number of threads would change the last digits
@@ -251,6 +258,7 @@ def _info(
         "method": "hierarchical",
         "version": VERSION,
         "parameters": {
+            "depression": form.depression,
             "turnover": best.turnover,
             "factor_sd_ln": best.factor_sd[0],
             "drift_sd_ln": best.drift_sd,
@@ -277,8 +285,7 @@ def _info(
                 else "removal of old and new receptors alike"
             )
             + " (chosen by evidence)",
-            "learning is normal on either side of zero, drift is normal, both in ln receptors",
-            "sizes before the window are the same in all neurons",
+            *needs.assumes,
         ],
         "diagnosis": {
             "n_neurons": data.n_neurons,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from synimg.analysis.controls import COMMON_LN, control_neurons, zero_of
-from synimg.analysis.separate.protocol import Separation
+from synimg.analysis.separate.protocol import Needs, Separation
 from synimg.analysis.shares import animal_table
 from synimg.analysis.turnover import excess_turnover, fano
 
@@ -23,6 +23,15 @@ VERSION = "1"
 LEAST_OUTLIERS, MOST_OUTLIERS = 0.002, 0.1
 EFFECT_LN, EFFECT_SD_LN, EFFECT_WEIGHT = 0.5, 0.22, 40.0
 """Prior of the learning effect: so many pseudo-synapses of that mean and sd (SEPARATION.md 4)."""
+needs = Needs(
+    what="the mode of every neuron's log turnover, and a two-group model",
+    assumes=(
+        "less than about a third of a neuron's synapses learned, or both signs balance",
+        "homeostasis multiplies all synapses of a neuron by one factor",
+        "depression is reduced insertion: a loss that takes old and new receptors alike does not show",
+        "drift has one sd of ln receptors over all neurons and sizes",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -346,12 +355,7 @@ def _info(
             "fano_old": noise[0],
             "fano_new": noise[1],
         },
-        "assumptions": [
-            "less than about a third of a neuron's synapses learned, or both signs balance",
-            "homeostasis multiplies all synapses of a neuron by one factor",
-            "depression is reduced insertion: a loss that takes old and new receptors alike does not show",
-            "drift has one sd of ln receptors over all neurons and sizes",
-        ],
+        "assumptions": list(needs.assumes),
         "diagnosis": {
             "n_neurons": int(level.size),
             "n_synapses": int(row.size),

@@ -3,10 +3,14 @@
 import numpy as np
 import pandas as pd
 
-from synimg.analysis.separate.protocol import Separation
+from synimg.analysis.separate.protocol import Needs, Separation
 from synimg.analysis.shares import animal_table
 
 VERSION = "1"
+needs = Needs(
+    what="every new receptor is learning",
+    assumes=("every new receptor is learning: no turnover, no homeostasis, no drift",),
+)
 
 
 def raw(table: pd.DataFrame, seed: int) -> Separation:
@@ -38,7 +42,7 @@ def raw(table: pd.DataFrame, seed: int) -> Separation:
         "method": "raw",
         "version": VERSION,
         "parameters": {},
-        "assumptions": ["every new receptor is learning: no turnover, no homeostasis, no drift"],
+        "assumptions": list(needs.assumes),
         "diagnosis": {},
         "warnings": ["'raw' is the naive reading, a baseline: its probabilities are not calibrated"],
     }

@@ -5,8 +5,11 @@ import subprocess
 
 import pytest
 
+from synimg.analysis.separation import separate_dataset
+from synimg.analysis.validate import validate
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json, write_json
+from synimg.store.dataset import Dataset
 from synimg.viewers.report import report
 
 
@@ -25,6 +28,17 @@ def test_the_page_is_self_contained_and_tells_the_whole_story(tiny_copy):
         assert title in page
     assert page.count("data:image/png;base64,") == 10
     assert not re.findall(r"(?:src|href)=[\"'](?!data:)", page)
+
+
+def test_a_question_about_groups_has_its_figure_until_it_is_asked_no_more(tiny_copy):
+    separate_dataset(tiny_copy, method="neuron_median", by="z_um")
+    validate(tiny_copy)
+    page = report(tiny_copy).read_text()
+    assert "By z_um" in page
+    assert page.count("data:image/png;base64,") == 11
+    separate_dataset(tiny_copy, method="neuron_median")
+    assert not (tiny_copy / "analysis/default/groups.parquet").exists()
+    assert Dataset.open(tiny_copy).verify() == []
 
 
 def test_a_network_that_did_not_learn_says_so_at_the_top(tiny_copy):

@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from synimg import schema
+from synimg.analysis.separate.protocol import Separation
 from synimg.analysis.separation import read_separation, separate
 from synimg.analysis.validate.separation import learned_of
 from synimg.config import Config
@@ -28,6 +29,7 @@ from synimg.viewers.figures.counterfactual import counterfactual, disagreement
 from synimg.viewers.figures.erasure import erasure
 from synimg.viewers.figures.error_budget import error_budget
 from synimg.viewers.figures.factor import factor
+from synimg.viewers.figures.groups import groups
 from synimg.viewers.figures.growth import growth
 from synimg.viewers.figures.image_views import image_views
 from synimg.viewers.figures.input_gradient import input_gradient
@@ -207,6 +209,10 @@ def _separation_sections(dataset: Dataset, run: str, scores: dict[str, Any]) -> 
         found = separation["discovery"][1]["n_called"]
         text = f"No synapse of this network learned by the stated definition; {found} were called at an FDR of 0.1."
         sections.append(("Which synapses learned?", text, None))
+    if result.groups is not None:
+        sections.append(
+            (f"By {result.info['by']['column']}", _groups_text(result), groups(result.groups, result.info["by"]))
+        )
     if "erasure" in scores and scores["network"]["share_learned"] > 0:
         curve = pd.DataFrame(scores["erasure"]["curve"])
         intact, chance = scores["erasure"]["loss_intact"], scores["erasure"]["loss_chance"]
@@ -226,6 +232,16 @@ def _factor_text(scores: dict[str, Any]) -> str:
         f"{scores['sd_ln_true']:.2f}. The 95 % interval holds for {scores['coverage_95']:.0%} of the neurons; with the "
         f"common component, which no data of this kind can tell from learning, for {scores['coverage_common']:.0%}."
     )
+
+
+def _groups_text(result: Separation) -> str:
+    by = result.info["by"]
+    text = (
+        f"{by['n_synapses']} synapses in {by['n_groups']} groups; bars are 95 % intervals that hold the scatter between "
+        f"neurons and animals. Filled: differs from the rest at a false discovery rate of 0.05 over all groups, by "
+        f"permutation of the {by['differs_between']}. Drift averages out in the mean change. "
+    )
+    return html.escape(text + " ".join(f"Note: {note}." for note in by["notes"]))
 
 
 def _ranking_text(separation: dict[str, Any]) -> str:

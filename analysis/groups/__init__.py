@@ -1,0 +1,1 @@
+"""Questions about groups of synapses: where a separation has its power."""
