@@ -161,16 +161,18 @@ class Grids:
     @cached_property
     def old_dyes(self) -> Singles:
         """P(n dyes on old receptors) by size and growth (A, n, S)."""
-        whole = np.floor(self.size)[:, None, None]
-        share = self.size[:, None, None] - whole
         chance, of = np.unique(self.scenario.labelling * self.stay, return_inverse=True)
-        fewer, more = (binom.pmf(self.dyes[:, None], whole + i, chance) for i in (0, 1))
-        return ((1.0 - share) * fewer + share * more).astype(np.float32)[..., of]
+        tables = []
+        for size in self.size:  # one by one: the library's temporaries are many times the answer
+            whole, share = np.floor(size), size % 1.0
+            fewer, more = (binom.pmf(self.dyes[:, None], whole + i, chance) for i in (0, 1))
+            tables.append(((1.0 - share) * fewer + share * more).astype(np.float32)[:, of])
+        return np.stack(tables)
 
     @cached_property
     def new_dyes(self) -> Singles:
         """P(n dyes on new receptors) by size and growth (A, n, S)."""
-        return poisson.pmf(self.dyes[:, None], self.arrived[:, None]).astype(np.float32)
+        return np.stack([poisson.pmf(self.dyes[:, None], mean).astype(np.float32) for mean in self.arrived])
 
     @cached_property
     def seen(self) -> Floats:

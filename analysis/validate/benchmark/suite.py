@@ -168,7 +168,7 @@ def _entries(methods: Sequence[str]) -> list[Entry]:
     names = [m for m in methods if m not in files]
     for name in names:
         if name not in offered:
-            raise SynimgError(f"unknown method '{name}'; {nearest(name, list(offered))}, or FILE.py:FUNCTION")
+            raise SynimgError(f"unknown method '{name}'; {nearest(name, list(offered))}")
     entries = [offered[name] for name in dict.fromkeys(names)] or list(offered.values())
     for method in dict.fromkeys(files):
         load_function(method)  # a mistake in the name or the file is told now, not in every cell
