@@ -66,8 +66,8 @@ class Sizes:
         """Two equal normals a little apart, from which a fit may start."""
         return cls((0.6, 0.4), (mean - 0.4 * sd, mean + 0.6 * sd), (0.87 * sd, 0.87 * sd))
 
-    def fitted(self, ln_start: Floats, noise: Floats, n_steps: int = 5) -> "Sizes":
-        """Some EM steps towards sizes (n,) that are known with the variance `noise` (n,)."""
+    def fitted(self, ln_start: Floats, spread: Floats, noise: Floats, n_steps: int = 5) -> "Sizes":
+        """Some EM steps towards sizes (n,): total less growth, of which `spread` is the variance, `noise` the total's."""
         sizes = self
         for _ in range(n_steps):
             centre, width = np.array(sizes.centre), np.array(sizes.width)
@@ -79,7 +79,9 @@ class Sizes:
             keep = width**2 / variance
             value = centre + keep * (ln_start[:, None] - centre)
             centre = ((member * value).sum(axis=0) + sizes.centre) / count
-            square = (member * ((value - centre) ** 2 + keep * noise[:, None])).sum(axis=0) + width**2
+            square = (member * ((value - centre) ** 2 + keep**2 * spread[:, None] + keep * noise[:, None])).sum(
+                axis=0
+            ) + width**2
             width = np.sqrt(np.maximum(square / count, 0.01))
             weight = count / count.sum()
             sizes = Sizes(

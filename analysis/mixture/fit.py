@@ -14,6 +14,7 @@ EFFECT_WEIGHT, EFFECT_MEAN, EFFECT_SD = 40.0, 0.5, 0.22
 DRIFT_WEIGHT, DRIFT_SD = 20.0, 0.2
 LEAST_OUTLIERS, MOST_OUTLIERS = 0.002, 0.1
 N_ROUNDS, N_STEPS = 4, 10
+TURNOVER_STEP = 0.03
 HASTE = 1.6  # drift and learning trade off along a ridge, where plain steps creep
 
 
@@ -303,16 +304,41 @@ def fit(
                 break
             model = maximise(data, model, grid, posterior, by_class, hold_drift)
         if round_ < n_rounds - 1:
-            model = recentre(data, model, grid, posterior, by_class)
+            model = recentre(data, model, grid, posterior, by_class, stay, largest)
     return model, last
 
 
-def recentre(data: Data, model: Model, grid: Grid, posterior: Posterior, by_class: list[Kernel]) -> Model:
-    """The model with the factors' mean moved into the turnover, and the sizes before the window estimated again."""
-    growth, _ = growth_moments(grid, posterior, by_class)
+def recentre(
+    data: Data, model: Model, grid: Grid, posterior: Posterior, by_class: list[Kernel], stay: float, largest: float
+) -> Model:
+    """The model with its turnover, and the sizes before the window, estimated again.
+
+    With reduced insertion the turnover and the zero of the factor cannot be told apart, and the factors' mean (that of
+    the controls) is moved into it. Removal has a kink where synapses neither grow nor shrink: there the likelihood says.
+    """
+    growth, spread = growth_moments(grid, posterior, by_class)
+    ln_start = np.log(data.counts.total) - growth
+    if model.form.depression == "label_blind_removal":
+        sizes = model.sizes.fitted(ln_start, spread, 1.0 / data.counts.total)
+        return _best_turnover(data, replace(model, sizes=sizes), stay, largest)
     zero = model.factor_mean[1 if data.is_control.any() else 0]
-    ln_start = np.log(data.counts.total) - growth + zero
-    sizes = model.sizes.fitted(ln_start, 1.0 / data.counts.total)
+    sizes = model.sizes.fitted(ln_start + zero, spread, 1.0 / data.counts.total)
     turnover = float(np.clip(model.turnover + zero, 0.02, 8.0))
     mean = (model.factor_mean[0] - zero, model.factor_mean[1] - zero)
     return replace(model, turnover=turnover, factor_mean=mean, sizes=sizes)
+
+
+def _best_turnover(data: Data, model: Model, stay: float, largest: float) -> Model:
+    """One step along the likelihood's parabola in the turnover, the factors moving against it."""
+
+    def at(shift: float) -> tuple[Model, float]:
+        mean = (model.factor_mean[0] - shift, model.factor_mean[1] - shift)
+        moved = replace(model, turnover=max(model.turnover + shift, 0.02), factor_mean=mean)
+        grid = make_grid(data, moved, stay, largest)
+        return moved, expect(data, moved, grid, kernels(moved, grid)).log_likelihood
+
+    step = TURNOVER_STEP
+    below, here, above = (at(shift)[1] for shift in (-step, 0.0, step))
+    curve = below - 2.0 * here + above
+    shift = 0.5 * step * (below - above) / curve if curve < 0 else step * np.sign(above - below)
+    return at(float(np.clip(shift, -3.0 * step, 3.0 * step)))[0]
