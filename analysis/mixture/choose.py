@@ -77,6 +77,16 @@ def choose(data: Data, has_branches: bool) -> Choice:
     return _signs(best, run, data, stay, largest, gains)
 
 
+def weigh_signs(data: Data, choice: Choice) -> Choice:
+    """The same form fitted again, to data of which more is known than when it was chosen."""
+
+    def run(form: Form, start: Model) -> tuple[Model, float]:
+        return fit(data, replace(start, form=form), choice.stay, choice.largest, 2)
+
+    best = choice.models[int(np.argmax(choice.weights))]
+    return _signs(best, run, data, choice.stay, choice.largest, dict(choice.gains))
+
+
 def _signs(best: Model, run: Run, data: Data, stay: float, largest: float, gains: dict[str, float]) -> Choice:
     """Models without learning, with either sign and with both, each for a range of drifts, weighted by evidence.
 

@@ -13,7 +13,7 @@ N_CLASSES = 20
 EFFECT_WEIGHT, EFFECT_MEAN, EFFECT_SD = 40.0, 0.5, 0.22
 DRIFT_WEIGHT, DRIFT_SD = 20.0, 0.2
 LEAST_OUTLIERS, MOST_OUTLIERS = 0.002, 0.1
-N_ROUNDS, N_STEPS = 4, 10
+N_ROUNDS, N_STEPS, NEWTON_STEPS = 4, 10, 3
 TURNOVER_STEP = 0.03
 HASTE = 1.6  # drift and learning trade off along a ridge, where plain steps creep
 
@@ -213,7 +213,9 @@ def maximise(
     if not hold_drift:
         found = np.sqrt((drift2.sum() + DRIFT_WEIGHT * DRIFT_SD**2) / (count.sum() + DRIFT_WEIGHT))
         drift_sd = float(drift_sd * (found / drift_sd) ** HASTE)
-    has_odds = data.covariate is not None or bool(data.log_prior_odds.any())
+    shares, covariate_weight = None, 0.0
+    if model.signs and (data.covariate is not None or data.log_prior_odds.any()):
+        shares, covariate_weight = _log_odds_step(data, model, posterior)
     slabs = {UP: Slab(), DOWN: Slab()}
     by_count = sorted(model.signs, key=lambda sign: -count[1 + model.signs.index(sign)])
     expected = Slab(0.0, EFFECT_MEAN, EFFECT_SD)
@@ -223,9 +225,7 @@ def maximise(
         mean = max((direction * learned[j] + EFFECT_WEIGHT * expected.mean) / weight, 0.2, 1.2 * drift_sd)
         square = learned2[j] - 2.0 * mean * direction * learned[j] + mean**2 * count[j]
         sd = np.sqrt((max(square, 0.0) + EFFECT_WEIGHT * expected.sd**2) / weight)
-        share = (count[j] + 0.5) / (trained + 20.0)
-        if has_odds:  # the share is that at the middle of what else is known: scaled until the priors' sum fits
-            share = model.slab(sign).share * (count[j] + 0.5) / (posterior.prior[:, j].sum() + 1.0)
+        share = (count[j] + 0.5) / (trained + 20.0) if shares is None else shares[j - 1]
         slabs[sign] = Slab(float(np.clip(share, 1e-6, 0.95)), float(mean), float(sd))
         expected = slabs[sign]  # the rarer sign borrows from the other
     mean, sd = list(model.factor_mean), list(model.factor_sd)
@@ -243,22 +243,42 @@ def maximise(
         branch_sd=float(np.sqrt(max(posterior.branch_var, 1e-4))) if model.form.by_branch else model.branch_sd,
         drift_sd=drift_sd,
         slabs=(slabs[UP], slabs[DOWN]),
-        covariate_weight=_covariate_step(data, model, posterior),
+        covariate_weight=covariate_weight,
         outliers=float(np.clip(outliers, LEAST_OUTLIERS, MOST_OUTLIERS)),
     )
 
 
-def _covariate_step(data: Data, model: Model, posterior: Posterior) -> float:
-    """One Newton step of the covariate's weight in the log odds of learning."""
-    if data.covariate is None or not model.signs:
-        return 0.0
+def _log_odds_step(data: Data, model: Model, posterior: Posterior) -> tuple[Floats, float]:
+    """Shares at the middle of what else is known, one per sign, and the covariate's weight, by Newton steps on the log odds.
+
+    Notes
+    -----
+    Shares and weight are correlated: one step for each on its own creeps, and stops with too many learned.
+    """
     trained = ~data.is_control[data.neuron]
-    wanted = posterior.member[:, 1:].sum(axis=1)[trained]
-    expected = posterior.prior[:, 1:].sum(axis=1)[trained]
-    x = data.covariate[trained]
-    slope = float(x @ (wanted - expected)) - model.covariate_weight
-    curve = float((x**2) @ (expected * (1.0 - expected))) + 1.0
-    return float(np.clip(model.covariate_weight + slope / curve, -5.0, 5.0))
+    n_signs = len(model.signs)
+    x = np.zeros(data.neuron.size) if data.covariate is None else data.covariate
+    # 20 pseudo-synapses of which nothing is known, half a one of each sign learned
+    x = np.append(x[trained], 0.0)
+    known = np.vstack([data.log_prior_odds[trained][:, np.array(model.signs) - 1], np.zeros(n_signs)])
+    member = np.vstack([posterior.member[trained], np.append(20.0 - 0.5 * n_signs, np.full(n_signs, 0.5))])
+    whole = member.sum(axis=1)
+    share = np.clip([model.slab(sign).share for sign in model.signs], 1e-6, 0.95)
+    theta = np.append(np.log(share / max(1.0 - share.sum(), 1e-6)), model.covariate_weight)
+    for _ in range(NEWTON_STEPS):
+        ln = np.column_stack([np.zeros(x.size), theta[:-1] + known + theta[-1] * x[:, None]])
+        prior = np.exp(ln - logsumexp(ln, axis=1, keepdims=True))
+        expected = whole[:, None] * prior[:, 1:]
+        missing = member[:, 1:] - expected
+        nothing = prior[:, 0]
+        slope = np.append(missing.sum(axis=0), x @ missing.sum(axis=1) - theta[-1])
+        curve = np.empty((n_signs + 1, n_signs + 1))
+        curve[:-1, :-1] = np.diag(expected.sum(axis=0)) - prior[:, 1:].T @ expected
+        curve[:-1, -1] = curve[-1, :-1] = (x * nothing) @ expected
+        curve[-1, -1] = (x**2 * nothing) @ expected.sum(axis=1) + 1.0
+        theta = theta + np.clip(np.linalg.solve(curve, slope), -1.0, 1.0)
+    odds = np.exp(theta[:-1])
+    return odds / (1.0 + odds.sum()), float(np.clip(theta[-1], -5.0, 5.0))
 
 
 def growth_moments(grid: Grid, posterior: Posterior, by_class: list[Kernel]) -> tuple[Floats, Floats]:

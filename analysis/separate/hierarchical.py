@@ -5,18 +5,22 @@ the total, sizes before the window, a factor per neuron summed over a grid, lear
 drift whose size may depend on the synapse's, all hyper-parameters pooled by EM, and models averaged by their evidence.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import threadpoolctl
 from numpy.typing import NDArray
+from scipy.special import logit
 
 from synimg.analysis.controls import COMMON_LN, Zero, control_neurons, zero_of
-from synimg.analysis.mixture.choose import Choice, choose
+from synimg.analysis.mixture.choose import Choice, choose, weigh_signs
 from synimg.analysis.mixture.counts import Counts
-from synimg.analysis.mixture.fit import Data
+from synimg.analysis.mixture.fit import Data, priors
+from synimg.analysis.mixture.model import DOWN, UP
 from synimg.analysis.mixture.rivals import Rival, rivals_of
+from synimg.analysis.mixture.structure import LEAST_GAIN, Block, find_block, has_structure
 from synimg.analysis.mixture.summary import Parts, average, learning_interval, summarise
 from synimg.analysis.mixture.whole_cell import WholeCell, whole_cells
 from synimg.analysis.separate.protocol import Needs, Separation
@@ -30,6 +34,8 @@ VERSION = "1"
 SEARCH_SYNAPSES = 6_000
 BLOCK_SYNAPSES = 50_000
 LEAST_PER_BRANCH = 4.0
+STRUCTURE_ROUNDS = 2
+SIGN_NAMES = {UP: "potentiated", DOWN: "depressed"}
 needs = Needs(
     what="a mixture on the counts, its model chosen by evidence",
     assumes=(
@@ -47,10 +53,14 @@ def hierarchical(table: pd.DataFrame, seed: int) -> Separation:
     choice = choose(some, _has_branches(table))
     rivals = rivals_of(some, choice)
     parts = _in_blocks(data, choice)
+    blocks: dict[int, Block] = {}
+    pre = _pre_rows(table, order)
+    if pre is not None:
+        data, choice, parts, blocks = _with_structure(data, pre, choice, parts, seed)
     zero = zero_of(parts.factor, data.is_control)
     cells = whole_cells(parts.factor, parts.factor_var, data.is_control)
     readings = [parts, *(_in_blocks(data, rival.choice) for rival in rivals)]
-    return _result(table, data, order, ids, choice, readings, rivals, zero, cells, seed)
+    return _result(table, data, order, ids, choice, readings, rivals, zero, cells, blocks, seed)
 
 
 def arrange(table: pd.DataFrame) -> tuple[Data, Ints, Ints]:
@@ -86,6 +96,17 @@ def _covariate(table: pd.DataFrame, order: Ints) -> Floats | None:
     if seen.sum() < 50 or values[seen].std() == 0:
         return None
     return np.where(seen, (values - values[seen].mean()) / values[seen].std(), 0.0)
+
+
+def _pre_rows(table: pd.DataFrame, order: Ints) -> Ints | None:
+    """Row of each synapse's presynaptic cell, one of its own where that is not known; None where they hardly repeat."""
+    if "pre_id" not in table:
+        return None
+    seen = table["pre_id"].notna().to_numpy()[order]
+    pre = np.arange(order.size)
+    pre[seen] = np.unique(table["pre_id"].to_numpy()[order][seen].astype(np.int64), return_inverse=True)[1]
+    pre[~seen] = pre[seen].max(initial=-1) + 1 + np.arange((~seen).sum())
+    return pre if has_structure(pre[seen]) else None
 
 
 def _has_branches(table: pd.DataFrame) -> bool:
@@ -126,6 +147,52 @@ def take(data: Data, chosen: NDArray[np.bool_]) -> Data:
     )
 
 
+def _with_structure(
+    data: Data, pre: Ints, choice: Choice, parts: Parts, seed: int
+) -> tuple[Data, Choice, Parts, dict[int, Block]]:
+    """Data with the log odds of accepted blocks, models and posterior that follow, and the blocks by sign.
+
+    Notes
+    -----
+    Blocks are found in all synapses of trained neurons; the models are fitted again to those of the search. A block per
+    sign, as one for both would take the rarer sign's away.
+    """
+    free = replace(data, log_prior_odds=np.zeros_like(data.log_prior_odds))
+    rows = np.flatnonzero(~data.is_control[data.neuron])
+    cells = np.unique(pre[rows], return_inverse=True)[1], np.unique(data.neuron[rows], return_inverse=True)[1]
+    accepted: dict[int, Block] = {}
+    for _ in range(STRUCTURE_ROUNDS):
+        now, base = (_mean_prior(d, choice)[rows] for d in (data, free))
+        found = {}
+        for sign, p in ((UP, parts.up[rows]), (DOWN, parts.down[rows])):
+            if base[:, sign].max() > 0:
+                block = find_block(_log_odds(p) - _log_odds(now[:, sign]), _log_odds(base[:, sign]), *cells)
+                if block.gain > LEAST_GAIN:
+                    found[sign] = block
+        if not found:
+            break
+        odds = np.zeros_like(data.log_prior_odds)
+        for sign, block in found.items():
+            odds[rows, sign - 1] = block.log_odds
+        data, accepted = replace(data, log_prior_odds=odds), found
+        choice = weigh_signs(_some_neurons(data, SEARCH_SYNAPSES, seed), choice)
+        parts = _in_blocks(data, choice)
+    return data, choice, parts, accepted
+
+
+def _mean_prior(data: Data, choice: Choice) -> Floats:
+    """Prior of no learning, of up and of down, (n, 3), over the models."""
+    mean = np.zeros((data.neuron.size, 3))
+    for model, weight in zip(choice.models, choice.weights, strict=True):
+        mean[:, [0, *model.signs]] += weight * priors(data, model)
+    return mean
+
+
+def _log_odds(p: Floats) -> Floats:
+    odds: Floats = logit(np.clip(p, 1e-12, 1.0 - 1e-12))
+    return odds
+
+
 def _in_blocks(data: Data, choice: Choice) -> Parts:
     """Posterior of all synapses, some neurons after the other so that memory stays bounded."""
     block = np.cumsum(np.bincount(data.neuron)) // BLOCK_SYNAPSES
@@ -147,6 +214,7 @@ def _result(
     rivals: list[Rival],
     zero: Zero,
     cells: WholeCell,
+    blocks: dict[int, Block],
     seed: int,
 ) -> Separation:
     """Tables of the result; where several readings are alike, p is their mean and the lfdr that of the worst."""
@@ -190,7 +258,7 @@ def _result(
     why = zero.why if not rivals else f"{rivals[0].why}; {zero.why}"
     animals = animal_table(table, ln_parts[back], linear[back], p[back], identifiable, why, seed)
     return Separation(
-        pd.DataFrame(columns), neurons, animals, _info(data, choice, rivals, zero, cells, parts, warnings)
+        pd.DataFrame(columns), neurons, animals, _info(data, choice, rivals, zero, cells, blocks, parts, warnings)
     )
 
 
@@ -242,6 +310,7 @@ def _info(
     rivals: list[Rival],
     zero: Zero,
     cells: WholeCell,
+    blocks: dict[int, Block],
     parts: Parts,
     warnings: list[str],
 ) -> dict[str, Any]:
@@ -286,6 +355,11 @@ def _info(
             )
             + " (chosen by evidence)",
             *needs.assumes,
+            *(
+                f"{SIGN_NAMES[sign]} synapses are more frequent where {block.share_pre:.0%} of the presynaptic cells meet "
+                f"{block.share_post:.0%} of the neurons (accepted by its gain without a synapse's own evidence)"
+                for sign, block in blocks.items()
+            ),
         ],
         "diagnosis": {
             "n_neurons": data.n_neurons,
@@ -298,6 +372,15 @@ def _info(
             "rival_readings": len(rivals),
             "gains_ln_likelihood": choice.gains,
             "turnover_controls_shift": zero.shift,
+            "structure": {
+                SIGN_NAMES[sign]: {
+                    "gain_nats": block.gain,
+                    "share_active_pre": block.share_pre,
+                    "share_learning_post": block.share_post,
+                }
+                for sign, block in blocks.items()
+            },
+            "structure_gain_nats": float(sum(block.gain for block in blocks.values())),
         },
         "warnings": warnings,
     }
