@@ -104,10 +104,11 @@ def test_odd_but_valid_tables_give_finite_probabilities(frame):
     assert len(result.synapses) == len(frame)
 
 
-def test_auto_falls_back_by_name_where_neurons_have_too_few_synapses():
-    result = separate(table(1, n_each=3)[0])
-    assert result.info["method"] == "raw"
-    assert "too few" in result.info["warnings"][0]
+def test_auto_takes_what_the_table_allows_and_says_why():
+    for n_neurons, n_each, name in ((20, 3, "raw"), (3, 20, "neuron_mode"), (20, 20, "hierarchical")):
+        result = separate(table(1, n_neurons=n_neurons, n_each=n_each)[0])
+        assert result.info["method"] == name
+        assert name in result.info["warnings"][0]
 
 
 def test_a_user_s_function_of_a_table_is_a_method(tmp_path):
