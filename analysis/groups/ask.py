@@ -61,12 +61,12 @@ def ask(table: pd.DataFrame, result: Separation, column: str, seed: int) -> Sepa
     one_prior = result.info.get("parameters", {}).get("covariate_weight", 0.0) == 0.0
     circular = column == "eligibility" and not one_prior
     tested = [name for name in TESTED if name in values and not (circular and name == "share_learned")]
-    shares = values["share_learned"]
+    shares = slopes = p_learning = values["share_learned"]
     if one_prior:
-        shares = group_shares(values["share_learned"], question.label)
-        values["share_learned"] = group_shares(values["share_learned"], np.zeros_like(question.label))
+        shares = group_shares(p_learning, question.label)
+        slopes = group_shares(p_learning, np.zeros_like(question.label))
     groups = _group_table(question, values, shares, neuron, animal, tested, seed)
-    gradient = {} if question.value is None else _gradient(question, values, neuron, animal, tested, seed)
+    gradient = {} if question.value is None else _gradient(question, values, slopes, neuron, animal, tested, seed)
     notes = _notes(question, result, circular, bool((~trained).any()), "change_ln" in values)
     by = {
         "column": column,
@@ -124,7 +124,13 @@ def _put(frame: pd.DataFrame, name: str, middle: Floats, low: Floats, high: Floa
 
 
 def _gradient(
-    question: Question, values: dict[str, Floats], neuron: Ints, animal: Ints, tested: list[str], seed: int
+    question: Question,
+    values: dict[str, Floats],
+    shares: Floats,
+    neuron: Ints,
+    animal: Ints,
+    tested: list[str],
+    seed: int,
 ) -> dict[str, Any]:
     """Slope of each quantity per unit of the column, with its interval and its p-value."""
     assert question.value is not None
@@ -134,8 +140,9 @@ def _gradient(
     cluster = (animal if many else neuron if question.level == "synapses" else unit)[of_unit]
     p = dict(zip(tested, slope_tests(_per_unit(values, tested, unit), x, block, seed), strict=True))
     found: dict[str, Any] = {}
-    for name in values:
-        slope, se, degrees = slope_within(_per_unit(values, [name], unit)[0], x, block, cluster)
+    estimated = values | {"share_learned": shares}
+    for name in estimated:
+        slope, se, degrees = slope_within(_per_unit(estimated, [name], unit)[0], x, block, cluster)
         low, high = interval(np.array([slope]), np.array([se]), degrees)
         found[name] = {"slope": slope, "lo": float(low[0]), "hi": float(high[0])}
         found[name]["p"] = float(p[name]) if name in p else None

@@ -13,6 +13,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 N_PERMUTATIONS = 1999
 AT_ONCE = 200_000
+ROUNDING = 1e-9
+"""Sums of values of sd 1 that are as far from 0 as that count as equal."""
 MOST_DRAWS = 40_000_000
 """Units times permutations above which the permutations' exact moments take their place."""
 
@@ -32,7 +34,7 @@ def group_tests(values: Floats, label: Ints, block: Ints, seed: int) -> Floats:
     Returns
     -------
     (k, n_groups) ndarray
-        1 where a group has no rest in its blocks.
+        1 where a group has no rest in its blocks, or all values are the same, as where a method finds no learning at all.
 
     Notes
     -----
@@ -40,7 +42,7 @@ def group_tests(values: Floats, label: Ints, block: Ints, seed: int) -> Floats:
     exchangeable. Large tables use the mean (0) and the variance that the sum has over all permutations, with the normal
     limit (Hoeffding 1951).
     """
-    y = np.array([centred(row, block) for row in values])
+    y = _unit_scale(values, block)
     n_groups = int(label.max()) + 1
     seen = np.array([np.bincount(label, row, n_groups) for row in y])
     if y.shape[1] * N_PERMUTATIONS > MOST_DRAWS:
@@ -55,13 +57,13 @@ def group_tests(values: Floats, label: Ints, block: Ints, seed: int) -> Floats:
         n_drawn = drawn.shape[1]
         cell = (label + n_groups * np.arange(n_drawn)[:, None]).ravel()
         sums = np.array([np.bincount(cell, row.ravel(), n_drawn * n_groups) for row in drawn])
-        beyond += (np.abs(sums.reshape(len(y), n_drawn, n_groups)) >= np.abs(seen)[:, None] - 1e-9).sum(axis=1)
+        beyond += (np.abs(sums.reshape(len(y), n_drawn, n_groups)) >= np.abs(seen)[:, None] - ROUNDING).sum(axis=1)
     return (1.0 + beyond) / (1.0 + N_PERMUTATIONS)
 
 
 def slope_tests(values: Floats, x: Floats, block: Ints, seed: int) -> Floats:
     """Two-sided p-value (k,) of a slope of each of `values` (k, n) over `x` (n,) within blocks; see `group_tests`."""
-    y, inside = np.array([centred(row, block) for row in values]), centred(x, block)
+    y, inside = _unit_scale(values, block), _unit_scale(x[None], block)[0]
     seen = y @ inside
     if y.shape[1] * N_PERMUTATIONS > MOST_DRAWS:
         free = np.maximum(np.bincount(block) - 1, 1)
@@ -69,8 +71,15 @@ def slope_tests(values: Floats, x: Floats, block: Ints, seed: int) -> Floats:
         return _normal_p(seen, np.array([np.bincount(block, row**2) @ power for row in y]))
     beyond = np.zeros_like(seen)
     for drawn in _permuted(y, block, seed):
-        beyond += (np.abs(drawn @ inside) >= np.abs(seen)[:, None] - 1e-9).sum(axis=1)
+        beyond += (np.abs(drawn @ inside) >= np.abs(seen)[:, None] - ROUNDING).sum(axis=1)
     return (1.0 + beyond) / (1.0 + N_PERMUTATIONS)
+
+
+def _unit_scale(values: Floats, block: Ints) -> Floats:
+    """Each of `values` (k, n) less its block's mean, with an sd of 1: however small, it has an order."""
+    y = np.array([centred(row, block) for row in values])
+    sd = y.std(axis=1, keepdims=True)
+    return np.divide(y, sd, out=np.zeros_like(y), where=sd > 1e-12 * np.abs(values).max(axis=1, keepdims=True))
 
 
 def _permuted(y: Floats, block: Ints, seed: int) -> Iterator[Floats]:

@@ -61,7 +61,7 @@ def test_over_forty_groups_that_mean_nothing_a_call_is_as_rare_as_stated(null_an
 
 def test_groups_that_learned_more_are_called_and_hardly_any_other():
     n_false = n_called = n_true = 0
-    for seed in range(1, 9):
+    for seed in range(1, 6):
         found = drawn(seed, n_neurons=40, each=40, share_learned=0.02)
         group = labels(len(found.table), 20, seed)
         learns = np.isin(group, ["g00", "g07"])
@@ -71,8 +71,8 @@ def test_groups_that_learned_more_are_called_and_hardly_any_other():
         called = answer.index[answer["q_change_ln"] <= 0.05]
         n_called, n_true = n_called + len(called), n_true + called.isin(["g00", "g07"]).sum()
         n_false = n_called - n_true
-    assert n_true >= 14  # of 16
-    assert n_false <= 4  # 0.05 of about 17 calls, and 3 sd
+    assert n_true >= 9  # of 10
+    assert n_false <= 3  # 0.05 of about 11 calls, and 3 sd
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -235,7 +235,7 @@ def test_the_answer_is_written_read_back_and_taken_away_by_a_call_that_does_not_
 @pytest.mark.slow
 def test_the_sign_of_a_tonotopic_gradient_is_read_right_in_every_animal_by_the_input_s_frequency():
     tonotopy, right = config.preset("tonotopy"), []
-    for seed in range(1, 6):
+    for seed in range(1, 4):
         learned = train(tonotopy, seed)
         wiring, counts = learned.wiring, draw_counts(learned.ledger.a_start, learned.ledger.a, tonotopy, seed)
         channel = (wiring.source - wiring.leak.size)[wiring.contact_edge] // tonotopy.network.axons_per_input

@@ -87,10 +87,10 @@ def sizes(n, seed, sd=0.6):
 @pytest.mark.parametrize("factor", [0.7, 1.0, 1.25, 1.5, 2.0])
 @pytest.mark.parametrize("lost", [0.0, 0.2])
 def test_the_corrected_factor_is_right_with_and_without_a_detection_threshold(factor, lost):
-    control, scaled = np.sort(sizes(20_000, 1)), factor * sizes(20_000, 2)
+    control, scaled = np.sort(sizes(8_000, 1)), factor * sizes(8_000, 2)
     threshold = np.quantile(control, lost) if lost else min(control.min(), scaled.min())
     found = corrected_ln_factor(scaled[scaled >= threshold], control[control >= threshold], threshold)
-    assert found == pytest.approx(np.log(factor), abs=0.05)  # its sd over 20 draws is at most 0.014
+    assert found == pytest.approx(np.log(factor), abs=0.07)  # 3 sd: at most 0.014 over 20 draws of 20,000
 
 
 def test_the_sorted_regression_has_the_factor_as_its_slope_where_the_ratio_of_means_is_distorted():
