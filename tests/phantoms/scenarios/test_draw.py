@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from synimg import schema
-from synimg.analysis.calibrate import receptors_of_dyes
+from synimg.calibrate import receptors_of_dyes
 from synimg.errors import SynimgError
 from synimg.phantoms.scenarios.draw import count_variance, draw, drift_sd, scaling_law
 from synimg.phantoms.scenarios.suite import SUITE, scenario
