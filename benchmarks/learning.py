@@ -1,11 +1,13 @@
 """Which rule learns which task, what moves the synapses meanwhile, and what a step costs; against PyTorch where it is there.
 
-python benchmarks/learning.py [tasks|speed|consolidation|prediction ...]   all of them by default; hours become
-minutes with more cores. The tables of docs/learning.md are this script's output.
+python benchmarks/learning.py [tasks|speed|large|consolidation|prediction ...]   all of them by default; an hour on two
+cores. The tables of docs/learning.md are this script's output.
 """
 
+import resource
 import sys
 import time
+import tracemalloc
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import Any
@@ -190,6 +192,14 @@ def speed() -> None:
             f"largest difference of the gradients {np.abs(mine - theirs).max() / np.abs(theirs).max():.1e} of the largest"
         )
 
+    tracemalloc.start()
+    ours(Eprop())
+    peak = tracemalloc.get_traced_memory()[1] / 2**20
+    tracemalloc.stop()
+    print(
+        f"e-prop's step takes {peak:.0f} MiB; a trace per synapse and trial would take {200**2 * 32 * 4 / 2**20:.0f} MiB"
+    )
+
     def ledgers() -> float:
         """Share of training that goes into booking."""
         short = settings("eprop", "cue_accumulation", n_updates=60, test_every=60)
@@ -312,7 +322,28 @@ def _on_the_ring(job: tuple[str, dict[str, Any], int]) -> tuple[float, tuple[flo
     return float(learned.history.score[-1]), (parts["prediction"], parts["task"])
 
 
-PARTS = {"tasks": tasks, "speed": speed, "consolidation": consolidation, "prediction": prediction}
+def large() -> None:
+    """A network of 4096 units at 10 %, in sparse form: seconds, memory, and how soon it learns."""
+    config = Config.model_validate(
+        {
+            "network": {"n_units": 4096, "connection_probability": 0.1},
+            "training": {"n_updates": 40, "test_every": 20},
+            "record": {"n_snapshots": 2},
+        }
+    )
+    begin = time.perf_counter()
+    learned = train(config, 1)
+    seconds = time.perf_counter() - begin
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    wiring = learned.wiring
+    print(
+        f"\n4096 units, {wiring.pre.size} excitatory connections, {wiring.a_first.size} contacts: 40 updates of 32 trials in "
+        f"{seconds:.0f} s, {memory:.1f} GiB; accuracy {learned.history.score[0]:.2f} to {learned.history.score[-1]:.2f}, "
+        f"ledger error {max(learned.ledger.error()):.0e}"
+    )
+
+
+PARTS = {"tasks": tasks, "speed": speed, "large": large, "consolidation": consolidation, "prediction": prediction}
 
 
 def main() -> None:
