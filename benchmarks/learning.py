@@ -47,6 +47,11 @@ N_UPDATES = {
 }
 
 
+def n_updates(rule: str, task: str) -> int:
+    """Batches of trials: a reward alone needs more of them for a delay."""
+    return 700 if rule in BY_REWARD and task == "delayed_match" else N_UPDATES[task]
+
+
 def settings(rule: str, task: str, **training: Any) -> Config:
     """A network of 256 units with homeostasis and drift, as they are by default.
 
@@ -54,7 +59,9 @@ def settings(rule: str, task: str, **training: Any) -> Config:
     fields are as wide as e-prop's credit can use.
     """
     values: dict[str, Any] = {"task": {"kind": task}, "rule": RULES[rule]}
-    values["training"] = {"n_updates": N_UPDATES[task], "test_every": 10} | training
+    values["training"] = {"n_updates": n_updates(rule, task), "test_every": 10} | training
+    if task == "reaching" and rule == "eprop":
+        values["rule"] = RULES[rule] | {"learning_rate": 0.01}
     if rule in BY_REWARD:
         values["network"] = {"n_units": 128}
         values["homeostasis"] = {"kind": "scaling", "rate_per_update": 0.0003}
@@ -127,7 +134,7 @@ def tasks() -> None:
                 continue
             rows = [found[rule, task, s] for s in SEEDS]
             per_thousand = np.mean([row[3] for row in rows]) / (
-                N_UPDATES[task] * (64 if rule in BY_REWARD else 32) / 1000
+                n_updates(rule, task) * (64 if rule in BY_REWARD else 32) / 1000
             )
             scores = ", ".join("diverged" if np.isnan(row[0]) else f"{row[0]:.2f}" for row in rows)
             trials = ", ".join("never" if row[2] is None else str(row[2]) for row in rows)
