@@ -17,7 +17,7 @@ import threadpoolctl
 
 from synimg.compute import n_cores
 from synimg.config import Config
-from synimg.phantoms import network
+from synimg.errors import SynimgError
 from synimg.phantoms.activity import Readout, run_trials
 from synimg.phantoms.ledger import CAUSES
 from synimg.phantoms.network import Learned, train, trials_of
@@ -77,7 +77,7 @@ def run(config: Config, seed: int) -> tuple[Learned | str, float]:
     begin = time.perf_counter()
     try:
         return train(config, seed), time.perf_counter() - begin
-    except network.SynimgError as error:
+    except SynimgError as error:
         return str(error), time.perf_counter() - begin
 
 
