@@ -277,7 +277,7 @@ def _in_a_row(job: tuple[str, str, dict[str, Any], int]) -> tuple[list[float], l
             "network": {"n_units": 128},
             "task": {"kind": "cue_accumulation"},
             "next_tasks": [{"kind": "delayed_match"}, {"kind": "reaching"}],
-            "rule": RULES[rule],
+            "rule": RULES[rule] | {"learning_rate": 0.01},
             "consolidation": kind,
             # scaling at the default rate undoes what is learned of a task that is over, whatever is consolidated
             "homeostasis": {"kind": "scaling", "rate_per_update": 0.0002},

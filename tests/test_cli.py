@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 
@@ -156,7 +157,8 @@ chunk_vox = [16, 96, 96]
 [tissue]
 n_imaged_neurons = 1
 """
-WILD = SMALL + "[rule]\nkind = 'eprop'\nlearning_rate = 0.2\nmax_step_ln = 1.0\nmomentum = 0.0\n"
+WILD = SMALL.replace("n_units = 32", "n_units = 96\nconnection_probability = 0.3").replace("= 30", "= 120")
+WILD += "[rule]\nkind = 'eprop'\nlearning_rate = 0.2\nmax_step_ln = 1.0\nmomentum = 0.0\n"
 
 
 @pytest.mark.parametrize(
@@ -195,7 +197,9 @@ def test_a_task_that_was_not_learned_is_kept_and_said_so(tmp_path):
 def test_ctrl_c_in_training_keeps_the_snapshots_and_resumes_to_the_same_bytes(tiny_path, tmp_path, workers):
     mouse, generate = tmp_path / "m", ["generate", "tiny", "--out", tmp_path / "m", "--workers"]
     command = [sys.executable, "-m", "synimg", *map(str, generate), str(workers)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    # a shell that starts the tests in the background would have Ctrl-C ignored
+    heeds = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heeds)
     saved, deadline = mouse / ".partial/network/states/without_nothing.pickle", time.time() + 60
     first = None
     while time.time() < deadline:  # until a snapshot after the first one is there

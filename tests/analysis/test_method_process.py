@@ -128,7 +128,7 @@ def test_the_process_ends_what_it_has_started(table, tmp_path):
         f"    open({str(mark)!r}, 'w').write(str(subprocess.Popen(['sleep', '60']).pid))\n"
         "    time.sleep(60)\n"
     )
-    run_apart(table, f"{tmp_path / 'starts.py'}:starts", 1, 3.0)
+    run_apart(table, f"{tmp_path / 'starts.py'}:starts", 1, 8.0)
     pid = int(mark.read_text())
     assert is_gone(pid)
 

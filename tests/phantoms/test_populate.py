@@ -47,7 +47,7 @@ def test_the_tables_are_those_of_a_data_set_and_can_be_separated_and_scored(made
     assert truth["synapse_id"].tolist() == list(range(1, 8001))
     assert set(truth["post_id"]) <= set(neurons["neuron_id"])
     assert len(neurons) == facts["n_neurons"]
-    separate_table(out / "synapses.parquet", tmp_path / "result", "neuron_mode")
+    separate_table(out / "synapses.parquet", tmp_path / "result")
     scores = validate_elsewhere(tmp_path / "result", out / "truth")
     assert scores["average_precision"] > 1.3 * scores["share_learned_true"]
     assert scores["factor"]["r"] > 0.6
