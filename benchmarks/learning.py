@@ -199,12 +199,17 @@ def speed() -> None:
             f"largest difference of the gradients {np.abs(mine - theirs).max() / np.abs(theirs).max():.1e} of the largest"
         )
 
+    many = Config.model_validate({"network": {"n_units": 1000, "connection_probability": 0.1}})
+    wide = build_wiring(many, 1)
+    big, output = wide.weights(wide.a_start), Readout.start(2, 1000, rng)
+    rates = run_trials(wide, big, batch, 0.0, rng)
+    trials = trials_of(wide, big, output, batch, rates, np.zeros(32, np.float32))
     tracemalloc.start()
-    ours(Eprop())
+    at_edges(Eprop().at_post(trials, None)[0], trials.rates[:-1], wide.post, wide.pre, one_by_one=False)
     peak = tracemalloc.get_traced_memory()[1] / 2**20
     tracemalloc.stop()
     print(
-        f"e-prop's step takes {peak:.0f} MiB; a trace per synapse and trial would take {200**2 * 32 * 4 / 2**20:.0f} MiB"
+        f"With 1000 units e-prop's step takes {peak:.0f} MiB; a trace per synapse and trial would be {1e6 * 32 * 4 / 2**20:.0f}"
     )
 
     def ledgers() -> float:
