@@ -181,23 +181,25 @@ def speed() -> None:
         trials = trials_of(wiring, weights, readout, batch, rates, np.zeros(32, np.float32))
         return at_edges(rule.at_post(trials, None)[0], trials.presynaptic(pre), post, pre, one_by_one=False)
 
-    whole, local = _best(partial(ours, Bptt())), _best(partial(ours, Eprop()))
-    n_steps = len(batch.inputs)
-    print(
-        f"\nOne update, N = 200, T = {n_steps}, batch 32, {threadpoolctl.threadpool_info()[0]['num_threads']} threads:"
-    )
-    print(f"BPTT {1e3 * whole:.1f} ms, e-prop {1e3 * local:.1f} ms: e-prop / BPTT {local / whole:.2f}")
-    try:
-        import torch
-    except ImportError:
-        print("PyTorch is not installed: no peer for BPTT (pip install torch)")
-    else:
-        peer, slope = _torch(torch, wiring, weights, batch, readout, config.network.noise_sd)
-        print(f"PyTorch {torch.__version__} BPTT {1e3 * peer:.1f} ms: BPTT / PyTorch {whole / peer:.2f}")
-        mine, theirs = ours(Bptt(), 0.0), slope[post, pre]
+    sds = (config.network.noise_sd, 0.0)
+    n_steps, n_threads = len(batch.inputs), threadpoolctl.threadpool_info()[0]["num_threads"]
+    print(f"\nOne update, N = 200, T = {n_steps}, batch 32, {n_threads} threads:")
+    for sd, what in zip(sds, ("with noise on every unit", "without, whose random numbers are not ours"), strict=True):
+        whole, local = _best(partial(ours, Bptt(), sd)), _best(partial(ours, Eprop(), sd))
         print(
-            f"largest difference of the gradients {np.abs(mine - theirs).max() / np.abs(theirs).max():.1e} of the largest"
+            f"{what}: BPTT {1e3 * whole:.1f} ms, e-prop {1e3 * local:.1f} ms, e-prop / BPTT {local / whole:.2f}", end=""
         )
+        try:
+            import torch
+        except ImportError:
+            print("; no PyTorch to compare with (pip install torch)")
+            continue
+        peer, slope = _torch(torch, wiring, weights, batch, readout, sd)
+        print(f", PyTorch {torch.__version__} BPTT {1e3 * peer:.1f} ms, BPTT / PyTorch {whole / peer:.2f}")
+        if not sd:
+            mine, theirs = ours(Bptt(), 0.0), slope[post, pre]
+            off = np.abs(mine - theirs).max() / np.abs(theirs).max()
+            print(f"largest difference of the gradients {off:.1e} of the largest")
 
     many = Config.model_validate({"network": {"n_units": 1000, "connection_probability": 0.1}})
     wide = build_wiring(many, 1)
