@@ -32,11 +32,28 @@ def test_the_score_is_the_derivative_of_the_log_likelihood():
         assert score[k] == pytest.approx(numeric, rel=1e-3, abs=0.1)
 
 
-def test_the_fast_information_equals_the_sum_over_voxels():
-    model = f.model_of(scene(), f.Fit(THETA))
-    _, fast = f.score_and_information(model, model, THETA[0], PSF, scene().shape_scale)
-    slow = f._joint_information(model, THETA, PSF, scene().shape_scale, 1e9)
-    np.testing.assert_allclose(fast, slow, rtol=1e-8, atol=1e-9 * np.abs(slow).max())
+def slopes(theta):
+    """Derivatives (parameter, voxels) of the expected image of one punctum."""
+    flat, out = scene().background, []
+    for k in range(theta.size):
+        step = np.zeros(theta.size)
+        step[k] = 1e-6 * max(abs(theta[k]), 0.01)
+        ends = [f.model_of(scene(), f.Fit((theta + sign * step)[None])) - flat for sign in (1, -1)]
+        out.append(((ends[0] - ends[1]) / (2 * step[k])).ravel())
+    return np.array(out)
+
+
+def test_the_information_of_two_puncta_is_the_sum_over_voxels_of_their_slopes():
+    other = THETA[0] + np.array([0.8, 1.7, -1.1, 200.0, 100.0, 0.001, -0.001, 0.0, 0.0, 0.001, 0.0])
+    model = f.model_of(scene(), f.Fit(np.vstack([THETA, other])))
+    one, two = slopes(THETA[0]), slopes(other)
+    for a, b, mine, its in ((THETA[0], other, one, two), (other, other, two, two)):
+        slow = (mine / model.ravel()) @ its.T
+        fast = f.shared_information(model, a, b, PSF, scene().shape_scale)
+        unit = np.sqrt(np.outer(((mine**2) / model.ravel()).sum(axis=1), ((its**2) / model.ravel()).sum(axis=1)))
+        np.testing.assert_allclose(fast / unit, slow / unit, atol=3e-3)
+    _, own = f.score_and_information(model, model, other, PSF, scene().shape_scale)
+    np.testing.assert_allclose(own, fast, rtol=1e-8, atol=1e-9 * np.abs(fast).max())
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
