@@ -19,9 +19,10 @@ from synimg.phantoms.ledger import CAUSES
 from synimg.phantoms.network import Learned, train
 from synimg.phantoms.receptors import Counts, draw_counts
 from synimg.phantoms.recording import eligibility, record_activity
-from synimg.phantoms.render import Channel, build_channels, render_block, shrink_block
-from synimg.phantoms.tissue import Tissue, build_tissue, tree_of
+from synimg.phantoms.render import Channel, build_channels, on_disk, render_block, shrink_block
+from synimg.phantoms.tissue import Tissue, build_tissue, solids, tree_of
 from synimg.phantoms.wiring import Wiring
+from synimg.psf.protocol import one_emitter
 from synimg.store.cohort import Cohort
 from synimg.store.dataset import INDEX, Dataset, append_journal, read_journal
 from synimg.store.image import LEVELS, blocks, create_image, level_shape
@@ -444,9 +445,11 @@ def neuron_truth(nodes: dict[str, NDArray[Any]], tissue: Tissue, codes: list[str
 def _make_image(dataset: Dataset, config: Config, trees: list[Any], pool: compute.Pool, report: compute.Report) -> None:
     with dataset.stage("image", resumes=True) as scratch:
         *_, counts, tissue = _draw(dataset, config, trees)
-        channels = build_channels(config, tissue, counts, config.seed)
-        path = scratch / dataset.image.name
+        files = scratch / EMITTERS
+        channels = on_disk(build_channels(config, tissue, counts, config.seed), files)
         volume = config.volume
+        things = solids(tissue, volume.voxel_um, volume.shape_vox).save(files / "solids")
+        path = scratch / dataset.image.name
         create_image(
             path,
             volume.shape_vox,
@@ -456,7 +459,7 @@ def _make_image(dataset: Dataset, config: Config, trees: list[Any], pool: comput
             acquisition(config, channels, tissue),
         )
         done = read_journal(scratch)
-        shared = (str(path.resolve()), channels, config, tissue)
+        shared = (str(path.resolve()), channels, config, things)
         work: list[tuple[Any, ...]] = [
             (render_block, blocks(volume.shape_vox, volume.chunk_vox), "0", shared, "rendering")
         ]
@@ -468,6 +471,11 @@ def _make_image(dataset: Dataset, config: Config, trees: list[Any], pool: comput
             todo = [box for box in boxes if _last_file(path, array, box, volume.chunk_vox) not in done]
             for _, sums in pool.run(function, todo, arguments, what, report):
                 append_journal(scratch, {f"{path.name}/{name}": value for name, value in sums.items()})
+        shutil.rmtree(files)
+
+
+EMITTERS = "emitters"
+"""Folder of what the blocks are rendered from, while the image is being made."""
 
 
 def _last_file(path: Path, array: str, box: Any, chunk: tuple[int, int, int]) -> str:
@@ -479,7 +487,7 @@ def _last_file(path: Path, array: str, box: Any, chunk: tuple[int, int, int]) ->
 def _window(channel: Channel, config: Config) -> tuple[int, int]:
     """Grey levels to show: from the dark level to a bright dendrite or synapse."""
     camera = config.camera
-    peak_share = 1.0 / np.prod(np.sqrt(2 * np.pi) * channel.sigma_vox)
+    peak_share = float(one_emitter(channel.kernel, (0.0, 0.0, 0.0))[0].max())
     if channel.name in {"pulse", "chase"}:
         top = 40 * config.dyes.photons_per_receptor * peak_share
     else:
@@ -503,6 +511,8 @@ def acquisition(config: Config, channels: list[Channel], tissue: Tissue) -> dict
                 "name": c.name,
                 "emission_nm": c.emission_nm,
                 "psf_sigma_um": list(config.psf.sigma_um(c.emission_nm)),
+                "psf_gaussian_share": config.psf.gaussian_share(c.emission_nm),
+                "shift_um": [float(v) for v in c.shift_um],
             }
             for c in channels
         ],

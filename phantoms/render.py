@@ -1,6 +1,6 @@
 """From emitters to grey levels, block by block: a voxel's bytes depend on the seed and its place alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from synimg.config import Config
 from synimg.phantoms.identity.protocol import Identity
 from synimg.phantoms.receptors import Counts
 from synimg.phantoms.tissue import Tissue, fill_points, paint_labels, receptor_positions
-from synimg.psf.gaussian import REACH, deposit
+from synimg.psf.protocol import Kernel
+from synimg.store.bins import Bins
 from synimg.store.image import Box, level_shape, read_block, write_block
 from synimg.streams import key64, stream
 
@@ -23,31 +24,30 @@ Floats = NDArray[np.float64]
 class Channel:
     """What is to be recorded in one channel.
 
-    points_vox : (n, 3) ndarray, emitters in voxels (z, y, x)
-    photons : (n,) ndarray, expected photons of each
-    sigma_vox : (3,) ndarray, width of the point spread function
+    emitters : Bins, places (n, 3) in voxels (z, y, x) and expected photons (n,)
+    kernel : Kernel, the point spread function as the voxels collect it
     lattice : (z, y, x) ndarray, normal numbers at the nodes of the background's lattice
     lattice_vox : (3,) ndarray, spacing of the nodes
     background, background_cv : float, mean photons per voxel and their relative sd
+    shift_um : (3,) ndarray, where the channel shows what lies at 0
     noise_key : int, key of the camera's noise
     """
 
     name: str
     color: str
     emission_nm: float
-    points_vox: Floats
-    photons: Floats
-    sigma_vox: Floats
+    emitters: Bins
+    kernel: Kernel
     lattice: Floats
     lattice_vox: Floats
     background: float
     background_cv: float
+    shift_um: Floats
     noise_key: int
 
 
 def build_channels(config: Config, tissue: Tissue, counts: Counts, seed: int) -> list[Channel]:
     """The two receptor channels and the identity's dye channels."""
-    voxel = np.array(config.volume.voxel_um)
     dyes = config.dyes
     channels = []
     receptor = (
@@ -59,8 +59,7 @@ def build_channels(config: Config, tissue: Tissue, counts: Counts, seed: int) ->
         contact = np.repeat(shown, labelled[shown])
         points = receptor_positions(tissue, contact, stream(seed, "render", "receptors", name))
         each = np.repeat(photons[shown] / labelled[shown], labelled[shown])
-        background = dyes.background_photons
-        channels.append(_channel(config, seed, name, color, emission_nm, points / voxel, each, background))
+        channels.append(_channel(config, seed, name, color, emission_nm, points, each, dyes.background_photons))
     identity: Identity = config.identity
     dye_channels = identity.dye_channels()
     if dye_channels:
@@ -69,7 +68,7 @@ def build_channels(config: Config, tissue: Tissue, counts: Counts, seed: int) ->
         for k, (name, color, emission_nm) in enumerate(dye_channels):
             photons = identity.photons(levels[:, k])[row] * volume_um3
             background = identity.dye_background_photons()
-            channels.append(_channel(config, seed, name, color, emission_nm, points / voxel, photons, background))
+            channels.append(_channel(config, seed, name, color, emission_nm, points, photons, background))
     return channels
 
 
@@ -79,37 +78,68 @@ def _channel(
     name: str,
     color: str,
     emission_nm: float,
-    points_vox: Floats,
+    points_um: Floats,
     photons: Floats,
     background: float,
 ) -> Channel:
-    voxel = np.array(config.volume.voxel_um)
+    volume, optics = config.volume, config.optics
+    voxel = np.array(volume.voxel_um)
     lattice_vox = config.dyes.background_scale_um / voxel
-    nodes = [int(np.ceil(n / s)) + 2 for n, s in zip(config.volume.shape_vox, lattice_vox, strict=True)]
+    nodes = [int(np.ceil(n / s)) + 2 for n, s in zip(volume.shape_vox, lattice_vox, strict=True)]
+    kernel = config.psf.kernel(emission_nm, volume.voxel_um, volume.shape_vox[0])
+    shift_um = optics.shift_um(name, stream(seed, "render", "motion", name))
+    points_vox = (points_um + shift_um) / voxel
+    light = optics.brightness(points_vox, volume.shape_vox, voxel[0])
     return Channel(
         name=name,
         color=color,
         emission_nm=emission_nm,
-        points_vox=np.ascontiguousarray(points_vox),
-        photons=np.ascontiguousarray(photons, dtype=np.float64),
-        sigma_vox=np.array(config.psf.sigma_um(emission_nm)) / voxel,
+        emitters=Bins(points_vox, (points_vox, photons * light), volume.shape_vox, kernel.reach_vox),
+        kernel=kernel,
         lattice=stream(seed, "render", "background", name).standard_normal(nodes),
         lattice_vox=lattice_vox,
         background=background,
         background_cv=config.dyes.background_cv,
+        shift_um=shift_um,
         noise_key=key64(seed, "render", "noise", name),
     )
 
 
-def expected_photons(channel: Channel, box: Box) -> Floats:
-    """Expected photons per voxel (z, y, x) of a block: background and emitters through the PSF (MODEL.md 3)."""
+def on_disk(channels: list[Channel], folder: Path) -> list[Channel]:
+    """The channels with their emitters in files, so that a worker holds those near its block and no others."""
+    return [replace(c, emitters=c.emitters.save(folder / c.name)) for c in channels]
+
+
+def expected_photons(channels: list[Channel], config: Config, box: Box) -> Floats:
+    """Expected photons per voxel (channel, z, y, x) of a block: background, and emitters through the PSF (MODEL.md 3)."""
     start, shape = np.array(box[0]), box[1]
-    block = np.empty(shape)
+    signal = np.zeros((len(channels), *shape))
+    leaks = config.optics.leaks([c.name for c in channels])
+    background = np.empty(shape) if leaks else None
+    for c, channel in enumerate(channels):
+        if background is None:
+            _fill_background(signal[c], channel, config, start)
+        points, photons = channel.emitters.near(start, start + shape)
+        channel.kernel.deposit(signal[c], start, points, photons)
+    if background is None:
+        return signal
+    total = signal.copy()
+    for source, target, share in leaks:
+        total[target] += share * signal[source]
+    for c, channel in enumerate(channels):
+        _fill_background(background, channel, config, start)
+        total[c] += background
+    return total
+
+
+def _fill_background(block: Floats, channel: Channel, config: Config, start: NDArray[np.int64]) -> None:
     _background(block, start, channel.lattice, channel.lattice_vox, channel.background, channel.background_cv)
-    reach = np.ceil(REACH * channel.sigma_vox) + 1
-    near = ((channel.points_vox > start - reach) & (channel.points_vox < start + shape + reach)).all(axis=1)
-    deposit(block, start, channel.points_vox[near], channel.photons[near], channel.sigma_vox)
-    return block
+    if config.optics.is_uneven:
+        grid = np.stack(
+            np.meshgrid(*(s + np.arange(n) for s, n in zip(start, block.shape, strict=True)), indexing="ij")
+        )
+        volume = config.volume
+        block *= config.optics.brightness(np.moveaxis(grid, 0, -1), volume.shape_vox, volume.voxel_um[0])
 
 
 @nb.njit(cache=True, nogil=True)
@@ -142,17 +172,16 @@ def _background(
 def render(channels: list[Channel], config: Config, box: Box) -> NDArray[np.uint16]:
     """Grey levels (channel, z, y, x) of a block of the image."""
     image = np.empty((len(channels), *box[1]), np.uint16)
-    for c, channel in enumerate(channels):
-        photons = expected_photons(channel, box)
-        image[c] = config.camera.record(photons, channel.noise_key, box[0], config.volume.shape_vox)
+    for c, photons in enumerate(expected_photons(channels, config, box)):
+        image[c] = config.camera.record(photons, channels[c].noise_key, box[0], config.volume.shape_vox)
     return image
 
 
-def render_block(box: Box, path: str, channels: list[Channel], config: Config, tissue: Tissue) -> dict[str, str]:
+def render_block(box: Box, path: str, channels: list[Channel], config: Config, things: Bins) -> dict[str, str]:
     """Render and write one block with its labels; return the checksums of its files."""
     image = Path(path)
     sums = write_block(image, "0", box, render(channels, config, box))
-    painted = paint_labels(tissue, box[0], box[1], config.volume.voxel_um)
+    painted = paint_labels(things, box[0], box[1], config.volume.voxel_um)
     for name, labels in zip(("neurons", "synapses"), painted, strict=True):
         sums |= write_block(image, f"labels/{name}/0", box, labels)
     return sums

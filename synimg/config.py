@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
 import pydantic
 from pydantic import Field
 
@@ -222,6 +223,71 @@ class Dyes(Model):
     chase_emission_nm: float = Field(571.0, gt=300, lt=1100, description="emission of the chase dye (JF552)")
 
 
+class Optics(Model):
+    """What a microscope does to the light besides its point spread function; as given, nothing."""
+
+    bleed_through: tuple[tuple[str, str, float], ...] = Field(
+        (), description='light of one channel in another: ["pulse", "chase", 0.02] puts 2 % of pulse into chase'
+    )
+    illumination_falloff: float = Field(
+        0.0, ge=0, le=0.95, description="loss of light in the corners of the field, growing with the distance squared"
+    )
+    attenuation_length_um: float = Field(
+        0.0, ge=0, description="depth at which light has fallen to 1/e: 200 for two photons, 50 to 100 visible; 0: none"
+    )
+    bleached_share: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the dye bleached by the end of the scan, which goes from the first plane on",
+    )
+    chromatic_shift_um: dict[str, tuple[float, float, float]] = Field(
+        {}, description="by channel, z, y, x: { pulse = [0.15, 0.04, 0.04] }; lateral 0.02 to 0.1, axial 0.1 to 0.3"
+    )
+    motion_sd_um: tuple[float, float, float] = Field(
+        (0.0, 0.0, 0.0), description="sd along z, y, x of what the sample moves between channels"
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> Self:
+        for source, target, share in self.bleed_through:
+            if not 0 <= share < 1 or source == target:
+                raise ValueError(
+                    f"bleed_through from '{source}' to '{target}' = {share:g}; a share from 0 to below 1 between two channels"
+                )
+        if min(self.motion_sd_um) < 0:
+            raise ValueError(f"motion_sd_um = {list(self.motion_sd_um)}: a standard deviation is 0 or more")
+        return self
+
+    @property
+    def is_uneven(self) -> bool:
+        """Whether brightness depends on the place."""
+        return max(self.illumination_falloff, self.attenuation_length_um, self.bleached_share) > 0
+
+    def brightness(self, place_vox: Any, shape_vox: tuple[int, int, int], voxel_z_um: float) -> Any:
+        """Light from places (..., 3) [voxels] of an image, relative to an unbleached one on the axis in the first plane."""
+        z = place_vox[..., 0]
+        light = (1.0 - self.bleached_share) ** (z / max(shape_vox[0] - 1, 1))
+        if self.attenuation_length_um:
+            light = light * np.exp(-z * voxel_z_um / self.attenuation_length_um)
+        middle = [0.5 * (n - 1) for n in shape_vox[1:]]
+        corner = max(middle[0] ** 2 + middle[1] ** 2, 1.0)
+        squared = (place_vox[..., 1] - middle[0]) ** 2 + (place_vox[..., 2] - middle[1]) ** 2
+        return light * np.maximum(1.0 - self.illumination_falloff * squared / corner, 0.0)
+
+    def shift_um(self, channel: str, rng: np.random.Generator) -> Any:
+        """Where a channel shows what lies at 0, (3,) [um]: its chromatic shift and a motion from `rng`."""
+        return (
+            np.array(self.chromatic_shift_um.get(channel, (0.0, 0.0, 0.0))) + rng.standard_normal(3) * self.motion_sd_um
+        )
+
+    def leaks(self, channels: list[str]) -> list[tuple[int, int, float]]:
+        """Bleed-through as (from, to, share) by the channels' indices; pairs with a channel that is not there left out."""
+        known = {name: i for i, name in enumerate(channels)}
+        pairs = ((known.get(a), known.get(b), share) for a, b, share in self.bleed_through)
+        return [(a, b, share) for a, b, share in pairs if a is not None and b is not None and share > 0]
+
+
 class Imported(Model):
     """A network from another simulator in place of ours; empty: the network is built and trained here."""
 
@@ -277,6 +343,7 @@ class Config(Model):
     tissue: Tissue = Field(default_factory=Tissue)
     dyes: Dyes = Field(default_factory=Dyes)
     identity: member("synimg.phantoms.identity") = Field({"kind": "colour"})  # type: ignore[valid-type]
+    optics: Optics = Field(default_factory=Optics)
     psf: member("synimg.psf") = Field({"kind": "gaussian"})  # type: ignore[valid-type]
     camera: member("synimg.cameras") = Field({"kind": "scmos"})  # type: ignore[valid-type]
     cohort: Cohort = Field(default_factory=Cohort)
@@ -342,7 +409,7 @@ def parse(text: str, where: str) -> Config:
 def load(source: "Config | str | Path") -> Config:
     """The configuration of a `Config`, of a TOML file, or of a preset's name.
 
-    Paths of morphologies and of an imported network in a file are taken relative to it.
+    Paths of morphologies, of a measured PSF and of an imported network in a file are taken relative to it.
     """
     if isinstance(source, Config):
         return source
@@ -359,8 +426,12 @@ def load(source: "Config | str | Path") -> Config:
     found = {
         k: str((path.parent / v).resolve()) for k, v in config.imported.model_dump().items() if v and k != "population"
     }
+    psf = config.psf
+    if psf.kind == "measured":
+        psf = psf.model_copy(update={"file": str((path.parent / psf.file).resolve())})
     return config.model_copy(
         update={
+            "psf": psf,
             "tissue": config.tissue.model_copy(update={"morphologies": files}),
             "imported": config.imported.model_copy(update=found),
         }
