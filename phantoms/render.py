@@ -147,26 +147,36 @@ def _background(
     block: Floats, start: NDArray[np.int64], lattice: Floats, spacing: Floats, mean: float, cv: float
 ) -> None:
     """Fill `block` with ``mean (1 + cv g)``: g is the lattice interpolated, weighted to unit variance everywhere."""
-    corner = np.empty(3, np.int64)
-    part = np.empty(3)
+    nx = block.shape[2]
+    node_x, part_x, width_x = np.empty(nx, np.int64), np.empty(nx), np.empty(nx)
+    for x in range(nx):
+        node_x[x], part_x[x], width_x[x] = _between(start[2] + x, spacing[2])
+    first, last = node_x[0], node_x[nx - 1] + 2
+    line = np.empty(last - first)
     for z in range(block.shape[0]):
+        k, pz, width_z = _between(start[0] + z, spacing[0])
         for y in range(block.shape[1]):
-            for x in range(block.shape[2]):
-                position = (start[0] + z, start[1] + y, start[2] + x)
-                for axis in range(3):
-                    at = position[axis] / spacing[axis]
-                    corner[axis] = int(at)
-                    part[axis] = at - corner[axis]
-                    part[axis] *= part[axis] * (3.0 - 2.0 * part[axis])  # no kink at a node
-                value, power = 0.0, 0.0
-                for k in range(8):
-                    weight = 1.0
-                    for axis in range(3):
-                        weight *= part[axis] if (k >> axis) & 1 else 1.0 - part[axis]
-                    node = lattice[corner[0] + (k & 1), corner[1] + ((k >> 1) & 1), corner[2] + ((k >> 2) & 1)]
-                    value += weight * node
-                    power += weight * weight
-                block[z, y, x] = max(mean * (1.0 + cv * value / np.sqrt(power)), 0.0)
+            j, py, width_y = _between(start[1] + y, spacing[1])
+            for i in range(first, last):
+                low = (1.0 - py) * lattice[k, j, i] + py * lattice[k, j + 1, i]
+                line[i - first] = (1.0 - pz) * low + pz * (
+                    (1.0 - py) * lattice[k + 1, j, i] + py * lattice[k + 1, j + 1, i]
+                )
+            scale = cv / (width_z * width_y)
+            for x in range(nx):
+                i = node_x[x] - first
+                value = scale * ((1.0 - part_x[x]) * line[i] + part_x[x] * line[i + 1]) / width_x[x]
+                block[z, y, x] = max(mean * (1.0 + value), 0.0)
+
+
+@nb.njit(inline="always")
+def _between(position: int, spacing: float) -> tuple[int, float, float]:
+    """Node below a position, how far it is to the next one (smoothly, so that no kink shows), sd of the blend of both."""
+    at = position / spacing
+    node = int(at)
+    part = at - node
+    part *= part * (3.0 - 2.0 * part)
+    return node, part, np.sqrt(part * part + (1.0 - part) * (1.0 - part))
 
 
 def render(channels: list[Channel], config: Config, box: Box) -> NDArray[np.uint16]:

@@ -33,7 +33,9 @@ class Profile:
 def grid_um(half_z_um: float, half_r_um: float, step_z_um: float, step_r_um: float) -> tuple[Floats, Floats]:
     """Evenly spaced z about 0 and r from 0 that reach at least so far."""
     n = int(np.ceil(half_z_um / step_z_um))
-    return np.arange(-n, n + 1) * step_z_um, np.arange(int(np.ceil(half_r_um / step_r_um)) + 1) * step_r_um
+    z_um = step_z_um * np.arange(-n, n + 1, dtype=np.float64)
+    r_um = step_r_um * np.arange(int(np.ceil(half_r_um / step_r_um)) + 1, dtype=np.float64)
+    return z_um, r_um
 
 
 def through_pinhole(profile: Profile, radius_um: float) -> Profile:
