@@ -117,3 +117,23 @@ def poisson(state: np.uint64, mean: float) -> tuple[np.uint64, int]:
             continue
         if math.log(v * inv_alpha / (a / (us * us) + b)) <= k * log_mean - mean - math.lgamma(k + 1.0):
             return state, k
+
+
+@nb.njit
+def gamma(state: np.uint64, shape: float) -> tuple[np.uint64, float]:
+    """Next state and a Gamma number of scale 1 (Marsaglia and Tsang 2000, ACM Trans. Math. Softw. 26:363)."""
+    boost = 1.0
+    if shape < 1.0:
+        state, u = uniform(state)
+        boost = u ** (1.0 / shape)
+        shape += 1.0
+    d = shape - 1.0 / 3.0
+    c = 1.0 / math.sqrt(9.0 * d)
+    while True:
+        state, x = normal(state)
+        v = (1.0 + c * x) ** 3
+        if v <= 0.0:
+            continue
+        state, u = uniform(state)
+        if math.log(u) < 0.5 * x * x + d - d * v + d * math.log(v):
+            return state, boost * d * v
