@@ -17,12 +17,23 @@ from synimg.phantoms.cohort import animals_of, missing_controls
 from synimg.phantoms.imported import import_network
 from synimg.phantoms.ledger import CAUSES
 from synimg.phantoms.network import Learned, train
+from synimg.phantoms.preparation.base import retention
+from synimg.phantoms.prepare import preparation_of, prepared, tissue_config
 from synimg.phantoms.receptors import Counts, draw_counts
 from synimg.phantoms.recording import eligibility, record_activity
-from synimg.phantoms.render import Channel, build_channels, on_disk, render_block, shrink_block
+from synimg.phantoms.render import (
+    SATURATED,
+    Channel,
+    build_channels,
+    imaging_notes,
+    on_disk,
+    render_block,
+    shrink_block,
+)
 from synimg.phantoms.tissue import Tissue, build_tissue, solids, tree_of
 from synimg.phantoms.wiring import Wiring
 from synimg.psf.protocol import one_emitter
+from synimg.store.atomic import write_json
 from synimg.store.cohort import Cohort
 from synimg.store.dataset import INDEX, Dataset, append_journal, read_journal
 from synimg.store.image import LEVELS, blocks, create_image, level_shape
@@ -104,6 +115,7 @@ def _generate(
 
 
 def _generate_one(config: Config, out: Path, trees: list[Any], pool: compute.Pool, report: compute.Report) -> Dataset:
+    imaging_notes(config)  # what cannot be imaged is refused before anything is made
     dataset = Dataset.create(out, config)
     missing = [stage for stage in ("network", "tissue", "image") if not dataset.is_whole(stage)]
     if "network" in missing and config.imported.edges:
@@ -321,18 +333,22 @@ def load_network(path: Path) -> tuple[Wiring, tuple[Readout, ...], Attributes, A
     return wiring, readouts, contacts, nodes
 
 
-def _draw(dataset: Dataset, config: Config, trees: list[Any]) -> tuple[Wiring, Attributes, Attributes, Counts, Tissue]:
-    """Receptors and tissue of the network on disk; quick, and the same every time."""
+def _draw(
+    dataset: Dataset, config: Config, trees: list[Any]
+) -> tuple[Wiring, Attributes, Attributes, Floats, Counts, Tissue]:
+    """Receptors and prepared tissue of the network on disk, with the places in tissue; quick, and the same every time."""
     wiring, _, contacts, nodes = load_network(dataset.path / "truth" / "network.h5")
     counts = draw_counts(contacts["a_start"], contacts["a_end"], config, config.seed)
-    tissue = build_tissue(config, wiring, contacts["a_end"], config.seed, [tree_of(*arrays) for arrays in trees])
-    return wiring, contacts, nodes, counts, tissue
+    imported = [tree_of(*arrays) for arrays in trees]
+    tissue = build_tissue(tissue_config(config), wiring, contacts["a_end"], config.seed, imported)
+    shown = prepared(tissue, preparation_of(config, config.seed), config.volume.size_um)
+    return wiring, contacts, nodes, tissue.position_um, counts, shown
 
 
 def _make_tissue(dataset: Dataset, config: Config, trees: list[Any], report: compute.Report) -> None:
     report("growing the tissue", 0, 1)
     with dataset.stage("tissue") as scratch:
-        wiring, contacts, nodes, counts, tissue = _draw(dataset, config, trees)
+        wiring, contacts, nodes, tissue_um, counts, tissue = _draw(dataset, config, trees)
         truth = scratch / "truth"
         threshold = config.training.learned_threshold_ln
         notes = {
@@ -340,7 +356,9 @@ def _make_tissue(dataset: Dataset, config: Config, trees: list[Any], report: com
             f"a factor of {np.exp(threshold):.3g}, or the synapse formed by learning",
             "depression": config.receptors.depression,
         }
-        synapses = synapse_truth(config, wiring, contacts, counts, tissue)
+        synapses = synapse_truth(config, wiring, contacts, counts, tissue, tissue_um)
+        if config.preparation:
+            write_json(truth / "preparation.json", preparation_of(config, config.seed).facts())
         write_table(truth / "synapses.parquet", synapses, schema.TRUTH_SYNAPSES, notes)
         codes = config.identity.barcodes(tissue.neuron_id, config.seed)
         neurons = neuron_truth(nodes, tissue, codes)
@@ -354,7 +372,9 @@ def _make_tissue(dataset: Dataset, config: Config, trees: list[Any], report: com
     report("growing the tissue", 1, 1)
 
 
-def synapse_truth(config: Config, wiring: Wiring, contacts: Attributes, counts: Counts, tissue: Tissue) -> pd.DataFrame:
+def synapse_truth(
+    config: Config, wiring: Wiring, contacts: Attributes, counts: Counts, tissue: Tissue, tissue_um: Floats
+) -> pd.DataFrame:
     """The truth table, one row per contact of the network; those of neurons that are not imaged have no position."""
     imaged = tissue.is_imaged
     growth = contacts["a_end"] / contacts["a_first"]
@@ -389,6 +409,7 @@ def synapse_truth(config: Config, wiring: Wiring, contacts: Attributes, counts: 
             "input_channel": channel,
             "branch_id": pd.array(np.where(imaged, tissue.branch_id, 0), dtype="Int64").copy(),
             **position,
+            **{f"tissue_{a}_um": tissue_um[:, i] for i, a in enumerate("zyx")},
             "is_imaged": imaged,
             "head_volume_um3": contacts["head_volume_um3"] * growth,
             "a_start": contacts["a_start"],
@@ -443,7 +464,8 @@ def neuron_truth(nodes: dict[str, NDArray[Any]], tissue: Tissue, codes: list[str
 
 
 def _make_image(dataset: Dataset, config: Config, trees: list[Any], pool: compute.Pool, report: compute.Report) -> None:
-    with dataset.stage("image", resumes=True) as scratch:
+    notes: dict[str, Any] = {}
+    with dataset.stage("image", notes, resumes=True) as scratch:
         *_, counts, tissue = _draw(dataset, config, trees)
         files = scratch / EMITTERS
         channels = on_disk(build_channels(config, tissue, counts, config.seed), files)
@@ -472,8 +494,20 @@ def _make_image(dataset: Dataset, config: Config, trees: list[Any], pool: comput
             for _, sums in pool.run(function, todo, arguments, what, report):
                 append_journal(scratch, {f"{path.name}/{name}": value for name, value in sums.items()})
         shutil.rmtree(files)
+        counts_of = [v.split() for k, v in read_journal(scratch).items() if k.startswith(f"{path.name}/{SATURATED}")]
+        share = np.array(counts_of, float).sum(axis=0) / np.prod(volume.shape_vox)
+        notes["saturated_share"] = {c.name: float(s) for c, s in zip(channels, share, strict=True)}
+        said = imaging_notes(config)
+        said += [
+            f"{name}: {s:.2g} of its voxels are saturated; lower the gain or the photons"
+            for name, s in notes["saturated_share"].items()
+            if s > MOST_SATURATED
+        ]
+        dataset.index["warnings"] = said
 
 
+MOST_SATURATED = 1e-4
+"""Share of saturated voxels from which on the user is told."""
 EMITTERS = "emitters"
 """Folder of what the blocks are rendered from, while the image is being made."""
 
@@ -500,6 +534,7 @@ def _window(channel: Channel, config: Config) -> tuple[int, int]:
 
 def acquisition(config: Config, channels: list[Channel], tissue: Tissue) -> dict[str, Any]:
     """What an experimenter knows of the recording: all that `measure` may use besides the voxels."""
+    kept = retention(config.preparation)
     return {
         "synimg_schema": schema.SCHEMA_VERSION,
         "animal_id": config.animal_id,
@@ -518,8 +553,9 @@ def acquisition(config: Config, channels: list[Channel], tissue: Tissue) -> dict
         ],
         "psf": config.psf.model_dump(),
         "camera": config.camera.model_dump(),
-        "photons_per_receptor": config.dyes.photons_per_receptor,
-        "photons_shape": config.dyes.photons_shape,
+        # a dye that may be lost on the way is a receptor of fewer photons that vary more
+        "photons_per_receptor": kept * config.dyes.photons_per_receptor,
+        "photons_shape": 1.0 / ((1.0 + 1.0 / config.dyes.photons_shape) / kept - 1.0),
         "tag": config.tag.chemistry(),
         "identity": config.identity.known(tissue.neuron_id, config.seed),
     }

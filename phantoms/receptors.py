@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synimg.config import Config
+from synimg.phantoms.preparation.base import retention
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]
@@ -73,9 +74,12 @@ def draw_counts(a_start: Floats, a_end: Floats, config: Config, seed: int) -> Co
     labelled = config.tag.label(r_old, r_new, stream(seed, "receptors", "label"))
     photon_rng = stream(seed, "receptors", "photons")
     dyes = config.dyes
+    kept = retention(config.preparation)
+    keep_rng = stream(seed, "receptors", "retention")
+    shown = [keep_rng.binomial(n, kept) if kept < 1 else n for n in (labelled.old, labelled.new)]
     photons = [
         photon_rng.gamma(dyes.photons_shape * np.maximum(n, 1e-300), dyes.photons_per_receptor / dyes.photons_shape)
         * (n > 0)
-        for n in (labelled.old, labelled.new)
+        for n in shown
     ]
     return Counts(r_old, r_new, labelled.old, labelled.new, photons[0], photons[1])

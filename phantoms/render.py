@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synimg.config import Config
+from synimg.errors import SynimgError, nearest
 from synimg.phantoms.identity.protocol import Identity
+from synimg.phantoms.prepare import Preparation, preparation_of
 from synimg.phantoms.receptors import Counts
 from synimg.phantoms.tissue import Tissue, fill_points, paint_labels, receptor_positions
 from synimg.psf.protocol import Kernel
@@ -46,9 +48,47 @@ class Channel:
     noise_key: int
 
 
+SATURATED = "saturated"
+"""Key under which a block's saturated voxels per channel are noted beside its checksums."""
+
+
+def imaging_notes(config: Config) -> list[str]:
+    """What an experimenter should be told about the sampling, one sentence each.
+
+    Raises
+    ------
+    SynimgError
+        If the point spread function is larger than the volume, or a channel is named that is not there.
+    """
+    dyes, volume = config.dyes, config.volume
+    emission = {"pulse": dyes.pulse_emission_nm, "chase": dyes.chase_emission_nm}
+    emission |= {name: nm for name, _, nm in config.identity.dye_channels()}
+    named = [name for pair in config.optics.bleed_through for name in pair[:2]] + [*config.optics.chromatic_shift_um]
+    for name in named:
+        if name not in emission:
+            raise SynimgError(f"optics: no channel '{name}'; {nearest(name, list(emission))}")
+    widths = {name: 2.355 * np.array(config.psf.sigma_um(nm)) for name, nm in emission.items()}
+    notes = []
+    for i, axis in enumerate("zyx"):
+        # dyes fill dendrites, which are wide: it is the receptors' channels that must be sampled
+        name, width = min(((name, widths[name][i]) for name in ("pulse", "chase")), key=lambda pair: pair[1])
+        widest = max(w[i] for w in widths.values())
+        if widest > volume.size_um[i]:
+            raise SynimgError(
+                f"psf: {widest:.3g} um wide along {axis}, the volume is {volume.size_um[i]:.3g} um; enlarge "
+                "volume.shape_vox"
+            )
+        if volume.voxel_um[i] > 0.5 * width:
+            notes.append(
+                f"voxels of {volume.voxel_um[i]:g} um along {axis} sample the point spread function of '{name}' too "
+                f"coarsely: half its width of {width:.3g} um, {0.5 * width:.2g} um, would do"
+            )
+    return notes
+
+
 def build_channels(config: Config, tissue: Tissue, counts: Counts, seed: int) -> list[Channel]:
     """The two receptor channels and the identity's dye channels."""
-    dyes = config.dyes
+    dyes, preparation = config.dyes, preparation_of(config, seed)
     channels = []
     receptor = (
         ("pulse", "FF00FF", dyes.pulse_emission_nm, counts.labelled_old, counts.photons_old),
@@ -59,17 +99,27 @@ def build_channels(config: Config, tissue: Tissue, counts: Counts, seed: int) ->
         contact = np.repeat(shown, labelled[shown])
         points = receptor_positions(tissue, contact, stream(seed, "render", "receptors", name))
         each = np.repeat(photons[shown] / labelled[shown], labelled[shown])
+        each *= _is_kept(points, preparation)
         channels.append(_channel(config, seed, name, color, emission_nm, points, each, dyes.background_photons))
     identity: Identity = config.identity
     dye_channels = identity.dye_channels()
     if dye_channels:
         points, row, volume_um3 = fill_points(tissue, config.volume.size_um)
         levels = identity.codes(tissue.neuron_id, seed)
+        # what swells is diluted
+        kept = _is_kept(points, preparation) * preparation.retention / np.prod(preparation.scale)
         for k, (name, color, emission_nm) in enumerate(dye_channels):
-            photons = identity.photons(levels[:, k])[row] * volume_um3
+            photons = identity.photons(levels[:, k])[row] * volume_um3 * kept
             background = identity.dye_background_photons()
             channels.append(_channel(config, seed, name, color, emission_nm, points, photons, background))
     return channels
+
+
+def _is_kept(points_um: Floats, preparation: Preparation) -> Any:
+    """1 where there still is what would lie at places in the image, 0 in lost sections."""
+    if not preparation.steps:
+        return 1.0
+    return preparation.is_kept(preparation.to_tissue(points_um)).astype(np.float64)
 
 
 def _channel(
@@ -188,9 +238,12 @@ def render(channels: list[Channel], config: Config, box: Box) -> NDArray[np.uint
 
 
 def render_block(box: Box, path: str, channels: list[Channel], config: Config, things: Bins) -> dict[str, str]:
-    """Render and write one block with its labels; return the checksums of its files."""
+    """Render and write one block with its labels; return the checksums of its files and its saturated voxels."""
     image = Path(path)
-    sums = write_block(image, "0", box, render(channels, config, box))
+    grey = render(channels, config, box)
+    sums = write_block(image, "0", box, grey)
+    full = np.count_nonzero(grey >= config.camera.largest_adu, axis=(1, 2, 3))
+    sums[f"{SATURATED}/{'/'.join(map(str, box[0]))}"] = " ".join(map(str, full))
     painted = paint_labels(things, box[0], box[1], config.volume.voxel_um)
     for name, labels in zip(("neurons", "synapses"), painted, strict=True):
         sums |= write_block(image, f"labels/{name}/0", box, labels)

@@ -48,10 +48,13 @@ def _workers(workers: int | None, scheduler: str | None) -> int | None:
 def new(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="file to write")],
     preset: Annotated[str, typer.Option(help="where to start from")] = "demo",
+    microscope: Annotated[
+        str | None, typer.Option(help="confocal, airyscan, two_photon, ...: its optics and camera")
+    ] = None,
 ) -> None:
     """Write a commented configuration.
 
-    Example: `synimg new mouse.toml --preset demo`
+    Example: `synimg new mouse.toml --preset demo --microscope airyscan`
     """
     from synimg import config as configuration
     from synimg.store.atomic import write_text
@@ -60,10 +63,11 @@ def new(
         raise SynimgError(f"{config}: a configuration's name ends in .toml")
     if config.exists():
         raise SynimgError(f"{config}: exists already; choose another name or remove it first")
-    write_text(
-        config, configuration.to_toml(configuration.preset(preset), f"synimg configuration, from preset '{preset}'")
-    )
-    _say(f"{config}: written from preset '{preset}'; edit it, then: synimg generate {config} --out mouse01")
+    start, source = configuration.preset(preset), f"preset '{preset}'"
+    if microscope is not None:
+        start, source = configuration.seen_by(start, microscope), f"{source} and microscope '{microscope}'"
+    write_text(config, configuration.to_toml(start, f"synimg configuration, from {source}"))
+    _say(f"{config}: written from {source}; edit it, then: synimg generate {config} --out mouse01")
 
 
 @app.command()

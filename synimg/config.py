@@ -343,10 +343,22 @@ class Config(Model):
     tissue: Tissue = Field(default_factory=Tissue)
     dyes: Dyes = Field(default_factory=Dyes)
     identity: member("synimg.phantoms.identity") = Field({"kind": "colour"})  # type: ignore[valid-type]
+    preparation: tuple[member("synimg.phantoms.preparation"), ...] = Field(  # type: ignore[valid-type]
+        (), description="what is done to the tissue, one step after the other, as [[preparation]]"
+    )
     optics: Optics = Field(default_factory=Optics)
     psf: member("synimg.psf") = Field({"kind": "gaussian"})  # type: ignore[valid-type]
     camera: member("synimg.cameras") = Field({"kind": "scmos"})  # type: ignore[valid-type]
     cohort: Cohort = Field(default_factory=Cohort)
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _take_microscope(cls, values: Any) -> Any:
+        """A `microscope` is a set of values that hold where the configuration says nothing else."""
+        if not isinstance(values, dict) or "microscope" not in values:
+            return values
+        rest = {key: value for key, value in values.items() if key != "microscope"}
+        return _over(microscope(values["microscope"]), rest)
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> Self:
@@ -391,6 +403,53 @@ def preset(name: str) -> Config:
     if name not in presets():
         raise SynimgError(f"unknown preset '{name}'; {nearest(name, presets())}")
     return parse(_folder().joinpath(f"{name}.toml").read_text(encoding="utf-8"), f"preset {name}")
+
+
+def microscopes() -> list[str]:
+    """Names of the microscopes."""
+    return sorted(
+        p.name.removesuffix(".toml") for p in resources.files("synimg.microscopes").iterdir() if ".toml" in p.name
+    )
+
+
+def microscope(name: Any) -> dict[str, Any]:
+    """The values of a microscope, as they would stand in a configuration.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, with the nearest known one.
+    """
+    if name not in microscopes():
+        raise ValueError(f"unknown microscope '{name}'; {nearest(str(name), microscopes())}")
+    text = resources.files("synimg.microscopes").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def seen_by(config: Config, name: str) -> Config:
+    """The configuration with the optics, the camera, the voxels and the preparation of a microscope.
+
+    Raises
+    ------
+    SynimgError
+        For an unknown microscope, with the nearest known one.
+    """
+    try:
+        values = microscope(name)
+    except ValueError as error:
+        raise SynimgError(f"--microscope: {error}") from None
+    kept = config.model_dump(exclude={"psf", "camera", "optics", "preparation"})
+    return Config.parse(kept | values | {"volume": kept["volume"] | values["volume"]}, f"microscope {name}")
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Values of `below` where `above` has none; a section of another kind takes the place of the whole section."""
+    merged = below | above
+    for key in below.keys() & above.keys():
+        old, new = below[key], above[key]
+        if isinstance(old, dict) and isinstance(new, dict) and new.get("kind", old.get("kind")) == old.get("kind"):
+            merged[key] = old | new
+    return merged
 
 
 def _folder() -> Any:
@@ -446,7 +505,7 @@ def to_toml(config: Config, title: str = "") -> str:
     for name in type(config).model_fields:
         value = getattr(config, name)
         for part in value if isinstance(value, tuple) and value and isinstance(value[0], Model) else ():
-            lines += ["", f"[[{name}]]  # {_headline(part)}", *_fields(part, folder="synimg.phantoms.tasks")]
+            lines += ["", f"[[{name}]]  # {_headline(part)}", *_fields(part, folder=_families()[name])]
         if isinstance(value, Model):
             lines += ["", f"[{name}]  # {_headline(value)}", *_fields(value, folder=_families().get(name))]
     return "\n".join(lines) + "\n"
@@ -458,7 +517,8 @@ def _families() -> dict[str, str]:
     kept = {
         name: f"synimg.phantoms.{name}" for name in ("homeostasis", "drift", "turnover", "consolidation", "identity")
     }
-    return phantoms | kept | {"psf": "synimg.psf", "camera": "synimg.cameras"}
+    listed = {"next_tasks": "synimg.phantoms.tasks", "preparation": "synimg.phantoms.preparation"}
+    return phantoms | kept | listed | {"psf": "synimg.psf", "camera": "synimg.cameras"}
 
 
 def _headline(model: Model) -> str:

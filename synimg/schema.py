@@ -157,6 +157,7 @@ TRUTH_SYNAPSES = Table(
         ),
         Column("branch_id", "int64", "", "dendritic branch of the postsynaptic neuron; null if not imaged"),
         *POSITION,  # of one that vanished from an imaged neuron: where on the dendrite it was
+        *(Column(f"tissue_{a}_um", "float64", "um", "place in the tissue before its preparation") for a in "zyx"),
         Column("is_imaged", "bool", "", "whether the contact lies in the image", required=True),
         Column("head_volume_um3", "float64", "um^3", "volume of the spine head at death"),
         Column("a_start", "float64", "receptors", "synaptic receptors at the pulse", required=True),

@@ -146,7 +146,7 @@ def write_block(path: Path, array: str, box: Box, values: NDArray[Any]) -> dict[
     """
     with disk_errors(path):
         # a chunk of zeros is written too: an absent file must always mean a missing chunk
-        target = zarr.open_array(path / array, mode="r+", config={"write_empty_chunks": True})
+        target: Any = zarr.open_array(path / array, mode="r+").with_config({"write_empty_chunks": True})
         where = tuple(slice(s, s + n) for s, n in zip(*box, strict=True))
         target[(slice(None), *where) if values.ndim == 4 else where] = values
     return {str(file.relative_to(path)): sha256(file) for file in chunk_files(path, array, box)}

@@ -20,7 +20,7 @@ def test_photon_transfer_gives_gain_read_noise_and_efficiency_within_2_percent(k
     camera = part("synimg.cameras", kind)()
     means = np.array([5.0, 20.0, 60.0])
     grey = [record(camera, m, key) for m in means]
-    gain, dark_variance = np.polyfit([g.mean() for g in grey], [g.var() for g in grey], 1)
+    gain, _ = np.polyfit([g.mean() for g in grey], [g.var() for g in grey], 1)
     assert gain == pytest.approx(camera.gain_adu_per_electron, rel=0.02)
     electrons = [(g.mean() - camera.offset_adu) / camera.gain_adu_per_electron for g in grey]
     assert np.polyfit(means, electrons, 1)[0] == pytest.approx(camera.quantum_efficiency, rel=0.02)
@@ -61,7 +61,9 @@ def test_pixels_differ_as_stated_and_are_the_same_in_every_plane_and_channel():
     assert gain.std() / gain.mean() == pytest.approx(0.02, rel=0.02)
     assert read_noise.mean() == pytest.approx(1.6, rel=0.01)
     assert np.log(read_noise).std() == pytest.approx(0.4, rel=0.02)
-    np.testing.assert_array_equal(camera.maps((20, 30), (7, 9), 300), camera.maps((0, 0), (200, 300), 300)[:, 20:27, 30:39])
+    np.testing.assert_array_equal(
+        camera.maps((20, 30), (7, 9), 300), camera.maps((0, 0), (200, 300), 300)[:, 20:27, 30:39]
+    )
     shape = (60, 20, 30)
     one, two = (camera.record(np.zeros(shape), key, (0, 0, 0), shape).mean(axis=0) for key in (1, 2))
     assert np.corrcoef(one.ravel(), two.ravel())[0, 1] > 0.95
