@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg import compute, schema
-from synimg.config import Config, load
+from synimg.config import Config, Volume, load
 from synimg.errors import SynimgError, UnworkableError
 from synimg.phantoms import curriculum
 from synimg.phantoms.activity import Readout
@@ -34,9 +34,10 @@ from synimg.phantoms.tissue import Tissue, build_tissue, solids, tree_of
 from synimg.phantoms.wiring import Wiring
 from synimg.psf.protocol import one_emitter
 from synimg.store.atomic import write_json
+from synimg.store.bins import Bins
 from synimg.store.cohort import Cohort
 from synimg.store.dataset import INDEX, Dataset, append_journal, read_journal
-from synimg.store.image import LEVELS, blocks, create_image, level_shape
+from synimg.store.image import LEVELS, Box, blocks, create_image, level_shape
 from synimg.store.morphology import read_tree_arrays, write_swc
 from synimg.store.network import read_network, write_arrays, write_network
 from synimg.store.tables import write_table
@@ -463,53 +464,95 @@ def neuron_truth(nodes: dict[str, NDArray[Any]], tissue: Tissue, codes: list[str
     )
 
 
-def _make_image(dataset: Dataset, config: Config, trees: list[Any], pool: compute.Pool, report: compute.Report) -> None:
-    notes: dict[str, Any] = {}
-    with dataset.stage("image", notes, resumes=True) as scratch:
-        *_, counts, tissue = _draw(dataset, config, trees)
-        files = scratch / EMITTERS
-        channels = on_disk(build_channels(config, tissue, counts, config.seed), files)
-        volume = config.volume
-        things = solids(tissue, volume.voxel_um, volume.shape_vox).save(files / "solids")
-        path = scratch / dataset.image.name
-        create_image(
-            path,
-            volume.shape_vox,
-            volume.chunk_vox,
-            volume.voxel_um,
-            [{"name": c.name, "color": c.color, "window": _window(c, config)} for c in channels],
-            acquisition(config, channels, tissue),
-        )
-        done = read_journal(scratch)
-        shared = (str(path.resolve()), channels, config, things)
-        work: list[tuple[Any, ...]] = [
-            (render_block, blocks(volume.shape_vox, volume.chunk_vox), "0", shared, "rendering")
-        ]
-        for level in range(1, LEVELS):
-            boxes = blocks(level_shape(volume.shape_vox, level), volume.chunk_vox)
-            below = (str(path.resolve()), level, volume.shape_vox)
-            work.append((shrink_block, boxes, str(level), below, f"pyramid level {level}"))
-        for function, boxes, array, arguments, what in work:
-            todo = [box for box in boxes if _last_file(path, array, box, volume.chunk_vox) not in done]
-            for _, sums in pool.run(function, todo, arguments, what, report):
-                append_journal(scratch, {f"{path.name}/{name}": value for name, value in sums.items()})
-        shutil.rmtree(files)
-        counts_of = [v.split() for k, v in read_journal(scratch).items() if k.startswith(f"{path.name}/{SATURATED}")]
-        share = np.array(counts_of, float).sum(axis=0) / np.prod(volume.shape_vox)
-        notes["saturated_share"] = {c.name: float(s) for c, s in zip(channels, share, strict=True)}
-        said = imaging_notes(config)
-        said += [
-            f"{name}: {s:.2g} of its voxels are saturated; lower the gain or the photons"
-            for name, s in notes["saturated_share"].items()
-            if s > MOST_SATURATED
-        ]
-        dataset.index["warnings"] = said
-
-
 MOST_SATURATED = 1e-4
 """Share of saturated voxels from which on the user is told."""
 EMITTERS = "emitters"
 """Folder of what the blocks are rendered from, while the image is being made."""
+
+
+def image_parts(
+    dataset: Dataset, config: Config, trees: list[Any] | None = None
+) -> tuple[list[Channel], Bins, dict[str, Any]]:
+    """What the image of a data set is rendered from: channels, solid things, and what the experimenter knows."""
+    if trees is None:
+        trees = [read_tree_arrays(Path(name)) for name in config.tissue.morphologies]
+    *_, counts, tissue = _draw(dataset, config, trees)
+    channels, volume = build_channels(config, tissue, counts, config.seed), config.volume
+    return channels, solids(tissue, volume.voxel_um, volume.shape_vox), acquisition(config, channels, tissue)
+
+
+def new_image(path: Path, config: Config, channels: list[Channel], facts: dict[str, Any]) -> None:
+    """An image without voxels; one that is there already is left as it is."""
+    shown = [{"name": c.name, "color": c.color, "window": _window(c, config)} for c in channels]
+    volume = config.volume
+    create_image(path, volume.shape_vox, volume.chunk_vox, volume.voxel_um, shown, facts, volume.block_vox)
+
+
+def _make_image(dataset: Dataset, config: Config, trees: list[Any], pool: compute.Pool, report: compute.Report) -> None:
+    notes: dict[str, Any] = {}
+    with dataset.stage("image", notes, resumes=True) as scratch:
+        channels, things, facts = image_parts(dataset, config, trees)
+        files, path, volume = scratch / EMITTERS, scratch / dataset.image.name, config.volume
+        channels, things = on_disk(channels, files), things.save(files / "solids")
+        new_image(path, config, channels, facts)
+        done = read_journal(scratch)
+        shared = (str(path.resolve()), channels, config, things)
+        work: list[tuple[Any, ...]] = [
+            (render_block, blocks(volume.shape_vox, volume.block_vox), "0", shared, "rendering")
+        ]
+        for level in range(1, LEVELS):
+            boxes = blocks(level_shape(volume.shape_vox, level), volume.block_vox)
+            below = (str(path.resolve()), level, volume.shape_vox)
+            work.append((shrink_block, boxes, str(level), below, f"pyramid level {level}"))
+        for function, boxes, array, arguments, what in work:
+            todo = [box for box in boxes if _last_file(path, array, box, volume.block_vox) not in done]
+            for _, sums in pool.run(function, todo, arguments, what, report):
+                append_journal(scratch, {f"{path.name}/{name}": value for name, value in sums.items()})
+        shutil.rmtree(files)
+        full = [v.split() for k, v in read_journal(scratch).items() if k.startswith(f"{path.name}/{SATURATED}")]
+        share = np.array(full, float).sum(axis=0) / np.prod(volume.shape_vox)
+        notes["saturated_share"] = {c.name: float(s) for c, s in zip(channels, share, strict=True)}
+        dataset.index["warnings"] = imaging_notes(config) + [
+            f"{name}: a share of {s:.2g} of its voxels is saturated; lower the gain or the photons"
+            for name, s in notes["saturated_share"].items()
+            if s > MOST_SATURATED
+        ]
+
+
+def block_of(file: Path, volume: Volume) -> tuple[int, Box] | None:
+    """Pyramid level and block that wrote a file of the image, given relative to it; None for its metadata."""
+    parts = file.parts
+    if "c" not in parts:
+        return None
+    level, block = int(parts[parts.index("c") - 1]), volume.block_vox
+    start = tuple(int(i) * n for i, n in zip(parts[-3:], block, strict=True))
+    shape = level_shape(volume.shape_vox, level)
+    size = tuple(min(n, whole - s) for n, whole, s in zip(block, shape, start, strict=True))
+    return level, (start, size)  # type: ignore[return-value]
+
+
+def remake(dataset: Dataset, stage: str) -> None:
+    """Do the stage `network` or `tissue` again.
+
+    Raises
+    ------
+    SynimgError
+        If other bytes come out than there were; the record of the stage stays as it was.
+    """
+    config, before = dataset.config, dataset.index["stages"][stage]
+    trees = [read_tree_arrays(Path(name)) for name in config.tissue.morphologies]
+    if stage == "tissue":
+        _make_tissue(dataset, config, trees, compute.silent)
+    elif config.imported.edges:
+        _import_network(dataset, config)
+    else:
+        _make_network(dataset, config, compute.Pool(), compute.silent)
+    changed = [
+        name for name, value in dataset.index["stages"][stage]["files"].items() if before["files"].get(name) != value
+    ]
+    if changed:
+        dataset.restore(stage, before)
+        raise SynimgError(f"{dataset.path / changed[0]}: comes out with other bytes here; generate the data set anew")
 
 
 def _last_file(path: Path, array: str, box: Any, chunk: tuple[int, int, int]) -> str:

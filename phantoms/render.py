@@ -250,16 +250,21 @@ def render_block(box: Box, path: str, channels: list[Channel], config: Config, t
     return sums
 
 
-def shrink_block(box: Box, path: str, level: int, shape_vox: tuple[int, int, int]) -> dict[str, str]:
-    """Write a block of pyramid level `level` from the level below: means of the image, every second label."""
-    image = Path(path)
+def shrink_block(
+    box: Box, path: str, level: int, shape_vox: tuple[int, int, int], into: str | None = None
+) -> dict[str, str]:
+    """Write a block of pyramid level `level` from the level below: means of the image, every second label.
+
+    It goes into the same image, or into another one, `into`.
+    """
+    image, target = Path(path), Path(into or path)
     (z, y, x), (nz, ny, nx) = box
     below = level_shape(shape_vox, level - 1)
     source: Box = ((z, 2 * y, 2 * x), (nz, min(2 * ny, below[1] - 2 * y), min(2 * nx, below[2] - 2 * x)))
-    sums = write_block(image, str(level), box, _mean2(read_block(image, str(level - 1), source)))
+    sums = write_block(target, str(level), box, _mean2(read_block(image, str(level - 1), source)))
     for name in ("neurons", "synapses"):
         labels = read_block(image, f"labels/{name}/{level - 1}", source)[:, ::2, ::2]
-        sums |= write_block(image, f"labels/{name}/{level}", box, labels)
+        sums |= write_block(target, f"labels/{name}/{level}", box, labels)
     return sums
 
 

@@ -126,7 +126,8 @@ def test_bins_give_every_row_that_is_near_in_one_order_in_memory_and_on_disk(tmp
         low = rng.integers(0, SHAPE)
         high = low + rng.integers(1, 30, 3)
         near = bins.near(low, high)[1]
-        wanted = np.flatnonzero(((places >= low - [3, 4, 5]) & (places < high + [3, 4, 5])).all(axis=1))
+        reach = np.array([3, 4, 5])
+        wanted = np.flatnonzero(((places >= low - reach) & (places < high + reach)).all(axis=1))
         assert np.isin(wanted, near).all()
         np.testing.assert_array_equal(near, everything[np.isin(everything, near)])
         np.testing.assert_array_equal(stored.near(low, high)[1], near)
