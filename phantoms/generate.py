@@ -30,6 +30,7 @@ from synimg.phantoms.render import (
     render_block,
     shrink_block,
 )
+from synimg.phantoms.surroundings import Others, background_table, other_synapses
 from synimg.phantoms.tissue import Tissue, build_tissue, solids, tree_of
 from synimg.phantoms.wiring import Wiring
 from synimg.psf.protocol import one_emitter
@@ -346,6 +347,16 @@ def _draw(
     return wiring, contacts, nodes, tissue.position_um, counts, shown
 
 
+def _others(config: Config, contacts: Attributes, tissue: Tissue) -> Others:
+    """Synapses of neurons that are not in the network; where causes are not known, they change as the network's do."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        whole = np.log(contacts["a_end"] / contacts["a_start"])
+    unlearned = contacts["ln_drift"] + contacts["ln_homeostasis"]
+    ln_change = np.where(np.isfinite(unlearned), unlearned, whole)
+    preparation = preparation_of(config, config.seed)
+    return other_synapses(config, contacts["a_start"], ln_change, int(tissue.is_imaged.sum()), preparation, config.seed)
+
+
 def _make_tissue(dataset: Dataset, config: Config, trees: list[Any], report: compute.Report) -> None:
     report("growing the tissue", 0, 1)
     with dataset.stage("tissue") as scratch:
@@ -361,6 +372,9 @@ def _make_tissue(dataset: Dataset, config: Config, trees: list[Any], report: com
         if config.preparation:
             write_json(truth / "preparation.json", preparation_of(config, config.seed).facts())
         write_table(truth / "synapses.parquet", synapses, schema.TRUTH_SYNAPSES, notes)
+        if config.surroundings.synapses_per_um3 > 0:
+            background = background_table(_others(config, contacts, tissue))
+            write_table(truth / "background.parquet", background, schema.TRUTH_BACKGROUND)
         codes = config.identity.barcodes(tissue.neuron_id, config.seed)
         neurons = neuron_truth(nodes, tissue, codes)
         write_table(truth / "neurons.parquet", neurons, schema.TRUTH_NEURONS)
@@ -476,8 +490,9 @@ def image_parts(
     """What the image of a data set is rendered from: channels, solid things, and what the experimenter knows."""
     if trees is None:
         trees = [read_tree_arrays(Path(name)) for name in config.tissue.morphologies]
-    *_, counts, tissue = _draw(dataset, config, trees)
-    channels, volume = build_channels(config, tissue, counts, config.seed), config.volume
+    _, contacts, _, _, counts, tissue = _draw(dataset, config, trees)
+    others = _others(config, contacts, tissue)
+    channels, volume = build_channels(config, tissue, counts, config.seed, others), config.volume
     return channels, solids(tissue, volume.voxel_um, volume.shape_vox), acquisition(config, channels, tissue)
 
 

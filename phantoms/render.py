@@ -13,6 +13,7 @@ from synimg.errors import SynimgError, nearest
 from synimg.phantoms.identity.protocol import Identity
 from synimg.phantoms.prepare import Preparation, preparation_of
 from synimg.phantoms.receptors import Counts
+from synimg.phantoms.surroundings import Others, granules, lights
 from synimg.phantoms.tissue import Tissue, fill_points, paint_labels, receptor_positions
 from synimg.psf.protocol import Kernel
 from synimg.store.bins import Bins
@@ -86,8 +87,10 @@ def imaging_notes(config: Config) -> list[str]:
     return notes
 
 
-def build_channels(config: Config, tissue: Tissue, counts: Counts, seed: int) -> list[Channel]:
-    """The two receptor channels and the identity's dye channels."""
+def build_channels(
+    config: Config, tissue: Tissue, counts: Counts, seed: int, others: Others | None = None
+) -> list[Channel]:
+    """The two receptor channels, with what glows there of `others`, and the identity's dye channels."""
     dyes, preparation = config.dyes, preparation_of(config, seed)
     channels = []
     receptor = (
@@ -99,7 +102,10 @@ def build_channels(config: Config, tissue: Tissue, counts: Counts, seed: int) ->
         contact = np.repeat(shown, labelled[shown])
         points = receptor_positions(tissue, contact, stream(seed, "render", "receptors", name))
         each = np.repeat(photons[shown] / labelled[shown], labelled[shown])
-        each *= _is_kept(points, preparation)
+        if others is not None:
+            more = lights(config, tissue, others, preparation, name, seed)
+            points, each = (np.concatenate(parts) for parts in zip((points, each), *more, strict=True))
+        each = each * _is_kept(points, preparation)
         channels.append(_channel(config, seed, name, color, emission_nm, points, each, dyes.background_photons))
     identity: Identity = config.identity
     dye_channels = identity.dye_channels()
@@ -134,6 +140,9 @@ def _channel(
 ) -> Channel:
     volume, optics = config.volume, config.optics
     voxel = np.array(volume.voxel_um)
+    if config.surroundings.granules_per_um3 > 0:
+        more = granules(config, emission_nm, preparation_of(config, seed), seed)
+        points_um, photons = np.concatenate([points_um, more[0]]), np.concatenate([photons, more[1]])
     lattice_vox = config.dyes.background_scale_um / voxel
     nodes = [int(np.ceil(n / s)) + 2 for n, s in zip(volume.shape_vox, lattice_vox, strict=True)]
     kernel = config.psf.kernel(emission_nm, volume.voxel_um, volume.shape_vox[0])

@@ -248,21 +248,25 @@ def _between(tree: Tree, pieces: Ints, place: Floats, occupied: Floats) -> Float
 
 
 def receptor_positions(tissue: Tissue, contact: Ints, rng: np.random.Generator) -> Floats:
-    """Positions (n, 3) [um] of single receptors, one for each entry of `contact`, on the disc of that contact.
+    """Positions (n, 3) [um] of single receptors, one for each entry of `contact`, on the disc of that contact."""
+    return on_discs(tissue.position_um[contact], tissue.normal[contact], tissue.disc_radius_um[contact], rng)
+
+
+def on_discs(centre_um: Floats, normal: Floats, radius_um: Floats, rng: np.random.Generator) -> Floats:
+    """Positions (n, 3) [um] of single receptors, each on a disc of its own.
 
     Notes
     -----
     AMPA receptors sit slightly to the rim: the disc's area within a receptor's radius has a median of 0.6 of the
     whole (Nat Commun 2021, s41467-021-21004-x, Fig. 2), which ``area = u^0.737`` with uniform u gives.
     """
-    radius = tissue.disc_radius_um[contact] * np.sqrt(rng.random(contact.size) ** 0.737)
-    angle = rng.uniform(0, 2 * np.pi, contact.size)
-    normal = tissue.normal[contact]
+    radius = radius_um * np.sqrt(rng.random(radius_um.size) ** 0.737)
+    angle = rng.uniform(0, 2 * np.pi, radius_um.size)
     side = np.cross(normal, np.array([0.31, 0.52, 0.79]))
     side /= np.linalg.norm(side, axis=1, keepdims=True)
     other = np.cross(normal, side)
     offset = np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * other
-    return tissue.position_um[contact] + radius[:, None] * offset
+    return centre_um + radius[:, None] * offset
 
 
 def capsules(tissue: Tissue) -> tuple[Floats, Floats, Floats, Ints, Ints]:

@@ -189,6 +189,21 @@ TRUTH_SYNAPSES = Table(
     ),
 )
 
+TRUTH_BACKGROUND = Table(
+    "truth_background",
+    "background_id",
+    (
+        Column("background_id", "int64", "", "synapse of a neuron that is not in the network", required=True),
+        *POSITION,
+        Column("r_old_true", "int64", "receptors", "receptors from before the window"),
+        Column("r_new_true", "int64", "receptors", "receptors inserted in the window"),
+        Column("labelled_old", "int64", "receptors", "receptors that carry the pulse dye"),
+        Column("labelled_new", "int64", "receptors", "receptors that carry the chase dye"),
+        Column("photons_old", "float64", "photons", "expected photons in the pulse channel"),
+        Column("photons_new", "float64", "photons", "expected photons in the chase channel"),
+    ),
+)
+
 TRUTH_NEURONS = Table(
     "truth_neurons",
     "neuron_id",

@@ -60,7 +60,7 @@ def test_a_killed_worker_and_a_killed_client_cost_nothing_but_time(cluster, tmp_
     def rendered():
         return journal.read_text().count("\n") if journal.exists() else 0
 
-    client = subprocess.Popen([*call, "--scheduler", scheduler], stderr=subprocess.PIPE)
+    client = subprocess.Popen([*call, "--scheduler", scheduler], stderr=subprocess.DEVNULL)
     while rendered() < 5 and client.poll() is None:
         time.sleep(0.02)
     os.kill(processes[1].pid, signal.SIGKILL)  # a worker
