@@ -584,7 +584,7 @@ def _window(channel: Channel, config: Config) -> tuple[int, int]:
         top = 40 * config.dyes.photons_per_receptor * peak_share
     else:
         top = 1.5 * config.identity.photons(1.0) * float(np.prod(config.volume.voxel_um))
-    gain = camera.quantum_efficiency * camera.gain_adu_per_electron
+    gain = config.optics.exposure * camera.quantum_efficiency * camera.gain_adu_per_electron
     return int(camera.offset_adu + 1.3 * gain * channel.background), int(
         camera.offset_adu + gain * (channel.background + top)
     )
@@ -612,7 +612,7 @@ def acquisition(config: Config, channels: list[Channel], tissue: Tissue) -> dict
         "psf": config.psf.model_dump(),
         "camera": config.camera.model_dump(),
         # a dye that may be lost on the way is a receptor of fewer photons that vary more
-        "photons_per_receptor": kept * config.dyes.photons_per_receptor,
+        "photons_per_receptor": config.optics.exposure * kept * config.dyes.photons_per_receptor,
         "photons_shape": 1.0 / ((1.0 + 1.0 / config.dyes.photons_shape) / kept - 1.0),
         "tag": config.tag.chemistry(),
         "identity": config.identity.known(tissue.neuron_id, config.seed),

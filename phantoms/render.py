@@ -139,9 +139,9 @@ def _channel(
     background: float,
 ) -> Channel:
     volume, optics = config.volume, config.optics
-    voxel = np.array(volume.voxel_um)
+    voxel, preparation = np.array(volume.voxel_um), preparation_of(config, seed)
     if config.surroundings.granules_per_um3 > 0:
-        more = granules(config, emission_nm, preparation_of(config, seed), seed)
+        more = granules(config, emission_nm, preparation, seed)
         points_um, photons = np.concatenate([points_um, more[0]]), np.concatenate([photons, more[1]])
     lattice_vox = config.dyes.background_scale_um / voxel
     nodes = [int(np.ceil(n / s)) + 2 for n, s in zip(volume.shape_vox, lattice_vox, strict=True)]
@@ -157,7 +157,7 @@ def _channel(
         kernel=kernel,
         lattice=stream(seed, "render", "background", name).standard_normal(nodes),
         lattice_vox=lattice_vox,
-        background=background,
+        background=background * preparation.retention / float(np.prod(preparation.scale)),  # what swells is diluted
         background_cv=config.dyes.background_cv,
         shift_um=shift_um,
         noise_key=key64(seed, "render", "noise", name),

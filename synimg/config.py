@@ -268,6 +268,9 @@ class Surroundings(Model):
 class Optics(Model):
     """What a microscope does to the light besides its point spread function; as given, nothing."""
 
+    exposure: float = Field(
+        1.0, gt=0, le=1000, description="light of all kinds, relative to the photons stated elsewhere"
+    )
     bleed_through: tuple[tuple[str, str, float], ...] = Field(
         (), description='light of one channel in another: ["pulse", "chase", 0.02] puts 2 % of pulse into chase'
     )
@@ -303,13 +306,13 @@ class Optics(Model):
 
     @property
     def is_uneven(self) -> bool:
-        """Whether brightness depends on the place."""
-        return max(self.illumination_falloff, self.attenuation_length_um, self.bleached_share) > 0
+        """Whether brightness is not 1 everywhere."""
+        return self.exposure != 1 or max(self.illumination_falloff, self.attenuation_length_um, self.bleached_share) > 0
 
     def brightness(self, place_vox: Any, shape_vox: tuple[int, int, int], voxel_z_um: float) -> Any:
-        """Light from places (..., 3) [voxels] of an image, relative to an unbleached one on the axis in the first plane."""
+        """Light from places (..., 3) [voxels] of an image: the exposure, on the axis in the first plane."""
         z = place_vox[..., 0]
-        light = (1.0 - self.bleached_share) ** (z / max(shape_vox[0] - 1, 1))
+        light = self.exposure * (1.0 - self.bleached_share) ** (z / max(shape_vox[0] - 1, 1))
         if self.attenuation_length_um:
             light = light * np.exp(-z * voxel_z_um / self.attenuation_length_um)
         middle = [0.5 * (n - 1) for n in shape_vox[1:]]

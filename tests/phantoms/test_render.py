@@ -94,6 +94,7 @@ def test_brightness_falls_with_depth_in_the_corners_and_along_the_scan():
     middle, corner = np.array([0, 32, 48.0]), np.array([0, 0, 0.0])
     assert optics.brightness(middle, SHAPE, 0.2) == 1.0
     assert optics.brightness(corner, SHAPE, 0.2) == pytest.approx(0.6)
+    assert config_of(optics={"exposure": 3.0}).optics.brightness(middle, SHAPE, 0.2) == 3.0
     deep = np.array([16, 32, 48.0])
     assert optics.brightness(deep, SHAPE, 0.2) == pytest.approx(0.5 * np.exp(-16 * 0.2 / 2.0))
     config = config_of(optics={"attenuation_length_um": 2.0})
