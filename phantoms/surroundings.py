@@ -16,6 +16,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Lights = tuple[Floats, Floats]
 """Places in the image (n, 3) [um], and expected photons (n,)."""
+MOST_POINTS = 12
+"""Points of light that stand for another synapse, where it has more dyes: its disc is hardly wider than a PSF."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,10 @@ def lights(
         (counts.labelled_old, counts.photons_old) if channel == "pulse" else (counts.labelled_new, counts.photons_new)
     )
     shown = np.flatnonzero(labelled > 0)
-    contact = np.repeat(shown, labelled[shown])
+    n_points = np.minimum(labelled[shown], MOST_POINTS)
+    contact = np.repeat(shown, n_points)
     disc = others.position_um[contact], others.normal[contact], others.disc_radius_um[contact]
-    found = [(on_discs(*disc, rng), np.repeat(photons[shown] / labelled[shown], labelled[shown]))]
+    found = [(on_discs(*disc, rng), np.repeat(photons[shown] / n_points, n_points))]
     if settings.extrasynaptic_per_um2 > 0:
         points = _on_shafts(
             config, tissue, settings.extrasynaptic_per_um2 * _labelled_share(config, channel), preparation, rng

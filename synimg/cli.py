@@ -538,6 +538,7 @@ def info(dataset: DatasetPath, as_json: Json = False) -> None:
         "tag": config.tag.kind,
         "stages": list(found.index["stages"]),
         "learning": _criterion(found),
+        "saturated_share": found.index["stages"].get("image", {"notes": {}})["notes"].get("saturated_share", {}),
         "bytes": size,
         "software": found.index["software"],
     }
@@ -548,7 +549,7 @@ def info(dataset: DatasetPath, as_json: Json = False) -> None:
     for name, value in facts.items():
         text = ", ".join(map(str, value)) if isinstance(value, list) else value
         if isinstance(value, dict):
-            text = ", ".join(f"{k} {v}" for k, v in value.items())
+            text = ", ".join(f"{k} {v:.2g}" if isinstance(v, float) else f"{k} {v}" for k, v in value.items())
         typer.echo(f"{name:<{width}}  {text}")
 
 
