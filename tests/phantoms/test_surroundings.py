@@ -82,3 +82,12 @@ def test_a_dense_data_set_has_its_other_synapses_in_the_truth(tmp_path):
     size = np.prod(dataset.config.volume.size_um)
     assert len(background) + truth["is_imaged"].sum() == max(round(0.3 * size), truth["is_imaged"].sum())
     assert (background["labelled_old"] <= background["r_old_true"]).all()
+
+
+def test_a_channel_with_a_chromatic_shift_shows_every_emitter_so_much_away(tiny_path):
+    shifted = Config.parse(TINY.model_dump() | {"optics": {"chromatic_shift_um": {"pulse": (0.15, 0.04, -0.03)}}}, "test")
+    bare, moved = (channels_of(tiny_path, config) for config in (TINY, shifted))
+    voxel = np.array(TINY.volume.voxel_um)
+    for name, shift in (("pulse", (0.15, 0.04, -0.03)), ("chase", (0.0, 0.0, 0.0))):
+        there, here = (np.sort(found[name][0], axis=0) for found in (bare, moved))
+        np.testing.assert_allclose((here - there) * voxel, np.tile(shift, (len(here), 1)), atol=1e-9)
