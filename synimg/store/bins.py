@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synimg.store.atomic import disk_errors
+from synimg.store.atomic import atomic_path
 
 BIN_VOX = (8, 32, 32)
 
@@ -68,12 +68,12 @@ class Bins:
 
     def save(self, folder: Path) -> "Bins":
         """The same, kept in files of `folder`: what is sent to a worker is the folder's name, and workers map the files."""
-        with disk_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            np.save(folder / "shape.npy", np.array([self._shape, self._reach]))
-            np.save(folder / "first.npy", self._first)
-            for i, column in enumerate(self._columns):
-                np.save(folder / f"column{i}.npy", column)
+        columns = {f"column{i}": column for i, column in enumerate(self._columns)}
+        parts = {"shape": np.array([self._shape, self._reach]), "first": self._first, **columns}
+        for name, part in parts.items():
+            # renamed into place: a worker that an interrupted call has left behind keeps the file that it has mapped
+            with atomic_path(folder / f"{name}.npy") as temporary:
+                np.save(temporary, part)
         return open_bins(folder.resolve())
 
     def __reduce__(self) -> Any:

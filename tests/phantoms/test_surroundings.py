@@ -85,7 +85,9 @@ def test_a_dense_data_set_has_its_other_synapses_in_the_truth(tmp_path):
 
 
 def test_a_channel_with_a_chromatic_shift_shows_every_emitter_so_much_away(tiny_path):
-    shifted = Config.parse(TINY.model_dump() | {"optics": {"chromatic_shift_um": {"pulse": (0.15, 0.04, -0.03)}}}, "test")
+    shifted = Config.parse(
+        TINY.model_dump() | {"optics": {"chromatic_shift_um": {"pulse": (0.15, 0.04, -0.03)}}}, "test"
+    )
     bare, moved = (channels_of(tiny_path, config) for config in (TINY, shifted))
     voxel = np.array(TINY.volume.voxel_um)
     for name, shift in (("pulse", (0.15, 0.04, -0.03)), ("chase", (0.0, 0.0, 0.0))):
