@@ -91,6 +91,30 @@ def ours(folder: Path, shape, n_emitters: int) -> dict:
     return run(one, boxes) | {"setup": setup, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
+def in_workers(folder: Path, workers: int) -> float:
+    """Wall time of the job with its labels on so many processes, after each has compiled or loaded what it needs."""
+    import numpy as np
+
+    from synimg import compute
+    from synimg.config import Config
+    from synimg.phantoms.render import on_disk, render_block
+    from synimg.store.bins import Bins
+    from synimg.store.image import blocks, create_image
+
+    config = Config.parse({"volume": {"shape_vox": SHAPE, "voxel_um": VOXEL_UM, "chunk_vox": CHUNK}}, "benchmark")
+    one = on_disk([channel(SHAPE, N_EMITTERS)], folder / f"emitters{workers}")
+    none = np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), np.zeros(0, int), np.zeros(0, int)
+    things = Bins(np.zeros((0, 3)), none, SHAPE).save(folder / f"things{workers}")
+    with compute.pool(workers) as pool:
+        for name in ("warm", "timed"):
+            path = folder / f"{name}{workers}.ome.zarr"
+            create_image(path, SHAPE, CHUNK, VOXEL_UM, [{"name": "pulse", "color": "FF00FF", "window": (0, 1)}], {})
+            begin = time.perf_counter()
+            work = blocks(SHAPE, CHUNK) * (1 if name == "warm" else 10)  # as long as a larger volume
+            list(pool.run(render_block, work, (str(path), one, config, things)))
+    return (time.perf_counter() - begin) / 10
+
+
 def peak_error() -> float:
     """Largest error of a voxel, relative to the brightest, against the profile summed up on a fine grid."""
     import numpy as np
@@ -175,6 +199,11 @@ def main() -> None:
                 f"{peer['seconds'] / mine['seconds']:.1f} times as fast a core, "
                 f"{peer['first'] / whole:.1f} times with the set-up of both"
             )
+        alone, both = in_workers(Path(folder), 1), in_workers(Path(folder), 2)
+        print(
+            f"with labels, by the clock: {million / alone:.1f} Mvoxel/s with one worker, {million / both:.1f} with two "
+            f"({alone / both:.2f} times)"
+        )
         if given.large:
             for gvox in (g for g in (0.05, 0.2, 1.0, 10.0) if g <= given.largest_gvox):
                 yx = int(round((gvox * 1e9 / 64) ** 0.5))
