@@ -150,7 +150,7 @@ def _calibrate(config: Config, density: list[float]) -> tuple[float, float]:
         points = rng.random((int(n * share), 3)) * np.array(shape)
         kernel = config.psf.kernel(nm, volume.voxel_um, volume.shape_vox[0])
         spacing = config.dyes.background_scale_um / np.array(volume.voxel_um)
-        lattice = rng.standard_normal([int(np.ceil(n / s)) + 2 for n, s in zip(volume.shape_vox, spacing, strict=True)])
+        lattice = rng.standard_normal([int(np.ceil(n / s)) + 2 for n, s in zip(shape, spacing, strict=True)])
         emitters = Bins(points, (points, np.full(len(points), 20.0)), shape, kernel.reach_vox)
         background = config.dyes.background_photons
         key = int(rng.integers(2**62))
