@@ -20,9 +20,9 @@ for _i in range(1, 255):
     EDGE[_i + 1] = math.sqrt(-2.0 * math.log(AREA / EDGE[_i] + math.exp(-0.5 * EDGE[_i] ** 2)))
 HEIGHT = np.exp(-0.5 * EDGE**2)
 
-# tables for `poisson`: sums of the probabilities for the means 0, 1/2, ..., and where to begin to look in them
-N_MEANS, N_GUIDE = 64, 256
-SUMS = gammaincc(np.arange(1, 129), np.arange(N_MEANS)[:, None] / 2)
+# tables for `poisson`: sums of the probabilities for the means 0, 1/8, ..., and where to begin to look in them
+N_MEANS, N_GUIDE, STEP = 256, 256, 0.125
+SUMS = gammaincc(np.arange(1, 129), STEP * np.arange(N_MEANS)[:, None])
 SUMS[:, -1] = 2.0
 GUIDE = np.array([np.searchsorted(row, np.arange(N_GUIDE) / N_GUIDE) for row in SUMS]).astype(np.uint8)
 
@@ -77,18 +77,18 @@ def poisson(state: np.uint64, mean: float) -> tuple[np.uint64, int]:
 
     Notes
     -----
-    Below a mean of 32 the sum of two: one whose mean is the next lower multiple of 1/2, by inversion with a guide table
+    Below a mean of 32 the sum of two: one whose mean is the next lower multiple of 1/8, by inversion with a guide table
     (Devroye 1986, III.2.4), and one of the rest, by inversion. Above, PTRS (Hoermann 1993).
     """
     if mean <= 0.0:
         return state, 0
-    if mean < 0.5 * N_MEANS:
-        row = int(2.0 * mean)
+    if mean < STEP * N_MEANS:
+        row = int(mean / STEP)
         state, u = uniform(state)
         n = int(GUIDE[row, int(u * N_GUIDE)])
         while u > SUMS[row, n]:
             n += 1
-        rest = mean - 0.5 * row
+        rest = mean - STEP * row
         state, u = uniform(state)
         if u < 1.0 - rest * (1.0 - rest / 2 * (1.0 - rest / 3)):  # less than exp(-rest): most need no exponential
             return state, n

@@ -37,7 +37,7 @@ def test_what_does_not_fit_on_the_disk_is_refused_before_anything_is_made(monkey
 def test_a_volume_of_many_terabytes_is_refused_as_quickly_as_a_small_one(tmp_path):
     values = preset("tiny").model_dump()
     values["volume"]["shape_vox"] = (4000, 100_000, 100_000)
-    with pytest.raises(SynimgError, match="the images take about .*e[+]05 GB"):
+    with pytest.raises(SynimgError, match=r"the images take about .*e[+]05 GB"):
         synimg.plan(Config.parse(values, "test"), tmp_path)
 
 
