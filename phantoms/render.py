@@ -172,8 +172,8 @@ def on_disk(channels: list[Channel], folder: Path) -> list[Channel]:
 def expected_photons(channels: list[Channel], config: Config, box: Box) -> Floats:
     """Expected photons per voxel (channel, z, y, x) of a block: background, and emitters through the PSF (MODEL.md 3)."""
     start, shape = np.array(box[0]), box[1]
-    signal = np.zeros((len(channels), *shape))
     leaks = config.optics.leaks([c.name for c in channels])
+    signal = np.zeros((len(channels), *shape)) if leaks else np.empty((len(channels), *shape))
     background = np.empty(shape) if leaks else None
     for c, channel in enumerate(channels):
         if background is None:
