@@ -235,9 +235,11 @@ def spread_of_block(grey: NDArray[np.uint16], recording: Recording, settings: Me
 
 def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFrame:
     """The synapse table (SCHEMA.md) of detections with their parents: electrons become receptors."""
-    per_dye = recording.camera.quantum_efficiency * recording.photons_per_receptor
     dyes = []
-    for name in ("pulse", "chase"):
+    for name, index in zip(("pulse", "chase"), recording.receptor_index, strict=True):
+        # the fit counts the light in a Gaussian, which is not all of a physical PSF's
+        seen = recording.channels[index].psf_gaussian_share
+        per_dye = seen * recording.camera.quantum_efficiency * recording.photons_per_receptor
         electrons, se = (detections[f"{name}_electrons{end}"].to_numpy() for end in ("", "_se"))
         dyes.append(dyes_of(electrons, se, per_dye, recording.photons_shape))
     (old, old_var), (new, new_var) = dyes
