@@ -81,6 +81,10 @@ class Sizes:
         """Two equal normals a little apart, from which a fit may start."""
         return cls((0.6, 0.4), (mean - 0.4 * sd, mean + 0.6 * sd), (0.87 * sd, 0.87 * sd))
 
+    def moved(self, by: float) -> "Sizes":
+        """Sizes larger by that many ln receptors."""
+        return Sizes(self.weight, (self.centre[0] + by, self.centre[1] + by), self.width)
+
     def fitted(self, ln_start: Floats, spread: Floats, noise: Floats, regular: Floats, n_steps: int = 5) -> "Sizes":
         """Some EM steps towards sizes (n,): total less growth, of which `spread` is the variance, `noise` the total's.
 

@@ -450,11 +450,12 @@ def _shifted(model: Model, by: float) -> tuple[float, ...]:
 
 
 def _best_turnover(data: Data, model: Model, stay: float, largest: float) -> Model:
-    """One step along the likelihood's parabola in the turnover, the factors moving against it."""
+    """One step along the likelihood's parabola in the turnover, the factors moving against it and the sizes with it."""
 
     def at(shift: float) -> tuple[Model, float]:
         turnover = max(model.turnover + shift, 0.02)
-        moved = replace(model, turnover=turnover, factor_mean=_shifted(model, -shift))
+        sizes = model.sizes.moved(shift)
+        moved = replace(model, turnover=turnover, factor_mean=_shifted(model, -shift), sizes=sizes)
         grid = make_grid(data, moved, stay, largest)
         return moved, expect(data, moved, grid, kernels(moved, grid)).log_likelihood
 
