@@ -18,6 +18,7 @@ REACH_SDS = 3.5
 SLOPES, SLOPE_STEPS = (-0.3, 0.25, 0.5, 0.8), (0.1, 0.05)
 DRIFT_FORMS = ((0.0, 0.0), (0.25, 0.0), (0.5, 0.0), (0.5, 0.6))
 WORTH_A_WALK, WALK_ENDS, LEAST_LOG_WEIGHT = 8.0, 5.0, 30.0
+LEAST_WEIGHT = 0.003
 SIGNS = ((False, False), (True, False), (False, True), (True, True))
 
 
@@ -129,6 +130,11 @@ def _signs(best: Model, run: Run, data: Data, stay: float, largest: float, gains
     score = np.array(scores)
     gains["learning"] = max(by_set[1:]) - by_set[0]
     weights = np.exp(score - score.max())
+    learning = [i for i, model in enumerate(models) if model.signs]
+    kept = (weights > LEAST_WEIGHT * weights.sum()) | (
+        np.arange(score.size) == learning[int(np.argmax(score[learning]))]
+    )
+    models, weights = [m for m, k in zip(models, kept, strict=True) if k], weights[kept]
     return Choice(best.form, tuple(models), weights / weights.sum(), stay, largest, float(score.max()), gains)
 
 
