@@ -69,12 +69,32 @@ def separate(
     if "animal_id" not in table:
         table = table.assign(animal_id="animal")
     table["animal_id"] = table["animal_id"].fillna("animal")
+    _check_owners(table)
     if by is not None:
         read_question(table, by)  # a column that asks nothing is refused before the work
     if draws:
         method = _with_draws(table, method, draws)
     result = hierarchical(table, seed, draws) if draws else _separated(table, method, seed)
     return result if by is None else ask(table, result, by, seed)
+
+
+def _check_owners(table: pd.DataFrame) -> None:
+    """Refuse a group that is written in two ways, and neurons of two animals or groups."""
+    if "group" in table:
+        names = pd.Series(table["group"].dropna().unique(), dtype="object").astype(str)
+        plain = names.str.strip().str.lower()
+        if plain.duplicated().any():
+            once, twice = names[plain == plain[plain.duplicated()].iloc[0]].iloc[:2]
+            raise SynimgError(f"synapse table: a group is written '{once}' and '{twice}'; write it in one way")
+    for name in ("animal_id", "group"):
+        owners = table.groupby("neuron_id")[name].nunique() if name in table else pd.Series(dtype=int)
+        if (owners > 1).any():
+            neuron = owners.index[owners > 1][0]
+            first, second = table.loc[table["neuron_id"] == neuron, name].dropna().unique()[:2]
+            raise SynimgError(
+                f"synapse table: neuron_id {neuron} occurs with {name} '{first}' and '{second}'; every neuron of every animal "
+                "takes an id of its own"
+            )
 
 
 def _with_draws(table: pd.DataFrame, method: str | Callable[..., Any], n_draws: int) -> str:

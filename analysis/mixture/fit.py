@@ -274,7 +274,7 @@ def maximise(
         share = (count[j] + 0.5) / (trained + 20.0) if shares is None else shares[j - 1]
         if sign == DOWN and UP in model.signs and model.form.depression == "label_blind_removal":
             # shows in the totals alone: the likelihood is all but flat, and would keep whatever it started with
-            borrowed = DOWN_PER_UP * count[model.signs.index(UP) + 1] / trained
+            borrowed = DOWN_PER_UP * count[model.signs.index(UP) + 1] / max(trained, 1.0)
             share = (1.0 - BORROWED_SHARE) * share + BORROWED_SHARE * borrowed
         slabs[sign] = Slab(float(np.clip(share, 1e-6, 0.95)), float(mean), float(sd))
         expected = slabs[sign]  # the rarer sign borrows from the other

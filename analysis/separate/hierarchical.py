@@ -29,6 +29,8 @@ from synimg.analysis.mixture.choose import Choice, choose, weigh_signs
 from synimg.analysis.mixture.draws import draws
 from synimg.analysis.mixture.fit import Data, priors
 from synimg.analysis.mixture.model import DOWN, UP
+from synimg.analysis.mixture.neighbours import LEAST_GAIN as LEAST_NEIGHBOUR_GAIN
+from synimg.analysis.mixture.neighbours import REACH_UM, neighbour_pairs, neighbours_learned
 from synimg.analysis.mixture.priors.protocol import Known
 from synimg.analysis.mixture.rivals import Rival, rivals_of
 from synimg.analysis.mixture.structure import LEAST_GAIN, Block, find_block
@@ -69,6 +71,8 @@ def hierarchical(table: pd.DataFrame, seed: int, n_draws: int = 0) -> Separation
     pre = pre_rows(table, order)
     if pre is not None:
         data, choice, parts, blocks = _with_structure(data, pre, choice, parts, seed)
+    data, choice, parts, clustered = _with_neighbours(table, order, data, choice, parts, seed)
+    known |= clustered
     zero = zero_of(parts.factor, data.is_control)
     cells = whole_cells(parts.factor, parts.factor_var, data.is_control)
     readings = [parts, *(_in_blocks(data, rival.choice) for rival in rivals)]
@@ -106,6 +110,40 @@ def _with_structure(
         choice = weigh_signs(some_neurons(data, SEARCH_SYNAPSES, seed), choice)
         parts = _in_blocks(data, choice)
     return data, choice, parts, accepted
+
+
+def _with_neighbours(
+    table: pd.DataFrame, order: Ints, data: Data, choice: Choice, parts: Parts, seed: int
+) -> tuple[Data, Choice, Parts, dict[str, Known]]:
+    """Data that know what the neighbours on the dendrite learned, models and posterior that follow, where they pay for it.
+
+    Notes
+    -----
+    Blocks of partners come first. The models are fitted again to the neurons of the search.
+    """
+    near = neighbour_pairs(table, order)
+    if near is None:
+        return data, choice, parts, {}
+    surplus = parts.up + parts.down - _mean_prior(data, choice)[:, 1:].sum(axis=1)
+    column = neighbours_learned(*near, surplus, data.neuron)
+    wider = replace(
+        data,
+        covariates=np.column_stack([data.covariates, column]),
+        widths=np.append(data.widths, 1.0),
+        signed=np.append(data.signed, False),
+    )
+    models = tuple(replace(m, covariate_weights=(*m.covariate_weights, 0.0)) for m in choice.models)
+    again = weigh_signs(some_neurons(wider, SEARCH_SYNAPSES, seed), replace(choice, models=models))
+    same = weigh_signs(some_neurons(data, SEARCH_SYNAPSES, seed), choice)  # a second fit climbs by itself
+    gain = again.score - same.score
+    best = again.models[int(np.argmax(again.weights))]
+    if best.covariate_weights[-1] < 0:  # evidence of one moves the factor against its neighbours'
+        gain = 0.0
+    again.gains["neighbours"] = choice.gains["neighbours"] = gain
+    if gain < LEAST_NEIGHBOUR_GAIN:
+        return data, choice, parts, {}
+    said = f"synapses learn together with neighbours within {REACH_UM:g} um on the dendrite (accepted by its evidence)"
+    return wider, again, _in_blocks(wider, again), {"clustering": Known(column[:, None], 1.0, False, said)}
 
 
 def _mean_prior(data: Data, choice: Choice) -> Floats:
@@ -190,7 +228,8 @@ def _result(
     for k, cause in enumerate(("learning", "homeostasis", "drift")):
         columns |= {f"delta_{cause}{end}": v[:, k][back] for end, v in (("", linear), ("_lo", low), ("_hi", high))}
     neurons = _neuron_table(ids, data, parts, zero, cells, groups)
-    warnings = _warnings(data, choice, rivals, zero, cells, parts)
+    has_errors = any(name in table and table[name].notna().any() for name in ("r_old_se", "r_new_se"))
+    warnings = _warnings(data, choice, rivals, zero, cells, parts, has_errors)
     identifiable = zero.anchored and not rivals
     why = zero.why if not rivals else f"{rivals[0].why}; {zero.why}"
     animals = _animals(table, data, order, choice, cells, identifiable, why, seed)
@@ -238,6 +277,11 @@ def _draw_tables(
             yield pd.DataFrame({"draw": i, "synapse_id": ids[rows], "learned": draw.sign.astype(np.int64)} | parts)
 
 
+def _studied(data: Data) -> NDArray[np.bool_]:
+    """Neurons that are no controls; all, if there are none else."""
+    return data.is_control if data.is_control.all() else ~data.is_control
+
+
 def _group_shifts(data: Data, parts: Parts) -> Floats:
     """By how much the mean ln factor of a neuron's group differs from that of all: (n_neurons,).
 
@@ -274,7 +318,15 @@ def _neuron_table(ids: Ints, data: Data, parts: Parts, zero: Zero, cells: WholeC
     )
 
 
-def _warnings(data: Data, choice: Choice, rivals: list[Rival], zero: Zero, cells: WholeCell, parts: Parts) -> list[str]:
+def _warnings(
+    data: Data,
+    choice: Choice,
+    rivals: list[Rival],
+    zero: Zero,
+    cells: WholeCell,
+    parts: Parts,
+    has_errors: bool,
+) -> list[str]:
     found = []
     if not zero.anchored:
         found.append(f"not identifiable in full: {zero.why}")
@@ -283,6 +335,10 @@ def _warnings(data: Data, choice: Choice, rivals: list[Rival], zero: Zero, cells
         found.append(
             "the table does not pay for any learning: its probabilities are those of a model that may have none"
         )
+    if data.is_control.all():
+        found.append("all animals are controls, of which it is taken that nothing learned: there is nothing to find")
+    if not has_errors:
+        found.append("the table has no standard errors: counts are taken to be free of measurement error")
     groups = _group_shifts(data, parts)
     if np.ptp(groups) > 2.0 * zero.se + LEAST_GROUP_SHIFT:
         found.append(
@@ -332,7 +388,7 @@ def _info(
         "parameters": {
             "depression": form.depression,
             "turnover": best.turnover,
-            "factor_sd_ln": float(np.sqrt(np.square(best.factor_sd)[data.kind[~data.is_control]].mean())),
+            "factor_sd_ln": float(np.sqrt(np.square(best.factor_sd)[data.kind[_studied(data)]].mean())),
             "drift_sd_ln": best.drift_sd,
             "drift_exponent": form.drift_exponent,
             "scaling_slope": form.slope,
