@@ -289,11 +289,12 @@ def separate(
     ] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="of the method's random draws")] = 0,
     by: Annotated[str | None, typer.Option(help="column whose groups, or gradient, to compare")] = None,
+    draws: Annotated[int, typer.Option(min=0, help="draws from the posterior, in draws.parquet")] = 0,
 ) -> None:
     """Say for every synapse how much of its change was learning, homeostasis and drift.
 
     Examples: `synimg separate table.csv --out result --method hierarchical`,
-    `synimg separate table.csv --out result --by pathway`
+    `synimg separate table.csv --out result --by pathway`, `synimg separate table.csv --out result --draws 100`
     """
     from synimg.analysis.separation import separate_dataset, separate_table
     from synimg.store.cohort import datasets_of
@@ -302,11 +303,11 @@ def separate(
         if out is not None:
             raise SynimgError("--out is for tables; the results of a data set go into its analysis folder")
         for path in datasets_of(source):
-            _say_separation(*separate_dataset(path, run, method, seed, by))
+            _say_separation(*separate_dataset(path, run, method, seed, by, draws))
         return
     if out is None:
         raise SynimgError("--out is missing: give a folder for the results")
-    _say_separation(*separate_table(source, out, method, seed, by))
+    _say_separation(*separate_table(source, out, method, seed, by, draws))
 
 
 def _say_separation(result: Any, folder: Path) -> None:

@@ -69,6 +69,9 @@ SYNAPSES = Table(
         Column("size", "float64", "um^2", "structural marker (PSD area), where imaged"),
         Column("size_se", "float64", "um^2", "standard error of size"),
         Column("eligibility", "float64", "", "activity covariate: pre x post term recorded in the living animal"),
+        Column(
+            "predicted_ln", "float64", "", "change of ln receptors by learning that a simulation of the rule predicts"
+        ),
     ),
 )
 
@@ -84,6 +87,20 @@ SEPARATION = Table(
         *_interval("delta_learning", "receptors", "change by learning"),
         *_interval("delta_homeostasis", "receptors", "change by homeostasis"),
         *_interval("delta_drift", "receptors", "change by drift"),
+    ),
+)
+
+DRAWS = Table(
+    "draws",
+    "synapse_id",
+    (
+        Column("draw", "int64", "", "number of the draw from the joint posterior, from 0", required=True),
+        Column("synapse_id", "int64", "", "row of the synapse table", required=True),
+        Column("learned", "int64", "", "1 grown by learning, -1 shrunk, 0 neither"),
+        *(
+            Column(f"delta_{cause}", "float64", "receptors", f"change by {cause}")
+            for cause in ("learning", "homeostasis", "drift")
+        ),
     ),
 )
 
