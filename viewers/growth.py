@@ -11,8 +11,9 @@ from synimg import schema
 from synimg.store.dataset import Dataset
 from synimg.store.growth import Growth, read_growth
 from synimg.store.tables import read_table
+from synimg.viewers.dendrites import dendrites_of
 from synimg.viewers.figures.growth import LEARNING, learning_limit, save_growth
-from synimg.viewers.layers import LayerData, dendrites_of
+from synimg.viewers.layers import LayerData
 
 DIAMETER_UM = 0.6
 """Of a synapse with the mean number of receptors at the pulse; the area goes with the receptors."""

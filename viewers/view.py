@@ -5,8 +5,9 @@ from typing import Any
 
 from synimg.errors import SynimgError
 from synimg.store.dataset import Dataset
+from synimg.viewers.crowd import Crowd
 from synimg.viewers.growth import growth_captions, growth_layers, read_growing_map
-from synimg.viewers.layers import layers_of, legend_of
+from synimg.viewers.layers import SYNAPSES, TRUTH, layers_of, legend_of
 
 
 def view(
@@ -51,7 +52,10 @@ def show(viewer: Any, layers: list[Any]) -> None:
     _add(viewer, layers)
     _say(viewer, legend_of(layers))
     viewer.dims.axis_labels = ("z", "y", "x")
-    _whole_depth(viewer, 0)
+    whole_depth(viewer, 0)
+    for name in (SYNAPSES, TRUTH):
+        if name in viewer.layers:
+            Crowd(viewer, viewer.layers[name])
 
 
 def show_growth(viewer: Any, layers: list[Any], captions: list[str]) -> None:
@@ -59,7 +63,7 @@ def show_growth(viewer: Any, layers: list[Any], captions: list[str]) -> None:
     _add(viewer, layers)
     viewer.layers["growing synapses"].face_colorbar.visible = True
     viewer.dims.axis_labels = ("day", "z", "y", "x")
-    _whole_depth(viewer, 1)
+    whole_depth(viewer, 1)
 
     def caption(event: Any = None) -> None:
         _say(viewer, captions[viewer.dims.current_step[0]])
@@ -84,7 +88,7 @@ def _say(viewer: Any, text: str) -> None:
     overlay.text, overlay.position, overlay.visible = text, "top_left", True
 
 
-def _whole_depth(viewer: Any, z: int) -> None:
+def whole_depth(viewer: Any, z: int) -> None:
     """A slab as thick as the image: the whole map is seen at once; a thinner one (right click on the slider) leafs through."""
     dims = viewer.dims
     depth_um = dims.range[z].stop - dims.range[z].start

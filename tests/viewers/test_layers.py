@@ -32,7 +32,7 @@ def test_synapses_carry_their_table_and_colours_by_class(tiny_path):
     assert kind == "points"
     features = arguments["features"]
     assert {"class", "p_learning", "r_old", "neuron_id"} <= set(features.columns)
-    assert len(points) == len(features) == len(arguments["border_color"])
+    assert len(points) == len(features) == len(arguments["face_color"])
     assert str((features["class"] == "unchanged").sum()) in legend_of(layers_of(tiny_path))
 
 

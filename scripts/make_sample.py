@@ -1,0 +1,42 @@
+"""Makes viewers/sample.zip, the data set behind napari's File > Open Sample: python scripts/make_sample.py"""
+
+import tempfile
+import zipfile
+from pathlib import Path
+
+import synimg
+from synimg.analysis.separation import separate_dataset
+from synimg.config import Config
+from synimg.model import Model
+
+OUT = Path(__file__).parent.parent / "viewers" / "sample.zip"
+
+
+def settings() -> Config:
+    """A network that learns, in a block small enough to travel with the package: two channels and labels read in place."""
+    config = synimg.preset("tiny")
+    identity: Model = Config.model_validate({"identity": {"kind": "label_readout"}}).identity
+    volume = config.volume.model_copy(update={"shape_vox": (24, 128, 144), "chunk_vox": (24, 128, 144)})
+    record = config.record.model_copy(update={"n_snapshots": 6})
+    parts = {"animal_id": "sample", "identity": identity, "volume": volume, "record": record}
+    return config.model_copy(update=parts)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sample"
+        synimg.generate(settings(), path, seed=1)
+        synimg.measure(path)
+        separate_dataset(path, method="hierarchical", seed=1)
+        synimg.validate(path)
+        with zipfile.ZipFile(OUT, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+            for file in sorted(p for p in path.rglob("*") if p.is_file()):
+                # the same bytes each time: no date of making
+                entry = zipfile.ZipInfo(str(file.relative_to(folder)))
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(entry, file.read_bytes())
+    print(f"{OUT}: {OUT.stat().st_size / 2**20:.2f} MiB")
+
+
+if __name__ == "__main__":
+    main()
