@@ -3,6 +3,7 @@
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import synimg
 from synimg.analysis.separation import separate_dataset
@@ -17,8 +18,18 @@ def settings() -> Config:
     config = synimg.preset("tiny")
     identity: Model = Config.model_validate({"identity": {"kind": "label_readout"}}).identity
     volume = config.volume.model_copy(update={"shape_vox": (24, 128, 144), "chunk_vox": (24, 128, 144)})
-    record = config.record.model_copy(update={"n_snapshots": 6})
-    parts = {"animal_id": "sample", "identity": identity, "volume": volume, "record": record}
+    # little drift and much light, so that so small a block has synapses that can be called
+    parts: dict[str, Any] = {
+        "animal_id": "sample",
+        "identity": identity,
+        "volume": volume,
+        "record": config.record.model_copy(update={"n_snapshots": 6}),
+        "dyes": config.dyes.model_copy(update={"photons_per_receptor": 150.0}),
+        "drift": config.drift.model_copy(update={"sd_per_day": 0.02}),
+        "receptors": config.receptors.model_copy(update={"receptors_mean": 120.0}),
+        "tissue": config.tissue.model_copy(update={"n_imaged_neurons": 8}),
+        "training": config.training.model_copy(update={"n_updates": 240}),
+    }
     return config.model_copy(update=parts)
 
 

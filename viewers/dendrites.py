@@ -12,6 +12,7 @@ from synimg.phantoms.morphology import branches_of
 from synimg.store.morphology import read_tree_arrays
 
 Floats = NDArray[np.float64]
+BEYOND_UM = 1.0
 SPACE: dict[str, Any] = {"units": ("um", "um", "um"), "axis_labels": ("z", "y", "x")}
 
 
@@ -20,12 +21,21 @@ def tree_files(folder: Path) -> dict[int, Path]:
     return {int(file.stem.removeprefix("neuron")): file for file in sorted(folder.glob("neuron*.swc"))}
 
 
-def dendrites_of(folder: Path) -> tuple[Any, dict[str, Any], str]:
-    """All dendrites as one Vectors layer: one vector per piece, which stays fast for thousands of branches."""
+def dendrites_of(folder: Path, size_um: tuple[float, float, float]) -> tuple[Any, dict[str, Any], str]:
+    """All dendrites as one Vectors layer: one vector per piece, which stays fast for thousands of branches.
+
+    Parameters
+    ----------
+    folder : path
+        ``truth/morphology`` of a data set.
+    size_um : tuple of float
+        Size of the image; what runs on farther than `BEYOND_UM` outside it is left out.
+    """
     pieces, neuron, branches = [], [], []
     for neuron_id, file in tree_files(folder).items():
         points, _, parent, swc_type = read_tree_arrays(file)
-        child = np.flatnonzero(parent >= 0)
+        is_near = ((points > -BEYOND_UM) & (points < np.array(size_um) + BEYOND_UM)).all(axis=1)
+        child = np.flatnonzero((parent >= 0) & is_near)
         start = points[parent[child]]
         pieces.append(np.stack([start, points[child] - start], axis=1))
         neuron.append(np.full(child.size, neuron_id))

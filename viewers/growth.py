@@ -58,7 +58,7 @@ def growth_layers(dataset: Dataset, grown: Growth, truth: pd.DataFrame) -> list[
     list of (data, arguments, type)
         As `synimg.viewers.layers.layers_of` gives them.
     """
-    return [dendrites_of(dataset.path / "truth" / "morphology"), _growing(grown, truth)]
+    return [dendrites_of(dataset.path / "truth" / "morphology", dataset.config.volume.size_um), _growing(grown, truth)]
 
 
 def growth_captions(grown: Growth, truth: pd.DataFrame) -> list[str]:

@@ -18,7 +18,7 @@ LayerData = tuple[Any, dict[str, Any], str]
 SYNAPSES, TRUTH, DENDRITES = "synapses", "true synapses", "dendrites"
 MOST_DRAWN = 20_000
 """More points than these take a software renderer longer than a third of a second: a map of the density stands for them."""
-LARGE_UM, SMALL_UM = 0.9, 0.35
+LARGE_UM, SMALL_UM = 0.6, 0.35
 
 
 def layers_of(path: str | Path | Dataset, run: str = "default") -> list[LayerData]:
@@ -46,7 +46,7 @@ def layers_of(path: str | Path | Dataset, run: str = "default") -> list[LayerDat
     layers = [*_channels(dataset), _neuron_labels(dataset)]
     truth = dataset.path / "truth"
     if (truth / "morphology").is_dir():
-        layers.append(dendrites_of(truth / "morphology"))
+        layers.append(dendrites_of(truth / "morphology", dataset.config.volume.size_um))
     table = read_synapse_map(dataset, run) if dataset.is_done(f"{run}/measure") else None
     if (truth / "synapses.parquet").is_file():
         layers.append(true_synapses(read_truth(dataset), table))

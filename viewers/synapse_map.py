@@ -1,5 +1,6 @@
 """The synapse map as one table: what was measured, separated and matched, with the columns that a viewer derives."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from synimg.analysis.validate.imaging import match_truth
 from synimg.analysis.validate.scores import called
 from synimg.store.dataset import Dataset
 from synimg.store.tables import read_table
+from synimg.viewers.dendrites import along, tree_files
 
 Bools = NDArray[np.bool_]
 
@@ -23,6 +25,8 @@ CAUSES = ("learning", "homeostasis", "drift")
 def read_synapse_map(dataset: Dataset, run: str = "default") -> pd.DataFrame:
     """The measured synapses of a run with their separation, match to the truth, and derived columns.
 
+    A table without branches gets those of the assigned neuron's dendrite nearest to each synapse, where dendrites are known.
+
     Raises
     ------
     SynimgError
@@ -33,6 +37,9 @@ def read_synapse_map(dataset: Dataset, run: str = "default") -> pd.DataFrame:
     table = read_table(folder / "synapses.parquet", schema.SYNAPSES)
     if dataset.is_done(f"{run}/separate"):
         table = table.merge(read_table(folder / "separation.parquet", schema.SEPARATION), on="synapse_id", how="left")
+    folder = dataset.path / "truth" / "morphology"
+    if folder.is_dir() and ("branch_id" not in table or table["branch_id"].isna().all()):
+        table = table.assign(branch_id=branches(table, folder))
     truth = dataset.path / "truth" / "synapses.parquet"
     if truth.is_file():
         imaged = read_truth(dataset)
@@ -43,6 +50,16 @@ def read_synapse_map(dataset: Dataset, run: str = "default") -> pd.DataFrame:
             **{f"{name}_true": matched[f"{name}_true"] for name in ("ln_learning", "is_learned", "r_old", "r_new")},
         )
     return with_derived(table)
+
+
+def branches(table: pd.DataFrame, folder: Path) -> pd.Series:
+    """Branch of the assigned neuron's dendrite that is nearest to each synapse; null where the dendrite is not known."""
+    found = pd.Series(pd.NA, table.index, dtype="Int64")
+    files = tree_files(folder)
+    for neuron_id, rows in table.groupby("neuron_id"):
+        if neuron_id in files:
+            found[rows.index] = along(files[neuron_id], rows[PLACE].to_numpy(float))["branch_id"].to_numpy()
+    return found
 
 
 def read_truth(dataset: Dataset) -> pd.DataFrame:

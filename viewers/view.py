@@ -38,6 +38,8 @@ def view(
     viewer = napari.Viewer(title=f"synimg: {dataset.path}")
     if grown is None:
         show(viewer, layers)
+        if dataset.is_done(f"{run}/measure"):
+            viewer.window.add_plugin_dock_widget("synimg", "Synapse browser")
     else:
         show_growth(viewer, layers, growth_captions(*grown))
     if screenshot is None:
