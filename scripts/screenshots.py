@@ -1,11 +1,14 @@
 """Makes the pictures of the napari plugin in docs/images: xvfb-run -a python scripts/screenshots.py [NAME...]"""
 
+import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+os.environ["NAPARI_CONFIG"] = ""  # leaves the settings of whoever runs this alone
 
 import napari
 import numpy as np

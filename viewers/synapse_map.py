@@ -56,9 +56,10 @@ def branches(table: pd.DataFrame, folder: Path) -> pd.Series:
     """Branch of the assigned neuron's dendrite that is nearest to each synapse; null where the dendrite is not known."""
     found = pd.Series(pd.NA, table.index, dtype="Int64")
     files = tree_files(folder)
-    for neuron_id, rows in table.groupby("neuron_id"):
-        if neuron_id in files:
-            found[rows.index] = along(files[neuron_id], rows[PLACE].to_numpy(float))["branch_id"].to_numpy()
+    for neuron_id, file in files.items():
+        rows = table[table["neuron_id"] == neuron_id]
+        if len(rows):
+            found[rows.index] = along(file, rows[PLACE].to_numpy(float))["branch_id"].to_numpy()
     return found
 
 

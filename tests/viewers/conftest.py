@@ -1,8 +1,13 @@
 """What the viewers' tests share."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ["NAPARI_CONFIG"] = (
+    ""  # napari reads it when it is imported: settings of whoever runs the tests stay as they are
+)
 
 
 @pytest.fixture(scope="session")
