@@ -413,7 +413,9 @@ def view(
     run: Run = "default",
     screenshot: Annotated[Path | None, typer.Option(help="save a picture of the window as PNG and leave")] = None,
     growth: Annotated[bool, typer.Option("--growth", help="play back how the map grew over the window")] = False,
-    film: Annotated[Path | None, typer.Option(help="save the growth as .gif or as a strip (.png); no window")] = None,
+    film: Annotated[
+        Path | None, typer.Option(help="save growth and a turn as .gif, or a strip (.png); no window")
+    ] = None,
 ) -> None:
     """Open a data set in napari, or play back how its synapse map grew.
 
@@ -425,7 +427,7 @@ def view(
         if screenshot is not None:
             raise SynimgError("--film and --screenshot exclude each other: a film opens no window")
         save_film(dataset, film)
-        _say(f"{film}: growth of {dataset}")
+        _say(f"{film}: film of {dataset}")
         return
     from synimg.viewers.view import view as run_view
 

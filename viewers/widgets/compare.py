@@ -175,7 +175,8 @@ class Compare(QWidget):
                 arguments["metadata"] = {OURS: {"dataset": str(dataset.path), "run": "default"}}
                 self.viewer.add_layer(Layer.create(data, arguments, kind))
         grid = self.viewer.canvas.grid
-        grid.stride, grid.shape, grid.enabled = max(n_shown), (1, 2), True
+        grid.stride, grid.shape, grid.enabled = -max(n_shown), (1, 2), True
+        self.viewer.canvas.overlays["text"].visible = False  # it counts the synapses of one view
         whole_depth(self.viewer, self.viewer.dims.ndim - 3)
         self.viewer.reset_view()
 
