@@ -403,12 +403,13 @@ def _fields(model: Model, top: bool = False, folder: str | None = None) -> list[
         comment = field.description or ""
         if name == "kind" and folder:
             comment = f"one of {', '.join(names(folder))}"
-        bounds = _bounds(field)
-        lines.append(f"{name} = {to_literal(value)}  # {comment}{f' [{bounds}]' if bounds else ''}")
+        limits = bounds(field)
+        lines.append(f"{name} = {to_literal(value)}  # {comment}{f' [{limits}]' if limits else ''}")
     return lines
 
 
-def _bounds(field: pydantic.fields.FieldInfo) -> str:
+def bounds(field: pydantic.fields.FieldInfo) -> str:
+    """The bounds of a field in words, such as ``>= 0, < 1``; empty where it has none."""
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
     parts = [f"{sign} {getattr(m, key)}" for m in field.metadata for key, sign in signs.items() if hasattr(m, key)]
     return ", ".join(parts)

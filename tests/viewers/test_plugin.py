@@ -1,5 +1,7 @@
 """The napari plugin without a window: manifest, reader, writer, sample."""
 
+import errno
+import shutil
 import subprocess
 import sys
 
@@ -9,6 +11,8 @@ import pytest
 import zarr
 
 from synimg.errors import SynimgError
+from synimg.store.dataset import Dataset
+from synimg.viewers.edits import save_edits
 from synimg.viewers.foreign import layers_of_image
 from synimg.viewers.layers import layers_of
 from synimg.viewers.reader import get_reader
@@ -120,3 +124,45 @@ def test_the_sample_shows_every_kind_of_layer(sample_path):
     assert {"match", "p_learning", "log_turnover", "share_learning", "turnover_residual"} <= set(features)
     assert features["match"].value_counts()["match"] > 100
     assert layers["true synapses"][1]["features"]["match"].value_counts()["miss"] > 5
+
+
+def test_napari_opens_the_sample_and_two_data_sets_of_other_voxel_sizes_beside_each_other(tiny_path, monkeypatch):
+    components = pytest.importorskip("napari.components")
+    viewer = components.ViewerModel()
+    opened = viewer.open_sample("synimg", "sample")
+    assert {"pulse", "synapses"} <= {layer.name for layer in opened}
+    viewer.open(str(tiny_path), plugin="synimg")
+    assert {str(unit) for layer in viewer.layers for unit in layer.units} == {"micrometer"}
+
+
+def test_a_half_written_data_set_is_refused_in_one_sentence(sample_copy):
+    (sample_copy / "analysis" / "default" / "separation.parquet").write_bytes(b"PAR1")
+    with pytest.raises(SynimgError, match=r"separation\.parquet: not readable as Parquet"):
+        get_reader(str(sample_copy))(str(sample_copy))
+    shutil.rmtree(sample_copy / "image.ome.zarr" / "1")
+    with pytest.raises(SynimgError, match="no readable OME-Zarr image"):
+        get_reader(str(sample_copy))(str(sample_copy))
+
+
+def test_edits_on_a_disk_that_cannot_be_written_leave_nothing(sample_copy, monkeypatch):
+    dataset = Dataset.open(sample_copy)
+    data, arguments, _ = layers_of(sample_copy)[-1]
+
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("synimg.viewers.edits.write_table", refuse)
+    with pytest.raises(SynimgError, match="cannot be written"):
+        save_edits(dataset, "default", data[1:], arguments["features"].iloc[1:])
+    assert not (sample_copy / ".partial").exists()
+    assert Dataset.open(sample_copy).verify() == []
+
+
+def test_a_setting_is_kept():
+    pytest.importorskip("napari")
+    from synimg.viewers.widgets.settings import Settings, keep_setting, read_settings
+
+    assert read_settings().author == Settings().author
+    keep_setting("author", "ada")
+    assert read_settings().author == "ada"
+    keep_setting("author", "")
