@@ -1,4 +1,4 @@
-"""Joint Poisson maximum likelihood of place, shape and counts of puncta in two channels, with Cramer-Rao standard errors.
+"""Joint Poisson maximum likelihood of place, shape and counts of puncta in all channels, with Cramer-Rao standard errors.
 
 Every punctum is a Gaussian of any shape: the point spread function widened by the synapse's own extent. Fisher scoring
 of one punctum at a time against a live image of all the others (Gauss and Seidel), as long as it moves.
@@ -15,8 +15,7 @@ from scipy.spatial import cKDTree
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 REACH = 3.5
-N_PLACE_AND_COUNTS = 5  # z, y, x, and the electrons in both channels
-N_PARAMETERS = 11  # and the shape's covariance: zz, yy, xx, zy, zx, yx
+N_SHAPE = 6  # the last parameters of a punctum: its shape's covariance zz, yy, xx, zy, zx, yx
 PAIRS = np.array([[0, 0], [1, 1], [2, 2], [0, 1], [0, 2], [1, 2]])  # axes of each entry of the shape
 POWERS = np.array(  # powers of the distance along z, y, x in the polynomials of the gradients
     [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [2, 0, 0], [0, 2, 0], [0, 0, 2], [1, 1, 0], [1, 0, 1], [0, 1, 1]]
@@ -28,9 +27,9 @@ VOXEL_VARIANCE = 1.0 / 12.0  # integrating over a voxel widens a Gaussian by the
 class Scene:
     """What the fit sees.
 
-    data : (2, z, y, x) ndarray [electrons], plus the variance of the read noise
-    background : (2, z, y, x) ndarray [electrons], likewise
-    psf_vox : (2, 3) ndarray, standard deviations of the point spread function
+    data : (channel, z, y, x) ndarray [electrons], plus the variance of the read noise
+    background : (channel, z, y, x) ndarray [electrons], likewise
+    psf_vox : (channel, 3) ndarray, standard deviations of the point spread function
     voxel_um : (3,) ndarray
     spread_um2 : float, expected variance of a synapse's shape per axis and electron [um^2 / electron]
 
@@ -47,6 +46,11 @@ class Scene:
     spread_um2: float
 
     @property
+    def n_parameters(self) -> int:
+        """Place, electrons in each channel, and the shape."""
+        return 3 + len(self.data) + N_SHAPE
+
+    @property
     def shape_scale(self) -> Floats:
         """Voxels^2 per um^2 for each entry of the shape: zz, yy, xx, zy, zx, yx."""
         v = self.voxel_um
@@ -57,16 +61,16 @@ class Scene:
 class Fit:
     """Puncta of a scene, one row each.
 
-    theta : (n, 11) ndarray: z, y, x [voxels], electrons in both channels, and the shape's covariance zz, yy, xx, zy,
-        zx, yx [um^2] without the point spread function
+    theta : (n, 9 + channels) ndarray: z, y, x [voxels], electrons in each channel, and the shape's covariance zz, yy,
+        xx, zy, zx, yx [um^2] without the point spread function
     """
 
     theta: Floats
 
     @classmethod
-    def none(cls) -> "Fit":
+    def none(cls, scene: Scene) -> "Fit":
         """No puncta."""
-        return cls(np.zeros((0, N_PARAMETERS)))
+        return cls(np.zeros((0, scene.n_parameters)))
 
     @property
     def points_vox(self) -> Floats:
@@ -75,8 +79,8 @@ class Fit:
 
     @property
     def electrons(self) -> Floats:
-        """Counts (n, 2)."""
-        return self.theta[:, 3:5]
+        """Counts (n, channels)."""
+        return self.theta[:, 3:-N_SHAPE]
 
     def keep(self, which: NDArray[np.bool_]) -> "Fit":
         """The puncta for which `which` is true."""
@@ -84,22 +88,22 @@ class Fit:
 
 
 def start(points_vox: Floats, electrons: Floats, scene: Scene) -> Floats:
-    """Rows (n, 11) to begin a fit with: round shapes of the expected width."""
-    theta = np.zeros((len(points_vox), N_PARAMETERS))
-    theta[:, :3], theta[:, 3:5] = points_vox, np.maximum(electrons, 1.0)
-    theta[:, 5:8] = (scene.spread_um2 * theta[:, 3:5].sum(axis=1))[:, None]
+    """Rows of `Fit.theta` to begin a fit with: round shapes of the expected width."""
+    theta, counts = np.zeros((len(points_vox), scene.n_parameters)), np.maximum(electrons, 1.0)
+    theta[:, :3], theta[:, 3:-N_SHAPE] = points_vox, counts
+    theta[:, -N_SHAPE:-3] = (scene.spread_um2 * counts.sum(axis=1))[:, None]
     return theta
 
 
 @nb.njit(cache=True, nogil=True)
 def _covariance(theta: Floats, psf: Floats, scale: Floats) -> Floats:
     """Covariance (3, 3) [voxels^2] of a punctum in one channel."""
-    c = np.empty((3, 3))
+    c, s = np.empty((3, 3)), theta[-N_SHAPE:]
     for a in range(3):
-        c[a, a] = psf[a] ** 2 + VOXEL_VARIANCE + theta[5 + a] * scale[a]
-    c[0, 1] = c[1, 0] = theta[8] * scale[3]
-    c[0, 2] = c[2, 0] = theta[9] * scale[4]
-    c[1, 2] = c[2, 1] = theta[10] * scale[5]
+        c[a, a] = psf[a] ** 2 + VOXEL_VARIANCE + s[a] * scale[a]
+    c[0, 1] = c[1, 0] = s[3] * scale[3]
+    c[0, 2] = c[2, 0] = s[4] * scale[4]
+    c[1, 2] = c[2, 1] = s[5] * scale[5]
     return c
 
 
@@ -122,7 +126,7 @@ def _window(theta: Floats, psf: Floats, scale: Floats, shape: tuple[int, int, in
     """First and last + 1 voxel along each axis that a punctum reaches, cut at the block."""
     window = np.empty((3, 2), np.int64)
     for a in range(3):
-        widest = max(psf[0, a], psf[1, a]) ** 2 + VOXEL_VARIANCE + theta[5 + a] * scale[a]
+        widest = psf[:, a].max() ** 2 + VOXEL_VARIANCE + theta[a - N_SHAPE] * scale[a]
         reach = int(math.ceil(REACH * math.sqrt(widest)))
         middle = int(round(theta[a]))
         window[a, 0] = min(max(middle - reach, 0), shape[a])
@@ -132,9 +136,9 @@ def _window(theta: Floats, psf: Floats, scale: Floats, shape: tuple[int, int, in
 
 @nb.njit(cache=True, nogil=True)
 def add_punctum(model: Floats, theta: Floats, psf: Floats, scale: Floats, sign: float) -> None:
-    """Add (or with `sign` -1 take away) a punctum's expected electrons in both channels of `model`."""
+    """Add (or with `sign` -1 take away) a punctum's expected electrons in every channel of `model`."""
     window = _window(theta, psf, scale, (model.shape[1], model.shape[2], model.shape[3]))
-    for c in range(2):
+    for c in range(psf.shape[0]):
         inverse, determinant = _inverse(_covariance(theta, psf[c], scale))
         peak = sign * theta[3 + c] / math.sqrt((2.0 * math.pi) ** 3 * determinant)
         for z in range(window[0, 0], window[0, 1]):
@@ -155,7 +159,7 @@ def add_punctum(model: Floats, theta: Floats, psf: Floats, scale: Floats, sign: 
 def _gradient(
     gradient: Floats, theta: Floats, c: int, inverse: Floats, peak: float, scale: Floats, z: int, y: int, x: int
 ) -> bool:
-    """Fill `gradient` (11,) with the derivatives of a punctum's expected electrons in one voxel of channel `c`.
+    """Fill `gradient` with the derivatives of a punctum's expected electrons in one voxel of channel `c`.
 
     Returns False, with zeros, where the voxel is out of the punctum's reach.
     """
@@ -170,21 +174,22 @@ def _gradient(
     h = peak * math.exp(-0.5 * squared)
     nh = theta[3 + c] * h
     gradient[0], gradient[1], gradient[2] = nh * qz, nh * qy, nh * qx
-    gradient[3 + c], gradient[4 - c] = h, 0.0
-    gradient[5] = 0.5 * nh * (qz * qz - inverse[0, 0]) * scale[0]
-    gradient[6] = 0.5 * nh * (qy * qy - inverse[1, 1]) * scale[1]
-    gradient[7] = 0.5 * nh * (qx * qx - inverse[2, 2]) * scale[2]
-    gradient[8] = nh * (qz * qy - inverse[0, 1]) * scale[3]
-    gradient[9] = nh * (qz * qx - inverse[0, 2]) * scale[4]
-    gradient[10] = nh * (qy * qx - inverse[1, 2]) * scale[5]
+    gradient[3:-N_SHAPE] = 0.0
+    gradient[3 + c] = h
+    gradient[-6] = 0.5 * nh * (qz * qz - inverse[0, 0]) * scale[0]
+    gradient[-5] = 0.5 * nh * (qy * qy - inverse[1, 1]) * scale[1]
+    gradient[-4] = 0.5 * nh * (qx * qx - inverse[2, 2]) * scale[2]
+    gradient[-3] = nh * (qz * qy - inverse[0, 1]) * scale[3]
+    gradient[-2] = nh * (qz * qx - inverse[0, 2]) * scale[4]
+    gradient[-1] = nh * (qy * qx - inverse[1, 2]) * scale[5]
     return True
 
 
 @nb.njit(cache=True, nogil=True)
 def _gradient_polynomials(theta: Floats, c: int, inverse: Floats, scale: Floats) -> Floats:
-    """Coefficients (11, 10): gradient i is the kernel times a polynomial of the distance, in the order of `POWERS`."""
-    g = np.zeros((N_PARAMETERS, 10))
-    n = theta[3 + c]
+    """Coefficients (parameter, 10): gradient i is the kernel times a polynomial of the distance, in the order of `POWERS`."""
+    g = np.zeros((theta.size, 10))
+    n, s = theta[3 + c], theta.size - N_SHAPE
     g[3 + c, 0] = 1.0
     for a in range(3):
         for b in range(3):
@@ -192,12 +197,12 @@ def _gradient_polynomials(theta: Floats, c: int, inverse: Floats, scale: Floats)
     for k in range(6):
         a, b = PAIRS[k, 0], PAIRS[k, 1]
         factor = n * scale[k] * (0.5 if a == b else 1.0)
-        g[5 + k, 0] = -factor * inverse[a, b]
+        g[s + k, 0] = -factor * inverse[a, b]
         for d in range(3):
-            g[5 + k, 4 + d] = factor * inverse[a, d] * inverse[b, d]
+            g[s + k, 4 + d] = factor * inverse[a, d] * inverse[b, d]
         for m in range(3, 6):
             d, e = PAIRS[m, 0], PAIRS[m, 1]
-            g[5 + k, 4 + m] = factor * (inverse[a, d] * inverse[b, e] + inverse[a, e] * inverse[b, d])
+            g[s + k, 4 + m] = factor * (inverse[a, d] * inverse[b, e] + inverse[a, e] * inverse[b, d])
     return g
 
 
@@ -205,17 +210,17 @@ def _gradient_polynomials(theta: Floats, c: int, inverse: Floats, scale: Floats)
 def score_and_information(
     data: Floats, model: Floats, theta: Floats, psf: Floats, scale: Floats
 ) -> tuple[Floats, Floats]:
-    """Gradient (11,) of the log likelihood and the Fisher information (11, 11) of one punctum.
+    """Gradient of the log likelihood by a punctum's parameters, and their Fisher information.
 
     Notes
     -----
     Every derivative is the kernel times a polynomial of the distance, so sums over voxels are needed of its powers
     only: five along each line of voxels, combined line by line.
     """
-    score = np.zeros(N_PARAMETERS)
-    information = np.zeros((N_PARAMETERS, N_PARAMETERS))
+    score = np.zeros(theta.size)
+    information = np.zeros((theta.size, theta.size))
     window = _window(theta, psf, scale, (model.shape[1], model.shape[2], model.shape[3]))
-    for c in range(2):
+    for c in range(psf.shape[0]):
         inverse, determinant = _inverse(_covariance(theta, psf[c], scale))
         peak = 1.0 / math.sqrt((2.0 * math.pi) ** 3 * determinant)
         weights, excesses = np.zeros((5, 5, 5)), np.zeros((3, 3, 3))
@@ -276,16 +281,16 @@ def score_and_information(
 @nb.njit(cache=True, nogil=True)
 def _prior_sd(theta: Floats, spread: float) -> float:
     """Standard deviation [um^2] of a shape's entry around the one expected from the counts."""
-    return 0.7 * spread * max(theta[3] + theta[4], 0.0) + 2e-4
+    return 0.7 * spread * max(theta[3:-N_SHAPE].sum(), 0.0) + 2e-4
 
 
 @nb.njit(cache=True, nogil=True)
 def _add_prior(score: Floats, information: Floats, theta: Floats, spread: float) -> None:
     """Prior of the shape: round, and as wide as the counts say. Faint puncta keep it, bright ones overrule it."""
     precision = 1.0 / _prior_sd(theta, spread) ** 2
-    expected = spread * max(theta[3] + theta[4], 0.0)
-    for k in range(5, N_PARAMETERS):
-        mean = expected if k < 8 else 0.0
+    expected = spread * max(theta[3:-N_SHAPE].sum(), 0.0)
+    for k in range(theta.size - N_SHAPE, theta.size):
+        mean = expected if k < theta.size - 3 else 0.0
         score[k] += precision * (mean - theta[k])
         information[k, k] += precision
 
@@ -295,18 +300,18 @@ def _no_negative_shape(theta: Floats) -> None:
     """Replace a shape by the nearest that is a covariance: no negative variance along any direction."""
     s = np.empty((3, 3))
     for a in range(3):
-        s[a, a] = theta[5 + a]
-    s[0, 1] = s[1, 0] = theta[8]
-    s[0, 2] = s[2, 0] = theta[9]
-    s[1, 2] = s[2, 1] = theta[10]
+        s[a, a] = theta[a - N_SHAPE]
+    s[0, 1] = s[1, 0] = theta[-3]
+    s[0, 2] = s[2, 0] = theta[-2]
+    s[1, 2] = s[2, 1] = theta[-1]
     values, vectors = np.linalg.eigh(s)
     if values[0] >= 0.0 and values[2] <= 0.04:
         return
     clipped = np.minimum(np.maximum(values, 0.0), 0.04)  # an sd of 0.2 um is a synapse of 0.8 um
     s = (vectors * clipped) @ vectors.T
     for a in range(3):
-        theta[5 + a] = s[a, a]
-    theta[8], theta[9], theta[10] = s[0, 1], s[0, 2], s[1, 2]
+        theta[a - N_SHAPE] = s[a, a]
+    theta[-3], theta[-2], theta[-1] = s[0, 1], s[0, 2], s[1, 2]
 
 
 @nb.njit(cache=True, nogil=True)
@@ -326,7 +331,7 @@ def _sweep(
         theta = thetas[i]
         score, information = score_and_information(data, model, theta, psf, scale)
         _add_prior(score, information, theta, spread)
-        for k in range(N_PARAMETERS):  # a little of the diagonal keeps the matrix regular where a count is zero
+        for k in range(theta.size):  # a little of the diagonal keeps the matrix regular where a count is zero
             information[k, k] = information[k, k] * (1.0 + 1e-6) + 1e-9
         step = np.linalg.solve(information, score)
         add_punctum(model, theta, psf, scale, -1.0)
@@ -336,11 +341,11 @@ def _sweep(
             move = min(max(step[a], -limit), limit)
             theta[a] += move
             moved = max(moved, abs(move) / psf[0, a])
-        for c in range(2):
+        for c in range(psf.shape[0]):
             old = theta[3 + c]
             theta[3 + c] = min(max(old + step[3 + c], 0.0), 2.0 * old + 100.0)
             moved = max(moved, abs(theta[3 + c] - old) / (theta[3 + c] + 20.0))
-        for k in range(5, N_PARAMETERS):
+        for k in range(theta.size - N_SHAPE, theta.size):
             theta[k] += min(max(step[k], -0.004), 0.004)
         _no_negative_shape(theta)
         add_punctum(model, theta, psf, scale, 1.0)
@@ -349,7 +354,7 @@ def _sweep(
 
 
 def model_of(scene: Scene, fit: Fit) -> Floats:
-    """Expected image (2, z, y, x) of background and puncta."""
+    """Expected image (channel, z, y, x) of background and puncta."""
     model = scene.background.copy()
     for theta in fit.theta:
         add_punctum(model, theta, scene.psf_vox, scene.shape_scale, 1.0)
@@ -357,7 +362,7 @@ def model_of(scene: Scene, fit: Fit) -> Floats:
 
 
 def fit_puncta(scene: Scene, theta: Floats, n_sweeps: int = 24) -> Fit:
-    """Maximum likelihood of all puncta together, from the rows `theta` (n, 11) on; at most `n_sweeps` rounds."""
+    """Maximum likelihood of all puncta together, from the rows `theta` on; at most `n_sweeps` rounds."""
     fit = Fit(theta.copy())
     model = model_of(scene, fit)
     active = np.ones(len(theta), bool)
@@ -375,7 +380,7 @@ def gain_of(data: Floats, model: Floats, theta: Floats, psf: Floats, scale: Floa
     """Twice the log likelihood that is lost when a punctum is taken out and nothing else changes."""
     window = _window(theta, psf, scale, (model.shape[1], model.shape[2], model.shape[3]))
     total = 0.0
-    for c in range(2):
+    for c in range(psf.shape[0]):
         inverse, determinant = _inverse(_covariance(theta, psf[c], scale))
         peak = theta[3 + c] / math.sqrt((2.0 * math.pi) ** 3 * determinant)
         for z in range(window[0, 0], window[0, 1]):
@@ -404,27 +409,27 @@ def gains(scene: Scene, fit: Fit, model: Floats) -> Floats:
 
 
 def standard_errors(scene: Scene, fit: Fit, model: Floats) -> Floats:
-    """Cramer-Rao standard errors (n, 5) of (z, y, x [voxels], electrons 1, electrons 2).
+    """Cramer-Rao standard errors (n, 3 + channels) of z, y, x [voxels] and the electrons in each channel.
 
     The Fisher matrix is that of the punctum with all neighbours within 4 widths, whose parameters are free too.
     """
-    n = len(fit.theta)
-    errors = np.full((n, N_PLACE_AND_COUNTS), np.nan)
+    n, n_errors = len(fit.theta), 3 + len(scene.data)
+    errors = np.full((n, n_errors), np.nan)
     scaled = fit.points_vox / scene.psf_vox.mean(axis=0)
     neighbours = cKDTree(scaled).query_ball_point(scaled, 4.0) if n else []
     for i, near in enumerate(neighbours):
         group = np.array([i, *sorted(j for j in near if j != i)])
         information = _joint_information(model, fit.theta[group], scene.psf_vox, scene.shape_scale, scene.spread_um2)
         covariance = np.linalg.pinv(information, hermitian=True)
-        errors[i] = np.sqrt(np.maximum(np.diag(covariance)[:N_PLACE_AND_COUNTS], 0.0))
+        errors[i] = np.sqrt(np.maximum(np.diag(covariance)[:n_errors], 0.0))
     return errors
 
 
 @nb.njit(cache=True, nogil=True)
 def _joint_information(model: Floats, thetas: Floats, psf: Floats, scale: Floats, spread: float) -> Floats:
     """Fisher information of several puncta (and their shapes' prior) over the voxels that any of them reaches."""
-    n_points = thetas.shape[0]
-    size = N_PARAMETERS * n_points
+    n_points, n_each = thetas.shape
+    size = n_each * n_points
     information = np.zeros((size, size))
     shape = (model.shape[1], model.shape[2], model.shape[3])
     low, high = np.empty(3, np.int64), np.empty(3, np.int64)
@@ -434,7 +439,7 @@ def _joint_information(model: Floats, thetas: Floats, psf: Floats, scale: Floats
         low = np.minimum(low, window[:, 0])
         high = np.maximum(high, window[:, 1])
     gradient = np.zeros(size)
-    for c in range(2):
+    for c in range(psf.shape[0]):
         inverses = np.empty((n_points, 3, 3))
         peaks = np.empty(n_points)
         for i in range(n_points):
@@ -445,7 +450,7 @@ def _joint_information(model: Floats, thetas: Floats, psf: Floats, scale: Floats
                 for x in range(low[2], high[2]):
                     m = max(model[c, z, y, x], 1e-6)
                     for i in range(n_points):
-                        part = gradient[N_PARAMETERS * i : N_PARAMETERS * (i + 1)]
+                        part = gradient[n_each * i : n_each * (i + 1)]
                         _gradient(part, thetas[i], c, inverses[i], peaks[i], scale, z, y, x)
                     for a in range(size):
                         weighted = gradient[a] / m
@@ -453,8 +458,8 @@ def _joint_information(model: Floats, thetas: Floats, psf: Floats, scale: Floats
                             information[a, b] += weighted * gradient[b]
     for i in range(n_points):
         precision = 1.0 / _prior_sd(thetas[i], spread) ** 2
-        for k in range(5, N_PARAMETERS):
-            information[N_PARAMETERS * i + k, N_PARAMETERS * i + k] += precision
+        for k in range(n_each * (i + 1) - N_SHAPE, n_each * (i + 1)):
+            information[k, k] += precision
     for a in range(size):
         for b in range(a):
             information[b, a] = information[a, b]

@@ -93,7 +93,7 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> tuple[Fit, Floats, F
     Search the residual, fit all puncta together, drop what the likelihood does not want; again, until the rounds
     are over. The search runs on the sum of the channels: a threshold per channel would bias the ratio.
     """
-    fit, model = Fit.none(), scene.background.copy()
+    fit, model = Fit.none(scene), scene.background.copy()
     psf = scene.psf_vox.mean(axis=0)
     volume = (2.0 * np.pi) ** 1.5 * np.prod(psf)
     typical = np.sqrt(psf**2 + TYPICAL_SPREAD_UM2 / scene.voxel_um**2)

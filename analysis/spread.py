@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from synimg.analysis.fit import Fit, Scene, fit_puncta
+from synimg.analysis.fit import N_SHAPE, Fit, Scene, fit_puncta
 
 Floats = NDArray[np.float64]
 
@@ -36,5 +36,5 @@ def estimate_spread(scene: Scene, fit: Fit, n_most: int = 80) -> float:
         return scene.spread_um2
     wide = replace(scene, spread_um2=0.01 / float(np.median(total[used])))
     again = fit_puncta(wide, fit.theta[used])
-    variance = again.theta[:, 5:8].mean(axis=1)
+    variance = again.theta[:, -N_SHAPE:-3].mean(axis=1)
     return float(np.median(variance / again.electrons.sum(axis=1)))

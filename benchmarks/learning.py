@@ -41,7 +41,7 @@ BY_REWARD = ("node_perturbation", "reward_hebb", "cubic_hebb")
 N_UPDATES = {
     "cue_accumulation": 400,
     "delayed_match": 400,
-    "path_integration": 800,
+    "path_integration": 1000,
     "reaching": 500,
     "foraging": 1600,
 }

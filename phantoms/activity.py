@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from synimg.phantoms.tasks.protocol import Batch
 from synimg.phantoms.weights import Weights
 from synimg.phantoms.wiring import Wiring
+from synimg.streams import add_noise
 
 Floats32 = NDArray[np.float32]
 POOL_GAIN = 5.0  # rates of pools differ by tenths; a choice between them is to be soft, not a toss
@@ -112,16 +114,32 @@ def run_trials(
     drive = batch.inputs.reshape(-1, batch.inputs.shape[-1]) @ weights.inputs.T
     drive = drive.reshape(n_steps, n_trials, n_units)
     if noise_sd:
-        drive += np.float32(noise_sd) * rng.standard_normal(drive.shape, dtype=np.float32)
+        add_noise(drive, noise_sd, rng)
     rates = np.zeros((n_steps + 1, n_trials, n_units), np.float32)
-    x = np.zeros((n_trials, n_units), np.float32)
-    keep = 1.0 - wiring.leak
+    x, max_rate = np.zeros((n_trials, n_units), np.float32), np.float32(wiring.max_rate)
     for t in range(n_steps):
-        x = keep * x + wiring.leak * (weights.forward(rates[t]) + drive[t])
-        if perturbation is not None:
-            x += perturbation[t]
-        np.maximum(x, 0.0, out=rates[t + 1])
-        np.minimum(rates[t + 1], wiring.max_rate, out=rates[t + 1])
+        pushed = None if perturbation is None else perturbation[t]
+        _advance(x, weights.forward(rates[t]), drive[t], pushed, wiring.leak, max_rate, rates[t + 1])
         if active is not None:
             rates[t + 1] *= active
     return rates
+
+
+@nb.njit(cache=True, nogil=True)
+def _advance(
+    x: Floats32,
+    driven: Floats32,
+    drive: Floats32,
+    pushed: Floats32 | None,
+    leak: Floats32,
+    max_rate: np.float32,
+    rates: Floats32,
+) -> None:
+    """One step of the potentials `x` in place, and the `rates` that they give; all are (trial, unit)."""
+    for trial in range(x.shape[0]):
+        for i in range(x.shape[1]):
+            value = (np.float32(1.0) - leak[i]) * x[trial, i] + leak[i] * (driven[trial, i] + drive[trial, i])
+            if pushed is not None:
+                value += pushed[trial, i]
+            x[trial, i] = value
+            rates[trial, i] = min(max(value, np.float32(0.0)), max_rate)

@@ -465,7 +465,7 @@ def _run_batch(
     if config.training.feedback == "yoked":
         batch = curriculum.without_contingency(batch, stream(seed, "network", "yoked", update))
     chance = stream(seed, "rule", "chance", update).random(n_trials, np.float32)
-    return trials_of(wiring, weights, readout, batch, rates, chance, perturbation)
+    return trials_of(wiring, weights, readout, batch, rates, chance, perturbation, active)
 
 
 def trials_of(
@@ -476,6 +476,7 @@ def trials_of(
     rates: Floats32,
     chance: Floats32,
     perturbation: Floats32 | None = None,
+    active: Floats32 | None = None,
 ) -> Trials:
     """A batch of trials that has been run, and judged, as a rule sees it."""
     judged = judge(rates, batch, readout.w, readout.b)
@@ -495,6 +496,7 @@ def trials_of(
         inputs=batch.inputs,
         salience=batch.salience,
         chance=chance,
+        taking_part=active,
     )
 
 

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from synimg.model import Model
@@ -56,11 +57,20 @@ class GradientRule(Model):
         factor, own = self.at_post(trials, own)
         gradient = at_edges(factor, self.at_pre(trials.presynaptic(pre)), post, pre, trials.weights.is_sparse)
         mean = self.momentum * mean + (1.0 - self.momentum) * gradient.astype(np.float64)
-        return self.downhill(mean, trials.progress)[None], (mean, own)
+        live = trials.is_live(pre, post)
+        if live is not None:
+            mean = mean * live
+        return self.downhill(mean, trials.progress, live=live)[None], (mean, own)
 
-    def downhill(self, mean: Floats, progress: float, share: float = 1.0) -> Floats:
-        """Step against the running gradient `mean`, normalised over the network, `share` of a whole step long."""
-        scale = np.sqrt(np.mean(mean**2)) + 1e-30
+    def downhill(
+        self, mean: Floats, progress: float, share: float = 1.0, live: NDArray[np.bool_] | None = None
+    ) -> Floats:
+        """Step against the running gradient `mean`, normalised over the network, `share` of a whole step long.
+
+        Where a context silences units the network is what is left: `live` synapses alone count, or few would take the
+        steps of all.
+        """
+        scale = np.sqrt(np.mean(mean**2 if live is None else mean[live] ** 2)) + 1e-30
         step = -self.learning_rate * share * min(progress, 1.0) * mean / scale
         return np.clip(step, -self.max_step_ln, self.max_step_ln)
 

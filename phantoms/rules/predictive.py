@@ -62,9 +62,12 @@ class Predictive(GradientRule):
         presynaptic, one_by_one = trials.presynaptic(pre), trials.weights.is_sparse
         fresh = np.stack([at_edges(s, presynaptic, post, pre, one_by_one) for s in signals]).astype(np.float64)
         means = self.momentum * means + (1.0 - self.momentum) * fresh
+        live = trials.is_live(pre, post)
+        if live is not None:
+            means = means * live
         errors = KEEP_ERROR * errors + (1.0 - KEEP_ERROR) * np.array(progresses)
         shares = self._shares(errors)
-        steps = [self.downhill(m, p, s) for m, p, s in zip(means, progresses, shares, strict=True)]
+        steps = [self.downhill(m, p, s, live) for m, p, s in zip(means, progresses, shares, strict=True)]
         return np.stack(steps), (means, head, errors)
 
     def slope(self, memory: Any) -> Floats | None:

@@ -32,6 +32,7 @@ class Trials:
     inputs : (time, batch, n_inputs) ndarray, what the network was shown
     salience : (time, batch, n_inputs) ndarray, how much of each input is worth a prediction, or None for all alike
     chance : (batch,) ndarray, a number from 0 to 1 per trial, for rules that draw an action
+    taking_part : (unit,) ndarray, 1 for units that take part in the task, 0 for those that its context silences; None for all
     """
 
     rates: Floats32
@@ -49,12 +50,21 @@ class Trials:
     inputs: Floats32
     salience: Floats32 | None
     chance: Floats32
+    taking_part: Floats32 | None = None
 
     def presynaptic(self, pre: Ints) -> Floats32:
         """What drives each step (time, batch, source): the units' rates before it and, if `pre` has them, its inputs."""
         if pre.max(initial=0) < self.leak.size:
             return self.rates[:-1]
         return np.concatenate([self.rates[:-1], self.inputs], axis=-1)
+
+    def is_live(self, pre: Ints, post: Ints) -> NDArray[np.bool_] | None:
+        """Whether both ends of each edge take part in the task; None where all do."""
+        if self.taking_part is None:
+            return None
+        n_inputs = self.inputs.shape[-1]
+        on = np.append(self.taking_part > 0, np.ones(n_inputs, bool))
+        return on[pre] & on[post]
 
     @property
     def reward(self) -> Floats:

@@ -18,7 +18,7 @@ class PathIntegration(Model):
     """The heading is shown at the start; then only its velocity; the outputs are its cosine and sine at all times."""
 
     kind: Literal["path_integration"] = "path_integration"
-    duration_ms: float = Field(1700.0, gt=0, description="duration of a trial")
+    duration_ms: float = Field(1850.0, gt=0, description="duration of a trial")
     shown_ms: float = Field(200.0, gt=0, description="time at the start in which the heading itself is shown")
     velocity_sd_rad_per_s: float = Field(2.0, gt=0, description="sd of the angular velocity")
     tau_velocity_ms: float = Field(300.0, gt=0, description="time constant of the angular velocity")

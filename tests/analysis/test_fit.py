@@ -25,8 +25,8 @@ def test_the_score_is_the_derivative_of_the_log_likelihood():
         m = f.model_of(scene(), f.Fit(theta[None]))
         return (data * np.log(m) - m).sum()
 
-    for k in range(f.N_PARAMETERS):
-        step = np.zeros(f.N_PARAMETERS)
+    for k in range(THETA.size):
+        step = np.zeros(THETA.size)
         step[k] = 1e-6 * max(abs(THETA[0, k]), 0.01)  # small: no voxel may pass the reach's rim
         numeric = (log_likelihood(THETA[0] + step) - log_likelihood(THETA[0] - step)) / (2 * step[k])
         assert score[k] == pytest.approx(numeric, rel=1e-3, abs=0.1)

@@ -6,6 +6,7 @@ import pytest
 from synimg import config
 from synimg.family import names, part
 from synimg.phantoms.network import train
+from synimg.streams import stream
 
 FOLDER = "synimg.phantoms.consolidation"
 TASKS = "synimg.phantoms.tasks"
@@ -79,3 +80,17 @@ def test_gating_silences_its_share_of_units_in_each_task():
     first, second = (gate.active(k, 100, np.random.default_rng(k)) for k in (0, 1))
     assert first.sum() == second.sum() == 60
     assert (first != second).any()
+
+
+def test_only_synapses_between_units_of_the_task_move_and_they_take_the_whole_step():
+    config = in_a_row("context_gating", 40)
+    learned = train(config, 1)
+    wiring, rate = learned.wiring, config.rule.learning_rate
+    n = config.network.n_units
+    on = [config.consolidation.active(k, n, stream(1, "consolidation", "active", k)) > 0 for k in (0, 1)]
+    for k, name in enumerate(("1_cue_accumulation", "2_delayed_match")):
+        moved = learned.ledger.parts[name][0].value
+        live = on[k][wiring.contact_post] & on[k][wiring.contact_pre] & (wiring.contact_pre < n)
+        assert not moved[~live].any()
+        # twenty steps of this rms that do not all point the same way
+        assert rate < np.sqrt(np.mean(moved[live] ** 2)) < 20 * rate
