@@ -216,5 +216,5 @@ def _block(measured: Measured, places_um: Floats, half_um: tuple[float, float, f
     at = found[PLACE].to_numpy(float) / voxel - low
     inside = ((at > -1) & (at < high - low)).all(axis=1)
     electrons = found.loc[inside, ["pulse_electrons", "chase_electrons"]].to_numpy(float)
-    known = start(at[inside], electrons, scene) if inside.any() else Fit.none().theta
+    known = start(at[inside], electrons, scene) if inside.any() else Fit.none(scene).theta
     return _Block(grey, scene, known, first)

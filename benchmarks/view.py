@@ -20,7 +20,7 @@ from synimg.streams import stream
 from synimg.viewers.layers import synapses
 from synimg.viewers.sample import sample_dataset
 from synimg.viewers.synapse_map import with_derived
-from synimg.viewers.view import whole_depth
+from synimg.viewers.view import show, whole_depth
 from synimg.viewers.widgets.browser import SynapseBrowser
 from synimg.viewers.widgets.session import OURS
 
@@ -89,9 +89,9 @@ def many(n: int) -> None:
     browser: list[SynapseBrowser] = []
 
     def opens() -> None:
-        data, arguments, _ = synapses(table)
+        data, arguments, kind = synapses(table)
         arguments["metadata"] = {OURS: {}}
-        viewer.add_points(data, **arguments)
+        show(viewer, [(data, arguments, kind)], is_browsed=True)
         browser.append(SynapseBrowser(viewer))
 
     timed("the map opens with its browser", opens)
@@ -161,7 +161,6 @@ def large_image() -> None:
 
 def main() -> None:
     from synimg.viewers.reader import read
-    from synimg.viewers.view import show
 
     print("the sample")
     viewer = window()

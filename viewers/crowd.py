@@ -98,7 +98,8 @@ class Crowd:
         self.text = ""
         self.density = f"density of {layer.name}"
         self._moved = (later or (lambda function: lambda *_: function()))(self.update)
-        if len(layer.data) > MOST_DRAWN:
+        self._listens = len(layer.data) > MOST_DRAWN
+        if self._listens:
             viewer.scene.camera.events.zoom.connect(self._moved)
             viewer.scene.camera.events.center.connect(self._moved)
             layer.events.visible.connect(self._moved)
@@ -128,6 +129,9 @@ class Crowd:
 
     def close(self) -> None:
         """Listen to the camera no more."""
+        if not self._listens:
+            return
+        self._listens = False
         self.viewer.scene.camera.events.zoom.disconnect(self._moved)
         self.viewer.scene.camera.events.center.disconnect(self._moved)
         self.layer.events.visible.disconnect(self._moved)

@@ -99,10 +99,7 @@ def _neuron_labels(dataset: Dataset) -> LayerData:
 
 
 def synapses(table: pd.DataFrame, column: str = "class") -> LayerData:
-    """The measured synapses as one Points layer that has the whole table as its features.
-
-    Beyond `MOST_DRAWN` rows none is shown until a view of them is chosen (`synimg.viewers.crowd`).
-    """
+    """The measured synapses as one Points layer that has the whole table as its features."""
     if "p_learning" in table:  # what changed most surely lies on top
         table = table.sort_values("p_learning", kind="stable", na_position="first")
     colors, _ = colour_by(table[column])
@@ -114,7 +111,6 @@ def synapses(table: pd.DataFrame, column: str = "class") -> LayerData:
         "face_color": colors,
         "border_width": 0,
         "projection_mode": "all",
-        "shown": np.full(len(table), len(table) <= MOST_DRAWN),
         "visible": True,
         **SPACE,
     }
@@ -144,7 +140,6 @@ def true_synapses(truth: pd.DataFrame, found: pd.DataFrame | None) -> LayerData:
         "border_color": colors,
         "border_width": 0.15,
         "projection_mode": "all",
-        "shown": np.full(len(truth), len(truth) <= MOST_DRAWN),
         "visible": False,
         **SPACE,
     }

@@ -27,7 +27,7 @@ def read(path: str | list[str]) -> list[Any]:
     """Layers of the data set at `path`, as napari takes them."""
     from synimg.viewers.layers import layers_of
 
-    return _with_colormaps(layers_of(path[0] if isinstance(path, list) else path))
+    return _told(_with_colormaps(layers_of(path[0] if isinstance(path, list) else path)))
 
 
 def read_parent(path: str | list[str]) -> list[Any]:
@@ -48,7 +48,19 @@ def read_image(path: str | list[str]) -> list[Any]:
         from napari.utils.notifications import show_warning
 
         show_warning(f"{table.name}: {n_outside} synapses lie outside the image; they are shown where the table says")
-    return _with_colormaps(layers)
+    return _told(_with_colormaps(layers))
+
+
+def _told(layers: list[Any]) -> list[Any]:
+    """The layers, after a word on what makes many synapses fast."""
+    from synimg.viewers.layers import MOST_DRAWN
+
+    most = max((len(data) for data, _, kind in layers if kind == "points"), default=0)
+    if most > MOST_DRAWN:
+        from napari.utils.notifications import show_info
+
+        show_info(f"{most} synapses are slow to draw one by one; Layers > Visualize > Browse synapses makes them fast")
+    return layers
 
 
 def _with_colormaps(layers: list[Any]) -> list[Any]:

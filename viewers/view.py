@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from synimg.errors import SynimgError
 from synimg.store.dataset import Dataset
 from synimg.viewers.crowd import Crowd
 from synimg.viewers.growth import growth_captions, growth_layers, read_growing_map
-from synimg.viewers.layers import SYNAPSES, TRUTH, layers_of, legend_of
+from synimg.viewers.layers import MOST_DRAWN, layers_of, legend_of
 
 
 def view(
@@ -37,8 +39,9 @@ def view(
     napari = _napari()
     viewer = napari.Viewer(title=f"synimg: {dataset.path}")
     if grown is None:
-        show(viewer, layers)
-        if dataset.is_done(f"{run}/measure"):
+        is_measured = dataset.is_done(f"{run}/measure")
+        show(viewer, layers, is_measured)
+        if is_measured:
             viewer.window.add_plugin_dock_widget("synimg", "Synapse browser")
     else:
         show_growth(viewer, layers, growth_captions(*grown))
@@ -49,15 +52,27 @@ def view(
     viewer.close()
 
 
-def show(viewer: Any, layers: list[Any]) -> None:
-    """Put layers, a scale bar and the legend of the synapses into a napari viewer (or viewer model)."""
-    _add(viewer, layers)
+def show(viewer: Any, layers: list[Any], is_browsed: bool = False) -> None:
+    """Put layers, a scale bar and the legend of the synapses into a napari viewer (or viewer model).
+
+    Parameters
+    ----------
+    viewer : napari.Viewer or napari.components.ViewerModel
+        Where to.
+    layers : list of (data, arguments, type)
+        From `synimg.viewers.layers.layers_of`.
+    is_browsed : bool
+        A synapse browser comes and chooses which of many synapses are drawn; otherwise the view alone does.
+    """
+    many = [arguments["name"] for data, arguments, kind in layers if kind == "points" and len(data) > MOST_DRAWN]
+    # so many are not drawn at all before it is chosen how
+    none = [(d, a | {"shown": np.zeros(len(d), bool)} if a["name"] in many else a, k) for d, a, k in layers]
+    _add(viewer, none)
     _say(viewer, legend_of(layers))
     viewer.dims.axis_labels = ("z", "y", "x")
     whole_depth(viewer, 0)
-    for name in (SYNAPSES, TRUTH):
-        if name in viewer.layers:
-            Crowd(viewer, viewer.layers[name])
+    for name in many if not is_browsed else ():
+        Crowd(viewer, viewer.layers[name])
 
 
 def show_growth(viewer: Any, layers: list[Any], captions: list[str]) -> None:

@@ -126,8 +126,9 @@ def test_the_sample_shows_every_kind_of_layer(sample_path):
     assert layers["true synapses"][1]["features"]["match"].value_counts()["miss"] > 5
 
 
-def test_napari_opens_the_sample_and_two_data_sets_of_other_voxel_sizes_beside_each_other(tiny_path, monkeypatch):
+def test_napari_opens_the_sample_and_two_data_sets_of_other_voxel_sizes_beside_each_other(tiny_path):
     components = pytest.importorskip("napari.components")
+    pytest.importorskip("npe2").PluginManager.instance().discover()
     viewer = components.ViewerModel()
     opened = viewer.open_sample("synimg", "sample")
     assert {"pulse", "synapses"} <= {layer.name for layer in opened}

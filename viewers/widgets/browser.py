@@ -170,6 +170,8 @@ class SynapseBrowser(QWidget):
         if session.truth is not None:
             session.truth.mouse_drag_callbacks.append(self._clicked)
         self.crowd = Crowd(self.viewer, layer, self._later)
+        if session.truth is not None:
+            Crowd(self.viewer, session.truth, self._later)
         self.viewer.canvas.overlays["text"].visible = False  # the legend here says it, and keeps up
         self._fill()
         self._set_depth(self.whole.isChecked())
