@@ -21,8 +21,14 @@ from synimg.viewers.report.sections import lost_text
 from synimg.viewers.report.tables import sortable
 
 
-def test_the_page_is_self_contained_and_tells_the_whole_story(tiny_copy):
-    page = report(tiny_copy).read_text()
+@pytest.fixture(scope="module")
+def page(tiny_path, tmp_path_factory):
+    """The report of the tiny data set, in a file of its own."""
+    return report(tiny_path, out=tmp_path_factory.mktemp("report") / "page.html")
+
+
+def test_the_page_is_self_contained_and_tells_the_whole_story(page):
+    page = page.read_text()
     for title in (
         "What the network learned",
         "The image",
@@ -61,12 +67,6 @@ def test_a_network_that_did_not_learn_says_so_at_the_top(tiny_copy):
 def test_a_data_set_that_is_not_validated_says_what_to_run(tiny_copy):
     with pytest.raises(SynimgError, match="run 'synimg measure"):
         report(tiny_copy, run="other")
-
-
-@pytest.fixture(scope="module")
-def page(tiny_path, tmp_path_factory):
-    """The report of the tiny data set, in a file of its own."""
-    return report(tiny_path, out=tmp_path_factory.mktemp("report") / "page.html")
 
 
 def test_settings_that_differ_from_the_preset_come_first(tiny_path):

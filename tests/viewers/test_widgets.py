@@ -39,12 +39,18 @@ def window(qapp):
 @pytest.fixture
 def opened(sample_copy, window):
     """The window with a copy of the sample."""
+    from PyQt6 import sip
+    from qtpy.QtWidgets import QApplication
+
     from synimg.viewers.reader import read
     from synimg.viewers.view import show
 
     window.layers.clear()
     show(window, read(str(sample_copy)))
-    return window
+    yield window
+    for widget in QApplication.topLevelWidgets():  # those that a test made by itself
+        if type(widget).__module__.startswith("synimg"):
+            sip.delete(widget)
 
 
 @pytest.fixture
@@ -120,6 +126,38 @@ def test_a_class_and_a_note_in_the_browser_become_a_run(opened, sample_copy, sai
     assert table.loc[synapse_id, ["class", "note"]].tolist() == ["depressed", "thin"]
 
 
+def test_a_flat_image_of_another_lab_can_be_browsed(window, tmp_path, said):
+    import pandas as pd
+    import zarr
+
+    from synimg.viewers.foreign import layers_of_image
+    from synimg.viewers.view import show
+    from synimg.viewers.widgets.browser import SynapseBrowser
+
+    group = zarr.open_group(tmp_path / "flat.ome.zarr", mode="w", zarr_format=3)
+    transformations = [{"type": "scale", "scale": [0.1, 0.1]}]
+    axes = [{"name": a, "type": "space", "unit": "micrometer"} for a in "yx"]
+    group.attrs["ome"] = {
+        "version": "0.5",
+        "multiscales": [{"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": transformations}]}],
+    }
+    group.create_array("0", shape=(40, 60), dtype=np.uint16)[:] = np.arange(2400).reshape(40, 60)
+    table = pd.DataFrame({"y_um": [1.0, 2.0, 3.0], "x_um": [1.0, 2.0, 3.0], "kind": ["shaft", "spine", "spine"]})
+    table.to_csv(tmp_path / "flat.csv", index=False)
+    window.layers.clear()
+    show(window, layers_of_image(tmp_path / "flat.ome.zarr", tmp_path / "flat.csv"))
+    browser = SynapseBrowser(window)
+    browser.column.setCurrentText("kind")
+    browser.legend._rows["spine"].setChecked(False)
+    assert browser.session.layer.shown.tolist() == [True, False, False]
+    browser.session.layer.selected_data = {1}
+    assert "no model can be shown" in browser.picture.text()
+    browser.next_miss()
+    browser.save_edits()
+    assert "no truth to compare with" in said[0]
+    assert "only edits of a data set become a run" in said[1]
+
+
 def test_the_neuron_view_follows_the_selection(opened):
     from synimg.viewers.widgets.neuron import NeuronView
 
@@ -146,7 +184,7 @@ def test_the_preview_of_detection_follows_the_threshold(opened):
     assert PREVIEW not in opened.layers
 
 
-def test_separate_and_compare_work_in_a_thread(opened, sample_copy):
+def test_separate_and_compare_work_in_a_thread(opened, sample_copy, tiny_path):
     from synimg.store.dataset import Dataset
     from synimg.viewers.widgets.analyse import SeparateForm
     from synimg.viewers.widgets.compare import Compare
@@ -167,6 +205,13 @@ def test_separate_and_compare_work_in_a_thread(opened, sample_copy):
     compare.leave()
     assert not opened.canvas.grid.enabled
     assert "true synapses" in opened.layers
+    compare.use_dataset(tiny_path)  # another animal, with other voxels and more channels
+    compare.compare()
+    until(lambda: not compare.work.is_running)
+    assert {layer.metadata["synimg"]["dataset"] for layer in opened.layers} == {str(sample_copy), str(tiny_path)}
+    assert "two animals" in compare.about.text()
+    assert compare.list.rowCount() == 0
+    opened.canvas.grid.enabled = False
 
 
 def test_work_that_is_stopped_leaves_nothing_half_written(opened, sample_copy):
@@ -206,6 +251,30 @@ def test_a_widget_that_closes_while_its_work_runs_stops_it(window):
     wait_for_workers_to_quit(5000)
     assert ended
     assert ended[0] < 1000
+
+
+def test_the_viewer_goes_on_after_its_widgets_are_closed(opened):
+    from napari.utils.key_bindings import coerce_keybinding
+    from PyQt6 import sip
+
+    from synimg.viewers.widgets.analyse import MeasureForm
+    from synimg.viewers.widgets.browser import KEYS, SynapseBrowser
+    from synimg.viewers.widgets.compare import Compare
+    from synimg.viewers.widgets.neuron import NeuronView
+
+    layer = opened.layers["synapses"]
+    for widget in (SynapseBrowser, NeuronView, Compare, MeasureForm):
+        made = widget(opened)
+        if widget is SynapseBrowser:
+            assert {coerce_keybinding(key) for key in KEYS} <= set(opened.keymap)
+        sip.delete(made)
+    layer.selected_data = {2}
+    opened.scene.camera.zoom *= 2
+    layer.data = layer.data[:-1]
+    opened.layers.remove("dendrites")
+    settle()
+    assert layer.mouse_drag_callbacks == []
+    assert not {coerce_keybinding(key) for key in KEYS} & set(opened.keymap)
 
 
 @pytest.mark.parametrize("widget", ["SynapseBrowser", "NeuronView", "MeasureForm", "Compare", "GenerateForm"])

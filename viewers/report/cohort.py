@@ -47,12 +47,12 @@ def render_cohort(path: Path, run: str) -> str:
         "Each dot is an animal. Learning should show in the trained group alone; turnover has constitutive exchange, "
         "homeostasis and drift in it, and differs between groups for other reasons too."
     )
-    table = sortable("animals", animals)
+    table = sortable("animals", animals, "group = trained")
     methods = pd.DataFrame([{"animal_id": animal, **row} for animal, row in precision.items()])
     body = [
         section("Groups and methods", text, cohort_figure(animals, precision)),
         f"<section><h2>Every animal</h2>{table}</section>",
-        f"<section><h2>Average precision by method</h2>{sortable('methods', methods)}</section>",
+        f"<section><h2>Average precision by method</h2>{sortable('methods', methods, 'raw > 0.3')}</section>",
     ]
     items = "".join(f"<li>{html.escape(warning)}</li>" for warning in warnings) or "<li>none</li>"
     return fill_template(

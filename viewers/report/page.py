@@ -102,13 +102,18 @@ def _explore(source: Source) -> str:
     parts = ["<section><h2>The map, to zoom into</h2>", map_view(source), "</section>"]
     neurons = source.neurons
     neurons = neurons[[name for name in NEURON_COLUMNS if name in neurons]]
-    parts += ["<section><h2>Every neuron</h2>", sortable("neurons", neurons), "</section>"]
+    parts += ["<section><h2>Every neuron</h2>", sortable("neurons", neurons, "scale_factor > 1.2"), "</section>"]
     columns = [name for name in SYNAPSE_COLUMNS if name in synapses and synapses[name].notna().any()]
     shown, said = synapses, ""
     if len(shown) > MOST_ROWS and "p_learning" in shown:
         shown = shown.nlargest(MOST_ROWS, "p_learning")
         said = f"<p>The {MOST_ROWS} synapses most likely to have learned, of {len(synapses)}.</p>"
-    parts += ["<section><h2>Every synapse</h2>", said, sortable("synapses", shown[columns]), "</section>"]
+    parts += [
+        "<section><h2>Every synapse</h2>",
+        said,
+        sortable("synapses", shown[columns], "class = potentiated, p_learning > 0.8"),
+        "</section>",
+    ]
     return "\n".join(parts)
 
 

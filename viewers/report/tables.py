@@ -10,7 +10,7 @@ import pandas as pd
 DIGITS = 4
 
 
-def sortable(name: str, table: pd.DataFrame) -> str:
+def sortable(name: str, table: pd.DataFrame, hint: str = "") -> str:
     """A table as HTML: its rows travel as JSON, and the page's script draws, sorts and filters them.
 
     Parameters
@@ -19,13 +19,15 @@ def sortable(name: str, table: pd.DataFrame) -> str:
         Id of the table in the page.
     table : DataFrame
         Columns of numbers, truth values or text; unknown values are left empty.
+    hint : str
+        An example of a filter, shown where one is typed.
     """
     data = {"columns": list(map(str, table.columns)), "rows": [_row(row) for row in table.itertuples(index=False)]}
     # a closing tag within a text would end the script early
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
     return (
         f'<div class="sortable" id="{html.escape(name)}"><label>show rows with '
-        f'<input type="search" placeholder="class = potentiated, p_learning &gt; 0.8" size="34"></label> '
+        f'<input type="search" placeholder="{html.escape(hint)}" size="34"></label> '
         f'<span class="count"></span><div class="scroll"><table></table></div>'
         f'<button type="button" class="more">more rows</button><script type="application/json">{text}</script></div>'
     )

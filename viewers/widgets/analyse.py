@@ -26,6 +26,7 @@ from synimg.store.dataset import Dataset
 from synimg.viewers.layers import synapses, true_synapses
 from synimg.viewers.synapse_map import PLACE, read_synapse_map, read_truth
 from synimg.viewers.widgets.form import Form
+from synimg.viewers.widgets.listen import listen
 from synimg.viewers.widgets.say import says_errors
 from synimg.viewers.widgets.session import OURS
 from synimg.viewers.widgets.work import Work
@@ -118,8 +119,7 @@ class MeasureForm(_Stage):
         self._previewer = Work("", lambda: None, self)
         self._previewer.setVisible(False)
         self.form.changed.connect(self._preview_soon)
-        self._camera = napari_viewer.scene.camera
-        self._camera.events.center.connect(self._preview_soon)
+        listen(self, napari_viewer.scene.camera.events.center, self._preview_soon)
 
     def task(self, dataset: Dataset, run: str) -> Any:
         """Measure with the form's settings."""

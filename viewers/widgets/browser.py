@@ -1,5 +1,6 @@
 """Synapse browser: colours with a legend, filters, a click's row and voxels, misses and false positives, edits by hand."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from synimg.viewers.figures.synapse_card import synapse_card
 from synimg.viewers.layers import diameters
 from synimg.viewers.synapse_map import PLACE, class_of, columns_to_colour, following, keep
 from synimg.viewers.view import whole_depth
+from synimg.viewers.widgets.listen import at_end, listen
 from synimg.viewers.widgets.picture import Picture
 from synimg.viewers.widgets.say import says_errors
 from synimg.viewers.widgets.session import Session, find_session, table_of_layer
@@ -62,8 +64,9 @@ class SynapseBrowser(QWidget):
         self._build()
         for key, method in KEYS.items():
             self.viewer.bind_key(key, lambda _, method=method: getattr(self, method)(), overwrite=True)
-        self.viewer.layers.events.inserted.connect(self._layers_changed)
-        self.viewer.layers.events.removed.connect(self._layers_changed)
+            at_end(self, partial(napari_viewer.bind_key, key, None, overwrite=True))
+        listen(self, self.viewer.layers.events.inserted, self._layers_changed)
+        listen(self, self.viewer.layers.events.removed, self._layers_changed)
         self.refresh()
 
     def _build(self) -> None:
@@ -164,17 +167,23 @@ class SynapseBrowser(QWidget):
         self.session, self._measured = session, None
         layer = session.layer
         self._table = session.table()
-        layer.mouse_drag_callbacks.append(self._clicked)
-        layer.selected_data.events.items_changed.connect(self._selection_changed)
-        layer.events.data.connect(self._points_changed)
+        listen(self, layer.selected_data.events.items_changed, self._selection_changed)
+        listen(self, layer.events.data, self._points_changed)
+        self.crowd = self._take(layer)
         if session.truth is not None:
-            session.truth.mouse_drag_callbacks.append(self._clicked)
-        self.crowd = Crowd(self.viewer, layer, self._later)
-        if session.truth is not None:
-            Crowd(self.viewer, session.truth, self._later)
+            self._take(session.truth)
         self.viewer.canvas.overlays["text"].visible = False  # the legend here says it, and keeps up
         self._fill()
         self._set_depth(self.whole.isChecked())
+
+    def _take(self, layer: Any) -> Crowd:
+        """Hear clicks on a layer, and keep what is drawn of it few enough."""
+        clicked = self._clicked
+        layer.mouse_drag_callbacks.append(clicked)
+        at_end(self, lambda: layer.mouse_drag_callbacks.remove(clicked))
+        crowd = Crowd(self.viewer, layer, self._later)
+        at_end(self, crowd.close)
+        return crowd
 
     def _later(self, function: Any) -> Any:
         self._settled.timeout.connect(function)
@@ -245,7 +254,9 @@ class SynapseBrowser(QWidget):
         neuron, branch = (
             None if box.currentText() in {"", ALL} else int(box.currentText()) for box in (self.neuron, self.branch)
         )
-        wanted = keep(self._table, neuron, branch, self.legend.hidden, self.legend.column)
+        # the legend may still be of a table that has gone
+        hidden = self.legend.hidden if self.legend.column in self._table else frozenset()
+        wanted = keep(self._table, neuron, branch, hidden, self.legend.column)
         self.crowd.filter(wanted)
         self.count.setText(self.crowd.text)
         self._show_dendrite(neuron)
@@ -329,6 +340,7 @@ class SynapseBrowser(QWidget):
         theirs = self._table.loc[self._table["neuron_id"] == neuron, "log_turnover"].to_numpy(float)
         this = synapse.get("log_turnover")
         self.picture.show_figure(synapse_card(cutout, theirs, None if pd.isna(this) else float(this)))
+        self._show_dendrite(None if pd.isna(neuron) else int(neuron))
 
     def _show_row(self, synapse: "pd.Series[Any]") -> None:
         known = synapse.dropna()
@@ -388,7 +400,7 @@ class SynapseBrowser(QWidget):
         camera = self.viewer.scene.camera
         camera.center = tuple(layer.data[row][-len(camera.center) :])
         camera.zoom = max(camera.zoom, 60.0)
-        if not self.whole.isChecked():
+        if not self.whole.isChecked() and self.viewer.dims.ndim >= 3:
             self.viewer.dims.set_point(self.viewer.dims.ndim - 3, float(layer.data[row][-3]))
         layer.selected_data = {row}
 
@@ -428,12 +440,6 @@ class SynapseBrowser(QWidget):
         author = read_settings().author or None
         run, edits = save_edits(dataset, self.session.run, np.asarray(layer.data, float), layer.features, author)
         show_info(f"run '{run}': {edits.text}; next: synimg separate {dataset.path} --run {run}")
-
-    def closeEvent(self, event: Any) -> None:  # noqa: N802, Qt's name
-        """Leave the viewer as it was found."""
-        for key in KEYS:
-            self.viewer.bind_key(key, None, overwrite=True)
-        super().closeEvent(event)
 
 
 def _legend(browser: SynapseBrowser) -> Any:

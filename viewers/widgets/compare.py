@@ -27,6 +27,7 @@ from synimg.viewers.layers import layers_of, synapses
 from synimg.viewers.synapse_map import read_synapse_map, with_derived
 from synimg.viewers.view import whole_depth
 from synimg.viewers.widgets.analyse import dataset_in
+from synimg.viewers.widgets.listen import listen
 from synimg.viewers.widgets.say import says_errors
 from synimg.viewers.widgets.session import OURS
 from synimg.viewers.widgets.settings import read_settings
@@ -88,7 +89,10 @@ class Compare(QWidget):
         self._tables: list[pd.DataFrame] = []
         self._found = pd.DataFrame()
         self.refresh()
-        napari_viewer.layers.events.inserted.connect(lambda _: QTimer.singleShot(0, self.refresh))
+        listen(self, napari_viewer.layers.events.inserted, self._layers_changed)
+
+    def _layers_changed(self, event: Any = None) -> None:
+        QTimer.singleShot(0, self.refresh)
 
     def refresh(self) -> None:
         """Choices that fit the data set that is open."""

@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QComboBox, QScrollArea, QVBoxLayout, QWidget
 
 from synimg.errors import SynimgError
 from synimg.viewers.neurons import neuron_figure
+from synimg.viewers.widgets.listen import listen
 from synimg.viewers.widgets.picture import Picture
 from synimg.viewers.widgets.say import says_errors
 from synimg.viewers.widgets.session import Session, find_session
@@ -29,8 +30,8 @@ class NeuronView(QWidget):
         box.addWidget(self.neuron)
         box.addWidget(scroll)
         self.setMinimumWidth(360)
-        self.viewer.layers.events.inserted.connect(self._layers_changed)
-        self.viewer.layers.events.removed.connect(self._layers_changed)
+        listen(self, self.viewer.layers.events.inserted, self._layers_changed)
+        listen(self, self.viewer.layers.events.removed, self._layers_changed)
         self.refresh()
 
     def _layers_changed(self, event: Any = None) -> None:
@@ -50,7 +51,7 @@ class NeuronView(QWidget):
         if "neuron_id" not in session.layer.features or "log_turnover" not in session.layer.features:
             self.picture.say("The table has no neuron_id, r_old and r_new: a neuron's turnover needs them.")
             return
-        session.layer.selected_data.events.items_changed.connect(self._selection_changed)
+        listen(self, session.layer.selected_data.events.items_changed, self._selection_changed)
         self.neuron.blockSignals(True)
         self.neuron.clear()
         self.neuron.addItems([f"neuron {n}" for n in sorted(session.layer.features["neuron_id"].dropna().unique())])
