@@ -10,13 +10,14 @@ BENCH_READY := $(VENV)/.ready-bench
 INSTALL := sh scripts/setup_venv.sh "$(PYTHON)" $(VENV)
 NEEDS := pyproject.toml constraints.txt scripts/setup_venv.sh
 
-.PHONY: help setup demo test lint format bench clean
+.PHONY: help setup demo test lint docs format bench clean
 .NOTPARALLEL:
 
 help:
 	@echo "make demo    simulate, image, measure, separate, check and report; results in $(DEMO_OUT)/"
 	@echo "make test    all tests (ARGS='-k turnover' to choose some)"
 	@echo "make lint    style, types and import directions (make format mends the style)"
+	@echo "make docs    the documentation in build/site, warnings are errors (make lint builds it too)"
 	@echo "make bench   every script in benchmarks/"
 	@echo "make setup   only the set-up: virtual environment in $(VENV), window and browser packages"
 	@echo "make clean   remove caches, builds and $(DEMO_OUT)/ (the environment stays: rm -rf $(VENV))"
@@ -49,6 +50,11 @@ lint: $(DEV_READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/mkdocs build --strict --quiet
+
+docs: $(DEV_READY)
+	$(BIN)/mkdocs build --strict
+	@echo "open build/site/index.html"
 
 format: $(DEV_READY)
 	$(BIN)/ruff check --fix .

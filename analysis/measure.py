@@ -181,6 +181,21 @@ def measure_block(
     fit, gain, model = find_puncta(scene, settings)
     at = fit.points_vox + np.array(tile.box[0])
     own = ((at >= np.array(tile.low)) & (at < np.array(tile.high))).all(axis=1)
+    return detections_of(grey, recording, scene, fit, gain, model, own, tile.box[0])
+
+
+def detections_of(
+    grey: NDArray[np.uint16],
+    recording: Recording,
+    scene: Scene,
+    fit: Fit,
+    gain: Floats,
+    model: Floats,
+    own: NDArray[np.bool_],
+    first_vox: tuple[int, int, int],
+) -> pd.DataFrame:
+    """The table of those puncta of a fitted block that `own` marks; the block begins at voxel `first_vox` of the image."""
+    at = fit.points_vox + np.array(first_vox)
     errors = standard_errors(scene, fit, model)
     voxel = np.array(recording.voxel_um)
     table = {f"{axis}_um": at[own, i] * voxel[i] for i, axis in enumerate("zyx")}

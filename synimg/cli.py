@@ -457,7 +457,9 @@ def view(
     run: Run = "default",
     screenshot: Annotated[Path | None, typer.Option(help="save a picture of the window as PNG and leave")] = None,
     growth: Annotated[bool, typer.Option("--growth", help="play back how the map grew over the window")] = False,
-    film: Annotated[Path | None, typer.Option(help="save the growth as .gif or as a strip (.png); no window")] = None,
+    film: Annotated[
+        Path | None, typer.Option(help="save growth and a turn as .gif, or a strip (.png); no window")
+    ] = None,
 ) -> None:
     """Open a data set in napari, or play back how its synapse map grew.
 
@@ -469,7 +471,7 @@ def view(
         if screenshot is not None:
             raise SynimgError("--film and --screenshot exclude each other: a film opens no window")
         save_film(dataset, film)
-        _say(f"{film}: growth of {dataset}")
+        _say(f"{film}: film of {dataset}")
         return
     from synimg.viewers.view import view as run_view
 
@@ -479,12 +481,39 @@ def view(
 
 
 @app.command()
+def figure(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="a figure; without it all are listed")] = None,
+    dataset: Annotated[Path | None, typer.Argument(metavar="DATASET", help="folder made by 'synimg generate'")] = None,
+    run: Run = "default",
+    out: Annotated[Path | None, typer.Option(help="file: .png, .pdf or .svg; NAME.png if not given")] = None,
+) -> None:
+    """Draw one figure of a data set; without arguments, list them all.
+
+    Examples: `synimg figure`, `synimg figure factor mouse01 --out factor.pdf`
+    """
+    from textwrap import fill
+
+    from synimg.viewers.gallery import FIGURES, save
+
+    if name is None:
+        for known, entry in FIGURES.items():
+            typer.echo(fill(f"{known}: {entry.what}", 80, subsequent_indent="    "))
+        return
+    if dataset is None:
+        raise SynimgError(f"figure {name} of what? give a data set: synimg figure {name} mouse01 --out {name}.png")
+    path = save(name, dataset, out or Path(f"{name}.png"), run)
+    _say(f"{path}: {name} of {dataset}")
+
+
+@app.command()
 def report(
     dataset: DatasetPath,
     run: Run = "default",
     out: Annotated[Path | None, typer.Option(help="HTML file; analysis/RUN/report.html if not given")] = None,
 ) -> None:
     """Write one self-contained HTML page that tells what was simulated and how well it was read.
+
+    A cohort's folder gives a page that compares its animals.
 
     Example: `synimg report mouse01 --out mouse01.html`
     """

@@ -553,11 +553,11 @@ def to_toml(config: Config, title: str = "") -> str:
         for part in value if isinstance(value, tuple) and value and isinstance(value[0], Model) else ():
             lines += ["", f"[[{name}]]  # {_headline(part)}", *_fields(part, folder=_families()[name])]
         if isinstance(value, Model):
-            lines += ["", f"[{name}]  # {_headline(value)}", *_fields(value, folder=_families().get(name))]
+            lines += ["", f"[{name}]  # {_headline(value)}", *_fields(value, folder=families().get(name))]
     return "\n".join(lines) + "\n"
 
 
-def _families() -> dict[str, str]:
+def families() -> dict[str, str]:
     """Configuration sections that name a part of a family, with the family's folder."""
     phantoms = {name: f"synimg.phantoms.{name}s" for name in ("task", "rule", "gate", "tag")}
     kept = {
@@ -580,27 +580,29 @@ def _fields(model: Model, top: bool = False, folder: str | None = None) -> list[
         comment = field.description or ""
         if name == "kind" and folder:
             comment = f"one of {', '.join(names(folder))}"
-        bounds = _bounds(field)
-        lines.append(f"{name} = {_literal(value)}  # {comment}{f' [{bounds}]' if bounds else ''}")
+        limits = bounds(field)
+        lines.append(f"{name} = {to_literal(value)}  # {comment}{f' [{limits}]' if limits else ''}")
     return lines
 
 
-def _bounds(field: pydantic.fields.FieldInfo) -> str:
+def bounds(field: pydantic.fields.FieldInfo) -> str:
+    """The bounds of a field in words, such as ``>= 0, < 1``; empty where it has none."""
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
     parts = [f"{sign} {getattr(m, key)}" for m in field.metadata for key, sign in signs.items() if hasattr(m, key)]
     return ", ".join(parts)
 
 
-def _literal(value: Any) -> str:
+def to_literal(value: Any) -> str:
+    """A value as TOML text."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}"'
     if isinstance(value, tuple | list):
-        return "[" + ", ".join(_literal(v) for v in value) + "]"
+        return "[" + ", ".join(to_literal(v) for v in value) + "]"
     if isinstance(value, dict):
-        keys = [key if key.isascii() and key.isidentifier() else _literal(key) for key in value]
-        pairs = ", ".join(f"{key} = {_literal(v)}" for key, v in zip(keys, value.values(), strict=True))
+        keys = [key if key.isascii() and key.isidentifier() else to_literal(key) for key in value]
+        pairs = ", ".join(f"{key} = {to_literal(v)}" for key, v in zip(keys, value.values(), strict=True))
         return f"{{ {pairs} }}" if pairs else "{}"
     return repr(value)

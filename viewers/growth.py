@@ -11,8 +11,9 @@ from synimg import schema
 from synimg.store.dataset import Dataset
 from synimg.store.growth import Growth, read_growth
 from synimg.store.tables import read_table
+from synimg.viewers.dendrites import dendrites_of
 from synimg.viewers.figures.growth import LEARNING, learning_limit, save_growth
-from synimg.viewers.layers import LayerData, dendrites_of
+from synimg.viewers.layers import LayerData
 
 DIAMETER_UM = 0.6
 """Of a synapse with the mean number of receptors at the pulse; the area goes with the receptors."""
@@ -57,7 +58,7 @@ def growth_layers(dataset: Dataset, grown: Growth, truth: pd.DataFrame) -> list[
     list of (data, arguments, type)
         As `synimg.viewers.layers.layers_of` gives them.
     """
-    return [dendrites_of(dataset.path / "truth" / "morphology"), _growing(grown, truth)]
+    return [dendrites_of(dataset.path / "truth" / "morphology", dataset.config.volume.size_um), _growing(grown, truth)]
 
 
 def growth_captions(grown: Growth, truth: pd.DataFrame) -> list[str]:

@@ -6,20 +6,19 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from synimg import schema
 from synimg.store.dataset import Dataset
 from synimg.store.image import LEVELS, image_attributes, open_array
-from synimg.store.morphology import read_tree_arrays
-from synimg.store.tables import read_table
+from synimg.viewers.colours import colour_by
+from synimg.viewers.dendrites import SPACE, dendrites_of
+from synimg.viewers.synapse_map import PLACE, read_synapse_map, read_truth
 
 LayerData = tuple[Any, dict[str, Any], str]
 
-CLASS_COLORS = {"potentiated": "#D55E00", "depressed": "#0072B2", "unchanged": "#BBBBBB", "not separated": "#F0E442"}
-"""Okabe and Ito's palette, told apart by the colour-blind."""
-CALLED_LFDR = 0.2
-SPACE: dict[str, Any] = {"units": ("um", "um", "um"), "axis_labels": ("z", "y", "x")}
+SYNAPSES, TRUTH, DENDRITES = "synapses", "true synapses", "dendrites"
+MOST_DRAWN = 20_000
+"""More points than these take a software renderer longer than a third of a second: a map of the density stands for them."""
+LARGE_UM, SMALL_UM = 0.6, 0.35
 
 
 def layers_of(path: str | Path | Dataset, run: str = "default") -> list[LayerData]:
@@ -47,11 +46,14 @@ def layers_of(path: str | Path | Dataset, run: str = "default") -> list[LayerDat
     layers = [*_channels(dataset), _neuron_labels(dataset)]
     truth = dataset.path / "truth"
     if (truth / "morphology").is_dir():
-        layers.append(dendrites_of(truth / "morphology"))
+        layers.append(dendrites_of(truth / "morphology", dataset.config.volume.size_um))
+    table = read_synapse_map(dataset, run) if dataset.is_done(f"{run}/measure") else None
     if (truth / "synapses.parquet").is_file():
-        layers.append(_true_synapses(truth))
-    if dataset.is_done(f"{run}/measure"):
-        layers.append(_synapses(dataset, run))
+        layers.append(true_synapses(read_truth(dataset), table))
+    if table is not None:
+        layers.append(synapses(table))
+    for _, arguments, _ in layers:
+        arguments["metadata"] = {"synimg": {"dataset": str(dataset.path), "run": run}}
     return layers
 
 
@@ -65,7 +67,7 @@ def _channels(dataset: Dataset) -> list[LayerData]:
         arguments = {
             "name": channel["label"],
             "scale": scale,
-            "colormap": _colormap(channel["color"]),
+            "colormap": colormap(channel["color"]),
             "contrast_limits": (window["start"], window["end"]),
             "blending": "additive",
             "projection_mode": "max",
@@ -77,7 +79,7 @@ def _channels(dataset: Dataset) -> list[LayerData]:
     return layers
 
 
-def _colormap(color: str) -> Any:
+def colormap(color: str) -> Any:
     """napari's colormap from black to a hexadecimal colour."""
     rgb = [int(color[i : i + 2], 16) / 255 for i in (0, 2, 4)]
     return {"colors": [[0, 0, 0, 1], [*rgb, 1]], "name": f"synimg-{color}", "interpolation": "linear"}
@@ -96,82 +98,60 @@ def _neuron_labels(dataset: Dataset) -> LayerData:
     return levels, arguments, "labels"
 
 
-def dendrites_of(folder: Path) -> LayerData:
-    """All dendrites as one Vectors layer: one vector per piece, which stays fast for thousands of branches."""
-    pieces, neuron = [], []
-    for file in sorted(folder.glob("neuron*.swc")):
-        points, _, parent, *_ = read_tree_arrays(file)
-        child = np.flatnonzero(parent >= 0)
-        start = points[parent[child]]
-        pieces.append(np.stack([start, points[child] - start], axis=1))
-        neuron.append(np.full(child.size, int(file.stem.removeprefix("neuron"))))
+def synapses(table: pd.DataFrame, column: str = "class") -> LayerData:
+    """The measured synapses as one Points layer that has the whole table as its features."""
+    if "p_learning" in table:  # what changed most surely lies on top
+        table = table.sort_values("p_learning", kind="stable", na_position="first")
+    colors, _ = colour_by(table[column])
     arguments = {
-        "name": "dendrites",
-        "features": pd.DataFrame({"neuron_id": np.concatenate(neuron)}),
-        "edge_color": "#56B4E9",
-        "edge_width": 0.12,
-        "vector_style": "line",
+        "name": SYNAPSES,
+        "features": table.drop(columns=PLACE).reset_index(drop=True),
+        "size": diameters(table),
+        "symbol": "disc",
+        "face_color": colors,
+        "border_width": 0,
         "projection_mode": "all",
-        "opacity": 0.7,
         "visible": True,
         **SPACE,
     }
-    return np.concatenate(pieces), arguments, "vectors"
+    return table[PLACE].to_numpy(float, copy=True), arguments, "points"
 
 
-def class_of(table: pd.DataFrame) -> NDArray[Any]:
-    """Class of every synapse of a separated table: potentiated, depressed or unchanged (called at `CALLED_LFDR`)."""
-    if "lfdr" not in table:
-        return np.full(len(table), "not separated", dtype=object)
-    p_up = table["p_potentiated"].fillna(table["p_learning"]).to_numpy(float)
-    p_down = table["p_depressed"].fillna(0.0).to_numpy(float)
-    called = (table["lfdr"] <= CALLED_LFDR).to_numpy(bool)
-    return np.where(called, np.where(p_up >= p_down, "potentiated", "depressed"), "unchanged").astype(object)
+def diameters(table: pd.DataFrame) -> Any:
+    """Diameter of the dot of every synapse [um]: what changed by learning is larger than what did not."""
+    return np.where(table["class"].isin(["potentiated", "depressed"]), LARGE_UM, SMALL_UM)
 
 
-def _points(name: str, table: pd.DataFrame, classes: NDArray[Any], symbol: str, visible: bool) -> LayerData:
-    # what changed lies on top of what did not, and is larger
-    changed = np.isin(classes.astype(str), ["potentiated", "depressed"])
-    order = np.argsort(changed, kind="stable")
-    table, classes, changed = table.iloc[order], classes[order], changed[order]
-    features = table.drop(columns=["z_um", "y_um", "x_um"]).assign(**{"class": classes})
-    colors = [CLASS_COLORS[str(c)] for c in classes]
+def true_synapses(truth: pd.DataFrame, found: pd.DataFrame | None) -> LayerData:
+    """The true synapses as open squares, hidden at first: class by the ledger, and whether each was found."""
+    up, learned = (truth["ln_learning"] > 0).to_numpy(), truth["is_learned"].fillna(False).to_numpy(bool)
+    classes = np.where(learned, np.where(up, "potentiated", "depressed"), "unchanged").astype(object)
+    truth = truth.assign(**{"class": classes}).iloc[np.argsort(learned, kind="stable")]
+    if found is not None:
+        hit = truth["synapse_id"].isin(found["true_synapse_id"].dropna())
+        truth["match"] = np.where(hit, "match", "miss")
+    colors, _ = colour_by(truth["class"])
     arguments = {
-        "name": name,
-        "features": features.reset_index(drop=True),
-        "size": np.where(changed, 0.9, 0.35),
-        "symbol": symbol,
-        "face_color": "transparent" if symbol == "ring" else colors,
+        "name": TRUTH,
+        "features": truth.drop(columns=PLACE).reset_index(drop=True),
+        "size": 1.2 * diameters(truth),
+        "symbol": "square",
+        "face_color": "transparent",
         "border_color": colors,
-        "border_width": 0.12,
+        "border_width": 0.15,
         "projection_mode": "all",
-        "visible": visible,
+        "visible": False,
         **SPACE,
     }
-    return table[["z_um", "y_um", "x_um"]].to_numpy(float), arguments, "points"
-
-
-def _synapses(dataset: Dataset, run: str) -> LayerData:
-    folder = dataset.run(run)
-    table = read_table(folder / "synapses.parquet", schema.SYNAPSES)
-    if dataset.is_done(f"{run}/separate"):
-        result = read_table(folder / "separation.parquet", schema.SEPARATION)
-        table = table.merge(result, on="synapse_id", how="left")
-    return _points("synapses", table, class_of(table), "disc", visible=True)
-
-
-def _true_synapses(truth: Path) -> LayerData:
-    table = read_table(truth / "synapses.parquet", schema.TRUTH_SYNAPSES)
-    table = table[table["is_imaged"]].reset_index(drop=True)
-    up, learned = (table["ln_learning"] > 0).to_numpy(), table["is_learned"].to_numpy(bool)
-    classes = np.where(learned, np.where(up, "potentiated", "depressed"), "unchanged").astype(object)
-    return _points("true synapses", table, classes, "square", visible=False)
+    return truth[PLACE].to_numpy(float, copy=True), arguments, "points"
 
 
 def legend_of(layers: list[LayerData]) -> str:
     """One line that says what the colours of the shown synapses mean, with counts."""
     shown = [
-        arguments["features"]["class"] for _, arguments, kind in layers if kind == "points" and arguments["visible"]
+        arguments["features"]["class"]
+        for _, arguments, kind in layers
+        if kind == "points" and arguments["visible"] and "class" in arguments["features"]
     ]
     if not shown:
         return ""

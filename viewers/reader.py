@@ -1,4 +1,4 @@
-"""napari's reader for data set folders."""
+"""napari's reader: data set folders, and OME-Zarr images of any lab with a synapse table beside them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,14 +6,71 @@ from typing import Any
 
 
 def get_reader(path: str | list[str]) -> Callable[[Any], list[Any]] | None:
-    """A function that reads `path` into layers, or None if it is no data set of ours."""
-    if isinstance(path, list):
-        path = path[0]
-    return read if (Path(path) / "dataset.json").is_file() else None
+    """A function that reads `path` into layers, or None if it is none of ours.
+
+    napari asks every reader about every folder, so this says no to a plain folder and to an image without a table.
+    """
+    where = Path(path[0] if isinstance(path, list) else path)
+    if (where / "dataset.json").is_file():
+        return read
+    if where.name.endswith(".zarr") and where.is_dir():
+        from synimg.viewers.foreign import is_image, table_beside
+
+        if (where.parent / "dataset.json").is_file() and where.name == "image.ome.zarr":
+            return read_parent
+        if table_beside(where) and is_image(where):
+            return read_image
+    return None
 
 
 def read(path: str | list[str]) -> list[Any]:
     """Layers of the data set at `path`, as napari takes them."""
     from synimg.viewers.layers import layers_of
 
-    return layers_of(path[0] if isinstance(path, list) else path)
+    return _told(_with_colormaps(layers_of(path[0] if isinstance(path, list) else path)))
+
+
+def read_parent(path: str | list[str]) -> list[Any]:
+    """Layers of the data set that an image belongs to."""
+    return read(str(Path(path[0] if isinstance(path, list) else path).parent))
+
+
+def read_image(path: str | list[str]) -> list[Any]:
+    """Layers of an image of any lab and of the table beside it."""
+    from synimg.viewers.foreign import layers_of_image, table_beside
+
+    image = Path(path[0] if isinstance(path, list) else path)
+    table = table_beside(image)
+    assert table is not None, "get_reader has seen it"
+    layers = layers_of_image(image, table)
+    n_outside = layers[-1][1]["metadata"]["synimg"]["n_outside"]
+    if n_outside:
+        from napari.utils.notifications import show_warning
+
+        show_warning(f"{table.name}: {n_outside} synapses lie outside the image; they are shown where the table says")
+    return _told(_with_colormaps(layers))
+
+
+def _told(layers: list[Any]) -> list[Any]:
+    """The layers, after a word on what makes many synapses fast."""
+    from synimg.viewers.layers import MOST_DRAWN
+
+    most = max((len(data) for data, _, kind in layers if kind == "points"), default=0)
+    if most > MOST_DRAWN:
+        from napari.utils.notifications import show_info
+
+        show_info(f"{most} synapses are slow to draw one by one; Layers > Visualize > Browse synapses makes them fast")
+    return layers
+
+
+def _with_colormaps(layers: list[Any]) -> list[Any]:
+    from napari.utils.colormaps import Colormap
+
+    return [
+        (
+            data,
+            {k: Colormap(**v) if k.endswith("colormap") and isinstance(v, dict) else v for k, v in arguments.items()},
+            kind,
+        )
+        for data, arguments, kind in layers
+    ]

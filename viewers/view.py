@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from synimg.errors import SynimgError
 from synimg.store.dataset import Dataset
+from synimg.viewers.crowd import Crowd
 from synimg.viewers.growth import growth_captions, growth_layers, read_growing_map
-from synimg.viewers.layers import layers_of, legend_of
+from synimg.viewers.layers import MOST_DRAWN, layers_of, legend_of
 
 
 def view(
@@ -36,7 +39,10 @@ def view(
     napari = _napari()
     viewer = napari.Viewer(title=f"synimg: {dataset.path}")
     if grown is None:
-        show(viewer, layers)
+        is_measured = dataset.is_done(f"{run}/measure")
+        show(viewer, layers, is_measured)
+        if is_measured:
+            viewer.window.add_plugin_dock_widget("synimg", "Synapse browser")
     else:
         show_growth(viewer, layers, growth_captions(*grown))
     if screenshot is None:
@@ -46,12 +52,27 @@ def view(
     viewer.close()
 
 
-def show(viewer: Any, layers: list[Any]) -> None:
-    """Put layers, a scale bar and the legend of the synapses into a napari viewer (or viewer model)."""
-    _add(viewer, layers)
+def show(viewer: Any, layers: list[Any], is_browsed: bool = False) -> None:
+    """Put layers, a scale bar and the legend of the synapses into a napari viewer (or viewer model).
+
+    Parameters
+    ----------
+    viewer : napari.Viewer or napari.components.ViewerModel
+        Where to.
+    layers : list of (data, arguments, type)
+        From `synimg.viewers.layers.layers_of`.
+    is_browsed : bool
+        A synapse browser comes and chooses which of many synapses are drawn; otherwise the view alone does.
+    """
+    many = [arguments["name"] for data, arguments, kind in layers if kind == "points" and len(data) > MOST_DRAWN]
+    # so many are not drawn at all before it is chosen how
+    none = [(d, a | {"shown": np.zeros(len(d), bool)} if a["name"] in many else a, k) for d, a, k in layers]
+    _add(viewer, none)
     _say(viewer, legend_of(layers))
     viewer.dims.axis_labels = ("z", "y", "x")
-    _whole_depth(viewer, 0)
+    whole_depth(viewer, 0)
+    for name in many if not is_browsed else ():
+        Crowd(viewer, viewer.layers[name])
 
 
 def show_growth(viewer: Any, layers: list[Any], captions: list[str]) -> None:
@@ -59,7 +80,7 @@ def show_growth(viewer: Any, layers: list[Any], captions: list[str]) -> None:
     _add(viewer, layers)
     viewer.layers["growing synapses"].face_colorbar.visible = True
     viewer.dims.axis_labels = ("day", "z", "y", "x")
-    _whole_depth(viewer, 1)
+    whole_depth(viewer, 1)
 
     def caption(event: Any = None) -> None:
         _say(viewer, captions[viewer.dims.current_step[0]])
@@ -84,7 +105,7 @@ def _say(viewer: Any, text: str) -> None:
     overlay.text, overlay.position, overlay.visible = text, "top_left", True
 
 
-def _whole_depth(viewer: Any, z: int) -> None:
+def whole_depth(viewer: Any, z: int) -> None:
     """A slab as thick as the image: the whole map is seen at once; a thinner one (right click on the slider) leafs through."""
     dims = viewer.dims
     depth_um = dims.range[z].stop - dims.range[z].start

@@ -5,7 +5,7 @@ import pytest
 
 from synimg.errors import SynimgError
 from synimg.store.dataset import Dataset
-from synimg.viewers.figures.growth import learning_limit
+from synimg.viewers.figures.growth import N_TURN, learning_limit, turned
 from synimg.viewers.growth import film, growth_captions, growth_layers, read_growing_map
 
 
@@ -58,7 +58,7 @@ def test_a_film_has_a_picture_for_every_snapshot_and_a_strip_is_one(tiny_path, t
     film(tiny_path, tmp_path / "growth.gif")
     film(tiny_path, tmp_path / "growth.png")
     with image.open(tmp_path / "growth.gif") as animation:
-        assert animation.n_frames == 11
+        assert animation.n_frames == 11 + N_TURN
         first = np.asarray(animation.convert("RGB")).astype(int)
         animation.seek(10)
         last = np.asarray(animation.convert("RGB")).astype(int)
@@ -70,6 +70,14 @@ def test_a_film_has_a_picture_for_every_snapshot_and_a_strip_is_one(tiny_path, t
     with pytest.raises(SynimgError, match=r"ends in \.gif"):
         film(tiny_path, tmp_path / "growth.mp4")
     assert {p.name for p in tmp_path.iterdir()} == {"growth.gif", "growth.png"}
+
+
+def test_a_turn_keeps_distances_and_a_whole_one_changes_nothing():
+    places, size = np.random.default_rng(1).uniform(0, 8, (7, 3)), (4.0, 8.0, 9.0)
+    np.testing.assert_allclose(turned(places, size, 2 * np.pi), places)
+    quarter = turned(places, size, np.pi / 2)
+    np.testing.assert_allclose(quarter[:, 1], places[:, 1])
+    np.testing.assert_allclose(quarter[:, 2] - 4.5, places[:, 0] - 2.0)
 
 
 @pytest.mark.window

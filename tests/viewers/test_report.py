@@ -1,20 +1,34 @@
 """The report: one file that needs nothing else."""
 
+import html
+import json
 import re
+import shutil
 import subprocess
 
+import pandas as pd
 import pytest
 
 from synimg.analysis.separation import separate_dataset
 from synimg.analysis.validate import validate
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json, write_json
+from synimg.store.cohort import Cohort
 from synimg.store.dataset import Dataset
 from synimg.viewers.report import report
+from synimg.viewers.report.page import nearest_preset
+from synimg.viewers.report.sections import lost_text
+from synimg.viewers.report.tables import sortable
 
 
-def test_the_page_is_self_contained_and_tells_the_whole_story(tiny_copy):
-    page = report(tiny_copy).read_text()
+@pytest.fixture(scope="module")
+def page(tiny_path, tmp_path_factory):
+    """The report of the tiny data set, in a file of its own."""
+    return report(tiny_path, out=tmp_path_factory.mktemp("report") / "page.html")
+
+
+def test_the_page_is_self_contained_and_tells_the_whole_story(page):
+    page = page.read_text()
     for title in (
         "What the network learned",
         "The image",
@@ -55,16 +69,114 @@ def test_a_data_set_that_is_not_validated_says_what_to_run(tiny_copy):
         report(tiny_copy, run="other")
 
 
-@pytest.mark.browser
-@pytest.mark.parametrize("width", [1280, 390])
-def test_a_browser_shows_it_without_asking_anybody(tiny_copy, tmp_path, browser, width):
-    page = report(tiny_copy, out=tmp_path / "page.html")
+def test_settings_that_differ_from_the_preset_come_first(tiny_path):
+    config = Dataset.open(tiny_path).config
+    assert nearest_preset(config) == ("tiny", {})
+    changed = config.model_copy(update={"training": config.training.model_copy(update={"window_days": 3.0})})
+    assert nearest_preset(changed) == ("tiny", {"training.window_days": ("2.0", "3.0")})
+
+
+def test_the_stage_that_loses_most_is_named():
+    rows = {stage: {"hierarchical": ap} for stage, ap in (("true counts", 0.6), ("labelled", 0.55), ("measured", 0.3))}
+    assert "Most is lost from 'labelled' to 'measured': average precision 0.55 becomes 0.30" in lost_text(rows)
+    assert "No stage loses" in lost_text({"a": {"hierarchical": 0.5}, "b": {"hierarchical": 0.5}})
+    assert lost_text({"a": {"hierarchical": None}}) == ""
+
+
+def test_a_text_in_a_table_cannot_end_the_script():
+    page = sortable("t", pd.DataFrame({"a": ["</script><b>"], "b": [float("nan")]}))
+    assert page.count("</script>") == 1
+    assert "null" in page
+
+
+def test_a_cohort_has_a_page_that_compares_groups_and_methods(tiny_path, tmp_path):
+    config = Dataset.open(tiny_path).config
+    trained, naive = (
+        config.model_copy(update={"animal_id": a, "group": g}) for a, g in (("m1", "trained"), ("m2", "naive"))
+    )
+    cohort = Cohort.create(tmp_path / "mice", config, [trained, naive], ["few animals"])
+    for one in (trained, naive):
+        shutil.copytree(tiny_path, cohort.path / one.animal_id)
+        index = read_json(cohort.path / one.animal_id / "dataset.json")
+        index["config"] |= {"animal_id": one.animal_id, "group": one.group}
+        write_json(cohort.path / one.animal_id / "dataset.json", index)
+    page = report(cohort.path)
+    assert page == cohort.path / "report.html"
+    text = page.read_text()
+    assert "2 animals (1 trained, 1 naive)" in text
+    assert "<li>few animals</li>" in text
+    assert '"m2","naive"' in text
+    assert '"neuron_mode"' in text
+
+
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--virtual-time-budget=3000",
+)  # fmt: skip
+PROBE = """<script>
+const box = document.getElementById("synapses");
+const cells = (k) => [...box.querySelectorAll("tbody tr")].map((r) => r.cells[k].textContent);
+const names = [...box.querySelectorAll("th")].map((h) => h.textContent), at = names.indexOf("p learning");
+box.querySelectorAll("th")[at].click();
+box.querySelectorAll("th")[at].click();
+const down = cells(at).map(Number), input = box.querySelector("input");
+input.value = "p_learning < 0.5, match = match";
+input.dispatchEvent(new Event("input"));
+const count = box.querySelector(".count").textContent;
+addEventListener("load", () => setTimeout(() => {
+  const canvas = document.querySelector(".map canvas"), seen = new Set(canvas.getContext("2d").getImageData(0, 0, 400, 400).data);
+  document.title = JSON.stringify({ down, count, width: document.documentElement.scrollWidth, colours: seen.size,
+    wide: [...document.querySelectorAll("img, p, h1, h2")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).length,
+    small: Math.min(...[...document.querySelectorAll("p, td, li")].map((e) => parseFloat(getComputedStyle(e).fontSize))) });
+}, 500));
+</script>"""
+
+
+def chromium(browser, folder, *arguments):
     done = subprocess.run(
-        [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}",
-         f"--window-size={width},1200", "--enable-logging=stderr", "--virtual-time-budget=2000",
-         f"--screenshot={tmp_path / 'page.png'}", page.as_uri()],
+        [browser, *FLAGS, f"--user-data-dir={folder / 'profile'}", *arguments],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
-    assert (tmp_path / "page.png").stat().st_size > 20_000
+    # a refused request would be told here, because the page forbids every one
     assert "CONSOLE" not in done.stderr
+    return done.stdout
+
+
+@pytest.mark.browser
+def test_in_a_browser_tables_sort_and_filter_and_the_map_is_drawn(page, tmp_path, browser):
+    (tmp_path / "page.html").write_text(page.read_text().replace("</body>", PROBE + "</body>"))
+    dom = chromium(browser, tmp_path, "--window-size=1280,900", "--dump-dom", (tmp_path / "page.html").as_uri())
+    seen = json.loads(html.unescape(re.search("<title>(.*)</title>", dom)[1]))
+    assert seen["down"] == sorted(seen["down"], reverse=True)
+    assert len(seen["down"]) == 50
+    n, total = map(int, seen["count"].split(" of "))
+    assert 0 < n < total
+    assert seen["colours"] > 50
+    assert seen["width"] <= 1280
+    assert seen["wide"] == 0
+    assert seen["small"] >= 13
+
+
+@pytest.mark.browser
+def test_a_phone_shows_it_without_scrolling_sideways(page, tmp_path, browser):
+    frame = '<body style="margin:0"><iframe id="f" src="page.html" style="width:390px;height:2000px;border:0"></iframe>'
+    (tmp_path / "page.html").write_text(
+        page.read_text().replace("</body>", PROBE + "<script>" + TELL + "</script></body>")
+    )
+    (tmp_path / "phone.html").write_text(frame + "<script>onmessage = (e) => { document.title = e.data; };</script>")
+    dom = chromium(browser, tmp_path, "--window-size=800,900", "--dump-dom", (tmp_path / "phone.html").as_uri())
+    seen = json.loads(html.unescape(re.search("<title>(.*)</title>", dom)[1]))
+    assert seen["width"] <= 390
+    assert seen["wide"] == 0
+
+
+TELL = 'addEventListener("load", () => setTimeout(() => parent.postMessage(document.title, "*"), 800));'
+
+
+@pytest.mark.browser
+def test_it_prints_to_pdf_and_stays_small(page, tmp_path, browser):
+    chromium(browser, tmp_path, "--no-pdf-header-footer", f"--print-to-pdf={tmp_path / 'page.pdf'}", page.as_uri())
+    pdf = (tmp_path / "page.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type /Page\b", pdf)) > 3
+    assert page.stat().st_size < 4e6

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import numpy as np
-from matplotlib.animation import PillowWriter
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 from synimg.errors import SynimgError
 from synimg.store.atomic import atomic_path
@@ -19,7 +20,10 @@ Floats = NDArray[np.float64]
 LEARNING = ("#0072B2", "#C8C8C8", "#D55E00")
 """Depressed, unmoved, potentiated: the colours of the classes, and between them."""
 N_PANELS = 5
-FRAMES_PER_S = 2
+SNAPSHOT_MS, TURN_MS = 500, 120
+DPI = 110
+N_TURN = 24
+"""Frames of the turn around the vertical axis at the end of an animation."""
 ENDINGS = (".gif", ".png")
 
 
@@ -54,7 +58,7 @@ def growth(grown: Growth, position_um: Floats, size_um: tuple[float, float, floa
 
 
 def save_growth(path: Path, grown: Growth, position_um: Floats, size_um: tuple[float, float, float]) -> None:
-    """Save the growth as a strip of maps (.png) or as an animation with a picture for every snapshot (.gif).
+    """Save the growth as a strip of maps (.png) or as an animation (.gif): every snapshot, then a turn of the last map.
 
     Raises
     ------
@@ -65,17 +69,31 @@ def save_growth(path: Path, grown: Growth, position_um: Floats, size_um: tuple[f
         raise SynimgError(f"{path}: a film's name ends in .gif (animation) or .png (strip of maps)")
     with atomic_path(path) as temporary:
         if path.suffix == ".png":
-            growth(grown, position_um, size_um).savefig(temporary, dpi=110, metadata={"Software": None})
+            growth(grown, position_um, size_um).savefig(temporary, dpi=DPI, metadata={"Software": None})
             return
         figure, (axis,) = new_figure(1, 6.0, 5.0 * size_um[1] / size_um[2] + 0.4)
+        figure.set_dpi(DPI)
         figure.colorbar(_scale(grown), ax=axis, label="learned so far (ln receptors)", extend="both")
-        writer = PillowWriter(fps=FRAMES_PER_S)
-        with writer.saving(figure, str(temporary), dpi=110):
-            for k in range(grown.day.size):
-                axis.clear()
-                _draw(axis, grown, k, position_um, size_um)
-                axis.set(xlabel="x [µm]", ylabel="y [µm]")
-                writer.grab_frame()
+        last = grown.day.size - 1
+        frames = [(k, 0.0) for k in range(grown.day.size)]
+        frames += [(last, 2.0 * np.pi * turn / N_TURN) for turn in range(1, N_TURN + 1)]
+        canvas, pictures = FigureCanvasAgg(figure), []
+        for k, angle in frames:
+            axis.clear()
+            _draw(axis, grown, k, turned(position_um, size_um, angle), size_um)
+            axis.set(xlabel="x [µm]" if angle == 0 else f"turned by {np.degrees(angle):.0f}°", ylabel="y [µm]")
+            canvas.draw()
+            # as many colours as a GIF may have, chosen for each picture
+            pictures.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).quantize(256))
+        times = [SNAPSHOT_MS] * (last + 1) + [TURN_MS] * N_TURN
+        pictures[0].save(temporary, save_all=True, append_images=pictures[1:], duration=times, loop=0)
+
+
+def turned(position_um: Floats, size_um: tuple[float, float, float], angle: float) -> Floats:
+    """Places (n, 3) after a turn by `angle` [rad] around the vertical axis through the middle of the block."""
+    z, y, x = (position_um - 0.5 * np.array(size_um)).T
+    cosine, sine = np.cos(angle), np.sin(angle)
+    return np.column_stack([cosine * z - sine * x, y, sine * z + cosine * x]) + 0.5 * np.array(size_um)
 
 
 def _scale(grown: Growth) -> ScalarMappable:

@@ -1,0 +1,220 @@
+"""A close look at a place of a measured image: its voxels, the fitted model and the residual; and a fit at places by hand."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from synimg import schema
+from synimg.analysis.fit import Fit, Scene, fit_puncta, gains, model_of, start
+from synimg.analysis.measure import (
+    MeasureSettings,
+    Tile,
+    detections_of,
+    measure_block,
+    read_parents,
+    scene_of,
+    synapse_table,
+)
+from synimg.analysis.recording import Recording
+from synimg.errors import SynimgError
+from synimg.store.dataset import Dataset
+from synimg.store.image import image_attributes, open_array, read_block
+from synimg.store.tables import read_notes, read_table
+
+Floats = NDArray[np.float64]
+HALF_UM = (1.0, 1.2, 1.2)
+N_SWEEPS = 12
+PLACE = ["z_um", "y_um", "x_um"]
+MOST_PREVIEW_VOX = (64, 192, 192)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a close look needs of a measured image: opened once, used for many places."""
+
+    image: Path
+    recording: Recording
+    settings: MeasureSettings
+    spread_um2: float
+    detections: pd.DataFrame
+    readouts: pd.DataFrame | None
+    shape_vox: tuple[int, int, int]
+
+    @classmethod
+    def open(cls, dataset: Dataset, run: str = "default") -> "Measured":
+        """The measurement of a run.
+
+        Raises
+        ------
+        SynimgError
+            If the run has none, or its files are damaged.
+        """
+        dataset.require(f"{run}/measure", f"synimg measure {dataset.path} --run {run}")
+        file = dataset.run(run) / "detections.parquet"
+        notes = dataset.index["stages"][f"{run}/measure"]["notes"]
+        readouts = dataset.path / "readouts.parquet"
+        recording = Recording.parse(image_attributes(dataset.image).get("synimg", {}), f"{dataset.image}: metadata")
+        return cls(
+            dataset.image,
+            recording,
+            MeasureSettings.parse(notes.get("settings", {}), f"{dataset.path}: settings of {run}"),
+            float(read_notes(file)["spread_um2_per_electron"]),
+            read_table(file),
+            read_table(readouts, schema.READOUTS) if readouts.is_file() else None,
+            open_array(dataset.image).shape[-3:],
+        )
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """A small block around a place.
+
+    channels : names of all channels
+    grey : (c, z, y, x) ndarray [grey levels]
+    model : (2, z, y, x) ndarray [grey levels] of pulse and chase, background included
+    residual : (2, z, y, x) ndarray, data minus model in units of the noise's sd
+    first_um : place of the first voxel
+    voxel_um : voxel size
+    at_um : the place that was asked for
+    puncta_um : (n, 3) ndarray, places of the fitted puncta
+    """
+
+    channels: tuple[str, ...]
+    grey: NDArray[np.uint16]
+    model: Floats
+    residual: Floats
+    first_um: Floats
+    voxel_um: Floats
+    at_um: Floats
+    puncta_um: Floats
+
+
+def look(measured: Measured, at_um: Floats, half_um: tuple[float, float, float] = HALF_UM) -> Cutout:
+    """The image around a place, with the puncta that were detected there fitted again.
+
+    Parameters
+    ----------
+    measured : Measured
+        The measurement.
+    at_um : (3,) ndarray [um]
+        z, y, x; it lies in the image.
+    half_um : tuple of float
+        Half the edge lengths of the block.
+
+    Raises
+    ------
+    SynimgError
+        If the place lies outside the image.
+    """
+    block = _block(measured, at_um[None], half_um)
+    fit = fit_puncta(block.scene, block.known)
+    model = model_of(block.scene, fit)
+    recording, read = measured.recording, measured.recording.camera.read_noise_electrons**2
+    voxel = np.array(recording.voxel_um)
+    first = np.array(block.first_vox)
+    low = np.maximum(np.rint((at_um - np.array(half_um)) / voxel).astype(int), 0) - first
+    high = np.minimum(np.rint((at_um + np.array(half_um)) / voxel).astype(int) + 1, measured.shape_vox) - first
+    inner = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    expected, data = model[(slice(None), *inner)], block.scene.data[(slice(None), *inner)]
+    return Cutout(
+        tuple(c.name for c in recording.channels),
+        block.grey[(slice(None), *inner)],
+        (expected - read) * recording.camera.gain_adu_per_electron + recording.camera.offset_adu,
+        (data - expected) / np.sqrt(np.maximum(expected, 1e-6)),
+        (first + low) * voxel,
+        voxel,
+        at_um,
+        (fit.points_vox + first) * voxel,
+    )
+
+
+def fit_at(measured: Measured, places_um: Floats) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Detections and synapse table of places chosen by hand, fitted together with what was detected around them.
+
+    Parameters
+    ----------
+    places_um : (n, 3) ndarray [um]
+        z, y, x; the fit moves each by at most one standard deviation of the point spread function along each axis.
+
+    Returns
+    -------
+    detections, synapses : DataFrame
+        A row for each place, in their order.
+
+    Raises
+    ------
+    SynimgError
+        If a place lies outside the image.
+    """
+    parts = []
+    for k, place in enumerate(places_um):
+        block = _block(measured, place[None], HALF_UM)
+        scene, reach = block.scene, block.scene.psf_vox.mean(axis=0)
+        at = places_um / scene.voxel_um - np.array(block.first_vox)
+        # other places by hand in the block take part, so that no one counts its neighbour's receptors
+        near = np.flatnonzero(((at > -1) & (at < scene.data.shape[1:])).all(axis=1))
+        theta = np.vstack([block.known, start(at[near], np.full((near.size, 2), 20.0), scene)])
+        for _ in range(N_SWEEPS):
+            theta = fit_puncta(scene, theta, n_sweeps=1).theta
+            # the place is a person's: the fit refines it, and does not run off to a brighter neighbour
+            theta[-near.size :, :3] = np.clip(theta[-near.size :, :3], at[near] - reach, at[near] + reach)
+        fit, own = Fit(theta), np.zeros(len(theta), bool)
+        own[len(block.known) + int(np.searchsorted(near, k))] = True
+        model = model_of(scene, fit)
+        gain = gains(scene, fit, model)
+        parts.append(detections_of(block.grey, measured.recording, scene, fit, gain, model, own, block.first_vox))
+    detections = pd.concat(parts, ignore_index=True)
+    detections = read_parents(detections, measured.recording, measured.settings, measured.readouts)
+    return detections, synapse_table(detections, measured.recording)
+
+
+def preview(measured: Measured, centre_um: Floats, settings: MeasureSettings) -> tuple[pd.DataFrame, Floats, Floats]:
+    """Detections with other settings in a block around a place, and the block's lower and upper corner [um].
+
+    The block holds at most `MOST_PREVIEW_VOX` voxels along each axis, so that the answer comes while a slider moves.
+    """
+    voxel, shape = np.array(measured.recording.voxel_um), np.array(measured.shape_vox)
+    size = np.minimum(MOST_PREVIEW_VOX, shape)
+    first = np.clip(np.rint(centre_um / voxel).astype(int) - size // 2, 0, shape - size)
+    box: Any = (tuple(int(v) for v in first), tuple(int(v) for v in size))
+    grey = read_block(measured.image, "0", box)
+    tile = Tile(box, (-np.inf,) * 3, (np.inf,) * 3)
+    found = measure_block(grey, measured.recording, settings, measured.spread_um2, tile)
+    return found, (first - 0.5) * voxel, (first + size - 0.5) * voxel
+
+
+@dataclass(frozen=True)
+class _Block:
+    grey: NDArray[np.uint16]
+    scene: Scene
+    known: Floats
+    first_vox: tuple[int, int, int]
+
+
+def _block(measured: Measured, places_um: Floats, half_um: tuple[float, float, float]) -> _Block:
+    """The voxels around places, with the halo that a fit needs, and rows to begin the fit of what was detected there."""
+    voxel, shape = np.array(measured.recording.voxel_um), np.array(measured.shape_vox)
+    top = (shape - 0.5) * voxel
+    if (bad := ((places_um < -0.5 * voxel) | (places_um > top)).any(axis=1)).any():
+        where = ", ".join(f"{v:.2f}" for v in places_um[int(np.argmax(bad))])
+        size = ", ".join(f"{v:.2f}" for v in top)
+        raise SynimgError(f"the place z, y, x = {where} um lies outside the image, which ends at {size} um")
+    reach = np.ceil(np.array(half_um) / voxel).astype(int) + np.array(measured.settings.halo_vox)
+    low = np.maximum(np.floor(places_um.min(axis=0) / voxel).astype(int) - reach, 0)
+    high = np.minimum(np.ceil(places_um.max(axis=0) / voxel).astype(int) + reach + 1, shape)
+    first: Any = tuple(int(v) for v in low)
+    extent: Any = tuple(int(v) for v in high - low)
+    grey = read_block(measured.image, "0", (first, extent))
+    scene = scene_of(
+        grey[measured.recording.receptor_index], measured.recording, measured.settings, measured.spread_um2
+    )
+    found = measured.detections
+    at = found[PLACE].to_numpy(float) / voxel - low
+    inside = ((at > -1) & (at < high - low)).all(axis=1)
+    electrons = found.loc[inside, ["pulse_electrons", "chase_electrons"]].to_numpy(float)
+    known = start(at[inside], electrons, scene) if inside.any() else Fit.none(scene).theta
+    return _Block(grey, scene, known, first)

@@ -1,0 +1,297 @@
+"""The dock widgets in a real window: what a user does, and what is drawn."""
+
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("napari")
+pytestmark = pytest.mark.window
+
+
+def settle(seconds=0.15):
+    from qtpy.QtWidgets import QApplication
+
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        QApplication.processEvents()
+        time.sleep(0.005)
+
+
+def until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        settle(0.02)
+    assert condition()
+
+
+@pytest.fixture(scope="module")
+def window(qapp):
+    """One window for all tests here: to open one takes seconds."""
+    import napari
+
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1000, 800)
+    yield viewer
+    viewer.close()
+
+
+@pytest.fixture
+def opened(sample_copy, window):
+    """The window with a copy of the sample."""
+    from PyQt6 import sip
+    from qtpy.QtWidgets import QApplication
+
+    from synimg.viewers.reader import read
+    from synimg.viewers.view import show
+
+    window.layers.clear()
+    show(window, read(str(sample_copy)))
+    yield window
+    for widget in QApplication.topLevelWidgets():  # those that a test made by itself
+        if type(widget).__module__.startswith("synimg"):
+            sip.delete(widget)
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """Sentences of the notifications that a user sees."""
+    heard = []
+    monkeypatch.setattr("napari.utils.notifications.show_error", lambda text: heard.append(text))
+    return heard
+
+
+def picture(viewer, name):
+    for layer in viewer.layers:
+        layer.visible = layer.name == name
+    settle()
+    return viewer.screenshot(canvas_only=True, flash=False)[60:-80, :, :3].astype(int)
+
+
+def test_the_browser_colours_filters_and_shows_a_synapse(opened):
+    from synimg.viewers.widgets.browser import SynapseBrowser
+
+    browser = SynapseBrowser(opened)
+    layer = browser.session.layer
+    browser.column.setCurrentText("match")
+    magenta = picture(opened, "synapses")
+    assert ((magenta[..., 0] > 150) & (magenta[..., 1] < 150) & (magenta[..., 2] > 120)).sum() > 20  # false positives
+    browser.legend._rows["match"].setChecked(False)
+    assert layer.shown.sum() == (layer.features["match"] == "false positive").sum()
+    browser.legend._rows["match"].setChecked(True)
+    neuron = browser.neuron.itemText(1)
+    browser.neuron.setCurrentText(neuron)
+    assert layer.shown.sum() == (layer.features["neuron_id"] == int(neuron)).sum()
+    assert browser.branch.count() > 1
+    browser.neuron.setCurrentText("all")
+    browser.next_false_positive()
+    row = next(iter(layer.selected_data))
+    assert layer.features["match"][row] == "false positive"
+    assert browser.picture._whole is not None
+    assert browser.row.rowCount() > 10
+    assert np.allclose(opened.scene.camera.center[-2:], layer.data[row][-2:])
+    browser.next_miss()
+    truth = browser.session.truth
+    assert truth.visible
+    assert truth.features["match"].iloc[next(iter(truth.selected_data))] == "miss"
+
+
+def test_the_fdr_slider_changes_classes_live(opened):
+    from synimg.viewers.widgets.browser import SynapseBrowser
+
+    browser = SynapseBrowser(opened)
+    counts = []
+    for value in (1, 60):
+        browser.fdr.setValue(value)
+        counts.append((browser._table["class"] != "unchanged").sum())
+    assert counts[0] < counts[1]
+    assert {e.text().split()[0] for e in browser.legend._rows.values()} >= {"potentiated"}
+
+
+def test_a_class_and_a_note_in_the_browser_become_a_run(opened, sample_copy, said):
+    from synimg.store.dataset import Dataset
+    from synimg.viewers.synapse_map import read_synapse_map
+    from synimg.viewers.widgets.browser import SynapseBrowser
+
+    browser = SynapseBrowser(opened)
+    browser.save_edits()
+    assert said == ["nothing has been changed, so there is no edit to save"]
+    browser.session.layer.selected_data = {3}
+    browser.by_hand.setCurrentIndex(2)
+    browser.note.setText("thin")
+    browser.note.editingFinished.emit()
+    synapse_id = int(browser.session.layer.features["synapse_id"].iloc[3])
+    browser.save_edits()
+    table = read_synapse_map(Dataset.open(sample_copy), "default-edit-1").set_index("synapse_id")
+    assert table.loc[synapse_id, ["class", "note"]].tolist() == ["depressed", "thin"]
+
+
+def test_a_flat_image_of_another_lab_can_be_browsed(window, tmp_path, said):
+    import pandas as pd
+    import zarr
+
+    from synimg.viewers.foreign import layers_of_image
+    from synimg.viewers.view import show
+    from synimg.viewers.widgets.browser import SynapseBrowser
+
+    group = zarr.open_group(tmp_path / "flat.ome.zarr", mode="w", zarr_format=3)
+    transformations = [{"type": "scale", "scale": [0.1, 0.1]}]
+    axes = [{"name": a, "type": "space", "unit": "micrometer"} for a in "yx"]
+    group.attrs["ome"] = {
+        "version": "0.5",
+        "multiscales": [{"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": transformations}]}],
+    }
+    group.create_array("0", shape=(40, 60), dtype=np.uint16)[:] = np.arange(2400).reshape(40, 60)
+    table = pd.DataFrame({"y_um": [1.0, 2.0, 3.0], "x_um": [1.0, 2.0, 3.0], "kind": ["shaft", "spine", "spine"]})
+    table.to_csv(tmp_path / "flat.csv", index=False)
+    window.layers.clear()
+    show(window, layers_of_image(tmp_path / "flat.ome.zarr", tmp_path / "flat.csv"))
+    browser = SynapseBrowser(window)
+    browser.column.setCurrentText("kind")
+    browser.legend._rows["spine"].setChecked(False)
+    assert browser.session.layer.shown.tolist() == [True, False, False]
+    browser.session.layer.selected_data = {1}
+    assert "no model can be shown" in browser.picture.text()
+    browser.next_miss()
+    browser.save_edits()
+    assert "no truth to compare with" in said[0]
+    assert "only edits of a data set become a run" in said[1]
+
+
+def test_the_neuron_view_follows_the_selection(opened):
+    from synimg.viewers.widgets.neuron import NeuronView
+
+    view = NeuronView(opened)
+    layer = view.session.layer
+    layer.selected_data = {len(layer.data) - 1}
+    assert view.neuron.currentText() == f"neuron {layer.features['neuron_id'].iloc[-1]}"
+    assert view.picture._whole is not None
+
+
+def test_the_preview_of_detection_follows_the_threshold(opened):
+    from synimg.viewers.widgets.analyse import PREVIEW, MeasureForm
+
+    form = MeasureForm(opened)
+    numbers = []
+    for gain in (28.0, 5000.0):
+        form.form.set_values({"least_gain": gain})
+        form.live.setChecked(False)
+        form.live.setChecked(True)
+        until(lambda: PREVIEW in opened.layers and not form._previewer.is_running and not form._timer.isActive())
+        numbers.append(len(opened.layers[PREVIEW].data))
+    assert numbers[0] > numbers[1] > 0
+    form.live.setChecked(False)
+    assert PREVIEW not in opened.layers
+
+
+def test_separate_and_compare_work_in_a_thread(opened, sample_copy, tiny_path):
+    from synimg.store.dataset import Dataset
+    from synimg.viewers.widgets.analyse import SeparateForm
+    from synimg.viewers.widgets.compare import Compare
+
+    form = SeparateForm(opened)
+    form.method.setCurrentText("neuron_median")
+    form.start()
+    until(lambda: not form.work.is_running)
+    assert Dataset.open(sample_copy).index["stages"]["default/separate"]["notes"]["method"] == "neuron_median"
+    compare = Compare(opened)
+    compare.a.setCurrentText("run default")
+    compare.b.setCurrentText("method raw")
+    compare.compare()
+    until(lambda: not compare.work.is_running)
+    assert {"synapses A", "synapses B"} <= {layer.name for layer in opened.layers}
+    assert opened.canvas.grid.enabled
+    assert compare.list.rowCount() > 0
+    compare.leave()
+    assert not opened.canvas.grid.enabled
+    assert "true synapses" in opened.layers
+    compare.use_dataset(tiny_path)  # another animal, with other voxels and more channels
+    compare.compare()
+    until(lambda: not compare.work.is_running)
+    assert {layer.metadata["synimg"]["dataset"] for layer in opened.layers} == {str(sample_copy), str(tiny_path)}
+    assert "two animals" in compare.about.text()
+    assert compare.list.rowCount() == 0
+    opened.canvas.grid.enabled = False
+
+
+def test_work_that_is_stopped_leaves_nothing_half_written(opened, sample_copy):
+    from synimg.store.dataset import Dataset
+    from synimg.viewers.widgets.analyse import MeasureForm
+
+    form = MeasureForm(opened)
+    form.run_name.setText("again")
+    form.start()
+    form.work.stop()
+    until(lambda: not form.work.is_running)
+    assert "again/measure" not in Dataset.open(sample_copy).index["stages"]
+    assert not (sample_copy / "analysis" / "again").exists()
+    assert not (sample_copy / ".partial").exists()
+
+
+def test_a_widget_that_closes_while_its_work_runs_stops_it(window):
+    from napari._qt.qthreading import wait_for_workers_to_quit
+    from PyQt6 import sip
+
+    from synimg.viewers.widgets.work import Work
+
+    ended = []
+
+    def long(report):
+        try:
+            for k in range(2000):
+                report("waiting", k, 2000)
+                time.sleep(0.01)
+        finally:
+            ended.append(k)
+
+    work = Work("go", lambda: None)
+    work.start(long, lambda _: None)
+    settle(0.1)
+    sip.delete(work)  # as the window does when it goes
+    wait_for_workers_to_quit(5000)
+    assert ended
+    assert ended[0] < 1000
+
+
+def test_the_viewer_goes_on_after_its_widgets_are_closed(opened):
+    from napari.utils.key_bindings import coerce_keybinding
+    from PyQt6 import sip
+
+    from synimg.viewers.widgets.analyse import MeasureForm
+    from synimg.viewers.widgets.browser import KEYS, SynapseBrowser
+    from synimg.viewers.widgets.compare import Compare
+    from synimg.viewers.widgets.neuron import NeuronView
+
+    layer = opened.layers["synapses"]
+    for widget in (SynapseBrowser, NeuronView, Compare, MeasureForm):
+        made = widget(opened)
+        if widget is SynapseBrowser:
+            assert {coerce_keybinding(key) for key in KEYS} <= set(opened.keymap)
+        sip.delete(made)
+    layer.selected_data = {2}
+    opened.scene.camera.zoom *= 2
+    layer.data = layer.data[:-1]
+    opened.layers.remove("dendrites")
+    settle()
+    assert layer.mouse_drag_callbacks == []
+    assert not {coerce_keybinding(key) for key in KEYS} & set(opened.keymap)
+
+
+@pytest.mark.parametrize("widget", ["SynapseBrowser", "NeuronView", "MeasureForm", "Compare", "GenerateForm"])
+def test_every_widget_opens_in_an_empty_viewer_and_says_what_is_missing(widget, window, said):
+    import importlib
+
+    homes = {"SynapseBrowser": "browser", "NeuronView": "neuron", "MeasureForm": "analyse", "Compare": "compare"}
+    module = importlib.import_module(f"synimg.viewers.widgets.{homes.get(widget, 'generate')}")
+    window.layers.clear()
+    made = getattr(module, widget)(window)
+    if widget == "MeasureForm":
+        made.start()
+        assert "no data set is open" in said[0]
+    if widget == "GenerateForm":
+        made.generate()
+        assert "no folder is given" in said[0]
+        made.section.setCurrentText("drift")
+        made.form.set_values({"kind": "kesten"})
+        made._changed()
+        assert made.config.drift.kind == "kesten"

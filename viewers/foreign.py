@@ -1,0 +1,156 @@
+"""An OME-Zarr image of any lab with a synapse table beside it, as napari layers."""
+
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import zarr
+
+from synimg.errors import SynimgError
+from synimg.store.atomic import read_json
+from synimg.store.tables import read_table
+from synimg.viewers.layers import LayerData, colormap, synapses
+from synimg.viewers.synapse_map import PLACE, with_derived
+
+ENDINGS = (".parquet", ".csv")
+UM_PER = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "angstrom": 1e-4, "meter": 1e6}
+COLORS = ("FF00FF", "00FF00", "00FFFF", "FFFF00", "FF8000", "FFFFFF")
+SPATIAL = "zyx"
+
+
+def table_beside(image: Path) -> Path | None:
+    """The synapse table that belongs to an image: of the image's name, or ``synapses``, in the same folder."""
+    name = image.name.removesuffix(".zarr").removesuffix(".ome")
+    for stem in (name, f"{name}_synapses", "synapses"):
+        for ending in ENDINGS:
+            if (image.parent / f"{stem}{ending}").is_file():
+                return image.parent / f"{stem}{ending}"
+    return None
+
+
+def is_image(path: Path) -> bool:
+    """Whether a folder is an OME-Zarr image (0.4 or 0.5)."""
+    try:
+        return "multiscales" in _attributes(path)
+    except SynimgError:
+        return False
+
+
+def _attributes(path: Path) -> dict[str, Any]:
+    if (path / "zarr.json").is_file():
+        found: dict[str, Any] = read_json(path / "zarr.json").get("attributes", {})
+        inner: dict[str, Any] = found.get("ome", {})
+        return inner
+    if (path / ".zattrs").is_file():
+        old: dict[str, Any] = read_json(path / ".zattrs")
+        return old
+    raise SynimgError(f"{path}: no OME-Zarr image there (neither zarr.json nor .zattrs)")
+
+
+def layers_of_image(image: Path, table: Path) -> list[LayerData]:
+    """The channels of an OME-Zarr image, and the synapses of a table with places in micrometres.
+
+    Parameters
+    ----------
+    image : path
+        OME-Zarr 0.4 or 0.5 with the axes y, x and perhaps z, c, t (of which the first time is taken).
+    table : path
+        ``.parquet`` or ``.csv`` with ``y_um``, ``x_um``, for a stack ``z_um``, and any other columns.
+
+    Raises
+    ------
+    SynimgError
+        If either is damaged, the table lacks the places, or most of them lie outside the image.
+    """
+    channels, extent_um = _channels(image)
+    rows = read_table(table)
+    wanted = PLACE if extent_um.shape[1] == 3 else PLACE[1:]
+    if missing := [name for name in wanted if name not in rows]:
+        raise SynimgError(f"{table}: column '{missing[0]}' is missing; the synapses need {', '.join(wanted)} in um")
+    rows = rows.dropna(subset=wanted).reset_index(drop=True)
+    places = rows[wanted].to_numpy(float)
+    outside = ~((places >= extent_um[0]) & (places <= extent_um[1])).all(axis=1)
+    if outside.mean() > 0.5 and len(rows):
+        sizes = " x ".join(f"{length:.4g}" for length in extent_um[1] - extent_um[0])
+        raise SynimgError(
+            f"{table}: {outside.sum()} of {len(rows)} synapses lie outside the image of {sizes} um ({image.name}); "
+            "are its places in voxels, or of another image?"
+        )
+    if "z_um" not in rows:
+        rows = rows.assign(z_um=0.0)
+    if {"r_old", "r_new", "neuron_id"} <= set(rows.columns):
+        rows = with_derived(rows)
+    else:
+        rows = rows.assign(**{"class": "not separated"})
+    data, arguments, kind = synapses(rows)
+    n_axes = extent_um.shape[1]
+    arguments |= {"units": ("um",) * n_axes, "axis_labels": tuple(SPATIAL[-n_axes:])}
+    arguments["metadata"] = {"synimg": {"image": str(image), "table": str(table), "n_outside": int(outside.sum())}}
+    return [*channels, (data[:, -n_axes:], arguments, kind)]
+
+
+def _channels(image: Path) -> tuple[list[LayerData], Any]:
+    """A layer for every channel, and the lowest and highest place of the image [um]."""
+    attributes = _attributes(image)
+    if not attributes.get("multiscales"):
+        raise SynimgError(f"{image}: a zarr folder, but not an OME-Zarr image (no multiscales)")
+    multiscale = attributes["multiscales"][0]
+    axes = [axis["name"] if isinstance(axis, dict) else axis for axis in multiscale["axes"]]
+    spatial = [i for i, name in enumerate(axes) if name in SPATIAL]
+    units = [
+        UM_PER.get(axis.get("unit", "micrometer"), 1.0) if isinstance(axis, dict) else 1.0
+        for axis in multiscale["axes"]
+    ]
+    first = multiscale["datasets"][0]
+    scale, shift = np.ones(len(axes)), np.zeros(len(axes))
+    for step in first.get("coordinateTransformations", []):
+        if step["type"] == "scale":
+            scale = np.array(step["scale"], float)
+        if step["type"] == "translation":
+            shift = np.array(step["translation"], float)
+    scale, shift = scale * units, shift * units
+    try:
+        levels = [da.from_zarr(zarr.open_array(image / d["path"], mode="r")) for d in multiscale["datasets"]]
+    except (FileNotFoundError, KeyError, ValueError) as error:
+        raise SynimgError(f"{image}: a level of the pyramid is missing or damaged ({error})") from None
+    if "t" in axes:
+        levels = [level[tuple(0 if name == "t" else slice(None) for name in axes)] for level in levels]
+        keep = [i for i, name in enumerate(axes) if name != "t"]
+        axes, scale, shift = [axes[i] for i in keep], scale[keep], shift[keep]
+        spatial = [i for i, name in enumerate(axes) if name in SPATIAL]
+    place = [np.array([values[i] for i in spatial]) for values in (scale, shift)]
+    described = attributes.get("omero", {}).get("channels", [])
+    n_channels = levels[0].shape[axes.index("c")] if "c" in axes else 1
+    layers: list[LayerData] = []
+    for c in range(n_channels):
+        one = [level[tuple(c if name == "c" else slice(None) for name in axes)] for level in levels]
+        channel = described[c] if c < len(described) else {}
+        window = channel.get("window") or {}
+        arguments: dict[str, Any] = {
+            "name": channel.get("label") or f"channel {c}",
+            "scale": place[0],
+            "translate": place[1],
+            "colormap": colormap(str(channel.get("color") or COLORS[c % len(COLORS)])),
+            "blending": "additive",
+            "multiscale": True,
+            "units": ("um",) * len(spatial),
+            "axis_labels": tuple(axes[i] for i in spatial),
+        }
+        if {"start", "end"} <= set(window):
+            arguments["contrast_limits"] = (window["start"], window["end"])
+        else:
+            arguments["contrast_limits"] = _limits(one[-1])
+        if len(spatial) == 3:
+            arguments["projection_mode"] = "max"
+        layers.append((one, arguments, "image"))
+    size = np.array([levels[0].shape[i] for i in spatial])
+    low = place[1] - 0.5 * place[0]
+    return layers, np.stack([low, low + size * place[0]])
+
+
+def _limits(level: Any) -> tuple[float, float]:
+    """Grey levels to show, from the coarsest level (at most a few million voxels of it)."""
+    step = tuple(slice(None, None, max(1, n // 128)) for n in level.shape)
+    low, high = np.percentile(np.asarray(level[step]), [1, 99.8])
+    return float(low), float(high if high > low else low + 1)

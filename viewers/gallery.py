@@ -1,0 +1,214 @@
+"""Every figure by name: what the report, the documentation and 'synimg figure' draw, from the tables of a data set."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from synimg.analysis.look import Measured, look
+from synimg.errors import SynimgError, nearest
+from synimg.store.atomic import atomic_path
+from synimg.store.dataset import Dataset
+from synimg.store.growth import read_growth
+from synimg.viewers.figures.causes import causes
+from synimg.viewers.figures.count_calibration import count_calibration
+from synimg.viewers.figures.counterfactual import counterfactual
+from synimg.viewers.figures.erasure import erasure
+from synimg.viewers.figures.error_budget import error_budget
+from synimg.viewers.figures.factor import factor
+from synimg.viewers.figures.groups import groups
+from synimg.viewers.figures.growth import growth
+from synimg.viewers.figures.image_views import image_views
+from synimg.viewers.figures.input_gradient import input_gradient
+from synimg.viewers.figures.learning_curve import learning_curve
+from synimg.viewers.figures.precision_recall import precision_recall
+from synimg.viewers.figures.synapse_card import synapse_card
+from synimg.viewers.growth import places_of
+from synimg.viewers.neurons import neuron_figure
+from synimg.viewers.source import Source
+from synimg.viewers.synapse_map import PLACE
+
+ENDINGS = (".png", ".pdf", ".svg")
+DPI = 150
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A figure: what it shows, and the function that draws it; the function raises if the data set cannot have it."""
+
+    what: str
+    draw: Callable[[Source], Figure]
+
+
+def _history(source: Source) -> None:
+    if source.config.imported.edges:
+        raise SynimgError(f"{source.dataset.path}: its network was imported, so there is no training to show")
+
+
+def _learning_curve(source: Source) -> Figure:
+    _history(source)
+    history, notes = source.history
+    return learning_curve(
+        history["update"],
+        history["score"],
+        notes["score"],
+        notes["criterion"],
+        notes["trials_per_update"],
+        history["snapshot"],
+        {cause: history[f"ln_{cause}"] for cause in ("learning", "homeostasis", "drift")},
+    )
+
+
+def _counterfactual(source: Source) -> Figure:
+    _history(source)
+    if not source.config.training.counterfactuals:
+        raise SynimgError(f"{source.dataset.path}: made with training.counterfactuals = false; there is no second run")
+    return counterfactual(source.truth)
+
+
+def _input_gradient(source: Source) -> Figure:
+    if not source.truth["input_channel"].notna().any():
+        raise SynimgError(f"{source.dataset.path}: its inputs come over fixed weights; set network.axons_per_input")
+    return input_gradient(source.truth, source.true_neurons)
+
+
+def _growth(source: Source) -> Figure:
+    _history(source)
+    return growth(read_growth(source.dataset), places_of(source.truth), source.config.volume.size_um)
+
+
+def _image(source: Source) -> Figure:
+    return image_views(source.plane, source.projection, source.channels, source.pixel_um)
+
+
+def _counts(source: Source) -> Figure:
+    hit = source.matched[source.matched["true_synapse_id"].notna()]
+    if hit.empty:
+        raise SynimgError(f"{source.dataset.path}: no found synapse is a true one, so there are no counts to compare")
+    return count_calibration(hit)
+
+
+def _factor(source: Source) -> Figure:
+    if not source.neurons["scale_factor"].notna().any():
+        method = source.separation.info["method"]
+        raise SynimgError(f"{source.dataset.path}: method '{method}' gives no factor of a neuron")
+    return factor(source.neurons)
+
+
+def _ranking(source: Source) -> Figure:
+    _some_learned(source)
+    return precision_recall(source.learned, source.rankings)
+
+
+def _budget(source: Source) -> Figure:
+    _some_learned(source)
+    stages = {stage: row["hierarchical"] for stage, row in source.scores["average_precision"].items()}
+    return error_budget(stages, source.scores["separation"]["share_learned_true"])
+
+
+def _some_learned(source: Source) -> None:
+    if not source.learned.any():
+        raise SynimgError(f"{source.dataset.path}: no synapse of this network learned by the stated definition")
+
+
+def _erasure(source: Source) -> Figure:
+    scores = source.scores
+    if "erasure" not in scores or not scores["network"]["share_learned"]:
+        raise SynimgError(f"{source.dataset.path}: there is no learning that could be undone")
+    found = scores["erasure"]
+    return erasure(pd.DataFrame(found["curve"]), found["loss_intact"], found["loss_chance"])
+
+
+def _groups(source: Source) -> Figure:
+    result = source.separation
+    if result.groups is None:
+        raise SynimgError(
+            f"{source.dataset.path}: separated without a question about groups; 'synimg separate ... --by'"
+        )
+    return groups(result.groups, result.info["by"])
+
+
+def _neuron(source: Source) -> Figure:
+    counts = source.synapses["neuron_id"].value_counts()
+    if counts.empty:
+        raise SynimgError(f"{source.dataset.path}: no synapse was found")
+    return neuron_figure(source.synapses, int(counts.index[0]), source.dataset, source.run)
+
+
+def _synapse(source: Source) -> Figure:
+    table = source.synapses
+    if table.empty:
+        raise SynimgError(f"{source.dataset.path}: no synapse was found")
+    order = table["p_learning"] if "p_learning" in table else table["r_new"]
+    row = table.iloc[int(np.argmax(order.fillna(-np.inf).to_numpy(float)))]
+    cutout = look(Measured.open(source.dataset, source.run), row[PLACE].to_numpy(float))
+    theirs = table.loc[table["neuron_id"] == row["neuron_id"], "log_turnover"].to_numpy(float)
+    return synapse_card(cutout, theirs, float(row["log_turnover"]))
+
+
+FIGURES: dict[str, Entry] = {
+    "learning_curve": Entry(
+        "how well the network does its task, and what moves the synapses meanwhile", _learning_curve
+    ),
+    "causes": Entry("what moved each synapse, by cause", lambda source: causes(source.truth)),
+    "counterfactual": Entry(
+        "what the ledger books to a cause, and what a run without the cause lacks", _counterfactual
+    ),
+    "input_gradient": Entry("change along the order of the inputs", _input_gradient),
+    "growth": Entry("the map at several days of the window", _growth),
+    "image": Entry("a slice and the projections of the recorded image", _image),
+    "counts": Entry("measured against true receptors, and whether the stated errors are true", _counts),
+    "synapse": Entry("the synapse most sure to have learned: voxels, model, residual", _synapse),
+    "neuron": Entry("the neuron with most synapses: log turnover, factor, what is left along the dendrite", _neuron),
+    "factor": Entry("every neuron's factor, recovered against true", _factor),
+    "precision_recall": Entry("ranking of the learned synapses by several methods", _ranking),
+    "error_budget": Entry("which stage loses what", _budget),
+    "erasure": Entry("what the task loses when learning is undone in chosen synapses", _erasure),
+    "groups": Entry("share learned and mean change of groups of synapses", _groups),
+}
+
+
+def draw(name: str, source: Source) -> Figure:
+    """The figure `name` of a data set.
+
+    Raises
+    ------
+    SynimgError
+        For an unknown name, a stage that is missing, or a data set that cannot have this figure; the sentence says why.
+    """
+    if name not in FIGURES:
+        raise SynimgError(f"unknown figure '{name}'; {nearest(name, list(FIGURES))}")
+    return FIGURES[name].draw(source)
+
+
+def save(name: str, dataset: str | Path | Dataset, out: str | Path, run: str = "default") -> Path:
+    """Draw a figure of a data set into a file, whole or not at all.
+
+    Parameters
+    ----------
+    name : str
+        A name of `FIGURES`.
+    dataset : path or Dataset
+        The data set.
+    out : path
+        ``.png``, ``.pdf`` or ``.svg``.
+    run : str
+        Analysis run.
+
+    Raises
+    ------
+    SynimgError
+        As `draw`, and for another ending.
+    """
+    out = Path(out)
+    if out.suffix.lower() not in ENDINGS:
+        raise SynimgError(f"{out}: a figure's name ends in {', '.join(ENDINGS)}")
+    figure = draw(name, Source(dataset if isinstance(dataset, Dataset) else Dataset.open(dataset), run))
+    keys = {".png": "Software", ".pdf": "CreationDate", ".svg": "Date"}
+    with atomic_path(out) as temporary:
+        # without its date and its maker the same data give the same bytes
+        figure.savefig(temporary, dpi=DPI, metadata={keys[out.suffix.lower()]: None})
+    return out

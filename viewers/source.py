@@ -1,0 +1,142 @@
+"""A data set as the tables that figures and reports are made from, each read once and only when it is asked for."""
+
+from functools import cached_property
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from synimg import schema
+from synimg.analysis.separate.protocol import Separation
+from synimg.analysis.separation import read_separation, separate
+from synimg.analysis.validate.separation import learned_of
+from synimg.config import Config
+from synimg.store.atomic import read_json
+from synimg.store.dataset import Dataset
+from synimg.store.image import LEVELS, image_attributes, level_shape, open_array
+from synimg.store.network import read_arrays
+from synimg.store.tables import read_table
+from synimg.viewers.synapse_map import read_synapse_map
+
+MOST_PIXELS = 1600
+
+
+class Source:
+    """The tables of one run of a data set.
+
+    Every attribute raises `SynimgError` with what to run first where the stage that makes it is missing.
+    """
+
+    def __init__(self, dataset: Dataset, run: str = "default") -> None:
+        self.dataset, self.run = dataset, run
+
+    def _need(self, *stages: str) -> None:
+        for stage in stages:
+            if stage in {"network", "tissue", "image"}:
+                self.dataset.require(stage, f"synimg generate ... --out {self.dataset.path}")
+            else:
+                self.dataset.require(f"{self.run}/{stage}", f"synimg {stage} {self.dataset.path} --run {self.run}")
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration."""
+        return self.dataset.config
+
+    @cached_property
+    def truth(self) -> pd.DataFrame:
+        """All true synapses."""
+        self._need("tissue")
+        return read_table(self.dataset.path / "truth" / "synapses.parquet", schema.TRUTH_SYNAPSES)
+
+    @cached_property
+    def true_neurons(self) -> pd.DataFrame:
+        """All true neurons."""
+        self._need("network")
+        return read_table(self.dataset.path / "truth" / "neurons.parquet", schema.TRUTH_NEURONS)
+
+    @cached_property
+    def history(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Arrays and notes of the window."""
+        self._need("network")
+        return read_arrays(self.dataset.path / "truth" / "history.zarr")
+
+    @cached_property
+    def channels(self) -> list[dict[str, Any]]:
+        """OMERO's description of the channels."""
+        self._need("image")
+        found: list[dict[str, Any]] = image_attributes(self.dataset.image)["ome"]["omero"]["channels"]
+        return found
+
+    @cached_property
+    def _level(self) -> int:
+        """The finest level of the pyramid with at most `MOST_PIXELS` along an edge, or the coarsest."""
+        self._need("image")
+        sides = self.config.volume.shape_vox[1:]
+        return next((k for k in range(LEVELS) if max(level_shape((1, *sides), k)) <= MOST_PIXELS), LEVELS - 1)
+
+    @cached_property
+    def projection(self) -> NDArray[Any]:
+        """The maximum along z of every channel (c, y, x), read chunk by chunk."""
+        level = da.from_zarr(open_array(self.dataset.image, str(self._level)))
+        found: NDArray[Any] = level.max(axis=1).compute(scheduler="synchronous")
+        return found
+
+    @cached_property
+    def plane(self) -> NDArray[Any]:
+        """The slice through the middle of every channel (c, y, x)."""
+        level = open_array(self.dataset.image, str(self._level))
+        found: NDArray[Any] = level[:, level.shape[1] // 2]
+        return found
+
+    @property
+    def pixel_um(self) -> float:
+        """Pixel size of `projection` and `plane`."""
+        return self.config.volume.voxel_um[2] * 2**self._level
+
+    @cached_property
+    def synapses(self) -> pd.DataFrame:
+        """The measured synapse map with what is derived from it."""
+        self._need("measure")
+        return read_synapse_map(self.dataset, self.run)
+
+    @cached_property
+    def separation(self) -> Separation:
+        """The separation."""
+        self._need("separate")
+        return read_separation(self.dataset.run(self.run))
+
+    @cached_property
+    def scores(self) -> dict[str, Any]:
+        """The scores of the validation."""
+        self._need("validate")
+        found: dict[str, Any] = read_json(self.dataset.run(self.run) / "scores.json")
+        return found
+
+    @cached_property
+    def matched(self) -> pd.DataFrame:
+        """Measured synapses with their true partners, in the order of the separation."""
+        self._need("validate")
+        return read_table(self.dataset.run(self.run) / "matched.parquet")
+
+    @cached_property
+    def learned(self) -> NDArray[np.bool_]:
+        """Which measured synapses truly learned."""
+        return learned_of(self.matched)
+
+    @cached_property
+    def neurons(self) -> pd.DataFrame:
+        """The separation's neurons with the true factor."""
+        truth = self.true_neurons[["neuron_id", "scale_factor"]]
+        return self.separation.neurons.merge(truth, on="neuron_id", suffixes=("", "_true"))
+
+    @cached_property
+    def rankings(self) -> dict[str, NDArray[Any]]:
+        """p(learning) by the run's method and by three others for comparison."""
+        found = {self.separation.info["method"]: self.separation.synapses["p_learning"].to_numpy(float)}
+        table = self.matched[["synapse_id", "neuron_id", "neuron_prob", "r_old", "r_old_se", "r_new", "r_new_se"]]
+        for method in ("hierarchical", "neuron_mode", "raw"):
+            if method not in found:
+                found[method] = separate(table, method).synapses["p_learning"].to_numpy(float)
+        return found

@@ -1,0 +1,1 @@
+"""napari's dock widgets: thin, over functions that are tested without Qt."""
