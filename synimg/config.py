@@ -551,7 +551,7 @@ def to_toml(config: Config, title: str = "") -> str:
     for name in type(config).model_fields:
         value = getattr(config, name)
         for part in value if isinstance(value, tuple) and value and isinstance(value[0], Model) else ():
-            lines += ["", f"[[{name}]]  # {_headline(part)}", *_fields(part, folder=_families()[name])]
+            lines += ["", f"[[{name}]]  # {_headline(part)}", *_fields(part, folder=families()[name])]
         if isinstance(value, Model):
             lines += ["", f"[{name}]  # {_headline(value)}", *_fields(value, folder=families().get(name))]
     return "\n".join(lines) + "\n"
