@@ -477,10 +477,15 @@ def _errors(
         size = group.size
         information = np.zeros((size * n_each, size * n_each))
         for u in range(size):
-            for k in range(first[group[u]], first[group[u] + 1]):
-                v = np.searchsorted(group, partner[k])
-                if v < size and group[v] == partner[k]:
-                    information[u * n_each : (u + 1) * n_each, v * n_each : (v + 1) * n_each] = blocks[k]
+            own_group = partner[first[group[u]] : first[group[u] + 1]]
+            for v in range(u, size):
+                k = np.searchsorted(own_group, group[v])
+                if k < own_group.size and own_group[k] == group[v]:
+                    block = blocks[first[group[u]] + k]
+                else:  # neighbours on both sides; without what they share the matrix would not be an information
+                    block = shared_information(model, thetas[group[u]], thetas[group[v]], psf, scale)
+                information[u * n_each : (u + 1) * n_each, v * n_each : (v + 1) * n_each] = block
+                information[v * n_each : (v + 1) * n_each, u * n_each : (u + 1) * n_each] = block.T
         own = np.searchsorted(group, i) * n_each
         wanted = np.zeros((size * n_each, n_errors))
         for s in range(n_errors):

@@ -79,3 +79,12 @@ def test_puncta_far_apart_do_not_touch_each_other_s_fit():
     both = f.fit_puncta(scene(data), f.start(two[:, :3] + 0.3, two[:, 3:5] * 0.8, scene()))
     np.testing.assert_allclose(both.theta[:, :3], two[:, :3], atol=0.02)
     np.testing.assert_allclose(both.theta[:, 3:5], two[:, 3:5], rtol=0.03)
+
+
+def test_crowded_puncta_have_errors_and_larger_ones_than_alone():
+    crowd = np.repeat(THETA, 6, axis=0)
+    crowd[:, :3] = np.array([10.0, 15.0, 16.0]) + stream(1, "test").uniform(-3, 3, (6, 3))
+    both = f.standard_errors(scene(), f.Fit(crowd), f.model_of(scene(), f.Fit(crowd)))
+    alone = f.standard_errors(scene(), f.Fit(crowd[:1]), f.model_of(scene(), f.Fit(crowd[:1])))
+    assert (both > 0).all()
+    assert (both[0] > alone[0]).all()
