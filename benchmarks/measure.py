@@ -101,7 +101,7 @@ def by_trackpy(image: Floats, least: float) -> Found:
     import trackpy
 
     trackpy.quiet()
-    found = trackpy.locate(np.maximum(image, 0.0), (7, 7, 7), minmass=least, preprocess=True)
+    found = trackpy.locate(np.maximum(image, 0.0), (5, 7, 7), separation=(4, 5, 5), minmass=least).dropna()
     return _plain(found[["z", "y", "x"]].to_numpy(), found["mass"].to_numpy())
 
 
@@ -162,7 +162,7 @@ def tuned(method: Callable[[Floats, float], Found], choices: Floats, kind: str) 
 
 
 PEERS: tuple[tuple[str, Callable[[Floats, float], Found], Floats], ...] = (
-    ("trackpy", by_trackpy, np.array([200.0, 300.0, 400.0, 500.0, 600.0, 800.0])),
+    ("trackpy", by_trackpy, np.array([20.0, 40.0, 60.0, 80.0, 120.0, 160.0, 240.0])),
     ("scikit-image LoG", by_log, np.array([0.02, 0.03, 0.04, 0.06, 0.08, 0.1])),
 )
 
