@@ -101,7 +101,9 @@ def by_trackpy(image: Floats, least: float) -> Found:
     import trackpy
 
     trackpy.quiet()
-    found = trackpy.locate(np.maximum(image, 0.0), (5, 7, 7), separation=(4, 5, 5), minmass=least).dropna()
+    found = trackpy.locate(np.maximum(image, 0.0), (7, 7, 7), separation=4, minmass=least).dropna(
+        subset=["z", "y", "x"]
+    )
     return _plain(found[["z", "y", "x"]].to_numpy(), found["mass"].to_numpy())
 
 
