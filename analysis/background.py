@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 Floats = NDArray[np.float64]
+SEEN_REACH = 3.0
 
 
 def smooth_background(electrons: Floats, sigma_vox: Floats, read_noise: float, n_rounds: int = 4) -> Floats:
@@ -25,19 +26,52 @@ def smooth_background(electrons: Floats, sigma_vox: Floats, read_noise: float, n
     -----
     Normalised convolution: ``smooth(mask n) / smooth(mask)``. Clipping looks at a slightly smoothed image, in which
     a punctum's skirt stands out; the clip is asymmetric since puncta only add. The window is a box passed twice,
-    whose cost does not grow with its width.
+    whose cost does not grow with its width. All of it happens on bins of a third of the window's width.
     """
-    seen = ndimage.gaussian_filter(electrons, 1.0, truncate=3.0)
-    sd_smoothed = (2.0 * np.sqrt(np.pi)) ** -1.5  # of white noise of sd 1 after that filter
-    size = np.maximum(np.rint(np.sqrt(6.0) * sigma_vox), 1).astype(int)  # two boxes have the variance size^2 / 6
-    background = _block_medians(electrons, size)
+    step = np.clip((sigma_vox / 3.0).astype(int), 1, electrons.shape)
+    binned = _binned(electrons, step)
+    seen = ndimage.gaussian_filter(binned, 1.0 / step, truncate=SEEN_REACH)
+    sd_smoothed = np.prod([_noise_after(1.0 / n) / np.sqrt(n) for n in step])
+    # two boxes have the variance size^2 / 6; an even box would shift the image
+    size = 2 * np.maximum(np.rint(np.sqrt(1.5) * sigma_vox / step - 0.5), 0).astype(int) + 1
+    background = _block_medians(binned, size)
     for _ in range(n_rounds):
         sd = sd_smoothed * np.sqrt(np.maximum(background, 0.0) + read_noise**2)
         keep = (seen < background + 3.0 * sd) & (seen > background - 4.0 * sd)
         weight = _box_twice(keep.astype(np.float64), size)
-        total = _box_twice(np.where(keep, electrons, 0.0), size)
+        total = _box_twice(np.where(keep, binned, 0.0), size)
         background = np.where(weight > 1e-3, total / np.maximum(weight, 1e-3), background)
-    return np.maximum(background, 1e-3)
+    return np.maximum(_unbinned(background, step, electrons.shape), 1e-3)
+
+
+def _binned(image: Floats, step: NDArray[np.int64]) -> Floats:
+    """Means over bins of `step` voxels; the last bins repeat the image's faces."""
+    padded = np.pad(image, [(0, -n % s) for n, s in zip(image.shape, step, strict=True)], mode="edge")
+    for axis, s in enumerate(step):
+        shape = (*padded.shape[:axis], -1, s, *padded.shape[axis + 1 :])
+        padded = padded.reshape(shape).mean(axis=axis + 1)
+    return padded
+
+
+def _unbinned(image: Floats, step: NDArray[np.int64], shape: tuple[int, ...]) -> Floats:
+    """The voxels' values, linear between the centres of the bins."""
+    for axis, (s, n) in enumerate(zip(step, shape, strict=True)):
+        at = np.clip((np.arange(n) + 0.5) / s - 0.5, 0, image.shape[axis] - 1)
+        low = np.minimum(at.astype(int), max(image.shape[axis] - 2, 0))
+        part = (at - low).reshape([-1 if k == axis else 1 for k in range(image.ndim)])
+        image = (
+            np.take(image, low, axis) * (1 - part)
+            + np.take(image, np.minimum(low + 1, image.shape[axis] - 1), axis) * part
+        )
+    return image
+
+
+def _noise_after(sigma: float) -> float:
+    """Standard deviation of white noise of unit variance after a Gaussian filter along one axis."""
+    radius = int(SEEN_REACH * sigma + 0.5)
+    impulse = np.zeros(2 * radius + 1)
+    impulse[radius] = 1.0
+    return float(np.sqrt((ndimage.gaussian_filter1d(impulse, sigma, truncate=SEEN_REACH, mode="constant") ** 2).sum()))
 
 
 def _block_medians(image: Floats, size: NDArray[np.int64]) -> Floats:

@@ -38,7 +38,7 @@ def control_neurons(table: pd.DataFrame, ids: NDArray[np.int64]) -> Bools:
     if "group" not in table:
         return np.zeros(ids.size, bool)
     group = table.groupby("neuron_id", sort=True)["group"].first()
-    controls: Bools = group.str.lower().isin(CONTROL_GROUPS).fillna(False).to_numpy(bool)
+    controls: Bools = group.str.strip().str.lower().isin(CONTROL_GROUPS).fillna(False).to_numpy(bool)
     return controls
 
 

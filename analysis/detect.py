@@ -22,14 +22,16 @@ def log_significance(residual: Floats, variance: Floats, sigma_vox: Floats) -> F
     Each axis is weighted by its own variance, so that the filter is round in units of the punctum's width; it is
     blind to a constant background. Variance passes through the squared kernel, taken as white within its reach.
     """
-    response = np.zeros(residual.shape)
+    smooth, curved = residual.astype(np.float32), np.zeros(residual.shape, np.float32)
     for axis in range(3):
-        order = [0, 0, 0]
-        order[axis] = 2
-        response -= sigma_vox[axis] ** 2 * ndimage.gaussian_filter(residual, sigma_vox, order=order, truncate=4.0)
+        once = ndimage.gaussian_filter1d(smooth, sigma_vox[axis], axis, truncate=4.0)
+        twice = ndimage.gaussian_filter1d(smooth, sigma_vox[axis], axis, order=2, truncate=4.0)
+        curved = ndimage.gaussian_filter1d(curved, sigma_vox[axis], axis, truncate=4.0) if axis else curved
+        smooth, curved = once, curved - sigma_vox[axis] ** 2 * twice
+    response = curved
     # energy of the kernel: (1 / (8 pi^1.5 prod sigma)) * (3 * 3/4 + 6 * 1/4) = 3.75 / (8 pi^1.5 prod sigma)
     energy = 3.75 / (8.0 * np.pi**1.5 * np.prod(sigma_vox))
-    local = ndimage.gaussian_filter(variance, sigma_vox / np.sqrt(2.0), truncate=4.0)
+    local = ndimage.gaussian_filter(variance.astype(np.float32), sigma_vox / np.sqrt(2.0), truncate=3.0)
     return response / np.sqrt(energy * np.maximum(local, 1e-12))
 
 

@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 REACH = 3.5
+NEIGHBOUR = 4.0  # puncta nearer than this many widths share information
 N_SHAPE = 6  # the last parameters of a punctum: its shape's covariance zz, yy, xx, zy, zx, yx
 PAIRS = np.array([[0, 0], [1, 1], [2, 2], [0, 1], [0, 2], [1, 2]])  # axes of each entry of the shape
 POWERS = np.array(  # powers of the distance along z, y, x in the polynomials of the gradients
@@ -95,6 +96,29 @@ def start(points_vox: Floats, electrons: Floats, scene: Scene) -> Floats:
     return theta
 
 
+def split(scene: Scene, fit: Fit, least_excess: float) -> Floats:
+    """Rows of `Fit.theta` with every punctum that is too long for one synapse replaced by two along its long axis.
+
+    Parameters
+    ----------
+    least_excess : float
+        Variance along the long axis, in squares of the PSF's width, beyond twice that expected from the counts: a disc on
+        edge has one and a half times that of its mean.
+    """
+    psf_um = scene.psf_vox.mean(axis=0) * scene.voxel_um
+    entries = fit.theta[:, -N_SHAPE:] / (psf_um[PAIRS[:, 0]] * psf_um[PAIRS[:, 1]])
+    shape = np.empty((len(fit.theta), 3, 3))
+    shape[:, PAIRS[:, 0], PAIRS[:, 1]] = shape[:, PAIRS[:, 1], PAIRS[:, 0]] = entries
+    variances, axes = np.linalg.eigh(shape)
+    expected = scene.spread_um2 * fit.electrons.sum(axis=1) / psf_um.min() ** 2
+    is_long = variances[:, 2] > 2.0 * expected + least_excess
+    if not is_long.any():
+        return fit.theta
+    half = (np.sqrt(variances[:, 2])[:, None] * axes[:, :, 2])[is_long] * scene.psf_vox.mean(axis=0)
+    parts = [start(fit.points_vox[is_long] + sign * half, fit.electrons[is_long] / 2, scene) for sign in (-1, 1)]
+    return np.vstack([fit.theta[~is_long], *parts])
+
+
 @nb.njit(cache=True, nogil=True)
 def _covariance(theta: Floats, psf: Floats, scale: Floats) -> Floats:
     """Covariance (3, 3) [voxels^2] of a punctum in one channel."""
@@ -134,6 +158,28 @@ def _window(theta: Floats, psf: Floats, scale: Floats, shape: tuple[int, int, in
     return window
 
 
+@nb.njit(cache=True, nogil=True, inline="always")
+def _line(
+    constant: float, slope: float, curve: float, centre: float, first: int, last: int
+) -> tuple[int, int, float, float]:
+    """A Gaussian ``exp(-q / 2)``, ``q = constant + slope dx + curve dx^2``, along a line of voxels.
+
+    Returns the first and the last + 1 voxel within `REACH`, the value at the first, and the ratio of the second to it: the
+    ratio falls by ``exp(-curve)`` from voxel to voxel, so that a line takes two exponentials.
+    """
+    root = slope * slope - 4.0 * curve * (constant - REACH * REACH)
+    if root <= 0.0:
+        return 0, 0, 0.0, 0.0
+    root = math.sqrt(root)
+    a = max(first, int(math.ceil(centre - (slope + root) / (2.0 * curve))))
+    b = min(last, int(math.floor(centre - (slope - root) / (2.0 * curve))) + 1)
+    if a >= b:
+        return 0, 0, 0.0, 0.0
+    dx = a - centre
+    value = math.exp(-0.5 * (constant + dx * (slope + curve * dx)))
+    return a, b, value, math.exp(-0.5 * (slope + curve * (2.0 * dx + 1.0)))
+
+
 @nb.njit(cache=True, nogil=True)
 def add_punctum(model: Floats, theta: Floats, psf: Floats, scale: Floats, sign: float) -> None:
     """Add (or with `sign` -1 take away) a punctum's expected electrons in every channel of `model`."""
@@ -141,48 +187,19 @@ def add_punctum(model: Floats, theta: Floats, psf: Floats, scale: Floats, sign: 
     for c in range(psf.shape[0]):
         inverse, determinant = _inverse(_covariance(theta, psf[c], scale))
         peak = sign * theta[3 + c] / math.sqrt((2.0 * math.pi) ** 3 * determinant)
+        fall = math.exp(-inverse[2, 2])
         for z in range(window[0, 0], window[0, 1]):
             dz = z - theta[0]
             for y in range(window[1, 0], window[1, 1]):
                 dy = y - theta[1]
-                for x in range(window[2, 0], window[2, 1]):
-                    dx = x - theta[2]
-                    qz = inverse[0, 0] * dz + inverse[0, 1] * dy + inverse[0, 2] * dx
-                    qy = inverse[0, 1] * dz + inverse[1, 1] * dy + inverse[1, 2] * dx
-                    qx = inverse[0, 2] * dz + inverse[1, 2] * dy + inverse[2, 2] * dx
-                    squared = dz * qz + dy * qy + dx * qx
-                    if squared < REACH**2:
-                        model[c, z, y, x] += peak * math.exp(-0.5 * squared)
-
-
-@nb.njit(cache=True, nogil=True)
-def _gradient(
-    gradient: Floats, theta: Floats, c: int, inverse: Floats, peak: float, scale: Floats, z: int, y: int, x: int
-) -> bool:
-    """Fill `gradient` with the derivatives of a punctum's expected electrons in one voxel of channel `c`.
-
-    Returns False, with zeros, where the voxel is out of the punctum's reach.
-    """
-    dz, dy, dx = z - theta[0], y - theta[1], x - theta[2]
-    qz = inverse[0, 0] * dz + inverse[0, 1] * dy + inverse[0, 2] * dx
-    qy = inverse[0, 1] * dz + inverse[1, 1] * dy + inverse[1, 2] * dx
-    qx = inverse[0, 2] * dz + inverse[1, 2] * dy + inverse[2, 2] * dx
-    squared = dz * qz + dy * qy + dx * qx
-    if squared >= REACH**2:
-        gradient[:] = 0.0
-        return False
-    h = peak * math.exp(-0.5 * squared)
-    nh = theta[3 + c] * h
-    gradient[0], gradient[1], gradient[2] = nh * qz, nh * qy, nh * qx
-    gradient[3:-N_SHAPE] = 0.0
-    gradient[3 + c] = h
-    gradient[-6] = 0.5 * nh * (qz * qz - inverse[0, 0]) * scale[0]
-    gradient[-5] = 0.5 * nh * (qy * qy - inverse[1, 1]) * scale[1]
-    gradient[-4] = 0.5 * nh * (qx * qx - inverse[2, 2]) * scale[2]
-    gradient[-3] = nh * (qz * qy - inverse[0, 1]) * scale[3]
-    gradient[-2] = nh * (qz * qx - inverse[0, 2]) * scale[4]
-    gradient[-1] = nh * (qy * qx - inverse[1, 2]) * scale[5]
-    return True
+                constant = inverse[0, 0] * dz * dz + 2.0 * inverse[0, 1] * dz * dy + inverse[1, 1] * dy * dy
+                slope = 2.0 * (inverse[0, 2] * dz + inverse[1, 2] * dy)
+                a, b, h, ratio = _line(constant, slope, inverse[2, 2], theta[2], window[2, 0], window[2, 1])
+                h *= peak
+                for x in range(a, b):
+                    model[c, z, y, x] += h
+                    h *= ratio
+                    ratio *= fall
 
 
 @nb.njit(cache=True, nogil=True)
@@ -207,6 +224,18 @@ def _gradient_polynomials(theta: Floats, c: int, inverse: Floats, scale: Floats)
 
 
 @nb.njit(cache=True, nogil=True)
+def _moments(weights: Floats) -> Floats:
+    """Weighted sums (10, 10) of the products of the monomials in `POWERS`, from the sums of all powers (5, 5, 5)."""
+    moments = np.empty((10, 10))
+    for m in range(10):
+        for n in range(10):
+            moments[m, n] = weights[
+                POWERS[m, 0] + POWERS[n, 0], POWERS[m, 1] + POWERS[n, 1], POWERS[m, 2] + POWERS[n, 2]
+            ]
+    return moments
+
+
+@nb.njit(cache=True, nogil=True)
 def score_and_information(
     data: Floats, model: Floats, theta: Floats, psf: Floats, scale: Floats
 ) -> tuple[Floats, Floats]:
@@ -222,7 +251,7 @@ def score_and_information(
     window = _window(theta, psf, scale, (model.shape[1], model.shape[2], model.shape[3]))
     for c in range(psf.shape[0]):
         inverse, determinant = _inverse(_covariance(theta, psf[c], scale))
-        peak = 1.0 / math.sqrt((2.0 * math.pi) ** 3 * determinant)
+        peak, fall = 1.0 / math.sqrt((2.0 * math.pi) ** 3 * determinant), math.exp(-inverse[2, 2])
         weights, excesses = np.zeros((5, 5, 5)), np.zeros((3, 3, 3))
         for z in range(window[0, 0], window[0, 1]):
             dz = z - theta[0]
@@ -230,13 +259,11 @@ def score_and_information(
                 dy = y - theta[1]
                 constant = inverse[0, 0] * dz * dz + 2.0 * inverse[0, 1] * dz * dy + inverse[1, 1] * dy * dy
                 slope = 2.0 * (inverse[0, 2] * dz + inverse[1, 2] * dy)
+                a, b, h, ratio = _line(constant, slope, inverse[2, 2], theta[2], window[2, 0], window[2, 1])
+                h *= peak
                 w0, w1, w2, w3, w4, e0, e1, e2 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-                for x in range(window[2, 0], window[2, 1]):
+                for x in range(a, b):
                     dx = x - theta[2]
-                    squared = constant + dx * (slope + inverse[2, 2] * dx)
-                    if squared >= REACH**2:
-                        continue
-                    h = peak * math.exp(-0.5 * squared)
                     per_model = h / max(model[c, z, y, x], 1e-6)
                     w, e = h * per_model, data[c, z, y, x] * per_model - h
                     w0 += w
@@ -251,6 +278,8 @@ def score_and_information(
                     w *= dx
                     w3 += w
                     w4 += w * dx
+                    h *= ratio
+                    ratio *= fall
                 if w0 == 0.0:
                     continue
                 line_w, line_e = (w0, w1, w2, w3, w4), (e0, e1, e2)
@@ -265,16 +294,12 @@ def score_and_information(
                                 excesses[i, j, k] += py * line_e[k]
                         py *= dy
                     pz *= dz
-        moments, residual = np.empty((10, 10)), np.empty(10)
+        residual = np.empty(10)
         for m in range(10):
             residual[m] = excesses[POWERS[m, 0], POWERS[m, 1], POWERS[m, 2]]
-            for n in range(10):
-                moments[m, n] = weights[
-                    POWERS[m, 0] + POWERS[n, 0], POWERS[m, 1] + POWERS[n, 1], POWERS[m, 2] + POWERS[n, 2]
-                ]
         g = _gradient_polynomials(theta, c, inverse, scale)
         score += g @ residual
-        information += g @ moments @ g.T
+        information += g @ _moments(weights) @ g.T
     return score, information
 
 
@@ -376,36 +401,36 @@ def fit_puncta(scene: Scene, theta: Floats, n_sweeps: int = 24) -> Fit:
 
 
 @nb.njit(cache=True, nogil=True)
-def gain_of(data: Floats, model: Floats, theta: Floats, psf: Floats, scale: Floats) -> float:
-    """Twice the log likelihood that is lost when a punctum is taken out and nothing else changes."""
-    window = _window(theta, psf, scale, (model.shape[1], model.shape[2], model.shape[3]))
-    total = 0.0
-    for c in range(psf.shape[0]):
-        inverse, determinant = _inverse(_covariance(theta, psf[c], scale))
-        peak = theta[3 + c] / math.sqrt((2.0 * math.pi) ** 3 * determinant)
-        for z in range(window[0, 0], window[0, 1]):
-            dz = z - theta[0]
-            for y in range(window[1, 0], window[1, 1]):
-                dy = y - theta[1]
-                for x in range(window[2, 0], window[2, 1]):
-                    dx = x - theta[2]
-                    qz = inverse[0, 0] * dz + inverse[0, 1] * dy + inverse[0, 2] * dx
-                    qy = inverse[0, 1] * dz + inverse[1, 1] * dy + inverse[1, 2] * dx
-                    qx = inverse[0, 2] * dz + inverse[1, 2] * dy + inverse[2, 2] * dx
-                    squared = dz * qz + dy * qy + dx * qx
-                    if squared >= REACH**2:
-                        continue
-                    part = peak * math.exp(-0.5 * squared)
-                    m = max(model[c, z, y, x], 1e-6)
-                    without = max(m - part, 1e-6)
-                    total += max(data[c, z, y, x], 0.0) * math.log(m / without) - (m - without)
-    return 2.0 * total
+def _gains(data: Floats, model: Floats, thetas: Floats, psf: Floats, scale: Floats) -> Floats:
+    found = np.zeros(thetas.shape[0])
+    shape = (model.shape[1], model.shape[2], model.shape[3])
+    for i in range(thetas.shape[0]):
+        theta = thetas[i]
+        window = _window(theta, psf, scale, shape)
+        for c in range(psf.shape[0]):
+            inverse, determinant = _inverse(_covariance(theta, psf[c], scale))
+            peak = theta[3 + c] / math.sqrt((2.0 * math.pi) ** 3 * determinant)
+            fall = math.exp(-inverse[2, 2])
+            for z in range(window[0, 0], window[0, 1]):
+                dz = z - theta[0]
+                for y in range(window[1, 0], window[1, 1]):
+                    dy = y - theta[1]
+                    constant = inverse[0, 0] * dz * dz + 2.0 * inverse[0, 1] * dz * dy + inverse[1, 1] * dy * dy
+                    slope = 2.0 * (inverse[0, 2] * dz + inverse[1, 2] * dy)
+                    a, b, h, ratio = _line(constant, slope, inverse[2, 2], theta[2], window[2, 0], window[2, 1])
+                    h *= peak
+                    for x in range(a, b):
+                        m = max(model[c, z, y, x], 1e-6)
+                        without = max(m - h, 1e-6)
+                        found[i] += max(data[c, z, y, x], 0.0) * math.log(m / without) - (m - without)
+                        h *= ratio
+                        ratio *= fall
+    return 2.0 * found
 
 
 def gains(scene: Scene, fit: Fit, model: Floats) -> Floats:
-    """Likelihood ratio statistic (n,) of every punctum against its absence."""
-    psf, scale = scene.psf_vox, scene.shape_scale
-    return np.array([gain_of(scene.data, model, theta, psf, scale) for theta in fit.theta])
+    """Twice the log likelihood (n,) that is lost when a punctum is taken out and nothing else changes."""
+    return _gains(scene.data, model, fit.theta, scene.psf_vox, scene.shape_scale)
 
 
 def standard_errors(scene: Scene, fit: Fit, model: Floats) -> Floats:
@@ -413,54 +438,137 @@ def standard_errors(scene: Scene, fit: Fit, model: Floats) -> Floats:
 
     The Fisher matrix is that of the punctum with all neighbours within 4 widths, whose parameters are free too.
     """
-    n, n_errors = len(fit.theta), 3 + len(scene.data)
-    errors = np.full((n, n_errors), np.nan)
+    n = len(fit.theta)
+    if not n:
+        return np.zeros((0, 3 + len(scene.data)))
     scaled = fit.points_vox / scene.psf_vox.mean(axis=0)
-    neighbours = cKDTree(scaled).query_ball_point(scaled, 4.0) if n else []
-    for i, near in enumerate(neighbours):
-        group = np.array([i, *sorted(j for j in near if j != i)])
-        information = _joint_information(model, fit.theta[group], scene.psf_vox, scene.shape_scale, scene.spread_um2)
-        covariance = np.linalg.pinv(information, hermitian=True)
-        errors[i] = np.sqrt(np.maximum(np.diag(covariance)[:n_errors], 0.0))
+    pairs = cKDTree(scaled).query_pairs(NEIGHBOUR, output_type="ndarray")
+    pairs = np.vstack([np.column_stack([np.arange(n)] * 2), pairs, pairs[:, ::-1]])
+    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]  # each group in order, the punctum itself among them
+    first = np.searchsorted(pairs[:, 0], np.arange(n + 1))
+    return _errors(model, fit.theta, first, pairs[:, 1].copy(), scene.psf_vox, scene.shape_scale, scene.spread_um2)
+
+
+@nb.njit(cache=True, nogil=True)
+def _errors(
+    model: Floats, thetas: Floats, first: Ints, partner: Ints, psf: Floats, scale: Floats, spread: float
+) -> Floats:
+    """Standard errors from the information that puncta share; the group of i is ``partner[first[i]:first[i + 1]]``."""
+    n, n_each = thetas.shape
+    n_errors = n_each - N_SHAPE
+    blocks = np.empty((partner.size, n_each, n_each))
+    for i in range(n):
+        for k in range(first[i], first[i + 1]):
+            j = partner[k]
+            if j >= i:
+                blocks[k] = shared_information(model, thetas[i], thetas[j], psf, scale)
+            else:
+                back = first[j] + np.searchsorted(partner[first[j] : first[j + 1]], i)
+                blocks[k] = blocks[back].T
+            if j == i:
+                precision = 1.0 / _prior_sd(thetas[i], spread) ** 2
+                for s in range(n_errors, n_each):
+                    blocks[k, s, s] += precision
+                for s in range(n_each):
+                    blocks[k, s, s] = blocks[k, s, s] * (1.0 + 1e-9) + 1e-12
+    errors = np.empty((n, n_errors))
+    for i in range(n):
+        group = partner[first[i] : first[i + 1]]
+        size = group.size
+        information = np.zeros((size * n_each, size * n_each))
+        for u in range(size):
+            own_group = partner[first[group[u]] : first[group[u] + 1]]
+            for v in range(u, size):
+                k = np.searchsorted(own_group, group[v])
+                if k < own_group.size and own_group[k] == group[v]:
+                    block = blocks[first[group[u]] + k]
+                else:  # neighbours on both sides; without what they share the matrix would not be an information
+                    block = shared_information(model, thetas[group[u]], thetas[group[v]], psf, scale)
+                information[u * n_each : (u + 1) * n_each, v * n_each : (v + 1) * n_each] = block
+                information[v * n_each : (v + 1) * n_each, u * n_each : (u + 1) * n_each] = block.T
+        own = np.searchsorted(group, i) * n_each
+        wanted = np.zeros((size * n_each, n_errors))
+        for s in range(n_errors):
+            wanted[own + s, s] = 1.0
+        covariance = np.linalg.solve(information, wanted)
+        for s in range(n_errors):
+            errors[i, s] = math.sqrt(max(covariance[own + s, s], 0.0))
     return errors
 
 
 @nb.njit(cache=True, nogil=True)
-def _joint_information(model: Floats, thetas: Floats, psf: Floats, scale: Floats, spread: float) -> Floats:
-    """Fisher information of several puncta (and their shapes' prior) over the voxels that any of them reaches."""
-    n_points, n_each = thetas.shape
-    size = n_each * n_points
-    information = np.zeros((size, size))
+def shared_information(model: Floats, one: Floats, other: Floats, psf: Floats, scale: Floats) -> Floats:
+    """Fisher information between the parameters of two puncta: the sum of the products of their gradients over the model.
+
+    Notes
+    -----
+    As in `score_and_information` sums of powers of the distance from `one` are enough: the gradients of `other` are
+    polynomials of that distance, too.
+    """
+    information = np.zeros((one.size, other.size))
     shape = (model.shape[1], model.shape[2], model.shape[3])
-    low, high = np.empty(3, np.int64), np.empty(3, np.int64)
-    low[:], high[:] = 1 << 40, -1
-    for i in range(n_points):
-        window = _window(thetas[i], psf, scale, shape)
-        low = np.minimum(low, window[:, 0])
-        high = np.maximum(high, window[:, 1])
-    gradient = np.zeros(size)
+    mine, its = _window(one, psf, scale, shape), _window(other, psf, scale, shape)
+    shift = _shifted(one[:3] - other[:3])
     for c in range(psf.shape[0]):
-        inverses = np.empty((n_points, 3, 3))
-        peaks = np.empty(n_points)
-        for i in range(n_points):
-            inverses[i], determinant = _inverse(_covariance(thetas[i], psf[c], scale))
-            peaks[i] = 1.0 / math.sqrt((2.0 * math.pi) ** 3 * determinant)
-        for z in range(low[0], high[0]):
-            for y in range(low[1], high[1]):
-                for x in range(low[2], high[2]):
-                    m = max(model[c, z, y, x], 1e-6)
-                    for i in range(n_points):
-                        part = gradient[n_each * i : n_each * (i + 1)]
-                        _gradient(part, thetas[i], c, inverses[i], peaks[i], scale, z, y, x)
-                    for a in range(size):
-                        weighted = gradient[a] / m
-                        for b in range(a + 1):
-                            information[a, b] += weighted * gradient[b]
-    for i in range(n_points):
-        precision = 1.0 / _prior_sd(thetas[i], spread) ** 2
-        for k in range(n_each * (i + 1) - N_SHAPE, n_each * (i + 1)):
-            information[k, k] += precision
-    for a in range(size):
-        for b in range(a):
-            information[b, a] = information[a, b]
+        p, p_determinant = _inverse(_covariance(one, psf[c], scale))
+        q, q_determinant = _inverse(_covariance(other, psf[c], scale))
+        peak = 1.0 / ((2.0 * math.pi) ** 3 * math.sqrt(p_determinant * q_determinant))
+        fall = math.exp(-p[2, 2] - q[2, 2])
+        weights = np.zeros((5, 5, 5))
+        for z in range(max(mine[0, 0], its[0, 0]), min(mine[0, 1], its[0, 1])):
+            dz, ez = z - one[0], z - other[0]
+            for y in range(max(mine[1, 0], its[1, 0]), min(mine[1, 1], its[1, 1])):
+                dy, ey = y - one[1], y - other[1]
+                p_constant = p[0, 0] * dz * dz + 2.0 * p[0, 1] * dz * dy + p[1, 1] * dy * dy
+                q_constant = q[0, 0] * ez * ez + 2.0 * q[0, 1] * ez * ey + q[1, 1] * ey * ey
+                p_slope = 2.0 * (p[0, 2] * dz + p[1, 2] * dy)
+                q_slope = 2.0 * (q[0, 2] * ez + q[1, 2] * ey)
+                a, b, _, _ = _line(p_constant, p_slope, p[2, 2], one[2], mine[2, 0], mine[2, 1])
+                a, b, _, _ = _line(q_constant, q_slope, q[2, 2], other[2], a, b)
+                if a >= b:
+                    continue
+                dx, ex = a - one[2], a - other[2]
+                squared = p_constant + dx * (p_slope + p[2, 2] * dx) + q_constant + ex * (q_slope + q[2, 2] * ex)
+                h = peak * math.exp(-0.5 * squared)
+                ratio = math.exp(-0.5 * (p_slope + p[2, 2] * (2.0 * dx + 1.0) + q_slope + q[2, 2] * (2.0 * ex + 1.0)))
+                w0, w1, w2, w3, w4 = 0.0, 0.0, 0.0, 0.0, 0.0
+                for x in range(a, b):
+                    dx = x - one[2]
+                    w = h / max(model[c, z, y, x], 1e-6)
+                    w0 += w
+                    w *= dx
+                    w1 += w
+                    w *= dx
+                    w2 += w
+                    w *= dx
+                    w3 += w
+                    w4 += w * dx
+                    h *= ratio
+                    ratio *= fall
+                line = (w0, w1, w2, w3, w4)
+                pz = 1.0
+                for i in range(5):
+                    py = pz
+                    for j in range(5 - i):
+                        for k in range(5 - i - j):
+                            weights[i, j, k] += py * line[k]
+                        py *= dy
+                    pz *= dz
+        g_one = _gradient_polynomials(one, c, p, scale)
+        g_other = _gradient_polynomials(other, c, q, scale) @ shift
+        information += g_one @ _moments(weights) @ g_other.T
     return information
+
+
+@nb.njit(cache=True, nogil=True)
+def _shifted(by: Floats) -> Floats:
+    """Monomials (10, in the order of `POWERS`) of ``d + by`` as sums of those of d: the matrix (10, 10)."""
+    matrix = np.eye(10)
+    for a in range(3):
+        matrix[1 + a, 0] = by[a]
+    for m in range(6):
+        a, b = PAIRS[m, 0], PAIRS[m, 1]
+        matrix[4 + m, 0] = by[a] * by[b]
+        matrix[4 + m, 1 + b] += by[a]
+        matrix[4 + m, 1 + a] += by[b]
+    return matrix

@@ -14,7 +14,7 @@ from synimg import compute, schema
 from synimg.analysis import assign
 from synimg.analysis.background import smooth_background
 from synimg.analysis.detect import candidates, log_significance
-from synimg.analysis.fit import Fit, Scene, fit_puncta, gains, model_of, standard_errors, start
+from synimg.analysis.fit import Fit, Scene, fit_puncta, gains, model_of, split, standard_errors, start
 from synimg.analysis.recording import Recording
 from synimg.analysis.spread import estimate_spread
 from synimg.calibrate import dyes_of, receptors_of_dyes
@@ -34,13 +34,18 @@ class MeasureSettings(Model):
     candidate_significance: float = Field(
         3.7, gt=0, description="least LoG response of a candidate, in sd of the noise"
     )
-    least_gain: float = Field(28.0, gt=0, description="least 2 ln likelihood ratio of a punctum against nothing")
+    least_gain: float = Field(22.0, gt=0, description="least 2 ln likelihood ratio of a punctum against nothing")
     n_rounds: int = Field(3, ge=1, le=6, description="searches of the residual")
     merge_sigma: float = Field(0.8, ge=0, description="puncta nearer than this many PSF widths are one")
+    split_excess: float = Field(
+        0.15, gt=0, description="variance beyond a synapse's at which a punctum is tried as two, in squared PSF widths"
+    )
     split_um: float = Field(0.8, ge=0, description="puncta nearer than this may be parts of one synapse")
     same_disc: float = Field(1.2, ge=0, description="puncta nearer than this many radii of their common disc are one")
     split_share: float = Field(
-        0.1, ge=0, lt=1, description="least gain of such a part, as a share of the brighter one's"
+        0.05,
+        ge=0,
+        description="least gain of such a part, as a share of the brighter one's, for a disc wider than the PSF",
     )
     background_um: float = Field(0.6, gt=0, description="width of the local mean that gives the background")
     tile_vox: tuple[int, int, int] = Field(
@@ -76,13 +81,24 @@ def tiles(shape_vox: tuple[int, int, int], settings: MeasureSettings) -> list[Ti
 
 def scene_of(grey: NDArray[np.uint16], recording: Recording, settings: MeasureSettings, spread_um2: float) -> Scene:
     """The receptor channels of a block, (2, z, y, x) grey levels, ready for the fit."""
-    voxel = np.array(recording.voxel_um)
-    read = recording.camera.read_noise_electrons
     electrons = recording.electrons(grey.astype(np.float64))
-    smooth = np.maximum(settings.background_um / voxel, 2.0)
-    background = np.stack([smooth_background(channel, smooth, read) for channel in electrons])
     psf = recording.sigma_vox(recording.receptor_index)
-    return Scene(electrons + read**2, background + read**2, psf, voxel, spread_um2)
+    read = recording.camera.read_noise_electrons
+    return scene_of_electrons(electrons, read, psf, np.array(recording.voxel_um), settings, spread_um2)
+
+
+def scene_of_electrons(
+    electrons: Floats,
+    read_noise: float,
+    psf_vox: Floats,
+    voxel_um: Floats,
+    settings: MeasureSettings,
+    spread_um2: float,
+) -> Scene:
+    """Photo-electrons (channel, z, y, x) with their background, ready for the fit; `psf_vox` is (channel, 3)."""
+    smooth = np.maximum(settings.background_um / voxel_um, 2.0)
+    background = np.stack([smooth_background(channel, smooth, read_noise) for channel in electrons])
+    return Scene(electrons + read_noise**2, background + read_noise**2, psf_vox, voxel_um, spread_um2)
 
 
 def find_puncta(scene: Scene, settings: MeasureSettings) -> tuple[Fit, Floats, Floats]:
@@ -97,15 +113,16 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> tuple[Fit, Floats, F
     psf = scene.psf_vox.mean(axis=0)
     volume = (2.0 * np.pi) ** 1.5 * np.prod(psf)
     typical = np.sqrt(psf**2 + TYPICAL_SPREAD_UM2 / scene.voxel_um**2)
-    for _ in range(settings.n_rounds):
+    for k in range(settings.n_rounds):
         residual = scene.data - model
         significance = log_significance(residual.sum(axis=0), model.sum(axis=0), typical)
         new = candidates(significance, settings.candidate_significance, 0.7 * psf)
-        if not len(new):
+        known = split(scene, fit, settings.split_excess) if k else fit.theta
+        if not len(new) and len(known) == len(fit.theta):
             break
         nearest = tuple(np.clip(np.rint(new), 0, np.array(residual.shape[1:]) - 1).astype(int).T)
         electrons = np.maximum(residual[(slice(None), *nearest)].T, 0.5) * volume
-        fit = fit_puncta(scene, np.vstack([fit.theta, start(new, electrons, scene)]), n_sweeps=8)
+        fit = fit_puncta(scene, np.vstack([known, start(new, electrons, scene)]), n_sweeps=8)
         fit = fit_puncta(scene, _prune(scene, fit, settings).theta, n_sweeps=6)
         model = model_of(scene, fit)
     fit = _prune(scene, fit_puncta(scene, fit.theta), settings)
@@ -126,16 +143,25 @@ def _prune(scene: Scene, fit: Fit, settings: MeasureSettings) -> Fit:
     alive = gain >= settings.least_gain
     fit, gain = fit.keep(alive), gain[alive]
     keep = np.ones(len(gain), bool)
-    points_um = fit.points_vox * scene.voxel_um
-    for i, j in sorted(cKDTree(points_um).query_pairs(settings.split_um)) if len(gain) > 1 else ():
-        weak, strong = (i, j) if gain[i] < gain[j] else (j, i)
-        apart = np.linalg.norm((points_um[i] - points_um[j]) / (scene.psf_vox.mean(axis=0) * scene.voxel_um))
-        # a disc seen from all sides has the variance radius^2 / 6 per axis
-        disc_um = np.sqrt(6.0 * scene.spread_um2 * (fit.electrons[i] + fit.electrons[j]).sum())
-        one = apart < settings.merge_sigma or np.linalg.norm(points_um[i] - points_um[j]) < settings.same_disc * disc_um
-        one = one or gain[weak] < settings.least_gain + settings.split_share * gain[strong]
-        if keep[weak] and keep[strong] and one:
-            keep[weak] = False
+    if len(gain) < 2:
+        return fit
+    points_um, psf_um = fit.points_vox * scene.voxel_um, scene.psf_vox.mean(axis=0) * scene.voxel_um
+    pairs = cKDTree(points_um).query_pairs(settings.split_um, output_type="ndarray")
+    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    is_first_weak = gain[pairs[:, 0]] < gain[pairs[:, 1]]
+    weak, strong = np.where(is_first_weak, pairs.T, pairs.T[::-1])
+    away = points_um[weak] - points_um[strong]
+    # a disc seen from all sides has the variance radius^2 / 6 per axis
+    disc_um = np.sqrt(6.0 * scene.spread_um2 * (fit.electrons[weak] + fit.electrons[strong]).sum(axis=1))
+    is_one = np.linalg.norm(away / psf_um, axis=1) < settings.merge_sigma
+    is_one |= np.linalg.norm(away, axis=1) < settings.same_disc * disc_um
+    # how far a disc is from the Gaussian that fits it best grows with its size beside that of the PSF
+    wide = scene.spread_um2 * fit.electrons[strong].sum(axis=1)
+    share = settings.split_share * (wide / (wide + psf_um[1:].prod())) ** 2
+    is_one |= gain[weak] < settings.least_gain + share * gain[strong]
+    for i, j in zip(weak[is_one], strong[is_one], strict=True):
+        if keep[i] and keep[j]:
+            keep[i] = False
     return fit.keep(keep)
 
 
@@ -224,9 +250,11 @@ def spread_of_block(grey: NDArray[np.uint16], recording: Recording, settings: Me
 
 def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFrame:
     """The synapse table (SCHEMA.md) of detections with their parents: electrons become receptors."""
-    per_dye = recording.camera.quantum_efficiency * recording.photons_per_receptor
     dyes = []
-    for name in ("pulse", "chase"):
+    for name, index in zip(("pulse", "chase"), recording.receptor_index, strict=True):
+        # the fit counts the light in a Gaussian, which is not all of a physical PSF's
+        seen = recording.channels[index].psf_gaussian_share
+        per_dye = seen * recording.camera.quantum_efficiency * recording.photons_per_receptor
         electrons, se = (detections[f"{name}_electrons{end}"].to_numpy() for end in ("", "_se"))
         dyes.append(dyes_of(electrons, se, per_dye, recording.photons_shape))
     (old, old_var), (new, new_var) = dyes

@@ -20,6 +20,12 @@ class RecordedChannel(Model):
     name: str = Field(description="pulse, chase, or the name of a dye")
     emission_nm: float = Field(gt=0, description="emission wavelength")
     psf_sigma_um: tuple[float, float, float] = Field(description="standard deviations along z, y, x")
+    psf_gaussian_share: float = Field(
+        1.0, gt=0, le=1, description="share of an emitter's light in the Gaussian of these widths"
+    )
+    shift_um: tuple[float, float, float] = Field(
+        (0.0, 0.0, 0.0), description="where the channel shows what lies at 0, as a calibration with beads gives it"
+    )
 
 
 class Recording(Model):

@@ -9,12 +9,13 @@ import pandas as pd
 from synimg import family, schema
 from synimg.analysis.groups.ask import ask
 from synimg.analysis.groups.question import read_question
+from synimg.analysis.separate.hierarchical import hierarchical
 from synimg.analysis.separate.protocol import Method, Needs, Separation
 from synimg.analysis.user_method import installed, is_file_method, load_function, load_installed, run_user_method
 from synimg.errors import SynimgError, nearest
 from synimg.store.atomic import read_json, write_json
 from synimg.store.dataset import Dataset
-from synimg.store.tables import read_table, write_table
+from synimg.store.tables import read_table, table_writer, write_table
 
 METHODS = "synimg.analysis.separate"
 LEAST_PER_NEURON, LEAST_SYNAPSES, LEAST_NEURONS = 5.0, 100, 5
@@ -22,7 +23,11 @@ TABLES = {"separation": schema.SEPARATION, "neurons": schema.NEURON_RESULT, "ani
 
 
 def separate(
-    table: pd.DataFrame, method: str | Callable[..., Any] = "auto", seed: int = 0, by: str | None = None
+    table: pd.DataFrame,
+    method: str | Callable[..., Any] = "auto",
+    seed: int = 0,
+    by: str | None = None,
+    draws: int = 0,
 ) -> Separation:
     """Split every synapse's change into learning, homeostasis and drift.
 
@@ -37,11 +42,14 @@ def separate(
         Of the method's random draws.
     by : str, optional
         Column whose groups, or gradient, are compared: pathway, branch, input channel, eligibility, ...
+    draws : int
+        Draws from the joint posterior of all synapses, where the method has one (``hierarchical``).
 
     Returns
     -------
     Separation
-        With the data frames ``synapses``, ``neurons`` and ``animals``; ``groups`` if `by` is given.
+        With the data frames ``synapses``, ``neurons`` and ``animals``; ``groups`` if `by` is given, ``draws`` (frames, one
+        after the other) if draws are asked for.
 
     Raises
     ------
@@ -61,10 +69,43 @@ def separate(
     if "animal_id" not in table:
         table = table.assign(animal_id="animal")
     table["animal_id"] = table["animal_id"].fillna("animal")
-    if by is None:
-        return _separated(table, method, seed)
-    read_question(table, by)  # a column that asks nothing is refused before the work
-    return ask(table, _separated(table, method, seed), by, seed)
+    _check_owners(table)
+    if by is not None:
+        read_question(table, by)  # a column that asks nothing is refused before the work
+    if draws:
+        method = _with_draws(table, method, draws)
+    result = hierarchical(table, seed, draws) if draws else _separated(table, method, seed)
+    return result if by is None else ask(table, result, by, seed)
+
+
+def _check_owners(table: pd.DataFrame) -> None:
+    """Refuse a group that is written in two ways, and neurons of two animals or groups."""
+    if "group" in table:
+        names = pd.Series(table["group"].dropna().unique(), dtype="object").astype(str)
+        plain = names.str.strip().str.lower()
+        if plain.duplicated().any():
+            once, twice = names[plain == plain[plain.duplicated()].iloc[0]].iloc[:2]
+            raise SynimgError(f"synapse table: a group is written '{once}' and '{twice}'; write it in one way")
+    for name in ("animal_id", "group"):
+        owners = table.groupby("neuron_id")[name].nunique() if name in table else pd.Series(dtype=int)
+        if (owners > 1).any():
+            neuron = owners.index[owners > 1][0]
+            first, second = table.loc[table["neuron_id"] == neuron, name].dropna().unique()[:2]
+            raise SynimgError(
+                f"synapse table: neuron_id {neuron} occurs with {name} '{first}' and '{second}'; every neuron of every animal "
+                "takes an id of its own"
+            )
+
+
+def _with_draws(table: pd.DataFrame, method: str | Callable[..., Any], n_draws: int) -> str:
+    """The method that draws from its posterior, or the reason why there is none."""
+    if n_draws < 0:
+        raise SynimgError(f"--draws = {n_draws}; it takes a number of draws, such as 100")
+    chosen = _choice(table)[0] if method == "auto" else method
+    if chosen != "hierarchical":
+        name = getattr(chosen, "__name__", chosen)
+        raise SynimgError(f"method '{name}' has no posterior to draw from; --draws needs 'hierarchical'")
+    return "hierarchical"
 
 
 def _separated(table: pd.DataFrame, method: str | Callable[..., Any], seed: int) -> Separation:
@@ -94,23 +135,27 @@ def _built_in(name: str) -> Method:
 
 
 def _auto(table: pd.DataFrame, seed: int) -> Separation:
-    """The method that the table allows, with the reason for the choice."""
-    per_neuron = table.groupby("neuron_id").size()
-    n, n_neurons, median = len(table), per_neuron.size, float(per_neuron.median())
-    if n >= LEAST_SYNAPSES and n_neurons >= LEAST_NEURONS:
-        name, why = "hierarchical", f"{n} synapses on {n_neurons} neurons are enough to learn the noise from"
-    elif median >= LEAST_PER_NEURON:
-        name = "neuron_mode"
-        why = f"{n} synapses on {n_neurons} neurons are too few for 'hierarchical', {median:g} per neuron enough for its mode"
-    else:
-        name, why = "raw", f"{median:g} synapses per neuron (median) are too few for a neuron's own mode"
+    """The result of the method that the table allows, with the reason for the choice."""
+    name, why = _choice(table)
     result = _built_in(name)(table, seed)
     result.info["warnings"].insert(0, f"auto chose '{name}': {why}")
     return result
 
 
+def _choice(table: pd.DataFrame) -> tuple[str, str]:
+    """The method that the table allows, and why."""
+    per_neuron = table.groupby("neuron_id").size()
+    n, n_neurons, median = len(table), per_neuron.size, float(per_neuron.median())
+    if n >= LEAST_SYNAPSES and n_neurons >= LEAST_NEURONS:
+        return "hierarchical", f"{n} synapses on {n_neurons} neurons are enough to learn the noise from"
+    if median >= LEAST_PER_NEURON:
+        why = f"{n} synapses on {n_neurons} neurons are too few for 'hierarchical', {median:g} per neuron enough for its mode"
+        return "neuron_mode", why
+    return "raw", f"{median:g} synapses per neuron (median) are too few for a neuron's own mode"
+
+
 def separate_table(
-    table: Path, out: Path, method: str = "auto", seed: int = 0, by: str | None = None
+    table: Path, out: Path, method: str = "auto", seed: int = 0, by: str | None = None, draws: int = 0
 ) -> tuple[Separation, Path]:
     """Separate the synapse table in a file; write what `write_separation` does to `out`.
 
@@ -127,7 +172,7 @@ def separate_table(
     synapses = read_table(table, schema.SYNAPSES)
     if synapses.empty:
         raise SynimgError(f"{table}: no synapse in it; a table has one row per synapse")
-    result = separate(synapses, method, seed, by)
+    result = separate(synapses, method, seed, by, draws)
     write_separation(out, result, seed)
     return result, out
 
@@ -138,6 +183,7 @@ def separate_dataset(
     method: str = "auto",
     seed: int = 0,
     by: str | None = None,
+    draws: int = 0,
 ) -> tuple[Separation, Path]:
     """Separate the measured table of a data set's `run`; the results go beside it."""
     dataset = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
@@ -145,15 +191,15 @@ def separate_dataset(
     synapses = read_table(dataset.run(run) / "synapses.parquet", schema.SYNAPSES)
     if synapses.empty:
         raise SynimgError(f"{dataset.path}: no synapse was found in its image, so there is nothing to separate")
-    result = separate(synapses, method, seed, by)
+    result = separate(synapses, method, seed, by, draws)
     dataset.drop(f"{run}/separate", f"{run}/validate", f"{run}/report")
-    with dataset.stage(f"{run}/separate", {"method": method, "seed": seed, "by": by}) as scratch:
+    with dataset.stage(f"{run}/separate", {"method": method, "seed": seed, "by": by, "draws": draws}) as scratch:
         write_separation(scratch / "analysis" / run, result, seed)
     return result, dataset.run(run)
 
 
 def write_separation(folder: Path, result: Separation, seed: int) -> None:
-    """Write ``separation``, ``neurons``, ``animals`` (and ``groups``, if asked), and ``result.json``."""
+    """Write ``separation``, ``neurons``, ``animals`` (and ``groups``, ``draws``, if asked), and ``result.json``."""
     frames = {"separation": result.synapses, "neurons": result.neurons, "animals": result.animals}
     for name, frame in frames.items():
         write_table(folder / f"{name}.parquet", frame, TABLES[name])
@@ -161,6 +207,12 @@ def write_separation(folder: Path, result: Separation, seed: int) -> None:
         write_table(folder / "groups.parquet", result.groups, schema.GROUP_RESULT)
     else:
         (folder / "groups.parquet").unlink(missing_ok=True)  # of an earlier call
+    if result.draws is not None:
+        with table_writer(folder / "draws.parquet", schema.DRAWS) as write:
+            for frame in result.draws:
+                write(frame)
+    else:
+        (folder / "draws.parquet").unlink(missing_ok=True)
     write_json(folder / "result.json", {"synimg_schema": schema.SCHEMA_VERSION, "seed": seed, **result.info})
 
 

@@ -1,4 +1,6 @@
-"""Shares of the causes per animal, with bootstrap intervals over neurons."""
+"""Shares of the causes per animal, with intervals: of bootstrap samples of neurons, or of posterior draws."""
+
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -65,6 +67,48 @@ def animal_table(
         _put(row, "share_learned", float(learned.mean()), np.array([learned[draw].mean() for draw in draws]))
         rows.append(row | {"identifiable": identifiable, "why": why})
     return pd.DataFrame(rows)
+
+
+def animal_table_of_draws(
+    table: pd.DataFrame, draws: Iterable[tuple[NDArray[np.bool_], Floats, Floats]], identifiable: bool, why: str
+) -> pd.DataFrame:
+    """One row per animal by `schema.ANIMAL_RESULT`, from draws of the posterior.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Synapse table with ``animal_id`` and perhaps ``group``.
+    draws : iterable of (learned (n,), log parts (n, 3), linear parts (n, 3))
+        Of the table's rows.
+    identifiable, why : bool, str
+        As in `animal_table`.
+
+    Notes
+    -----
+    A share in the variance is that of the causes themselves: posterior means vary less than what they estimate, and
+    would give what is least known, drift, too little.
+    """
+    where = table.groupby("animal_id", sort=True).indices
+    names = [f"{scale}_share_{cause}" for scale in ("var", "lin") for cause in CAUSES] + ["share_learned"]
+    found: dict[str, list[Floats]] = {str(animal_id): [] for animal_id in where}
+    for learned, log_parts, linear_parts in draws:
+        for animal_id, rows in where.items():
+            shares = [
+                variance_shares(log_parts[rows]),
+                variance_shares(linear_parts[rows]),
+                learned[rows].mean(keepdims=True),
+            ]
+            found[str(animal_id)].append(np.concatenate(shares))
+    result = []
+    for animal_id, rows in where.items():
+        row: dict[str, object] = {"animal_id": animal_id}
+        if "group" in table:
+            row["group"] = table["group"].iloc[rows[0]]
+        values = np.array(found[str(animal_id)])
+        for k, name in enumerate(names):
+            _put(row, name, values[:, k].mean(), values[:, k])
+        result.append(row | {"identifiable": identifiable, "why": why})
+    return pd.DataFrame(result)
 
 
 def _draws(neurons: NDArray[np.int64], seed: int, animal_id: str) -> list[NDArray[np.int64]]:

@@ -81,3 +81,27 @@ def fano(counts: Floats, counts_se: Floats | None) -> float:
         return 0.0
     seen = (counts > 0) & np.isfinite(counts_se)
     return float(np.median(counts_se[seen] ** 2 / counts[seen])) if seen.any() else 0.0
+
+
+def noise_law(counts: Floats, counts_se: Floats | None) -> tuple[float, float]:
+    """Measurement variance of no receptor, and what each receptor adds; zeros where no standard error is given.
+
+    Notes
+    -----
+    A line through the medians of the third of the fewest and of the third of the most receptors. Background and camera
+    make the constant part, dyes and photons the other.
+    """
+    if counts_se is None:
+        return 0.0, 0.0
+    seen = np.isfinite(counts_se)
+    x, variance = counts[seen], counts_se[seen] ** 2
+    if x.size == 0:
+        return 0.0, 0.0
+    ends = np.quantile(x, [1.0 / 3.0, 2.0 / 3.0])
+    few, most = x <= ends[0], x >= ends[1]
+    (x0, v0), (x1, v1) = ((np.median(x[part]), np.median(variance[part])) for part in (few, most))
+    slope = (v1 - v0) / (x1 - x0) if x1 > x0 else np.inf
+    slope = float(np.clip(slope, 0.0, v0 / x0 if x0 > 0 else np.inf))
+    if not np.isfinite(slope):
+        slope = 0.0
+    return float(max(v0 - slope * x0, 0.0)), slope

@@ -1,49 +1,216 @@
-"""Rendering against numpy and scipy doing the same by other means, in one run: python benchmarks/render.py"""
+"""Rendering beside microsim, beside noise and compression alone, and for growing volumes: python benchmarks/render.py
 
+The job: 64 x 512 x 512 voxels of 0.2 x 0.07 x 0.07 um, 20 000 emitters, a physical confocal point spread function, Poisson
+and read noise, uint16 to OME-Zarr. Each contender runs in a process of its own on one thread; times are of the processor, so
+that what else runs does not count. microsim pins numpy below 2 and zarr below 3, so it lives in an environment of its own,
+which this script makes in .venv-microsim (--microsim PYTHON names another one). --large also renders up to a billion voxels.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 
+SHAPE, VOXEL_UM, N_EMITTERS, NM = (64, 512, 512), (0.2, 0.07, 0.07), 20_000, 571.0
+CHUNK = (16, 256, 256)
+PEER_VENV = Path(__file__).parents[1] / ".venv-microsim"
+PEER = """
+import json, sys, time, resource
 import numpy as np
-from scipy import ndimage
+import zarr
+from microsim import schema as ms
+from numcodecs import Blosc
+rng = np.random.default_rng(1)
+shape, n = (64, 512, 512), 20_000
+truth = np.zeros(shape, np.float32)
+place = tuple((rng.random((n, 3)) * shape).astype(int).T)
+np.add.at(truth, place, 50.0)
+def run(out):
+    simulation = ms.Simulation.from_ground_truth(
+        truth, scale=(0.2, 0.07, 0.07), modality=ms.Confocal(pinhole_au=1), objective_lens=ms.ObjectiveLens(),
+        detector=ms.CameraCCD(qe=0.82, read_noise=1.6, bit_depth=16),
+        settings=ms.Settings(np_backend="numpy", cache=False, random_seed=1))
+    grey = np.asarray(simulation.digital_image()).astype(np.uint16).reshape(shape)
+    # its own writer fails with the zarr that it pins
+    zarr.save_array(out, grey, chunks=(16, 256, 256), compressor=Blosc("zstd", 3, Blosc.BITSHUFFLE))
+times = []
+for _ in range(2):  # the second time with the point spread function in its cache
+    begin = time.process_time()
+    run(sys.argv[1])
+    times.append(time.process_time() - begin)
+print(json.dumps({"first": times[0], "seconds": times[1], "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+"""
 
-from synimg.cameras.scmos import Scmos
-from synimg.psf.gaussian import deposit
 
-SHAPE, SIGMA, N_EMITTERS = (64, 256, 256), np.array([1.35, 1.36, 1.36]), 50_000
+def channel(shape, n_emitters):
+    """A channel of the job, with the emitters anywhere in the volume."""
+    import numpy as np
+
+    from synimg.phantoms.render import Channel
+    from synimg.psf.confocal import Confocal
+    from synimg.store.bins import Bins
+
+    rng = np.random.default_rng(1)
+    points, photons = rng.random((n_emitters, 3)) * np.array(shape), rng.gamma(4, 200, n_emitters)
+    kernel = Confocal().kernel(NM, VOXEL_UM, shape[0])
+    emitters = Bins(points, (points, photons), shape, kernel.reach_vox)
+    spacing = 4.0 / np.array(VOXEL_UM)
+    lattice = rng.standard_normal([int(np.ceil(n / s)) + 2 for n, s in zip(shape, spacing, strict=True)])
+    return Channel("pulse", "FF00FF", NM, emitters, kernel, lattice, spacing, 6.0, 0.25, np.zeros(3), 7)
 
 
-def best(function) -> float:
-    function()
-    times = []
-    for _ in range(3):
-        begin = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - begin)
-    return min(times)
+def ours(folder: Path, shape, n_emitters: int) -> dict:
+    """Times and memory of our package: set-up, the whole job, and noise, compression and checksums of it alone."""
+    from synimg.config import Config
+    from synimg.phantoms.render import expected_photons
+    from synimg.store.image import blocks, create_image, write_block
+
+    config = Config.parse({"volume": {"shape_vox": shape, "voxel_um": VOXEL_UM, "chunk_vox": CHUNK}}, "benchmark")
+
+    def run(one, boxes) -> dict:
+        path = folder / f"{len(boxes)}.ome.zarr"
+        create_image(path, shape, CHUNK, VOXEL_UM, [{"name": "pulse", "color": "FF00FF", "window": (0, 1)}], {})
+        begin, floor = time.process_time(), 0.0
+        for box in boxes:
+            photons = expected_photons([one], config, box)[0]
+            middle = time.process_time()
+            write_block(path, "0", box, config.camera.record(photons, 7, box[0], shape)[None])
+            floor += time.process_time() - middle
+        return {"seconds": time.process_time() - begin, "floor": floor}
+
+    boxes = blocks(shape, CHUNK)
+    begin = time.process_time()
+    one = channel(shape, n_emitters)
+    setup = time.process_time() - begin
+    run(one, boxes[:1])  # compiles, or loads what was compiled before
+    return run(one, boxes) | {"setup": setup, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def in_workers(folder: Path, workers: int) -> float:
+    """Wall time of the job with its labels on so many processes, after each has compiled or loaded what it needs."""
+    import numpy as np
+
+    from synimg import compute
+    from synimg.config import Config
+    from synimg.phantoms.render import on_disk, render_block
+    from synimg.store.bins import Bins
+    from synimg.store.image import blocks, create_image
+
+    config = Config.parse({"volume": {"shape_vox": SHAPE, "voxel_um": VOXEL_UM, "chunk_vox": CHUNK}}, "benchmark")
+    one = on_disk([channel(SHAPE, N_EMITTERS)], folder / f"emitters{workers}")
+    none = np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), np.zeros(0, int), np.zeros(0, int)
+    things = Bins(np.zeros((0, 3)), none, SHAPE).save(folder / f"things{workers}")
+    with compute.pool(workers) as pool:
+        for name in ("warm", "timed"):
+            path = folder / f"{name}{workers}.ome.zarr"
+            create_image(path, SHAPE, CHUNK, VOXEL_UM, [{"name": "pulse", "color": "FF00FF", "window": (0, 1)}], {})
+            begin = time.perf_counter()
+            work = blocks(SHAPE, CHUNK) * (1 if name == "warm" else 10)  # as long as a larger volume
+            list(pool.run(render_block, work, (str(path), one, config, things)))
+    return (time.perf_counter() - begin) / 10
+
+
+def peak_error() -> float:
+    """Largest error of a voxel, relative to the brightest, against the profile summed up on a fine grid."""
+    import numpy as np
+
+    from synimg.psf.confocal import Confocal
+    from synimg.psf.protocol import one_emitter
+
+    psf, worst, fine = Confocal(), 0.0, (20, 10, 10)
+    kernel, profile = psf.kernel(NM, VOXEL_UM, SHAPE[0]), psf.profile(NM, 6.4)
+    for at in np.random.default_rng(2).random((6, 3)):
+        shares, first = one_emitter(kernel, tuple(at))
+        z, y, x = (
+            ((np.arange(n * f) + 0.5) / f - 0.5 + first[a] - at[a]) * VOXEL_UM[a]
+            for a, (n, f) in enumerate(zip(shares.shape, fine, strict=True))
+        )
+        exact = np.zeros(shares.shape)
+        for i, height in enumerate(z):
+            plane = profile.plane(float(height), np.hypot(y[:, None], x))
+            exact[i // fine[0]] += plane.reshape(shares.shape[1], fine[1], -1, fine[2]).sum(axis=(1, 3))
+        exact /= exact.sum()
+        worst = max(worst, float(np.abs(shares - exact).max() / exact.max()))
+    return worst
+
+
+def microsim_python(given: str | None) -> str | None:
+    """An interpreter that has microsim, or None with the reason on the screen."""
+    if given:
+        return given
+    python = PEER_VENV / "bin" / "python"
+    if not python.exists():
+        print(f"making {PEER_VENV} for microsim ...", flush=True)
+        made = subprocess.run([sys.executable, "-m", "venv", str(PEER_VENV)], check=False)
+        pip = [str(python), "-m", "pip", "install", "--quiet", "microsim==0.0.12.post0"]
+        if made.returncode or subprocess.run(pip, check=False).returncode:
+            print("microsim could not be installed; its numbers are left out")
+            return None
+    return str(python)
+
+
+def in_process(*arguments: str, python: str = sys.executable, code: str | None = None) -> dict:
+    """What a process of its own prints as JSON."""
+    threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+    call = [python, "-c", code, *arguments] if code else [python, __file__, *arguments]
+    environment = os.environ | threads
+    if code:
+        environment.pop("PYTHONPATH", None)
+    done = subprocess.run(call, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr[-2000:])
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def main() -> None:
-    rng = np.random.default_rng(1)
-    points, photons = rng.random((N_EMITTERS, 3)) * np.array(SHAPE), rng.gamma(4, 10, N_EMITTERS)
-    block, camera, million = np.full(SHAPE, 6.0), Scmos(), np.prod(SHAPE) / 1e6
-
-    def blurred() -> None:  # emitters on the nearest voxel, then a filter: places are off by half a voxel
-        image = np.zeros(SHAPE)
-        np.add.at(image, tuple(np.minimum(points.astype(int), np.array(SHAPE) - 1).T), photons)
-        ndimage.gaussian_filter(image, SIGMA)
-
-    def noisy() -> None:
-        electrons = rng.poisson(0.82 * block) + 1.6 * rng.standard_normal(SHAPE)
-        np.clip(np.rint(100 + 2.17 * electrons), 0, 65535).astype(np.uint16)
-
-    ours = best(lambda: deposit(block.copy(), np.zeros(3, int), points, photons, SIGMA))
-    theirs = best(blurred)
-    print(f"PSF: {million / ours:.1f} Mvoxel/s at {N_EMITTERS / million / 1e6:.3f} emitters a voxel, exact places; "
-          f"scipy filter {million / theirs:.1f} (ratio {theirs / ours:.2f})")  # fmt: skip
-    ours = best(lambda: camera.record(block, 1, (0, 0, 0), SHAPE))
-    theirs = best(noisy)
-    print(
-        f"camera: {million / ours:.1f} Mvoxel/s keyed by voxel; numpy {million / theirs:.1f} (ratio {theirs / ours:.2f})"
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--microsim", help="a Python that has microsim")
+    parser.add_argument("--large", action="store_true", help="also 0.05, 0.2 and 1 billion voxels at the same density")
+    parser.add_argument("--largest-gvox", type=float, default=1.0, help="the largest of them")
+    parser.add_argument("--part", nargs=3, metavar=("Z", "YX", "EMITTERS"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="synimg-bench-", dir=os.environ.get("SYNIMG_BENCH_DIR")) as folder:
+        if given.part:
+            z, yx, n = map(int, given.part)
+            print(json.dumps(ours(Path(folder), (z, yx, yx), n)))
+            return
+        million = SHAPE[0] * SHAPE[1] * SHAPE[2] / 1e6
+        runs = [in_process("--part", str(SHAPE[0]), str(SHAPE[1]), str(N_EMITTERS)) for _ in range(3)]
+        mine = min(runs, key=lambda run: run["seconds"])
+        print(
+            f"synimg: {million / mine['seconds']:.1f} Mvoxel/s a core, {mine['mb']:.0f} MB, peak error {peak_error():.1%}; "
+            f"{mine['setup']:.2f} s of set-up before"
+        )
+        print(
+            f"noise and compression alone: {million / mine['floor']:.1f} Mvoxel/s; "
+            f"all of it takes {mine['seconds'] / mine['floor']:.2f} times as long"
+        )
+        python = microsim_python(given.microsim)
+        if python:
+            peer = in_process(f"{folder}/peer.zarr", python=python, code=PEER)
+            whole = mine["seconds"] + mine["setup"]
+            print(
+                f"microsim (numpy): {million / peer['seconds']:.1f} Mvoxel/s, {peer['mb']:.0f} MB; synimg is "
+                f"{peer['seconds'] / mine['seconds']:.1f} times as fast a core, "
+                f"{peer['first'] / whole:.1f} times with the set-up of both"
+            )
+        alone, both = in_workers(Path(folder), 1), in_workers(Path(folder), 2)
+        print(
+            f"with labels, by the clock: {million / alone:.1f} Mvoxel/s with one worker, {million / both:.1f} with two "
+            f"({alone / both:.2f} times)"
+        )
+        if given.large:
+            for gvox in (g for g in (0.05, 0.2, 1.0, 10.0) if g <= given.largest_gvox):
+                yx = int(round((gvox * 1e9 / 64) ** 0.5))
+                n = round(N_EMITTERS * 64 * yx * yx / million / 1e6)
+                found = in_process("--part", "64", str(yx), str(n))
+                ns = found["seconds"] / (64 * yx * yx) * 1e9
+                print(f"{64 * yx * yx / 1e9:.2f} Gvoxel, {n} emitters: {ns:.1f} ns per voxel, {found['mb']:.0f} MB")
 
 
 if __name__ == "__main__":

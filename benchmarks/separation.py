@@ -1,6 +1,7 @@
-"""Average precision of the methods v the oracle factor on three seeds of the demonstration, by stage.
+"""Average precision of the methods v the oracle factor on three seeds of the demonstration, by stage; speed and memory.
 
-python benchmarks/separation.py [SEED ...]
+python benchmarks/separation.py [SEED ...]     the demonstration
+python benchmarks/separation.py speed [N_SYNAPSES ...]     seconds and memory of `hierarchical` beside `neuron_mode`
 """
 
 import shutil
@@ -9,10 +10,39 @@ import tempfile
 from pathlib import Path
 
 import synimg
+from synimg.analysis.method_process import run_apart
 from synimg.analysis.separation import separate_dataset
+from synimg.analysis.validate.scores import average_precision
+from synimg.phantoms.scenarios.draw import draw
+from synimg.phantoms.scenarios.suite import scenario
+
+
+def speed(sizes: list[int]) -> None:
+    """Seconds, and the largest memory of the process, of a table of the base scenario."""
+    base = scenario("sparse_potentiation")
+    print("| synapses | method | s | against neuron_mode | MiB above an empty process | AP |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for n in sizes:
+        drawn = draw(base.model_copy(update={"n_neurons": n // 40}), 1)
+        learned = drawn.truth["is_learned"].to_numpy(bool)
+        idle = run_apart(drawn.table.head(40), "raw", 1, 60.0).peak_bytes
+        found = {method: run_apart(drawn.table, method, 1, 3600.0) for method in ("neuron_mode", "hierarchical")}
+        for method, run in found.items():
+            if run.result is None:
+                print(f"| {learned.size} | {method} | {run.reason} | | | |", flush=True)
+                continue
+            ap = average_precision(learned, run.result.synapses["p_learning"].to_numpy(float))
+            ratio = run.seconds / found["neuron_mode"].seconds
+            memory = (run.peak_bytes - idle) / 2**20
+            print(
+                f"| {learned.size} | {method} | {run.seconds:.1f} | {ratio:.2f} | {memory:.0f} | {ap:.3f} |", flush=True
+            )
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["speed"]:
+        speed([int(float(n)) for n in sys.argv[2:]] or [10_000, 100_000])
+        return
     seeds = [int(seed) for seed in sys.argv[1:]] or [1, 2, 3]
     folder = Path(tempfile.mkdtemp())
     try:

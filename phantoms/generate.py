@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg import compute, schema
-from synimg.config import Config, load
+from synimg.config import Config, Volume, load
 from synimg.errors import SynimgError, UnworkableError
 from synimg.phantoms import curriculum
 from synimg.phantoms.activity import Readout
@@ -17,14 +17,28 @@ from synimg.phantoms.cohort import animals_of, missing_controls
 from synimg.phantoms.imported import import_network
 from synimg.phantoms.ledger import CAUSES
 from synimg.phantoms.network import Learned, train
+from synimg.phantoms.preparation.base import retention
+from synimg.phantoms.prepare import preparation_of, prepared, tissue_config
 from synimg.phantoms.receptors import Counts, draw_counts
 from synimg.phantoms.recording import eligibility, record_activity
-from synimg.phantoms.render import Channel, build_channels, render_block, shrink_block
-from synimg.phantoms.tissue import Tissue, build_tissue, tree_of
+from synimg.phantoms.render import (
+    SATURATED,
+    Channel,
+    build_channels,
+    imaging_notes,
+    on_disk,
+    render_block,
+    shrink_block,
+)
+from synimg.phantoms.surroundings import Others, background_table, other_synapses
+from synimg.phantoms.tissue import Tissue, build_tissue, solids, tree_of
 from synimg.phantoms.wiring import Wiring
+from synimg.psf.protocol import one_emitter
+from synimg.store.atomic import write_json
+from synimg.store.bins import Bins
 from synimg.store.cohort import Cohort
 from synimg.store.dataset import INDEX, Dataset, append_journal, read_journal
-from synimg.store.image import LEVELS, blocks, create_image, level_shape
+from synimg.store.image import LEVELS, Box, blocks, create_image, level_shape
 from synimg.store.morphology import read_tree_arrays, write_swc
 from synimg.store.network import read_network, write_arrays, write_network
 from synimg.store.tables import write_table
@@ -103,6 +117,7 @@ def _generate(
 
 
 def _generate_one(config: Config, out: Path, trees: list[Any], pool: compute.Pool, report: compute.Report) -> Dataset:
+    imaging_notes(config)  # what cannot be imaged is refused before anything is made
     dataset = Dataset.create(out, config)
     missing = [stage for stage in ("network", "tissue", "image") if not dataset.is_whole(stage)]
     if "network" in missing and config.imported.edges:
@@ -320,18 +335,32 @@ def load_network(path: Path) -> tuple[Wiring, tuple[Readout, ...], Attributes, A
     return wiring, readouts, contacts, nodes
 
 
-def _draw(dataset: Dataset, config: Config, trees: list[Any]) -> tuple[Wiring, Attributes, Attributes, Counts, Tissue]:
-    """Receptors and tissue of the network on disk; quick, and the same every time."""
+def _draw(
+    dataset: Dataset, config: Config, trees: list[Any]
+) -> tuple[Wiring, Attributes, Attributes, Floats, Counts, Tissue]:
+    """Receptors and prepared tissue of the network on disk, with the places in tissue; quick, and the same every time."""
     wiring, _, contacts, nodes = load_network(dataset.path / "truth" / "network.h5")
     counts = draw_counts(contacts["a_start"], contacts["a_end"], config, config.seed)
-    tissue = build_tissue(config, wiring, contacts["a_end"], config.seed, [tree_of(*arrays) for arrays in trees])
-    return wiring, contacts, nodes, counts, tissue
+    imported = [tree_of(*arrays) for arrays in trees]
+    tissue = build_tissue(tissue_config(config), wiring, contacts["a_end"], config.seed, imported)
+    shown = prepared(tissue, preparation_of(config, config.seed), config.volume.size_um)
+    return wiring, contacts, nodes, tissue.position_um, counts, shown
+
+
+def _others(config: Config, contacts: Attributes, tissue: Tissue) -> Others:
+    """Synapses of neurons that are not in the network; where causes are not known, they change as the network's do."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        whole = np.log(contacts["a_end"] / contacts["a_start"])
+    unlearned = contacts["ln_drift"] + contacts["ln_homeostasis"]
+    ln_change = np.where(np.isfinite(unlearned), unlearned, whole)
+    preparation = preparation_of(config, config.seed)
+    return other_synapses(config, contacts["a_start"], ln_change, int(tissue.is_imaged.sum()), preparation, config.seed)
 
 
 def _make_tissue(dataset: Dataset, config: Config, trees: list[Any], report: compute.Report) -> None:
     report("growing the tissue", 0, 1)
     with dataset.stage("tissue") as scratch:
-        wiring, contacts, nodes, counts, tissue = _draw(dataset, config, trees)
+        wiring, contacts, nodes, tissue_um, counts, tissue = _draw(dataset, config, trees)
         truth = scratch / "truth"
         threshold = config.training.learned_threshold_ln
         notes = {
@@ -339,8 +368,13 @@ def _make_tissue(dataset: Dataset, config: Config, trees: list[Any], report: com
             f"a factor of {np.exp(threshold):.3g}, or the synapse formed by learning",
             "depression": config.receptors.depression,
         }
-        synapses = synapse_truth(config, wiring, contacts, counts, tissue)
+        synapses = synapse_truth(config, wiring, contacts, counts, tissue, tissue_um)
+        if config.preparation:
+            write_json(truth / "preparation.json", preparation_of(config, config.seed).facts())
         write_table(truth / "synapses.parquet", synapses, schema.TRUTH_SYNAPSES, notes)
+        if config.surroundings.synapses_per_um3 > 0:
+            background = background_table(_others(config, contacts, tissue))
+            write_table(truth / "background.parquet", background, schema.TRUTH_BACKGROUND)
         codes = config.identity.barcodes(tissue.neuron_id, config.seed)
         neurons = neuron_truth(nodes, tissue, codes)
         write_table(truth / "neurons.parquet", neurons, schema.TRUTH_NEURONS)
@@ -353,7 +387,9 @@ def _make_tissue(dataset: Dataset, config: Config, trees: list[Any], report: com
     report("growing the tissue", 1, 1)
 
 
-def synapse_truth(config: Config, wiring: Wiring, contacts: Attributes, counts: Counts, tissue: Tissue) -> pd.DataFrame:
+def synapse_truth(
+    config: Config, wiring: Wiring, contacts: Attributes, counts: Counts, tissue: Tissue, tissue_um: Floats
+) -> pd.DataFrame:
     """The truth table, one row per contact of the network; those of neurons that are not imaged have no position."""
     imaged = tissue.is_imaged
     growth = contacts["a_end"] / contacts["a_first"]
@@ -388,6 +424,7 @@ def synapse_truth(config: Config, wiring: Wiring, contacts: Attributes, counts: 
             "input_channel": channel,
             "branch_id": pd.array(np.where(imaged, tissue.branch_id, 0), dtype="Int64").copy(),
             **position,
+            **{f"tissue_{a}_um": tissue_um[:, i] for i, a in enumerate("zyx")},
             "is_imaged": imaged,
             "head_volume_um3": contacts["head_volume_um3"] * growth,
             "a_start": contacts["a_start"],
@@ -441,33 +478,96 @@ def neuron_truth(nodes: dict[str, NDArray[Any]], tissue: Tissue, codes: list[str
     )
 
 
+MOST_SATURATED = 1e-4
+"""Share of saturated voxels from which on the user is told."""
+EMITTERS = "emitters"
+"""Folder of what the blocks are rendered from, while the image is being made."""
+
+
+def image_parts(
+    dataset: Dataset, config: Config, trees: list[Any] | None = None
+) -> tuple[list[Channel], Bins, dict[str, Any]]:
+    """What the image of a data set is rendered from: channels, solid things, and what the experimenter knows."""
+    if trees is None:
+        trees = [read_tree_arrays(Path(name)) for name in config.tissue.morphologies]
+    _, contacts, _, _, counts, tissue = _draw(dataset, config, trees)
+    others = _others(config, contacts, tissue)
+    channels, volume = build_channels(config, tissue, counts, config.seed, others), config.volume
+    return channels, solids(tissue, volume.voxel_um, volume.shape_vox), acquisition(config, channels, tissue)
+
+
+def new_image(path: Path, config: Config, channels: list[Channel], facts: dict[str, Any]) -> None:
+    """An image without voxels; one that is there already is left as it is."""
+    shown = [{"name": c.name, "color": c.color, "window": _window(c, config)} for c in channels]
+    volume = config.volume
+    create_image(path, volume.shape_vox, volume.chunk_vox, volume.voxel_um, shown, facts, volume.block_vox)
+
+
 def _make_image(dataset: Dataset, config: Config, trees: list[Any], pool: compute.Pool, report: compute.Report) -> None:
-    with dataset.stage("image", resumes=True) as scratch:
-        *_, counts, tissue = _draw(dataset, config, trees)
-        channels = build_channels(config, tissue, counts, config.seed)
-        path = scratch / dataset.image.name
-        volume = config.volume
-        create_image(
-            path,
-            volume.shape_vox,
-            volume.chunk_vox,
-            volume.voxel_um,
-            [{"name": c.name, "color": c.color, "window": _window(c, config)} for c in channels],
-            acquisition(config, channels, tissue),
-        )
+    notes: dict[str, Any] = {}
+    with dataset.stage("image", notes, resumes=True) as scratch:
+        channels, things, facts = image_parts(dataset, config, trees)
+        files, path, volume = scratch / EMITTERS, scratch / dataset.image.name, config.volume
+        channels, things = on_disk(channels, files), things.save(files / "solids")
+        new_image(path, config, channels, facts)
         done = read_journal(scratch)
-        shared = (str(path.resolve()), channels, config, tissue)
+        shared = (str(path.resolve()), channels, config, things)
         work: list[tuple[Any, ...]] = [
-            (render_block, blocks(volume.shape_vox, volume.chunk_vox), "0", shared, "rendering")
+            (render_block, blocks(volume.shape_vox, volume.block_vox), "0", shared, "rendering")
         ]
         for level in range(1, LEVELS):
-            boxes = blocks(level_shape(volume.shape_vox, level), volume.chunk_vox)
+            boxes = blocks(level_shape(volume.shape_vox, level), volume.block_vox)
             below = (str(path.resolve()), level, volume.shape_vox)
             work.append((shrink_block, boxes, str(level), below, f"pyramid level {level}"))
         for function, boxes, array, arguments, what in work:
-            todo = [box for box in boxes if _last_file(path, array, box, volume.chunk_vox) not in done]
+            todo = [box for box in boxes if _last_file(path, array, box, volume.block_vox) not in done]
             for _, sums in pool.run(function, todo, arguments, what, report):
                 append_journal(scratch, {f"{path.name}/{name}": value for name, value in sums.items()})
+        shutil.rmtree(files)
+        full = [v.split() for k, v in read_journal(scratch).items() if k.startswith(f"{path.name}/{SATURATED}")]
+        share = np.array(full, float).sum(axis=0) / np.prod(volume.shape_vox)
+        notes["saturated_share"] = {c.name: float(s) for c, s in zip(channels, share, strict=True)}
+        dataset.index["warnings"] = imaging_notes(config) + [
+            f"{name}: a share of {s:.2g} of its voxels is saturated; lower the gain or the photons"
+            for name, s in notes["saturated_share"].items()
+            if s > MOST_SATURATED
+        ]
+
+
+def block_of(file: Path, volume: Volume) -> tuple[int, Box] | None:
+    """Pyramid level and block that wrote a file of the image, given relative to it; None for its metadata."""
+    parts = file.parts
+    if "c" not in parts:
+        return None
+    level, block = int(parts[parts.index("c") - 1]), volume.block_vox
+    start = tuple(int(i) * n for i, n in zip(parts[-3:], block, strict=True))
+    shape = level_shape(volume.shape_vox, level)
+    size = tuple(min(n, whole - s) for n, whole, s in zip(block, shape, start, strict=True))
+    return level, (start, size)  # type: ignore[return-value]
+
+
+def remake(dataset: Dataset, stage: str) -> None:
+    """Do the stage `network` or `tissue` again.
+
+    Raises
+    ------
+    SynimgError
+        If other bytes come out than there were; the record of the stage stays as it was.
+    """
+    config, before = dataset.config, dataset.index["stages"][stage]
+    trees = [read_tree_arrays(Path(name)) for name in config.tissue.morphologies]
+    if stage == "tissue":
+        _make_tissue(dataset, config, trees, compute.silent)
+    elif config.imported.edges:
+        _import_network(dataset, config)
+    else:
+        _make_network(dataset, config, compute.Pool(), compute.silent)
+    changed = [
+        name for name, value in dataset.index["stages"][stage]["files"].items() if before["files"].get(name) != value
+    ]
+    if changed:
+        dataset.restore(stage, before)
+        raise SynimgError(f"{dataset.path / changed[0]}: comes out with other bytes here; generate the data set anew")
 
 
 def _last_file(path: Path, array: str, box: Any, chunk: tuple[int, int, int]) -> str:
@@ -479,12 +579,12 @@ def _last_file(path: Path, array: str, box: Any, chunk: tuple[int, int, int]) ->
 def _window(channel: Channel, config: Config) -> tuple[int, int]:
     """Grey levels to show: from the dark level to a bright dendrite or synapse."""
     camera = config.camera
-    peak_share = 1.0 / np.prod(np.sqrt(2 * np.pi) * channel.sigma_vox)
+    peak_share = float(one_emitter(channel.kernel, (0.0, 0.0, 0.0))[0].max())
     if channel.name in {"pulse", "chase"}:
         top = 40 * config.dyes.photons_per_receptor * peak_share
     else:
         top = 1.5 * config.identity.photons(1.0) * float(np.prod(config.volume.voxel_um))
-    gain = camera.quantum_efficiency * camera.gain_adu_per_electron
+    gain = config.optics.exposure * camera.quantum_efficiency * camera.gain_adu_per_electron
     return int(camera.offset_adu + 1.3 * gain * channel.background), int(
         camera.offset_adu + gain * (channel.background + top)
     )
@@ -492,6 +592,7 @@ def _window(channel: Channel, config: Config) -> tuple[int, int]:
 
 def acquisition(config: Config, channels: list[Channel], tissue: Tissue) -> dict[str, Any]:
     """What an experimenter knows of the recording: all that `measure` may use besides the voxels."""
+    kept = retention(config.preparation)
     return {
         "synimg_schema": schema.SCHEMA_VERSION,
         "animal_id": config.animal_id,
@@ -503,13 +604,16 @@ def acquisition(config: Config, channels: list[Channel], tissue: Tissue) -> dict
                 "name": c.name,
                 "emission_nm": c.emission_nm,
                 "psf_sigma_um": list(config.psf.sigma_um(c.emission_nm)),
+                "psf_gaussian_share": config.psf.gaussian_share(c.emission_nm),
+                "shift_um": [float(v) for v in c.shift_um],
             }
             for c in channels
         ],
         "psf": config.psf.model_dump(),
         "camera": config.camera.model_dump(),
-        "photons_per_receptor": config.dyes.photons_per_receptor,
-        "photons_shape": config.dyes.photons_shape,
+        # a dye that may be lost on the way is a receptor of fewer photons that vary more
+        "photons_per_receptor": config.optics.exposure * kept * config.dyes.photons_per_receptor,
+        "photons_shape": 1.0 / ((1.0 + 1.0 / config.dyes.photons_shape) / kept - 1.0),
         "tag": config.tag.chemistry(),
         "identity": config.identity.known(tissue.neuron_id, config.seed),
     }

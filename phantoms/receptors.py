@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synimg.config import Config
+from synimg.phantoms.preparation.base import retention
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]
@@ -66,16 +67,24 @@ def draw_receptors(
 
 
 def draw_counts(a_start: Floats, a_end: Floats, config: Config, seed: int) -> Counts:
-    """Integer receptors, dyes and photons of every contact (MODEL.md 2); see `draw_receptors`."""
+    """Integer receptors, dyes and photons of every contact of the network (MODEL.md 2); see `draw_receptors`."""
+    return count_receptors(a_start, a_end, config, seed, "receptors")
+
+
+def count_receptors(a_start: Floats, a_end: Floats, config: Config, seed: int, of: str) -> Counts:
+    """The same for any synapses; `of` is the stage that their random numbers belong to."""
     turnover = config.receptors.exchange_per_day * config.training.window_days
-    rng = stream(seed, "receptors", "counts")
+    rng = stream(seed, of, "counts")
     r_old, r_new = draw_receptors(a_start, a_end, turnover, config.receptors.depression, rng)
-    labelled = config.tag.label(r_old, r_new, stream(seed, "receptors", "label"))
-    photon_rng = stream(seed, "receptors", "photons")
+    labelled = config.tag.label(r_old, r_new, stream(seed, of, "label"))
+    photon_rng = stream(seed, of, "photons")
     dyes = config.dyes
+    kept = retention(config.preparation)
+    keep_rng = stream(seed, of, "retention")
+    shown = [keep_rng.binomial(n, kept) if kept < 1 else n for n in (labelled.old, labelled.new)]
     photons = [
         photon_rng.gamma(dyes.photons_shape * np.maximum(n, 1e-300), dyes.photons_per_receptor / dyes.photons_shape)
         * (n > 0)
-        for n in (labelled.old, labelled.new)
+        for n in shown
     ]
     return Counts(r_old, r_new, labelled.old, labelled.new, photons[0], photons[1])

@@ -1,6 +1,6 @@
 """From emitters to grey levels, block by block: a voxel's bytes depend on the seed and its place alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synimg.config import Config
+from synimg.errors import SynimgError, nearest
 from synimg.phantoms.identity.protocol import Identity
+from synimg.phantoms.prepare import Preparation, preparation_of
 from synimg.phantoms.receptors import Counts
+from synimg.phantoms.surroundings import Others, granules, lights
 from synimg.phantoms.tissue import Tissue, fill_points, paint_labels, receptor_positions
-from synimg.psf.gaussian import REACH, deposit
+from synimg.psf.protocol import Kernel
+from synimg.store.bins import Bins
 from synimg.store.image import Box, level_shape, read_block, write_block
 from synimg.streams import key64, stream
 
@@ -23,32 +27,71 @@ Floats = NDArray[np.float64]
 class Channel:
     """What is to be recorded in one channel.
 
-    points_vox : (n, 3) ndarray, emitters in voxels (z, y, x)
-    photons : (n,) ndarray, expected photons of each
-    sigma_vox : (3,) ndarray, width of the point spread function
+    emitters : Bins, places (n, 3) in voxels (z, y, x) and expected photons (n,)
+    kernel : Kernel, the point spread function as the voxels collect it
     lattice : (z, y, x) ndarray, normal numbers at the nodes of the background's lattice
     lattice_vox : (3,) ndarray, spacing of the nodes
     background, background_cv : float, mean photons per voxel and their relative sd
+    shift_um : (3,) ndarray, where the channel shows what lies at 0
     noise_key : int, key of the camera's noise
     """
 
     name: str
     color: str
     emission_nm: float
-    points_vox: Floats
-    photons: Floats
-    sigma_vox: Floats
+    emitters: Bins
+    kernel: Kernel
     lattice: Floats
     lattice_vox: Floats
     background: float
     background_cv: float
+    shift_um: Floats
     noise_key: int
 
 
-def build_channels(config: Config, tissue: Tissue, counts: Counts, seed: int) -> list[Channel]:
-    """The two receptor channels and the identity's dye channels."""
-    voxel = np.array(config.volume.voxel_um)
-    dyes = config.dyes
+SATURATED = "saturated"
+"""Key under which a block's saturated voxels per channel are noted beside its checksums."""
+
+
+def imaging_notes(config: Config) -> list[str]:
+    """What an experimenter should be told about the sampling, one sentence each.
+
+    Raises
+    ------
+    SynimgError
+        If the point spread function is larger than the volume, or a channel is named that is not there.
+    """
+    dyes, volume = config.dyes, config.volume
+    emission = {"pulse": dyes.pulse_emission_nm, "chase": dyes.chase_emission_nm}
+    emission |= {name: nm for name, _, nm in config.identity.dye_channels()}
+    named = [name for pair in config.optics.bleed_through for name in pair[:2]] + [*config.optics.chromatic_shift_um]
+    for name in named:
+        if name not in emission:
+            raise SynimgError(f"optics: no channel '{name}'; {nearest(name, list(emission))}")
+    widths = {name: 2.355 * np.array(config.psf.sigma_um(nm)) for name, nm in emission.items()}
+    notes = []
+    for i, axis in enumerate("zyx"):
+        # dyes fill dendrites, which are wide: it is the receptors' channels that must be sampled
+        name, width = min(((name, widths[name][i]) for name in ("pulse", "chase")), key=lambda pair: pair[1])
+        widest = max(w[i] for w in widths.values())
+        if widest > volume.size_um[i]:
+            raise SynimgError(
+                f"psf: {widest:.3g} um wide along {axis}, the volume is {volume.size_um[i]:.3g} um; enlarge "
+                "volume.shape_vox"
+            )
+        if volume.voxel_um[i] > 0.5 * width:
+            notes.append(
+                f"voxels of {volume.voxel_um[i]:g} um along {axis} sample the point spread function of '{name}' too "
+                f"coarsely: half its width of {width:.3g} um, {0.5 * width:.2g} um, would do"
+            )
+    return notes
+
+
+def build_channels(
+    config: Config, tissue: Tissue, counts: Counts, seed: int, others: Others | None = None
+) -> list[Channel]:
+    """The two receptor channels, with what glows there of `others`, and the identity's dye channels."""
+    dyes, preparation = config.dyes, preparation_of(config, seed)
     channels = []
     receptor = (
         ("pulse", "FF00FF", dyes.pulse_emission_nm, counts.labelled_old, counts.photons_old),
@@ -59,18 +102,30 @@ def build_channels(config: Config, tissue: Tissue, counts: Counts, seed: int) ->
         contact = np.repeat(shown, labelled[shown])
         points = receptor_positions(tissue, contact, stream(seed, "render", "receptors", name))
         each = np.repeat(photons[shown] / labelled[shown], labelled[shown])
-        background = dyes.background_photons
-        channels.append(_channel(config, seed, name, color, emission_nm, points / voxel, each, background))
+        if others is not None:
+            more = lights(config, tissue, others, preparation, name, seed)
+            points, each = (np.concatenate(parts) for parts in zip((points, each), *more, strict=True))
+        each = each * _is_kept(points, preparation)
+        channels.append(_channel(config, seed, name, color, emission_nm, points, each, dyes.background_photons))
     identity: Identity = config.identity
     dye_channels = identity.dye_channels()
     if dye_channels:
         points, row, volume_um3 = fill_points(tissue, config.volume.size_um)
         levels = identity.codes(tissue.neuron_id, seed)
+        # what swells is diluted
+        kept = _is_kept(points, preparation) * preparation.retention / np.prod(preparation.scale)
         for k, (name, color, emission_nm) in enumerate(dye_channels):
-            photons = identity.photons(levels[:, k])[row] * volume_um3
+            photons = identity.photons(levels[:, k])[row] * volume_um3 * kept
             background = identity.dye_background_photons()
-            channels.append(_channel(config, seed, name, color, emission_nm, points / voxel, photons, background))
+            channels.append(_channel(config, seed, name, color, emission_nm, points, photons, background))
     return channels
+
+
+def _is_kept(points_um: Floats, preparation: Preparation) -> Any:
+    """1 where there still is what would lie at places in the image, 0 in lost sections."""
+    if not preparation.steps:
+        return 1.0
+    return preparation.is_kept(preparation.to_tissue(points_um)).astype(np.float64)
 
 
 def _channel(
@@ -79,37 +134,71 @@ def _channel(
     name: str,
     color: str,
     emission_nm: float,
-    points_vox: Floats,
+    points_um: Floats,
     photons: Floats,
     background: float,
 ) -> Channel:
-    voxel = np.array(config.volume.voxel_um)
+    volume, optics = config.volume, config.optics
+    voxel, preparation = np.array(volume.voxel_um), preparation_of(config, seed)
+    if config.surroundings.granules_per_um3 > 0:
+        more = granules(config, emission_nm, preparation, seed)
+        points_um, photons = np.concatenate([points_um, more[0]]), np.concatenate([photons, more[1]])
     lattice_vox = config.dyes.background_scale_um / voxel
-    nodes = [int(np.ceil(n / s)) + 2 for n, s in zip(config.volume.shape_vox, lattice_vox, strict=True)]
+    nodes = [int(np.ceil(n / s)) + 2 for n, s in zip(volume.shape_vox, lattice_vox, strict=True)]
+    kernel = config.psf.kernel(emission_nm, volume.voxel_um, volume.shape_vox[0])
+    shift_um = optics.shift_um(name, stream(seed, "render", "motion", name))
+    points_vox = (points_um + shift_um) / voxel
+    light = optics.brightness(points_vox, volume.shape_vox, voxel[0])
     return Channel(
         name=name,
         color=color,
         emission_nm=emission_nm,
-        points_vox=np.ascontiguousarray(points_vox),
-        photons=np.ascontiguousarray(photons, dtype=np.float64),
-        sigma_vox=np.array(config.psf.sigma_um(emission_nm)) / voxel,
+        emitters=Bins(points_vox, (points_vox, photons * light), volume.shape_vox, kernel.reach_vox),
+        kernel=kernel,
         lattice=stream(seed, "render", "background", name).standard_normal(nodes),
         lattice_vox=lattice_vox,
-        background=background,
+        background=background * preparation.retention / float(np.prod(preparation.scale)),  # what swells is diluted
         background_cv=config.dyes.background_cv,
+        shift_um=shift_um,
         noise_key=key64(seed, "render", "noise", name),
     )
 
 
-def expected_photons(channel: Channel, box: Box) -> Floats:
-    """Expected photons per voxel (z, y, x) of a block: background and emitters through the PSF (MODEL.md 3)."""
+def on_disk(channels: list[Channel], folder: Path) -> list[Channel]:
+    """The channels with their emitters in files, so that a worker holds those near its block and no others."""
+    return [replace(c, emitters=c.emitters.save(folder / c.name)) for c in channels]
+
+
+def expected_photons(channels: list[Channel], config: Config, box: Box) -> Floats:
+    """Expected photons per voxel (channel, z, y, x) of a block: background, and emitters through the PSF (MODEL.md 3)."""
     start, shape = np.array(box[0]), box[1]
-    block = np.empty(shape)
+    leaks = config.optics.leaks([c.name for c in channels])
+    signal = np.zeros((len(channels), *shape)) if leaks else np.empty((len(channels), *shape))
+    background = np.empty(shape) if leaks else None
+    for c, channel in enumerate(channels):
+        if background is None:
+            _fill_background(signal[c], channel, config, start)
+        points, photons = channel.emitters.near(start, start + shape)
+        channel.kernel.deposit(signal[c], start, points, photons)
+    if background is None:
+        return signal
+    total = signal.copy()
+    for source, target, share in leaks:
+        total[target] += share * signal[source]
+    for c, channel in enumerate(channels):
+        _fill_background(background, channel, config, start)
+        total[c] += background
+    return total
+
+
+def _fill_background(block: Floats, channel: Channel, config: Config, start: NDArray[np.int64]) -> None:
     _background(block, start, channel.lattice, channel.lattice_vox, channel.background, channel.background_cv)
-    reach = np.ceil(REACH * channel.sigma_vox) + 1
-    near = ((channel.points_vox > start - reach) & (channel.points_vox < start + shape + reach)).all(axis=1)
-    deposit(block, start, channel.points_vox[near], channel.photons[near], channel.sigma_vox)
-    return block
+    if config.optics.is_uneven:
+        grid = np.stack(
+            np.meshgrid(*(s + np.arange(n) for s, n in zip(start, block.shape, strict=True)), indexing="ij")
+        )
+        volume = config.volume
+        block *= config.optics.brightness(np.moveaxis(grid, 0, -1), volume.shape_vox, volume.voxel_um[0])
 
 
 @nb.njit(cache=True, nogil=True)
@@ -117,57 +206,74 @@ def _background(
     block: Floats, start: NDArray[np.int64], lattice: Floats, spacing: Floats, mean: float, cv: float
 ) -> None:
     """Fill `block` with ``mean (1 + cv g)``: g is the lattice interpolated, weighted to unit variance everywhere."""
-    corner = np.empty(3, np.int64)
-    part = np.empty(3)
+    nx = block.shape[2]
+    node_x, part_x, width_x = np.empty(nx, np.int64), np.empty(nx), np.empty(nx)
+    for x in range(nx):
+        node_x[x], part_x[x], width_x[x] = _between(start[2] + x, spacing[2])
+    first, last = node_x[0], node_x[nx - 1] + 2
+    line = np.empty(last - first)
     for z in range(block.shape[0]):
+        k, pz, width_z = _between(start[0] + z, spacing[0])
         for y in range(block.shape[1]):
-            for x in range(block.shape[2]):
-                position = (start[0] + z, start[1] + y, start[2] + x)
-                for axis in range(3):
-                    at = position[axis] / spacing[axis]
-                    corner[axis] = int(at)
-                    part[axis] = at - corner[axis]
-                    part[axis] *= part[axis] * (3.0 - 2.0 * part[axis])  # no kink at a node
-                value, power = 0.0, 0.0
-                for k in range(8):
-                    weight = 1.0
-                    for axis in range(3):
-                        weight *= part[axis] if (k >> axis) & 1 else 1.0 - part[axis]
-                    node = lattice[corner[0] + (k & 1), corner[1] + ((k >> 1) & 1), corner[2] + ((k >> 2) & 1)]
-                    value += weight * node
-                    power += weight * weight
-                block[z, y, x] = max(mean * (1.0 + cv * value / np.sqrt(power)), 0.0)
+            j, py, width_y = _between(start[1] + y, spacing[1])
+            for i in range(first, last):
+                low = (1.0 - py) * lattice[k, j, i] + py * lattice[k, j + 1, i]
+                line[i - first] = (1.0 - pz) * low + pz * (
+                    (1.0 - py) * lattice[k + 1, j, i] + py * lattice[k + 1, j + 1, i]
+                )
+            scale = cv / (width_z * width_y)
+            for x in range(nx):
+                i = node_x[x] - first
+                value = scale * ((1.0 - part_x[x]) * line[i] + part_x[x] * line[i + 1]) / width_x[x]
+                block[z, y, x] = max(mean * (1.0 + value), 0.0)
+
+
+@nb.njit(inline="always")
+def _between(position: int, spacing: float) -> tuple[int, float, float]:
+    """Node below a position, how far it is to the next one (smoothly, so that no kink shows), sd of the blend of both."""
+    at = position / spacing
+    node = int(at)
+    part = at - node
+    part *= part * (3.0 - 2.0 * part)
+    return node, part, np.sqrt(part * part + (1.0 - part) * (1.0 - part))
 
 
 def render(channels: list[Channel], config: Config, box: Box) -> NDArray[np.uint16]:
     """Grey levels (channel, z, y, x) of a block of the image."""
     image = np.empty((len(channels), *box[1]), np.uint16)
-    for c, channel in enumerate(channels):
-        photons = expected_photons(channel, box)
-        image[c] = config.camera.record(photons, channel.noise_key, box[0], config.volume.shape_vox)
+    for c, photons in enumerate(expected_photons(channels, config, box)):
+        image[c] = config.camera.record(photons, channels[c].noise_key, box[0], config.volume.shape_vox)
     return image
 
 
-def render_block(box: Box, path: str, channels: list[Channel], config: Config, tissue: Tissue) -> dict[str, str]:
-    """Render and write one block with its labels; return the checksums of its files."""
+def render_block(box: Box, path: str, channels: list[Channel], config: Config, things: Bins) -> dict[str, str]:
+    """Render and write one block with its labels; return the checksums of its files and its saturated voxels."""
     image = Path(path)
-    sums = write_block(image, "0", box, render(channels, config, box))
-    painted = paint_labels(tissue, box[0], box[1], config.volume.voxel_um)
+    grey = render(channels, config, box)
+    sums = write_block(image, "0", box, grey)
+    full = np.count_nonzero(grey >= config.camera.largest_adu, axis=(1, 2, 3))
+    sums[f"{SATURATED}/{'/'.join(map(str, box[0]))}"] = " ".join(map(str, full))
+    painted = paint_labels(things, box[0], box[1], config.volume.voxel_um)
     for name, labels in zip(("neurons", "synapses"), painted, strict=True):
         sums |= write_block(image, f"labels/{name}/0", box, labels)
     return sums
 
 
-def shrink_block(box: Box, path: str, level: int, shape_vox: tuple[int, int, int]) -> dict[str, str]:
-    """Write a block of pyramid level `level` from the level below: means of the image, every second label."""
-    image = Path(path)
+def shrink_block(
+    box: Box, path: str, level: int, shape_vox: tuple[int, int, int], into: str | None = None
+) -> dict[str, str]:
+    """Write a block of pyramid level `level` from the level below: means of the image, every second label.
+
+    It goes into the same image, or into another one, `into`.
+    """
+    image, target = Path(path), Path(into or path)
     (z, y, x), (nz, ny, nx) = box
     below = level_shape(shape_vox, level - 1)
     source: Box = ((z, 2 * y, 2 * x), (nz, min(2 * ny, below[1] - 2 * y), min(2 * nx, below[2] - 2 * x)))
-    sums = write_block(image, str(level), box, _mean2(read_block(image, str(level - 1), source)))
+    sums = write_block(target, str(level), box, _mean2(read_block(image, str(level - 1), source)))
     for name in ("neurons", "synapses"):
         labels = read_block(image, f"labels/{name}/{level - 1}", source)[:, ::2, ::2]
-        sums |= write_block(image, f"labels/{name}/{level}", box, labels)
+        sums |= write_block(target, f"labels/{name}/{level}", box, labels)
     return sums
 
 

@@ -12,6 +12,7 @@ from synimg.config import Config
 from synimg.errors import SynimgError
 from synimg.phantoms.morphology import SWC_AXON, Tree, branches_of, grow, place, resample
 from synimg.phantoms.wiring import Wiring
+from synimg.store.bins import Bins
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]
@@ -247,21 +248,25 @@ def _between(tree: Tree, pieces: Ints, place: Floats, occupied: Floats) -> Float
 
 
 def receptor_positions(tissue: Tissue, contact: Ints, rng: np.random.Generator) -> Floats:
-    """Positions (n, 3) [um] of single receptors, one for each entry of `contact`, on the disc of that contact.
+    """Positions (n, 3) [um] of single receptors, one for each entry of `contact`, on the disc of that contact."""
+    return on_discs(tissue.position_um[contact], tissue.normal[contact], tissue.disc_radius_um[contact], rng)
+
+
+def on_discs(centre_um: Floats, normal: Floats, radius_um: Floats, rng: np.random.Generator) -> Floats:
+    """Positions (n, 3) [um] of single receptors, each on a disc of its own.
 
     Notes
     -----
     AMPA receptors sit slightly to the rim: the disc's area within a receptor's radius has a median of 0.6 of the
     whole (Nat Commun 2021, s41467-021-21004-x, Fig. 2), which ``area = u^0.737`` with uniform u gives.
     """
-    radius = tissue.disc_radius_um[contact] * np.sqrt(rng.random(contact.size) ** 0.737)
-    angle = rng.uniform(0, 2 * np.pi, contact.size)
-    normal = tissue.normal[contact]
+    radius = radius_um * np.sqrt(rng.random(radius_um.size) ** 0.737)
+    angle = rng.uniform(0, 2 * np.pi, radius_um.size)
     side = np.cross(normal, np.array([0.31, 0.52, 0.79]))
     side /= np.linalg.norm(side, axis=1, keepdims=True)
     other = np.cross(normal, side)
     offset = np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * other
-    return tissue.position_um[contact] + radius[:, None] * offset
+    return centre_um + radius[:, None] * offset
 
 
 def capsules(tissue: Tissue) -> tuple[Floats, Floats, Floats, Ints, Ints]:
@@ -332,32 +337,30 @@ def fill_points(tissue: Tissue, box_um: tuple[float, float, float]) -> tuple[Flo
     return points, row[which], volume[which] / n[which]
 
 
+def solids(tissue: Tissue, voxel_um: tuple[float, float, float], shape_vox: tuple[int, int, int]) -> Bins:
+    """Everything solid, found by its place in the image, for `paint_labels`."""
+    start, end, radius, row, contact = capsules(tissue)
+    is_head = (contact >= 0) & (np.abs(end - start).max(axis=1) < 1e-9)
+    half_um = 0.5 * np.linalg.norm(end - start, axis=1).max(initial=0.0) + radius.max(initial=0.0)
+    columns = start, end, radius, tissue.neuron_id[row], np.where(is_head, contact + 1, 0)
+    return Bins(0.5 * (start + end) / np.array(voxel_um), columns, shape_vox, tuple(half_um / np.array(voxel_um)))
+
+
 def paint_labels(
-    tissue: Tissue,
+    things: Bins,
     origin_vox: tuple[int, int, int],
     shape_vox: tuple[int, int, int],
     voxel_um: tuple[float, float, float],
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """Neuron ids and synapse ids (contact + 1) of every voxel of a block; 0 where there is nothing.
 
-    Where two things overlap, the one wins in which the voxel's centre lies deeper.
+    `things` are the `solids` of a tissue. Where two overlap, the one wins in which the voxel's centre lies deeper.
     """
-    start, end, radius, row, contact = capsules(tissue)
     depth = np.zeros(shape_vox, np.float32)
     neurons, synapses = np.zeros(shape_vox, np.uint32), np.zeros(shape_vox, np.uint32)
-    is_head = (contact >= 0) & (np.abs(end - start).max(axis=1) < 1e-9)
-    _paint(
-        depth,
-        neurons,
-        synapses,
-        np.array(origin_vox),
-        np.array(voxel_um),
-        start,
-        end,
-        radius,
-        tissue.neuron_id[row],
-        np.where(is_head, contact + 1, 0),
-    )
+    voxel, origin = np.array(voxel_um), np.array(origin_vox)
+    start, end, radius, neuron, synapse = things.near(origin, origin + shape_vox)
+    _paint(depth, neurons, synapses, origin, voxel, start, end, radius, neuron, synapse)
     return neurons, synapses
 
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from synimg.config import Config, load, preset
     from synimg.errors import SynimgError
     from synimg.phantoms.generate import generate
+    from synimg.phantoms.plan import plan
     from synimg.phantoms.populate import population
+    from synimg.phantoms.repair import repair
     from synimg.store.dataset import Dataset
     from synimg.viewers.benchmark import benchmark
     from synimg.viewers.report import report
@@ -32,8 +34,10 @@ _HOMES = {
     "load": "synimg.config",
     "measure": "synimg.analysis.measure",
     "measure_image": "synimg.analysis.measure",
+    "plan": "synimg.phantoms.plan",
     "population": "synimg.phantoms.populate",
     "preset": "synimg.config",
+    "repair": "synimg.phantoms.repair",
     "report": "synimg.viewers.report",
     "separate": "synimg.analysis.separation",
     "validate": "synimg.analysis.validate",
@@ -50,8 +54,10 @@ __all__ = [
     "load",
     "measure",
     "measure_image",
+    "plan",
     "population",
     "preset",
+    "repair",
     "report",
     "separate",
     "validate",

@@ -48,10 +48,13 @@ def _workers(workers: int | None, scheduler: str | None) -> int | None:
 def new(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="file to write")],
     preset: Annotated[str, typer.Option(help="where to start from")] = "demo",
+    microscope: Annotated[
+        str | None, typer.Option(help="confocal, airyscan, two_photon, ...: its optics and camera")
+    ] = None,
 ) -> None:
     """Write a commented configuration.
 
-    Example: `synimg new mouse.toml --preset demo`
+    Example: `synimg new mouse.toml --preset demo --microscope airyscan`
     """
     from synimg import config as configuration
     from synimg.store.atomic import write_text
@@ -60,10 +63,50 @@ def new(
         raise SynimgError(f"{config}: a configuration's name ends in .toml")
     if config.exists():
         raise SynimgError(f"{config}: exists already; choose another name or remove it first")
-    write_text(
-        config, configuration.to_toml(configuration.preset(preset), f"synimg configuration, from preset '{preset}'")
-    )
-    _say(f"{config}: written from preset '{preset}'; edit it, then: synimg generate {config} --out mouse01")
+    start, source = configuration.preset(preset), f"preset '{preset}'"
+    if microscope is not None:
+        start, source = configuration.seen_by(start, microscope), f"{source} and microscope '{microscope}'"
+    write_text(config, configuration.to_toml(start, f"synimg configuration, from {source}"))
+    _say(f"{config}: written from {source}; edit it, then: synimg generate {config} --out mouse01")
+
+
+@app.command()
+def plan(
+    config: Annotated[str, typer.Argument(metavar="CONFIG.toml", help="configuration, or the name of a preset")],
+    out: Annotated[Path, typer.Option("--out", help="where the data set is to go: its disk is looked at")] = Path("."),
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a data set will cost before it is made: voxels, bytes, emitters, memory, time.
+
+    Example: `synimg plan mouse.toml --out mouse01`
+    """
+    from synimg.phantoms.plan import plan as run
+
+    found = run(config, out, workers)
+    if as_json:
+        typer.echo(json.dumps(found.facts(), indent=1))
+        return
+    animals = "" if found.n_animals == 1 else f"{found.n_animals} animals, each with "
+    rows = {
+        "image": f"{animals}{found.n_voxels / 1e6:.3g} million voxels in {found.n_channels} channels",
+        "emitters": f"about {found.n_emitters:.2g}",
+        "on disk": f"about {found.bytes_on_disk / 1e9:.3g} GB; {found.bytes_free / 1e9:.3g} GB are free",
+        "memory": f"about {found.bytes_per_worker / 2**20:.0f} MB for each of {found.workers} workers",
+        "time": f"about {_duration(found.seconds_training)} to train, {_duration(found.seconds)} for the image",
+    }
+    for name, text in rows.items():
+        typer.echo(f"{name:<9} {text}")
+    for note in found.notes:
+        _say(f"note: {note}")
+
+
+def _duration(seconds: float) -> str:
+    """A length of time as people say it."""
+    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds > 1.5 * length:
+            return f"{seconds / length:.2g} {unit}"
+    return f"{seconds:.2g} seconds"
 
 
 @app.command()
@@ -246,11 +289,12 @@ def separate(
     ] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="of the method's random draws")] = 0,
     by: Annotated[str | None, typer.Option(help="column whose groups, or gradient, to compare")] = None,
+    draws: Annotated[int, typer.Option(min=0, help="draws from the posterior, in draws.parquet")] = 0,
 ) -> None:
     """Say for every synapse how much of its change was learning, homeostasis and drift.
 
     Examples: `synimg separate table.csv --out result --method hierarchical`,
-    `synimg separate table.csv --out result --by pathway`
+    `synimg separate table.csv --out result --by pathway`, `synimg separate table.csv --out result --draws 100`
     """
     from synimg.analysis.separation import separate_dataset, separate_table
     from synimg.store.cohort import datasets_of
@@ -259,11 +303,11 @@ def separate(
         if out is not None:
             raise SynimgError("--out is for tables; the results of a data set go into its analysis folder")
         for path in datasets_of(source):
-            _say_separation(*separate_dataset(path, run, method, seed, by))
+            _say_separation(*separate_dataset(path, run, method, seed, by, draws))
         return
     if out is None:
         raise SynimgError("--out is missing: give a folder for the results")
-    _say_separation(*separate_table(source, out, method, seed, by))
+    _say_separation(*separate_table(source, out, method, seed, by, draws))
 
 
 def _say_separation(result: Any, folder: Path) -> None:
@@ -524,6 +568,7 @@ def info(dataset: DatasetPath, as_json: Json = False) -> None:
         "tag": config.tag.kind,
         "stages": list(found.index["stages"]),
         "learning": _criterion(found),
+        "saturated_share": found.index["stages"].get("image", {"notes": {}})["notes"].get("saturated_share", {}),
         "bytes": size,
         "software": found.index["software"],
     }
@@ -534,7 +579,7 @@ def info(dataset: DatasetPath, as_json: Json = False) -> None:
     for name, value in facts.items():
         text = ", ".join(map(str, value)) if isinstance(value, list) else value
         if isinstance(value, dict):
-            text = ", ".join(f"{k} {v}" for k, v in value.items())
+            text = ", ".join(f"{k} {v:.2g}" if isinstance(v, float) else f"{k} {v}" for k, v in value.items())
         typer.echo(f"{name:<{width}}  {text}")
 
 
@@ -560,6 +605,31 @@ def verify(dataset: DatasetPath, as_json: Json = False) -> None:
             typer.echo(problem)
     _say(f"{dataset}: {n_files} files, {len(problems)} of them differ")
     if problems:
+        raise typer.Exit(3)
+
+
+@app.command()
+def repair(dataset: DatasetPath) -> None:
+    """Make missing and altered files of a data set again, chunk by chunk, with the bytes that they had.
+
+    Example: `synimg repair mouse01`
+    """
+    from synimg.phantoms.repair import repair as run
+    from synimg.progress import bars
+    from synimg.store.cohort import datasets_of
+
+    n = 0
+    left: list[str] = []
+    for path in datasets_of(dataset):
+        with bars() as report:
+            repaired, other = run(path, report)
+        for name in repaired:
+            typer.echo(f"{path / name}: repaired")
+        n, left = n + len(repaired), left + [f"{path / sentence}" for sentence in other]
+    for sentence in left:
+        typer.echo(sentence)
+    _say(f"{dataset}: {n} files repaired, {len(left)} left")
+    if left:
         raise typer.Exit(3)
 
 

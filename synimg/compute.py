@@ -19,6 +19,14 @@ def silent(what: str, done: int, total: int) -> None:
     """A report that says nothing."""
 
 
+WORKERS_ENVIRONMENT = {
+    "MALLOC_TRIM_THRESHOLD_": str(2**28),
+    "MALLOC_MMAP_THRESHOLD_": str(2**26),
+    **{f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")},
+}
+"""Blocks are some 10 MB each: by dask's own settings glibc gives them back to the system and gets them anew, page by page,
+every time, which takes as long as rendering them. One thread each is dask's setting as well."""
+
 NEEDS_MAIN = "a script that asks for workers keeps its calls under: if __name__ == '__main__':"
 
 
@@ -114,13 +122,14 @@ def pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[P
         with client:
             yield Pool(client)
         return
+    import dask
     from distributed import LocalCluster
 
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         # a worker that runs the user's script again on its way up would start workers of its own, without end
         raise SystemExit(NEEDS_MAIN)
     try:
-        with _without_ctrl_c():
+        with _without_ctrl_c(), dask.config.set({"distributed.nanny.pre-spawn-environ": WORKERS_ENVIRONMENT}):
             cluster = LocalCluster(
                 n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=quiet
             )

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
 import pydantic
 from pydantic import Field
 
@@ -174,6 +175,10 @@ class Volume(Model):
     shape_vox: tuple[int, int, int] = Field((48, 512, 512), description="voxels along z, y, x")
     voxel_um: tuple[float, float, float] = Field((0.2, 0.07, 0.07), description="voxel size along z, y, x [um]")
     chunk_vox: tuple[int, int, int] = Field((16, 256, 256), description="chunk of the zarr arrays and block of work")
+    shard_vox: tuple[int, int, int] = Field(
+        (0, 0, 0),
+        description="for large volumes, a multiple of chunk_vox: one file and block of work of many chunks; 0: a file each",
+    )
 
     @pydantic.field_validator("shape_vox", "chunk_vox")
     @classmethod
@@ -188,6 +193,20 @@ class Volume(Model):
         if min(value) <= 0 or max(value) > 10:
             raise ValueError("a voxel size lies above 0 and up to 10 um (z, y, x in micrometres)")
         return value
+
+    @pydantic.model_validator(mode="after")
+    def _whole_shards(self) -> Self:
+        pairs = list(zip(self.shard_vox, self.chunk_vox, strict=True))
+        if any(self.shard_vox) and not all(shard > 0 and shard % chunk == 0 for shard, chunk in pairs):
+            raise ValueError(
+                f"shard_vox = {list(self.shard_vox)} is not a multiple of chunk_vox = {list(self.chunk_vox)} on every axis"
+            )
+        return self
+
+    @property
+    def block_vox(self) -> tuple[int, int, int]:
+        """Voxels of a file, which are a block of work."""
+        return self.shard_vox if any(self.shard_vox) else self.chunk_vox
 
     @property
     def size_um(self) -> tuple[float, float, float]:
@@ -220,6 +239,98 @@ class Dyes(Model):
     background_scale_um: float = Field(4.0, gt=0.5, description="distance over which the background varies")
     pulse_emission_nm: float = Field(671.0, gt=300, lt=1100, description="emission of the pulse dye (JFX673)")
     chase_emission_nm: float = Field(571.0, gt=300, lt=1100, description="emission of the chase dye (JF552)")
+
+
+class Surroundings(Model):
+    """What glows besides the network's synapses; as given, nothing."""
+
+    synapses_per_um3: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="labelled synapses in all; those of other neurons, which do not learn, fill up; cortex 1",
+    )
+    extrasynaptic_per_um2: float = Field(
+        0.0, ge=0, le=500, description="receptors on the dendrites' surface; 19 against 910 in synapses (Tanaka 2005)"
+    )
+    nonspecific_per_um3: float = Field(0.0, ge=0, le=10, description="specks of stray dye in each receptor channel")
+    nonspecific_photons: float = Field(300.0, gt=0, description="mean photons of a speck, exponential")
+    granules_per_um3: float = Field(
+        0.0, ge=0, le=1, description="autofluorescent granules (lipofuscin), in all channels"
+    )
+    granule_radius_um: float = Field(0.4, gt=0.05, le=5, description="median radius of a granule")
+    granule_photons: float = Field(4000.0, gt=0, description="mean photons of a granule at 550 nm")
+    granule_half_nm: float = Field(
+        100.0, gt=10, description="wavelength step over which a granule's light falls by half"
+    )
+
+
+class Optics(Model):
+    """What a microscope does to the light besides its point spread function; as given, nothing."""
+
+    exposure: float = Field(
+        1.0, gt=0, le=1000, description="light of all kinds, relative to the photons stated elsewhere"
+    )
+    bleed_through: tuple[tuple[str, str, float], ...] = Field(
+        (), description='light of one channel in another: ["pulse", "chase", 0.02] puts 2 % of pulse into chase'
+    )
+    illumination_falloff: float = Field(
+        0.0, ge=0, le=0.95, description="loss of light in the corners of the field, growing with the distance squared"
+    )
+    attenuation_length_um: float = Field(
+        0.0, ge=0, description="depth at which light has fallen to 1/e: 200 for two photons, 50 to 100 visible; 0: none"
+    )
+    bleached_share: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the dye bleached by the end of the scan, which goes from the first plane on",
+    )
+    chromatic_shift_um: dict[str, tuple[float, float, float]] = Field(
+        {}, description="by channel, z, y, x: { pulse = [0.15, 0.04, 0.04] }; lateral 0.02 to 0.1, axial 0.1 to 0.3"
+    )
+    motion_sd_um: tuple[float, float, float] = Field(
+        (0.0, 0.0, 0.0), description="sd along z, y, x of what the sample moves between channels"
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> Self:
+        for source, target, share in self.bleed_through:
+            if not 0 <= share < 1 or source == target:
+                raise ValueError(
+                    f"bleed_through from '{source}' to '{target}' = {share:g}; a share from 0 to below 1 between two channels"
+                )
+        if min(self.motion_sd_um) < 0:
+            raise ValueError(f"motion_sd_um = {list(self.motion_sd_um)}: a standard deviation is 0 or more")
+        return self
+
+    @property
+    def is_uneven(self) -> bool:
+        """Whether brightness is not 1 everywhere."""
+        return self.exposure != 1 or max(self.illumination_falloff, self.attenuation_length_um, self.bleached_share) > 0
+
+    def brightness(self, place_vox: Any, shape_vox: tuple[int, int, int], voxel_z_um: float) -> Any:
+        """Light from places (..., 3) [voxels] of an image: the exposure, on the axis in the first plane."""
+        z = place_vox[..., 0]
+        light = self.exposure * (1.0 - self.bleached_share) ** (z / max(shape_vox[0] - 1, 1))
+        if self.attenuation_length_um:
+            light = light * np.exp(-z * voxel_z_um / self.attenuation_length_um)
+        middle = [0.5 * (n - 1) for n in shape_vox[1:]]
+        corner = max(middle[0] ** 2 + middle[1] ** 2, 1.0)
+        squared = (place_vox[..., 1] - middle[0]) ** 2 + (place_vox[..., 2] - middle[1]) ** 2
+        return light * np.maximum(1.0 - self.illumination_falloff * squared / corner, 0.0)
+
+    def shift_um(self, channel: str, rng: np.random.Generator) -> Any:
+        """Where a channel shows what lies at 0, (3,) [um]: its chromatic shift and a motion from `rng`."""
+        return (
+            np.array(self.chromatic_shift_um.get(channel, (0.0, 0.0, 0.0))) + rng.standard_normal(3) * self.motion_sd_um
+        )
+
+    def leaks(self, channels: list[str]) -> list[tuple[int, int, float]]:
+        """Bleed-through as (from, to, share) by the channels' indices; pairs with a channel that is not there left out."""
+        known = {name: i for i, name in enumerate(channels)}
+        pairs = ((known.get(a), known.get(b), share) for a, b, share in self.bleed_through)
+        return [(a, b, share) for a, b, share in pairs if a is not None and b is not None and share > 0]
 
 
 class Imported(Model):
@@ -277,9 +388,23 @@ class Config(Model):
     tissue: Tissue = Field(default_factory=Tissue)
     dyes: Dyes = Field(default_factory=Dyes)
     identity: member("synimg.phantoms.identity") = Field({"kind": "colour"})  # type: ignore[valid-type]
+    surroundings: Surroundings = Field(default_factory=Surroundings)
+    preparation: tuple[member("synimg.phantoms.preparation"), ...] = Field(  # type: ignore[valid-type]
+        (), description="what is done to the tissue, one step after the other, as [[preparation]]"
+    )
+    optics: Optics = Field(default_factory=Optics)
     psf: member("synimg.psf") = Field({"kind": "gaussian"})  # type: ignore[valid-type]
     camera: member("synimg.cameras") = Field({"kind": "scmos"})  # type: ignore[valid-type]
     cohort: Cohort = Field(default_factory=Cohort)
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _take_microscope(cls, values: Any) -> Any:
+        """A `microscope` is a set of values that hold where the configuration says nothing else."""
+        if not isinstance(values, dict) or "microscope" not in values:
+            return values
+        rest = {key: value for key, value in values.items() if key != "microscope"}
+        return _over(microscope(values["microscope"]), rest)
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> Self:
@@ -326,6 +451,53 @@ def preset(name: str) -> Config:
     return parse(_folder().joinpath(f"{name}.toml").read_text(encoding="utf-8"), f"preset {name}")
 
 
+def microscopes() -> list[str]:
+    """Names of the microscopes."""
+    return sorted(
+        p.name.removesuffix(".toml") for p in resources.files("synimg.microscopes").iterdir() if ".toml" in p.name
+    )
+
+
+def microscope(name: Any) -> dict[str, Any]:
+    """The values of a microscope, as they would stand in a configuration.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, with the nearest known one.
+    """
+    if name not in microscopes():
+        raise ValueError(f"unknown microscope '{name}'; {nearest(str(name), microscopes())}")
+    text = resources.files("synimg.microscopes").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def seen_by(config: Config, name: str) -> Config:
+    """The configuration with the optics, the camera, the voxels and the preparation of a microscope.
+
+    Raises
+    ------
+    SynimgError
+        For an unknown microscope, with the nearest known one.
+    """
+    try:
+        values = microscope(name)
+    except ValueError as error:
+        raise SynimgError(f"--microscope: {error}") from None
+    kept = config.model_dump(exclude={"psf", "camera", "optics", "preparation"})
+    return Config.parse(kept | values | {"volume": kept["volume"] | values["volume"]}, f"microscope {name}")
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Values of `below` where `above` has none; a section of another kind takes the place of the whole section."""
+    merged = below | above
+    for key in below.keys() & above.keys():
+        old, new = below[key], above[key]
+        if isinstance(old, dict) and isinstance(new, dict) and new.get("kind", old.get("kind")) == old.get("kind"):
+            merged[key] = old | new
+    return merged
+
+
 def _folder() -> Any:
     return resources.files("synimg.presets")
 
@@ -342,7 +514,7 @@ def parse(text: str, where: str) -> Config:
 def load(source: "Config | str | Path") -> Config:
     """The configuration of a `Config`, of a TOML file, or of a preset's name.
 
-    Paths of morphologies and of an imported network in a file are taken relative to it.
+    Paths of morphologies, of a measured PSF and of an imported network in a file are taken relative to it.
     """
     if isinstance(source, Config):
         return source
@@ -359,8 +531,12 @@ def load(source: "Config | str | Path") -> Config:
     found = {
         k: str((path.parent / v).resolve()) for k, v in config.imported.model_dump().items() if v and k != "population"
     }
+    psf = config.psf
+    if psf.kind == "measured":
+        psf = psf.model_copy(update={"file": str((path.parent / psf.file).resolve())})
     return config.model_copy(
         update={
+            "psf": psf,
             "tissue": config.tissue.model_copy(update={"morphologies": files}),
             "imported": config.imported.model_copy(update=found),
         }
@@ -375,7 +551,7 @@ def to_toml(config: Config, title: str = "") -> str:
     for name in type(config).model_fields:
         value = getattr(config, name)
         for part in value if isinstance(value, tuple) and value and isinstance(value[0], Model) else ():
-            lines += ["", f"[[{name}]]  # {_headline(part)}", *_fields(part, folder="synimg.phantoms.tasks")]
+            lines += ["", f"[[{name}]]  # {_headline(part)}", *_fields(part, folder=families()[name])]
         if isinstance(value, Model):
             lines += ["", f"[{name}]  # {_headline(value)}", *_fields(value, folder=families().get(name))]
     return "\n".join(lines) + "\n"
@@ -387,7 +563,8 @@ def families() -> dict[str, str]:
     kept = {
         name: f"synimg.phantoms.{name}" for name in ("homeostasis", "drift", "turnover", "consolidation", "identity")
     }
-    return phantoms | kept | {"psf": "synimg.psf", "camera": "synimg.cameras"}
+    listed = {"next_tasks": "synimg.phantoms.tasks", "preparation": "synimg.phantoms.preparation"}
+    return phantoms | kept | listed | {"psf": "synimg.psf", "camera": "synimg.cameras"}
 
 
 def _headline(model: Model) -> str:

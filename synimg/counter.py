@@ -8,8 +8,23 @@ import math
 
 import numba as nb
 import numpy as np
+from scipy.special import gammaincc
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+# tables for `normal`: edges and heights of the layers, which have one area
+LAST_EDGE, AREA = 3.6541528853610088, 0.00492867323399
+EDGE = np.zeros(257)
+EDGE[0], EDGE[1] = AREA / math.exp(-0.5 * LAST_EDGE**2), LAST_EDGE
+for _i in range(1, 255):
+    EDGE[_i + 1] = math.sqrt(-2.0 * math.log(AREA / EDGE[_i] + math.exp(-0.5 * EDGE[_i] ** 2)))
+HEIGHT = np.exp(-0.5 * EDGE**2)
+
+# tables for `poisson`: sums of the probabilities for the means 0, 1/8, ..., and where to begin to look in them
+N_MEANS, N_GUIDE, STEP = 256, 256, 0.125
+SUMS = gammaincc(np.arange(1, 129), STEP * np.arange(N_MEANS)[:, None])
+SUMS[:, -1] = 2.0
+GUIDE = np.array([np.searchsorted(row, np.arange(N_GUIDE) / N_GUIDE) for row in SUMS]).astype(np.uint8)
 
 
 @nb.njit(inline="always")
@@ -33,28 +48,57 @@ def uniform(state: np.uint64) -> tuple[np.uint64, float]:
     return state, (float(mix(state) >> np.uint64(11)) + 0.5) * 2.0**-53
 
 
-@nb.njit(inline="always")
+@nb.njit
 def normal(state: np.uint64) -> tuple[np.uint64, float]:
-    """Next state and a standard normal number (Box and Muller)."""
-    state, u = uniform(state)
-    state, v = uniform(state)
-    return state, math.sqrt(-2.0 * math.log(u)) * math.cos(2.0 * math.pi * v)
+    """Next state and a standard normal number (ziggurat of 256 layers, Marsaglia and Tsang 2000, J. Stat. Softw. 5:8)."""
+    while True:
+        state = state + GOLDEN
+        bits = mix(state)
+        layer = int(bits & np.uint64(255))
+        x = float(bits >> np.uint64(11)) * 2.0**-53 * EDGE[layer]
+        sign = 1.0 if bits & np.uint64(256) else -1.0
+        if x < EDGE[layer + 1]:
+            return state, sign * x
+        if layer == 0:  # the tail beyond the last edge
+            state, u = uniform(state)
+            state, v = uniform(state)
+            x = -math.log(u) / LAST_EDGE
+            if -2.0 * math.log(v) > x * x:
+                return state, sign * (LAST_EDGE + x)
+            continue
+        state, u = uniform(state)
+        if HEIGHT[layer] + u * (HEIGHT[layer + 1] - HEIGHT[layer]) < math.exp(-0.5 * x * x):
+            return state, sign * x
 
 
 @nb.njit
 def poisson(state: np.uint64, mean: float) -> tuple[np.uint64, int]:
-    """Next state and a Poisson number: inversion below a mean of 10, PTRS (Hoermann 1993) above."""
+    """Next state and a Poisson number.
+
+    Notes
+    -----
+    Below a mean of 32 the sum of two: one whose mean is the next lower multiple of 1/8, by inversion with a guide table
+    (Devroye 1986, III.2.4), and one of the rest, by inversion. Above, PTRS (Hoermann 1993).
+    """
     if mean <= 0.0:
         return state, 0
-    if mean < 10.0:
+    if mean < STEP * N_MEANS:
+        row = int(mean / STEP)
         state, u = uniform(state)
-        p = math.exp(-mean)
+        n = int(GUIDE[row, int(u * N_GUIDE)])
+        while u > SUMS[row, n]:
+            n += 1
+        rest = mean - STEP * row
+        state, u = uniform(state)
+        if u < 1.0 - rest * (1.0 - rest / 2 * (1.0 - rest / 3)):  # less than exp(-rest): most need no exponential
+            return state, n
+        p = math.exp(-rest)
         k = 0
-        while u > p and k < 1000:
+        while u > p and k < 100:
             u -= p
             k += 1
-            p *= mean / k
-        return state, k
+            p *= rest / k
+        return state, n + k
     root = math.sqrt(mean)
     b = 0.931 + 2.53 * root
     a = -0.059 + 0.02483 * b
@@ -73,3 +117,23 @@ def poisson(state: np.uint64, mean: float) -> tuple[np.uint64, int]:
             continue
         if math.log(v * inv_alpha / (a / (us * us) + b)) <= k * log_mean - mean - math.lgamma(k + 1.0):
             return state, k
+
+
+@nb.njit
+def gamma(state: np.uint64, shape: float) -> tuple[np.uint64, float]:
+    """Next state and a Gamma number of scale 1 (Marsaglia and Tsang 2000, ACM Trans. Math. Softw. 26:363)."""
+    boost = 1.0
+    if shape < 1.0:
+        state, u = uniform(state)
+        boost = u ** (1.0 / shape)
+        shape += 1.0
+    d = shape - 1.0 / 3.0
+    c = 1.0 / math.sqrt(9.0 * d)
+    while True:
+        state, x = normal(state)
+        v = (1.0 + c * x) ** 3
+        if v <= 0.0:
+            continue
+        state, u = uniform(state)
+        if math.log(u) < 0.5 * x * x + d - d * v + d * math.log(v):
+            return state, boost * d * v

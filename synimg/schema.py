@@ -69,6 +69,9 @@ SYNAPSES = Table(
         Column("size", "float64", "um^2", "structural marker (PSD area), where imaged"),
         Column("size_se", "float64", "um^2", "standard error of size"),
         Column("eligibility", "float64", "", "activity covariate: pre x post term recorded in the living animal"),
+        Column(
+            "predicted_ln", "float64", "", "change of ln receptors by learning that a simulation of the rule predicts"
+        ),
     ),
 )
 
@@ -84,6 +87,20 @@ SEPARATION = Table(
         *_interval("delta_learning", "receptors", "change by learning"),
         *_interval("delta_homeostasis", "receptors", "change by homeostasis"),
         *_interval("delta_drift", "receptors", "change by drift"),
+    ),
+)
+
+DRAWS = Table(
+    "draws",
+    "synapse_id",
+    (
+        Column("draw", "int64", "", "number of the draw from the joint posterior, from 0", required=True),
+        Column("synapse_id", "int64", "", "row of the synapse table", required=True),
+        Column("learned", "int64", "", "1 grown by learning, -1 shrunk, 0 neither"),
+        *(
+            Column(f"delta_{cause}", "float64", "receptors", f"change by {cause}")
+            for cause in ("learning", "homeostasis", "drift")
+        ),
     ),
 )
 
@@ -157,6 +174,7 @@ TRUTH_SYNAPSES = Table(
         ),
         Column("branch_id", "int64", "", "dendritic branch of the postsynaptic neuron; null if not imaged"),
         *POSITION,  # of one that vanished from an imaged neuron: where on the dendrite it was
+        *(Column(f"tissue_{a}_um", "float64", "um", "place in the tissue before its preparation") for a in "zyx"),
         Column("is_imaged", "bool", "", "whether the contact lies in the image", required=True),
         Column("head_volume_um3", "float64", "um^3", "volume of the spine head at death"),
         Column("a_start", "float64", "receptors", "synaptic receptors at the pulse", required=True),
@@ -185,6 +203,21 @@ TRUTH_SYNAPSES = Table(
         Column("photons_new", "float64", "photons", "expected photons in the chase channel"),
         Column("is_plastic", "bool", "", "whether the synapse may learn: its class and the gate allow it"),
         Column("is_learned", "bool", "", "class label; its definition is in the table's metadata"),
+    ),
+)
+
+TRUTH_BACKGROUND = Table(
+    "truth_background",
+    "background_id",
+    (
+        Column("background_id", "int64", "", "synapse of a neuron that is not in the network", required=True),
+        *POSITION,
+        Column("r_old_true", "int64", "receptors", "receptors from before the window"),
+        Column("r_new_true", "int64", "receptors", "receptors inserted in the window"),
+        Column("labelled_old", "int64", "receptors", "receptors that carry the pulse dye"),
+        Column("labelled_new", "int64", "receptors", "receptors that carry the chase dye"),
+        Column("photons_old", "float64", "photons", "expected photons in the pulse channel"),
+        Column("photons_new", "float64", "photons", "expected photons in the chase channel"),
     ),
 )
 

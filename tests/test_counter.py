@@ -3,6 +3,7 @@
 import numba as nb
 import numpy as np
 import pytest
+from scipy.stats import chisquare, kstest, norm, poisson
 
 from synimg import counter
 
@@ -18,7 +19,7 @@ def draws(key, mean, n):
 
 
 @pytest.mark.parametrize("key", [1, 2, 3])
-@pytest.mark.parametrize("mean", [0.3, 9.9, 10.1, 800.0])
+@pytest.mark.parametrize("mean", [0.3, 9.9, 31.99, 32.01, 800.0])
 def test_poisson_numbers_have_their_mean_and_variance(key, mean):
     counts, _ = draws(key, mean, 100_000)
     se = np.sqrt(mean / 1e5)
@@ -32,3 +33,20 @@ def test_normal_numbers_are_standard_and_independent_of_their_neighbours(key):
     assert normals.mean() == pytest.approx(0, abs=5 / np.sqrt(1e5))
     assert normals.std() == pytest.approx(1, abs=5 / np.sqrt(2e5))
     assert np.corrcoef(normals[1:], normals[:-1])[0, 1] == pytest.approx(0, abs=5 / np.sqrt(1e5))
+
+
+@pytest.mark.parametrize("mean", [0.05, 0.5, 3.3, 7.49, 31.9, 60.0])
+def test_every_poisson_number_is_as_frequent_as_it_should_be(mean):
+    counts, _ = draws(4, mean, 400_000)
+    edges = np.unique(poisson.ppf(np.linspace(0.001, 0.999, 40), mean))
+    expected = np.diff(poisson.cdf(np.concatenate([[-1], edges, [np.inf]]), mean))
+    found = np.bincount(np.searchsorted(edges, counts), minlength=edges.size + 1)
+    assert chisquare(found, expected * counts.size / expected.sum()).pvalue > 1e-3
+
+
+def test_normal_numbers_follow_their_law_into_the_tail():
+    _, normals = draws(5, 1.0, 1_000_000)
+    assert kstest(normals, "norm").pvalue > 1e-3
+    for edge in (3.0, 3.6541528853610088, 4.0):  # the second is where the last layer of the table ends
+        wanted = 1e6 * norm.sf(edge)
+        assert abs((normals > edge).sum() - wanted) < 5 * np.sqrt(wanted)

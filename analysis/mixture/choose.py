@@ -13,9 +13,12 @@ from synimg.analysis.mixture.model import Form
 LEAST_GAIN = 5.0
 """Gain in ln likelihood that a further parameter must bring; wrong size laws lose tens to hundreds (SEPARATION.md 2)."""
 REMOVAL_GAIN = 3.0
-SLOPES = (-0.3, 0.25, 0.5, 0.8)
+REACH_SDS = 3.5
+"""How far the grid of factors reaches at least."""
+SLOPES, SLOPE_STEPS = (-0.3, 0.25, 0.5, 0.8), (0.1, 0.05)
 DRIFT_FORMS = ((0.0, 0.0), (0.25, 0.0), (0.5, 0.0), (0.5, 0.6))
 WORTH_A_WALK, WALK_ENDS, LEAST_LOG_WEIGHT = 8.0, 5.0, 30.0
+LEAST_WEIGHT = 0.003
 SIGNS = ((False, False), (True, False), (False, True), (True, True))
 
 
@@ -44,15 +47,19 @@ def choose(data: Data, has_branches: bool) -> Choice:
     guess = first_guess(data, Form())
     stay, largest = float(np.exp(-guess.turnover)), 1.0
 
-    def run(form: Form, start: Model) -> tuple[Model, float]:
-        return fit(data, replace(start, form=form), stay, largest, 2 if start is not guess else 4)
+    def run(form: Form, start: Model, to_beat: float = -np.inf) -> tuple[Model, float]:
+        rounds = 2 if start is not guess else 4
+        return fit(data, replace(start, form=form), stay, largest, rounds, to_beat=to_beat)
 
     best, evidence = run(guess.form, guess)
+    if REACH_SDS * max(best.factor_sd) > largest:
+        largest = REACH_SDS * max(best.factor_sd)
+        best, evidence = run(best.form, best)
     gains: dict[str, float] = {}
 
-    def try_forms(name: str, forms: Iterator[Form], least: float = LEAST_GAIN) -> None:
+    def try_forms(name: str, forms: Iterator[Form], least: float = LEAST_GAIN, patient: bool = False) -> None:
         nonlocal best, evidence
-        found = [run(form, best) for form in forms]
+        found = [run(form, best, -np.inf if patient else evidence) for form in forms]
         if not found:
             return
         rival, value = max(found, key=lambda pair: pair[1])
@@ -60,18 +67,25 @@ def choose(data: Data, has_branches: bool) -> Choice:
         if value - evidence > least:
             best, evidence = rival, value
 
-    try_forms("removal", iter([replace(best.form, depression="label_blind_removal")]), REMOVAL_GAIN)
-    drift = (replace(best.form, drift_exponent=b, drift_floor=floor) for b, floor in DRIFT_FORMS[1:])
-    try_forms("drift by size", drift, 1.0)
-    if best.factor_sd[0] > 0.08:
+    try_forms("removal", iter([replace(best.form, depression="label_blind_removal")]), REMOVAL_GAIN, patient=True)
+
+    def drift_forms() -> Iterator[Form]:
+        here = best.form
+        forms = (replace(here, drift_exponent=b, drift_floor=floor) for b, floor in DRIFT_FORMS)
+        return (form for form in forms if form != here)
+
+    try_forms("drift by size", drift_forms(), 1.0)
+    if max(best.factor_sd) > 0.08:
         form = best.form
         try_forms("divergent", (replace(form, slope=slope) for slope in SLOPES))
-        slope = best.form.slope
-        if slope:
+        for step in SLOPE_STEPS if best.form.slope else ():
             form = best.form
-            try_forms("slope", (replace(form, slope=slope + step) for step in (-0.12, 0.12)), 0.0)
+            try_forms("slope", (replace(form, slope=form.slope + s * step) for s in (-1, 1)), 0.0)
         form = replace(best.form, slope=0.0)
-        try_forms("sparing", (replace(form, spared_above=share) for share in (0.8,)))
+        # of two laws that let large synapses scale less the likelier one, at no price
+        try_forms("sparing", iter([replace(form, spared_above=0.8)]), 0.0 if best.form.slope < 0 else LEAST_GAIN)
+        if best.form.has_size_law:  # what the law explains passed for drift before
+            try_forms("drift by size", drift_forms(), 1.0)
     if has_branches:
         try_forms("branches", iter([replace(best.form, by_branch=True)]))
     return _signs(best, run, data, stay, largest, gains)
@@ -94,12 +108,15 @@ def _signs(best: Model, run: Run, data: Data, stay: float, largest: float, gains
     -----
     Share and size of learning trade off against drift with little change of the likelihood: to plug in one value
     would promise too much. The price of a sign is that of its parameters in ``-2 ln L`` (BIC: 3 for the first, 2 more).
+    Depression beside potentiation costs nothing where it is removal: it shows in the totals alone, the likelihood hardly
+    knows its share, and a price would say "none" whatever the truth; so both are as likely beforehand.
     """
+    second = 0.0 if best.form.depression == "label_blind_removal" else 1.0
     n = np.log(data.counts.old.size)
     fitted = []
     for up, down in SIGNS:
         model, value = run(replace(best.form, up=up, down=down), best)
-        fitted.append((model, value, (up or down) * 1.5 * n + (up and down) * 1.0 * n))
+        fitted.append((model, value, (up or down) * 1.5 * n + (up and down) * second * n))
     top = max(value - price for _, value, price in fitted)
     models, scores, by_set = [], [], []
     for model, value, price in fitted:
@@ -113,6 +130,11 @@ def _signs(best: Model, run: Run, data: Data, stay: float, largest: float, gains
     score = np.array(scores)
     gains["learning"] = max(by_set[1:]) - by_set[0]
     weights = np.exp(score - score.max())
+    learning = [i for i, model in enumerate(models) if model.signs]
+    kept = (weights > LEAST_WEIGHT * weights.sum()) | (
+        np.arange(score.size) == learning[int(np.argmax(score[learning]))]
+    )
+    models, weights = [m for m, k in zip(models, kept, strict=True) if k], weights[kept]
     return Choice(best.form, tuple(models), weights / weights.sum(), stay, largest, float(score.max()), gains)
 
 

@@ -7,14 +7,18 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from synimg.analysis.mixture.counts import GROWTH, Counts, Floats, Floats32, Ints, Sizes, likelihood
-from synimg.analysis.mixture.model import DOWN, UP, Form, Kernel, Model, Slab, factor_grid, kernel
+from synimg.analysis.mixture.irregular import Born, ln_irregular
+from synimg.analysis.mixture.model import DOWN, NULL, UP, Form, Kernel, Model, Slab, factor_grid, kernel
+from synimg.analysis.mixture.threshold import chance_seen, unseen_drift, unseen_sizes
 
 N_CLASSES = 20
 EFFECT_WEIGHT, EFFECT_MEAN, EFFECT_SD = 40.0, 0.5, 0.22
 DRIFT_WEIGHT, DRIFT_SD = 20.0, 0.2
-LEAST_OUTLIERS, MOST_OUTLIERS = 0.002, 0.1
+BORROWED_SHARE, DOWN_PER_UP = 0.2, 0.6
+LEAST_OUTLIERS, MOST_OUTLIERS = 0.002, 0.005  # on images more would take what was learned for wrong counts
 N_ROUNDS, N_STEPS, NEWTON_STEPS = 4, 10, 3
 TURNOVER_STEP = 0.03
+HOPELESS_STEPS, HOPELESS = 4, 60.0
 HASTE = 1.6  # drift and learning trade off along a ridge, where plain steps creep
 
 
@@ -27,8 +31,12 @@ class Data:
     branch : (n,) ndarray of int, row of the branch, from 0, ascending
     neuron_of_branch : (n_branches,) ndarray of int
     is_control : (n_neurons,) ndarray of bool, neurons of animals without learning
+    kind : (n_neurons,) ndarray of int, below `n_kinds`, group of animals whose factors have a mean and sd of their own
     parent : (n,) ndarray, probability that the neuron is the right one
-    covariate : (n,) ndarray of mean 0 and sd 1, or None
+    covariates : (n, n_covariates) ndarray, what bears on the odds of learning, 0 where it is not known
+    widths : (n_covariates,) ndarray, prior sd of the weight of each
+    signed : (n_covariates,) ndarray of bool, which speak for growth and against shrinkage
+    ln_threshold : float or None, ln of the total below which synapses are missing
     log_prior_odds : (n, 2) ndarray, what else is known of learning up and down, added to its log odds
     """
 
@@ -37,8 +45,13 @@ class Data:
     branch: Ints
     neuron_of_branch: Ints
     is_control: NDArray[np.bool_]
+    kind: Ints
+    n_kinds: int
     parent: Floats
-    covariate: Floats | None
+    covariates: Floats
+    widths: Floats
+    signed: NDArray[np.bool_]
+    ln_threshold: float | None
     log_prior_odds: Floats
 
     @property
@@ -46,13 +59,24 @@ class Data:
         """Number of neurons."""
         return self.is_control.size
 
+    def towards(self, sign: int) -> Floats:
+        """The covariates as they speak for learning of that sign, (n, n_covariates)."""
+        return self.covariates * np.where(self.signed & (sign == DOWN), -1.0, 1.0)
+
+    @property
+    def reference(self) -> NDArray[np.bool_]:
+        """Neurons whose mean factor is 1: those of controls, of all where there are none."""
+        return self.is_control if self.is_control.any() else np.ones_like(self.is_control)
+
 
 @dataclass(frozen=True)
 class Grid:
-    """Likelihoods of the counts on the grid of growths, and classes of like totals."""
+    """Likelihoods of the counts on the grid of growths, of wrong and of born rows, and classes of like totals."""
 
     likelihood: Floats32
     log_factor: Floats
+    wrong: Floats
+    born: Floats
     factor: Floats
     classes: list[tuple[Ints, float]]
 
@@ -66,7 +90,8 @@ class Posterior:
     weight : (n, n_factor) ndarray, by which a synapse's likelihoods are summed over factors
     prior : (n, n_components) ndarray, probability of no learning, of each sign
     member : (n, n_components) ndarray, its posterior
-    outlier : (n,) ndarray
+    outlier : (n,) ndarray, probability that the row is wrong
+    born : (n,) ndarray, that the spine was born
     branch_var : float, mean square of the branches' deviation from their neuron
     log_likelihood : float
     """
@@ -77,6 +102,7 @@ class Posterior:
     prior: Floats
     member: Floats
     outlier: Floats
+    born: Floats
     branch_var: float
     log_likelihood: float
 
@@ -88,7 +114,8 @@ def make_grid(data: Data, model: Model, stay: float, largest: float) -> Grid:
     n = N_CLASSES if model.form.drift_exponent or model.form.has_size_law else 1
     order = np.argsort(ln_total, kind="stable")
     classes = [(rows, float(ln_total[rows].mean())) for rows in np.array_split(order, n) if rows.size]
-    return Grid(values, top, factor_grid(largest), classes)
+    wrong, born = (np.exp(np.minimum(ln - top, 60.0)) for ln in ln_irregular(data.counts, stay, model.born))
+    return Grid(values, top, wrong, born, factor_grid(largest), classes)
 
 
 def priors(data: Data, model: Model) -> Floats:
@@ -98,16 +125,15 @@ def priors(data: Data, model: Model) -> Floats:
     nothing = max(1.0 - sum(shares), 1e-6)
     for sign, share in zip(model.signs, shares, strict=True):
         log_odds = np.log(max(share, 1e-9) / nothing) + data.log_prior_odds[:, sign - 1]
-        if data.covariate is not None:
-            log_odds = log_odds + model.covariate_weight * data.covariate
+        if data.covariates.shape[1]:
+            log_odds = log_odds + data.towards(sign) @ np.asarray(model.covariate_weights)
         rows.append(np.where(data.is_control[data.neuron], -40.0, log_odds))
     ln = np.column_stack(rows)
     return np.exp(ln - logsumexp(ln, axis=1, keepdims=True))
 
 
-def factor_prior(model: Model, is_control: NDArray[np.bool_], factor: Floats) -> Floats:
+def factor_prior(model: Model, kind: Ints, factor: Floats) -> Floats:
     """Log prior of the factor, (n_neurons, n_factor)."""
-    kind = is_control.astype(np.int64)
     mean, sd = np.asarray(model.factor_mean)[kind], np.maximum(np.asarray(model.factor_sd)[kind], 0.02)
     ln = -0.5 * ((factor - mean[:, None]) / sd[:, None]) ** 2
     normalised: Floats = ln - logsumexp(ln, axis=1, keepdims=True)
@@ -119,6 +145,17 @@ def kernels(model: Model, grid: Grid) -> list[Kernel]:
     return [kernel(model, ln_total, grid.factor) for _, ln_total in grid.classes]
 
 
+def chances(data: Data, model: Model, factor: Floats) -> Floats:
+    """Probability that a synapse is in the table, by component and factor: (n_components, n_factor)."""
+    components = (NULL, *model.signs)
+    if data.ln_threshold is None:
+        return np.ones((len(components), factor.size))
+    mean = np.array([model.learned_mean(j) for j in components])
+    var = np.array([model.learned_var(j) for j in components]) + model.drift_sd**2
+    noise = (2.0 + data.counts.fano_old + data.counts.fano_new) / 2.0 / np.exp(data.ln_threshold)
+    return chance_seen(data.ln_threshold, noise, model.sizes, mean, var, factor)
+
+
 def expect(data: Data, model: Model, grid: Grid, by_class: list[Kernel]) -> Posterior:
     """Posterior of the factors and of learning under a model."""
     n, n_factor = data.neuron.size, grid.factor.size
@@ -128,18 +165,24 @@ def expect(data: Data, model: Model, grid: Grid, by_class: list[Kernel]) -> Post
         for j, density in enumerate(parts.weight):
             each[j, rows] = grid.likelihood[rows] @ density.astype(np.float32)
     given = sum(prior[:, j : j + 1].astype(np.float32) * each[j] for j in range(len(each)))
-    ln_prior = factor_prior(model, data.is_control, grid.factor)
+    seen = (
+        (prior @ chances(data, model, grid.factor)).astype(np.float32)
+        if data.ln_threshold is not None
+        else np.float32(1.0)
+    )
+    given = given / seen
+    ln_prior = factor_prior(model, data.kind, grid.factor)
     prior_factor = np.exp(ln_prior).astype(np.float32)[data.neuron]
-    flat = grid.likelihood.mean(axis=1)
+    wrong, born = model.outliers * grid.wrong, model.born.share * grid.born
     elsewhere = (prior_factor * given).sum(axis=1)
     parent = data.parent.astype(np.float32)
-    good = np.float32(1.0 - model.outliers)
+    good = np.float32(1.0 - model.outliers - model.born.share)
     total = good * (parent[:, None] * given + ((1.0 - parent) * elsewhere)[:, None])
-    total += np.maximum(np.float32(model.outliers) * flat, 1e-30)[:, None]
+    total += np.maximum(wrong + born, 1e-30).astype(np.float32)[:, None]
     unit, of_neuron, branch_var, log_likelihood = _factors(data, model, np.log(total), ln_prior, grid.factor)
     ratio = unit.astype(np.float32)[data.branch if model.form.by_branch else data.neuron] / total
     shared = ratio.sum(axis=1)
-    weight = good * (parent[:, None] * ratio + ((1.0 - parent) * shared)[:, None] * prior_factor)
+    weight = good * (parent[:, None] * ratio + ((1.0 - parent) * shared)[:, None] * prior_factor) / seen
     member = np.column_stack([np.einsum("nc,nc->n", each[j], weight) * prior[:, j] for j in range(len(each))])
     return Posterior(
         factor=unit,
@@ -147,7 +190,8 @@ def expect(data: Data, model: Model, grid: Grid, by_class: list[Kernel]) -> Post
         weight=weight,
         prior=prior,
         member=member,
-        outlier=model.outliers * flat * shared,
+        outlier=wrong * shared,
+        born=born * shared,
         branch_var=branch_var,
         log_likelihood=log_likelihood + float(grid.log_factor.sum()),
     )
@@ -208,14 +252,16 @@ def maximise(
     """The hyper-parameters that the posterior asks for, with informative priors (40 pseudo-synapses of learning)."""
     learned, learned2, drift2 = moments(grid, posterior, by_class)
     count = posterior.member.sum(axis=0)
-    trained = float((~data.is_control[data.neuron]).sum())
+    if data.ln_threshold is not None:
+        learned, learned2, drift2, count = _with_unseen(data, model, grid, learned, learned2, drift2, count)
+    trained = float((~data.is_control[data.neuron]).sum()) * float(count.sum() / max(posterior.member.sum(), 1e-9))
     drift_sd = model.drift_sd
     if not hold_drift:
         found = np.sqrt((drift2.sum() + DRIFT_WEIGHT * DRIFT_SD**2) / (count.sum() + DRIFT_WEIGHT))
         drift_sd = float(drift_sd * (found / drift_sd) ** HASTE)
-    shares, covariate_weight = None, 0.0
-    if model.signs and (data.covariate is not None or data.log_prior_odds.any()):
-        shares, covariate_weight = _log_odds_step(data, model, posterior)
+    shares, weights = None, np.zeros(data.covariates.shape[1])
+    if model.signs and (weights.size or data.log_prior_odds.any()):
+        shares, weights = _log_odds_step(data, model, posterior)
     slabs = {UP: Slab(), DOWN: Slab()}
     by_count = sorted(model.signs, key=lambda sign: -count[1 + model.signs.index(sign)])
     expected = Slab(0.0, EFFECT_MEAN, EFFECT_SD)
@@ -226,11 +272,16 @@ def maximise(
         square = learned2[j] - 2.0 * mean * direction * learned[j] + mean**2 * count[j]
         sd = np.sqrt((max(square, 0.0) + EFFECT_WEIGHT * expected.sd**2) / weight)
         share = (count[j] + 0.5) / (trained + 20.0) if shares is None else shares[j - 1]
+        if sign == DOWN and UP in model.signs and model.form.depression == "label_blind_removal":
+            # shows in the totals alone: the likelihood is all but flat, and would keep whatever it started with
+            borrowed = DOWN_PER_UP * count[model.signs.index(UP) + 1] / max(trained, 1.0)
+            share = (1.0 - BORROWED_SHARE) * share + BORROWED_SHARE * borrowed
         slabs[sign] = Slab(float(np.clip(share, 1e-6, 0.95)), float(mean), float(sd))
         expected = slabs[sign]  # the rarer sign borrows from the other
+    ln_total = np.log(data.counts.total)
     mean, sd = list(model.factor_mean), list(model.factor_sd)
-    for kind in (0, 1):
-        of_kind = posterior.of_neuron[data.is_control == bool(kind)]
+    for kind in range(len(mean)):
+        of_kind = posterior.of_neuron[data.kind == kind]
         if len(of_kind):
             mean[kind] = float((of_kind @ grid.factor).mean())
             square = float((of_kind @ (grid.factor - mean[kind]) ** 2).sum())
@@ -238,47 +289,70 @@ def maximise(
     outliers = (posterior.outlier.sum() + 1.0) / (data.neuron.size + 500.0)
     return replace(
         model,
-        factor_mean=(mean[0], mean[1]),
-        factor_sd=(sd[0], sd[1]),
+        factor_mean=tuple(mean),
+        factor_sd=tuple(sd),
         branch_sd=float(np.sqrt(max(posterior.branch_var, 1e-4))) if model.form.by_branch else model.branch_sd,
         drift_sd=drift_sd,
         slabs=(slabs[UP], slabs[DOWN]),
-        covariate_weight=covariate_weight,
+        covariate_weights=tuple(float(w) for w in weights),
+        born=model.born.fitted(ln_total, posterior.born, Born.first(ln_total)),
         outliers=float(np.clip(outliers, LEAST_OUTLIERS, MOST_OUTLIERS)),
     )
 
 
-def _log_odds_step(data: Data, model: Model, posterior: Posterior) -> tuple[Floats, float]:
-    """Shares at the middle of what else is known, one per sign, and the covariate's weight, by Newton steps on the log odds.
+def _with_unseen(
+    data: Data, model: Model, grid: Grid, learned: Floats, learned2: Floats, drift2: Floats, count: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """The sums over synapses with those that are missing below the threshold, as far as the model expects them."""
+    assert data.ln_threshold is not None
+    growth, growth_var = _growth(data, model)
+    near = np.exp(-0.5 * (grid.factor - growth) ** 2 / max(model.factor_sd) ** 2)
+    chance = chances(data, model, grid.factor) @ (near / near.sum())
+    missing = count * (1.0 - chance) / chance
+    drift = unseen_drift(data.ln_threshold, model.sizes, growth, growth_var, model.drift_sd**2)
+    scale = (count + missing) / np.maximum(count, 1e-9)
+    return learned * scale, learned2 * scale, drift2 + missing * drift, count + missing
+
+
+def _growth(data: Data, model: Model) -> tuple[float, float]:
+    """Mean and variance of the growth of a synapse, learning aside."""
+    of = np.bincount(data.kind, minlength=data.n_kinds) / data.kind.size
+    return float(of @ model.factor_mean), float(of @ np.square(model.factor_sd)) + model.drift_sd**2
+
+
+def _log_odds_step(data: Data, model: Model, posterior: Posterior) -> tuple[Floats, Floats]:
+    """Shares at the middle of what else is known, one per sign, and the covariates' weights, by Newton steps on log odds.
 
     Notes
     -----
-    Shares and weight are correlated: one step for each on its own creeps, and stops with too many learned.
+    Shares and weights are correlated: one step for each on its own creeps, and stops with too many learned.
     """
     trained = ~data.is_control[data.neuron]
-    n_signs = len(model.signs)
-    x = np.zeros(data.neuron.size) if data.covariate is None else data.covariate
+    n_signs, m = len(model.signs), data.covariates.shape[1]
     # 20 pseudo-synapses of which nothing is known, half a one of each sign learned
-    x = np.append(x[trained], 0.0)
+    x = np.stack([np.vstack([data.towards(sign)[trained], np.zeros((1, m))]) for sign in model.signs])
     known = np.vstack([data.log_prior_odds[trained][:, np.array(model.signs) - 1], np.zeros(n_signs)])
     member = np.vstack([posterior.member[trained], np.append(20.0 - 0.5 * n_signs, np.full(n_signs, 0.5))])
     whole = member.sum(axis=1)
     share = np.clip([model.slab(sign).share for sign in model.signs], 1e-6, 0.95)
-    theta = np.append(np.log(share / max(1.0 - share.sum(), 1e-6)), model.covariate_weight)
+    theta = np.append(np.log(share / max(1.0 - share.sum(), 1e-6)), model.covariate_weights)
+    precision = 1.0 / np.square(data.widths)
     for _ in range(NEWTON_STEPS):
-        ln = np.column_stack([np.zeros(x.size), theta[:-1] + known + theta[-1] * x[:, None]])
-        prior = np.exp(ln - logsumexp(ln, axis=1, keepdims=True))
-        expected = whole[:, None] * prior[:, 1:]
+        ln = np.column_stack([np.zeros(len(known)), theta[:n_signs] + known + (x @ theta[n_signs:]).T])
+        prior = np.exp(ln - logsumexp(ln, axis=1, keepdims=True))[:, 1:]
+        expected = whole[:, None] * prior
         missing = member[:, 1:] - expected
-        nothing = prior[:, 0]
-        slope = np.append(missing.sum(axis=0), x @ missing.sum(axis=1) - theta[-1])
-        curve = np.empty((n_signs + 1, n_signs + 1))
-        curve[:-1, :-1] = np.diag(expected.sum(axis=0)) - prior[:, 1:].T @ expected
-        curve[:-1, -1] = curve[-1, :-1] = (x * nothing) @ expected
-        curve[-1, -1] = (x**2 * nothing) @ expected.sum(axis=1) + 1.0
+        mean = np.einsum("ns,snm->nm", prior, x)
+        slope = np.append(missing.sum(axis=0), np.einsum("ns,snm->m", missing, x) - precision * theta[n_signs:])
+        curve = np.empty((n_signs + m, n_signs + m))
+        curve[:n_signs, :n_signs] = np.diag(expected.sum(axis=0)) - prior.T @ expected
+        curve[:n_signs, n_signs:] = np.einsum("ns,snm->sm", expected, x - mean)
+        curve[n_signs:, :n_signs] = curve[:n_signs, n_signs:].T
+        within = np.einsum("ns,snm,snk->mk", expected, x, x) - (mean * whole[:, None]).T @ mean
+        curve[n_signs:, n_signs:] = within + np.diag(precision)
         theta = theta + np.clip(np.linalg.solve(curve, slope), -1.0, 1.0)
-    odds = np.exp(theta[:-1])
-    return odds / (1.0 + odds.sum()), float(np.clip(theta[-1], -5.0, 5.0))
+    odds = np.exp(theta[:n_signs])
+    return odds / (1.0 + odds.sum()), np.clip(theta[n_signs:], -5.0, 5.0)
 
 
 def growth_moments(grid: Grid, posterior: Posterior, by_class: list[Kernel]) -> tuple[Floats, Floats]:
@@ -299,13 +373,29 @@ def first_guess(data: Data, form: Form) -> Model:
     counts = data.counts
     turnover = float(np.log1p(counts.new.sum() / max(counts.old.sum(), 0.5)))
     ln_total = np.log(counts.total)
-    return Model(form, turnover, Sizes.normal(float(ln_total.mean()), max(float(ln_total.std()), 0.1)))
+    return Model(
+        form,
+        turnover,
+        Sizes.normal(float(ln_total.mean()), max(float(ln_total.std()), 0.1)),
+        Born.first(ln_total),
+        factor_sd=(0.2,) * data.n_kinds,
+        factor_mean=(0.0,) * data.n_kinds,
+        covariate_weights=(0.0,) * data.covariates.shape[1],
+    )
 
 
 def fit(
-    data: Data, start: Model, stay: float, largest: float, n_rounds: int = N_ROUNDS, hold_drift: bool = False
+    data: Data,
+    start: Model,
+    stay: float,
+    largest: float,
+    n_rounds: int = N_ROUNDS,
+    hold_drift: bool = False,
+    to_beat: float = -np.inf,
 ) -> tuple[Model, float]:
     """The model that explains the table best, from a first guess, and its log likelihood.
+
+    One that is hopelessly behind the likelihood `to_beat` is given up.
 
     Notes
     -----
@@ -315,13 +405,15 @@ def fit(
     model, last = start, -np.inf
     for round_ in range(n_rounds):
         grid = make_grid(data, model, stay, largest)
-        for _ in range(N_STEPS):
+        for step in range(N_STEPS):
             by_class = kernels(model, grid)
             posterior = expect(data, model, grid, by_class)
             done = abs(posterior.log_likelihood - last) < 0.1
             last = posterior.log_likelihood
             if done:
                 break
+            if step >= HOPELESS_STEPS and last < to_beat - HOPELESS:
+                return model, last
             model = maximise(data, model, grid, posterior, by_class, hold_drift)
         if round_ < n_rounds - 1:
             model = recentre(data, model, grid, posterior, by_class, stay, largest)
@@ -337,23 +429,33 @@ def recentre(
     the controls) is moved into it. Removal has a kink where synapses neither grow nor shrink: there the likelihood says.
     """
     growth, spread = growth_moments(grid, posterior, by_class)
-    ln_start = np.log(data.counts.total) - growth
+    regular = posterior.member.sum(axis=1)
+    ln_start, noise = np.log(data.counts.total) - growth, 1.0 / data.counts.total
+    if data.ln_threshold is not None:
+        start, missing = unseen_sizes(data.ln_threshold, model.sizes, *_growth(data, model))
+        ln_start, regular = np.append(ln_start, start), np.append(regular, missing * regular.sum())
+        spread, noise = np.append(spread, np.zeros(start.size)), np.append(noise, np.zeros(start.size))
     if model.form.depression == "label_blind_removal":
-        sizes = model.sizes.fitted(ln_start, spread, 1.0 / data.counts.total)
+        sizes = model.sizes.fitted(ln_start, spread, noise, regular)
         return _best_turnover(data, replace(model, sizes=sizes), stay, largest)
-    zero = model.factor_mean[1 if data.is_control.any() else 0]
-    sizes = model.sizes.fitted(ln_start + zero, spread, 1.0 / data.counts.total)
+    zero = float(np.asarray(model.factor_mean)[data.kind[data.reference]].mean())
+    sizes = model.sizes.fitted(ln_start + zero, spread, noise, regular)
     turnover = float(np.clip(model.turnover + zero, 0.02, 8.0))
-    mean = (model.factor_mean[0] - zero, model.factor_mean[1] - zero)
-    return replace(model, turnover=turnover, factor_mean=mean, sizes=sizes)
+    return replace(model, turnover=turnover, factor_mean=_shifted(model, -zero), sizes=sizes)
+
+
+def _shifted(model: Model, by: float) -> tuple[float, ...]:
+    """The means of the factors, moved."""
+    return tuple(mean + by for mean in model.factor_mean)
 
 
 def _best_turnover(data: Data, model: Model, stay: float, largest: float) -> Model:
-    """One step along the likelihood's parabola in the turnover, the factors moving against it."""
+    """One step along the likelihood's parabola in the turnover, the factors moving against it and the sizes with it."""
 
     def at(shift: float) -> tuple[Model, float]:
-        mean = (model.factor_mean[0] - shift, model.factor_mean[1] - shift)
-        moved = replace(model, turnover=max(model.turnover + shift, 0.02), factor_mean=mean)
+        turnover = max(model.turnover + shift, 0.02)
+        sizes = model.sizes.moved(shift)
+        moved = replace(model, turnover=turnover, factor_mean=_shifted(model, -shift), sizes=sizes)
         grid = make_grid(data, moved, stay, largest)
         return moved, expect(data, moved, grid, kernels(moved, grid)).log_likelihood
 

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import expit, ndtri
 
 from synimg.analysis.mixture.counts import GROWTH, Depression, Floats, Sizes
+from synimg.analysis.mixture.irregular import Born
 
 FACTOR_STEP = 0.05
 SOFTNESS = 0.25
@@ -54,24 +55,26 @@ class Model:
 
     turnover : float, k t
     sizes : Sizes
-    factor_sd : (n_kinds,) tuple, sd of the ln factor of trained and of control neurons
-    factor_mean : (n_kinds,) tuple, their means
+    born : Born, spines that grew in the window
+    factor_sd : (n_kinds,) tuple, sd of the ln factor in each group of animals
+    factor_mean : (n_kinds,) tuple, its means
     branch_sd : float, sd of the branches' factors around their neuron's
     drift_sd : float, of a synapse of typical size
     slabs : (Slab, Slab), learning up and down
-    covariate_weight : float, log odds of learning per sd of the covariate
-    outliers : float, share of synapses that tell nothing
+    covariate_weights : (n_covariates,) tuple, log odds of learning per unit of each covariate
+    outliers : float, share of wrong rows
     """
 
     form: Form
     turnover: float
     sizes: Sizes
-    factor_sd: tuple[float, float] = (0.2, 0.2)
-    factor_mean: tuple[float, float] = (0.0, 0.0)
+    born: Born
+    factor_sd: tuple[float, ...]
+    factor_mean: tuple[float, ...]
     branch_sd: float = 0.15
     drift_sd: float = 0.2
     slabs: tuple[Slab, Slab] = field(default_factory=lambda: (Slab(0.05), Slab(0.05)))
-    covariate_weight: float = 0.0
+    covariate_weights: tuple[float, ...] = ()
     outliers: float = 0.002
 
     @property

@@ -70,6 +70,9 @@ def summarise(data: Data, model: Model, stay: float, largest: float) -> Parts:
                 (up if component == 1 else down)[rows] = found[:, 0]
                 given[component][rows, 0] = found[:, 4] / np.maximum(found[:, 0], 1e-30)
                 given[component][rows, 1] = found[:, 7] / np.maximum(found[:, 0], 1e-30)
+    # all of a spine that was born is drift's
+    linear[:, 2] += posterior.born
+    square[:, 2] += posterior.born
     factor = posterior.of_neuron @ grid.factor
     for moments in given.values():
         moments[:, 1] = np.maximum(moments[:, 1] - moments[:, 0] ** 2, 0.0)

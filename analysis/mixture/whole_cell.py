@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from synimg.analysis.mixture.counts import Floats
 
 LEAST_NEURONS = 8
+PRIOR_ODDS = 1.0 / 3.0
+"""Of two kinds of neurons: of tables without, one in a hundred comes near even odds by their factors alone."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def whole_cells(factor: Floats, factor_var: Floats, is_control: NDArray[np.bool_
     one = _normal(x, float(x.mean()), float(x.var()) + 1e-6)
     score_one = float(np.log(one).sum()) - np.log(n)
     value, share, shift, member = max((_two_kinds(x, own_var, s) for s in (0.7, 0.4, 1.0, -0.5)), key=lambda f: f[0])
-    score_two = value - 1.5 * np.log(n)
+    score_two = value - 1.5 * np.log(n) + np.log(PRIOR_ODDS)
     p_two = float(1.0 / (1.0 + np.exp(np.clip(score_one - score_two, -30.0, 30.0))))
     p_grown = np.zeros(factor.size)
     p_grown[trained] = p_two * member

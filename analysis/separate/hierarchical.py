@@ -5,6 +5,7 @@ the total, sizes before the window, a factor per neuron summed over a grid, lear
 drift whose size may depend on the synapse's, all hyper-parameters pooled by EM, and models averaged by their evidence.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,18 +15,29 @@ import threadpoolctl
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from synimg.analysis.controls import COMMON_LN, Zero, control_neurons, zero_of
+from synimg.analysis.controls import COMMON_LN, Zero, zero_of
+from synimg.analysis.mixture.arrange import (
+    arrange,
+    has_branches,
+    pre_rows,
+    some_neurons,
+    some_of_each,
+    take,
+    what_is_known,
+)
 from synimg.analysis.mixture.choose import Choice, choose, weigh_signs
-from synimg.analysis.mixture.counts import Counts
+from synimg.analysis.mixture.draws import draws
 from synimg.analysis.mixture.fit import Data, priors
 from synimg.analysis.mixture.model import DOWN, UP
+from synimg.analysis.mixture.neighbours import LEAST_GAIN as LEAST_NEIGHBOUR_GAIN
+from synimg.analysis.mixture.neighbours import REACH_UM, neighbour_pairs, neighbours_learned
+from synimg.analysis.mixture.priors.protocol import Known
 from synimg.analysis.mixture.rivals import Rival, rivals_of
-from synimg.analysis.mixture.structure import LEAST_GAIN, Block, find_block, has_structure
+from synimg.analysis.mixture.structure import LEAST_GAIN, Block, find_block
 from synimg.analysis.mixture.summary import Parts, average, learning_interval, summarise
 from synimg.analysis.mixture.whole_cell import WholeCell, whole_cells
 from synimg.analysis.separate.protocol import Needs, Separation
-from synimg.analysis.shares import animal_table
-from synimg.analysis.turnover import fano
+from synimg.analysis.shares import CAUSES, animal_table_of_draws
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]
@@ -33,7 +45,8 @@ Ints = NDArray[np.int64]
 VERSION = "1"
 SEARCH_SYNAPSES = 6_000
 BLOCK_SYNAPSES = 50_000
-LEAST_PER_BRANCH = 4.0
+LEAST_GROUP_SHIFT = 0.05
+SHARE_SYNAPSES, SHARE_DRAWS = 20_000, 40
 STRUCTURE_ROUNDS = 2
 SIGN_NAMES = {UP: "potentiated", DOWN: "depressed"}
 needs = Needs(
@@ -46,105 +59,24 @@ needs = Needs(
 
 
 @threadpoolctl.threadpool_limits.wrap(limits=1)  # the number of threads would change the last digits
-def hierarchical(table: pd.DataFrame, seed: int) -> Separation:
-    """Separate a synapse table by the mixture on its counts."""
-    data, order, ids = arrange(table)
-    some = _some_neurons(data, SEARCH_SYNAPSES, seed)
-    choice = choose(some, _has_branches(table))
+def hierarchical(table: pd.DataFrame, seed: int, n_draws: int = 0) -> Separation:
+    """Separate a synapse table by the mixture on its counts; `n_draws` of the posterior come along."""
+    known = what_is_known(table)
+    data, order, ids = arrange(table, known)
+    some = some_neurons(data, SEARCH_SYNAPSES, seed)
+    choice = choose(some, has_branches(table))
     rivals = rivals_of(some, choice)
     parts = _in_blocks(data, choice)
     blocks: dict[int, Block] = {}
-    pre = _pre_rows(table, order)
+    pre = pre_rows(table, order)
     if pre is not None:
         data, choice, parts, blocks = _with_structure(data, pre, choice, parts, seed)
+    data, choice, parts, clustered = _with_neighbours(table, order, data, choice, parts, seed)
+    known |= clustered
     zero = zero_of(parts.factor, data.is_control)
     cells = whole_cells(parts.factor, parts.factor_var, data.is_control)
     readings = [parts, *(_in_blocks(data, rival.choice) for rival in rivals)]
-    return _result(table, data, order, ids, choice, readings, rivals, zero, cells, blocks, seed)
-
-
-def arrange(table: pd.DataFrame) -> tuple[Data, Ints, Ints]:
-    """The table in the order of neurons and branches, that order, and the neurons' ids."""
-    neuron_id = table["neuron_id"].to_numpy(np.int64)
-    branch_id = table["branch_id"].fillna(-1).to_numpy(np.int64) if "branch_id" in table else np.zeros(len(table))
-    order = np.lexsort((branch_id, neuron_id))
-    ids, neuron = np.unique(neuron_id[order], return_inverse=True)
-    is_new = np.r_[True, (np.diff(neuron) != 0) | (np.diff(branch_id[order]) != 0)]
-    branch = np.cumsum(is_new) - 1
-    old, new = table["r_old"].to_numpy(float)[order], table["r_new"].to_numpy(float)[order]
-    errors = [table[name].to_numpy(float)[order] if name in table else None for name in ("r_old_se", "r_new_se")]
-    parent = table["neuron_prob"].fillna(1.0).to_numpy(float)[order] if "neuron_prob" in table else np.ones(len(table))
-    data = Data(
-        counts=Counts(old, new, fano(old, errors[0]), fano(new, errors[1])),
-        neuron=neuron,
-        branch=branch,
-        neuron_of_branch=neuron[is_new],
-        is_control=control_neurons(table, ids),
-        parent=np.clip(parent, 0.0, 1.0),
-        covariate=_covariate(table, order),
-        log_prior_odds=np.zeros((len(table), 2)),
-    )
-    return data, order, ids
-
-
-def _covariate(table: pd.DataFrame, order: Ints) -> Floats | None:
-    """The recorded eligibility, standardised; 0 where it was not recorded."""
-    if "eligibility" not in table:
-        return None
-    values = table["eligibility"].to_numpy(float)[order]
-    seen = np.isfinite(values)
-    if seen.sum() < 50 or values[seen].std() == 0:
-        return None
-    return np.where(seen, (values - values[seen].mean()) / values[seen].std(), 0.0)
-
-
-def _pre_rows(table: pd.DataFrame, order: Ints) -> Ints | None:
-    """Row of each synapse's presynaptic cell, one of its own where that is not known; None where they hardly repeat."""
-    if "pre_id" not in table:
-        return None
-    seen = table["pre_id"].notna().to_numpy()[order]
-    pre = np.arange(order.size)
-    pre[seen] = np.unique(table["pre_id"].to_numpy()[order][seen].astype(np.int64), return_inverse=True)[1]
-    pre[~seen] = pre[seen].max(initial=-1) + 1 + np.arange((~seen).sum())
-    return pre if has_structure(pre[seen]) else None
-
-
-def _has_branches(table: pd.DataFrame) -> bool:
-    """Whether branches are told apart, with enough synapses on each for a factor of its own."""
-    if "branch_id" not in table or table["branch_id"].isna().any():
-        return False
-    per_branch = table.groupby(["neuron_id", "branch_id"]).size()
-    several = per_branch.groupby("neuron_id").size().median() >= 2
-    return bool(several and per_branch.median() >= LEAST_PER_BRANCH)
-
-
-def _some_neurons(data: Data, n_synapses: int, seed: int) -> Data:
-    """Whole neurons with about that many synapses, of trained and of control animals in their proportion."""
-    if data.neuron.size <= n_synapses:
-        return data
-    lot = stream(seed, "separate", "hierarchical", "neurons").permutation(data.n_neurons)
-    chosen = np.zeros(data.n_neurons, bool)
-    sizes = np.bincount(data.neuron)
-    chosen[lot[np.cumsum(sizes[lot]) <= n_synapses]] = True
-    chosen[lot[0]] = True
-    return take(data, chosen)
-
-
-def take(data: Data, chosen: NDArray[np.bool_]) -> Data:
-    """The data of some neurons."""
-    rows = np.flatnonzero(chosen[data.neuron])
-    _, neuron = np.unique(data.neuron[rows], return_inverse=True)
-    _, first, branch = np.unique(data.branch[rows], return_index=True, return_inverse=True)
-    return Data(
-        counts=data.counts.take(rows),
-        neuron=neuron,
-        branch=branch,
-        neuron_of_branch=neuron[first],
-        is_control=data.is_control[chosen],
-        parent=data.parent[rows],
-        covariate=None if data.covariate is None else data.covariate[rows],
-        log_prior_odds=data.log_prior_odds[rows],
-    )
+    return _result(table, data, order, ids, choice, readings, rivals, zero, cells, blocks, known, seed, n_draws)
 
 
 def _with_structure(
@@ -175,9 +107,43 @@ def _with_structure(
         for sign, block in found.items():
             odds[rows, sign - 1] = block.log_odds
         data, accepted = replace(data, log_prior_odds=odds), found
-        choice = weigh_signs(_some_neurons(data, SEARCH_SYNAPSES, seed), choice)
+        choice = weigh_signs(some_neurons(data, SEARCH_SYNAPSES, seed), choice)
         parts = _in_blocks(data, choice)
     return data, choice, parts, accepted
+
+
+def _with_neighbours(
+    table: pd.DataFrame, order: Ints, data: Data, choice: Choice, parts: Parts, seed: int
+) -> tuple[Data, Choice, Parts, dict[str, Known]]:
+    """Data that know what the neighbours on the dendrite learned, models and posterior that follow, where they pay for it.
+
+    Notes
+    -----
+    Blocks of partners come first. The models are fitted again to the neurons of the search.
+    """
+    near = neighbour_pairs(table, order)
+    if near is None:
+        return data, choice, parts, {}
+    surplus = parts.up + parts.down - _mean_prior(data, choice)[:, 1:].sum(axis=1)
+    column = neighbours_learned(*near, surplus, data.neuron)
+    wider = replace(
+        data,
+        covariates=np.column_stack([data.covariates, column]),
+        widths=np.append(data.widths, 1.0),
+        signed=np.append(data.signed, False),
+    )
+    models = tuple(replace(m, covariate_weights=(*m.covariate_weights, 0.0)) for m in choice.models)
+    again = weigh_signs(some_neurons(wider, SEARCH_SYNAPSES, seed), replace(choice, models=models))
+    same = weigh_signs(some_neurons(data, SEARCH_SYNAPSES, seed), choice)  # a second fit climbs by itself
+    gain = again.score - same.score
+    best = again.models[int(np.argmax(again.weights))]
+    if best.covariate_weights[-1] < 0:  # evidence of one moves the factor against its neighbours'
+        gain = 0.0
+    again.gains["neighbours"] = choice.gains["neighbours"] = gain
+    if gain < LEAST_NEIGHBOUR_GAIN:
+        return data, choice, parts, {}
+    said = f"synapses learn together with neighbours within {REACH_UM:g} um on the dendrite (accepted by its evidence)"
+    return wider, again, _in_blocks(wider, again), {"clustering": Known(column[:, None], 1.0, False, said)}
 
 
 def _mean_prior(data: Data, choice: Choice) -> Floats:
@@ -193,12 +159,17 @@ def _log_odds(p: Floats) -> Floats:
     return odds
 
 
+def _blocks(data: Data) -> Iterator[NDArray[np.bool_]]:
+    """Neurons, some after the other."""
+    block = np.cumsum(np.bincount(data.neuron)) // BLOCK_SYNAPSES
+    return (block == number for number in np.unique(block))
+
+
 def _in_blocks(data: Data, choice: Choice) -> Parts:
     """Posterior of all synapses, some neurons after the other so that memory stays bounded."""
-    block = np.cumsum(np.bincount(data.neuron)) // BLOCK_SYNAPSES
     found = []
-    for number in np.unique(block):
-        some = take(data, block == number) if block[-1] else data
+    for chosen in _blocks(data):
+        some = take(data, chosen)
         each = [summarise(some, model, choice.stay, choice.largest) for model in choice.models]
         found.append(average(each, choice.weights))
     return Parts(*(np.concatenate([getattr(part, name) for part in found]) for name in Parts.__dataclass_fields__))
@@ -215,7 +186,9 @@ def _result(
     zero: Zero,
     cells: WholeCell,
     blocks: dict[int, Block],
+    known: dict[str, Known],
     seed: int,
+    n_draws: int,
 ) -> Separation:
     """Tables of the result; where several readings are alike, p is their mean and the lfdr that of the worst."""
     parts = readings[0]
@@ -232,7 +205,6 @@ def _result(
     per_ln = total * np.where(np.abs(growth) < 1e-9, 1.0, -np.expm1(-growth) / np.where(growth == 0, 1.0, growth))
     moved = np.column_stack([shift, -shift, np.zeros_like(shift)])
     # with controls the zero is theirs; without, it is the mean of all: its error moves homeostasis against the rest
-    ln_parts = parts.ln_parts + moved
     linear = parts.linear_parts + moved * per_ln[:, None]
     low, high = (linear + side * 1.96 * np.sqrt(parts.linear_var) for side in (-1.0, 1.0))
     low[:, 0], high[:, 0] = learning_interval(parts)
@@ -240,7 +212,10 @@ def _result(
     low[:, 0] += shift * per_ln - 1.96 * extra
     high[:, 0] += shift * per_ln + 1.96 * extra
     blur = 1.96 * (np.sqrt(parts.linear_var[:, 1] + (zero.se * per_ln) ** 2 + extra**2))
-    low[:, 1], high[:, 1] = linear[:, 1] - blur, linear[:, 1] + blur
+    groups = _group_shifts(data, parts)
+    apart = groups[data.neuron] * per_ln
+    low[:, 1] = linear[:, 1] - blur - np.maximum(apart, 0.0)
+    high[:, 1] = linear[:, 1] + blur - np.minimum(apart, 0.0)
     back = np.empty_like(order)
     back[order] = np.arange(order.size)
     columns: dict[str, Any] = {
@@ -252,23 +227,84 @@ def _result(
     }
     for k, cause in enumerate(("learning", "homeostasis", "drift")):
         columns |= {f"delta_{cause}{end}": v[:, k][back] for end, v in (("", linear), ("_lo", low), ("_hi", high))}
-    neurons = _neuron_table(ids, data, parts, zero, cells)
-    warnings = _warnings(data, choice, rivals, zero, cells, parts)
+    neurons = _neuron_table(ids, data, parts, zero, cells, groups)
+    has_errors = any(name in table and table[name].notna().any() for name in ("r_old_se", "r_new_se"))
+    warnings = _warnings(data, choice, rivals, zero, cells, parts, has_errors)
     identifiable = zero.anchored and not rivals
     why = zero.why if not rivals else f"{rivals[0].why}; {zero.why}"
-    animals = animal_table(table, ln_parts[back], linear[back], p[back], identifiable, why, seed)
+    animals = _animals(table, data, order, choice, cells, identifiable, why, seed)
     return Separation(
-        pd.DataFrame(columns), neurons, animals, _info(data, choice, rivals, zero, cells, blocks, parts, warnings)
+        pd.DataFrame(columns),
+        neurons,
+        animals,
+        _info(data, choice, rivals, zero, cells, blocks, known, parts, warnings),
+        draws=_draw_tables(table, data, order, choice, cells, n_draws, seed) if n_draws else None,
     )
 
 
-def _neuron_table(ids: Ints, data: Data, parts: Parts, zero: Zero, cells: WholeCell) -> pd.DataFrame:
+def _animals(
+    table: pd.DataFrame,
+    data: Data,
+    order: Ints,
+    choice: Choice,
+    cells: WholeCell,
+    identifiable: bool,
+    why: str,
+    seed: int,
+) -> pd.DataFrame:
+    """Shares of the causes in every animal, from draws; of a large table those of some neurons of each."""
+    of = pd.factorize(table["animal_id"], sort=True)[0].astype(np.int64)[order]
+    chosen = some_of_each(data, of, SHARE_SYNAPSES, seed)
+    some = take(data, chosen)
+    their = replace(cells, p_grown=cells.p_grown[chosen])
+    rows = table.iloc[order[chosen[data.neuron]]].reset_index(drop=True)
+    rng = stream(seed, "separate", "hierarchical", "shares")
+    each = ((draw.sign != 0, draw.ln, draw.linear) for draw in draws(some, choice, their, SHARE_DRAWS, rng))
+    return animal_table_of_draws(rows, each, identifiable, why)
+
+
+def _draw_tables(
+    table: pd.DataFrame, data: Data, order: Ints, choice: Choice, cells: WholeCell, n_draws: int, seed: int
+) -> Iterator[pd.DataFrame]:
+    """Posterior draws by `schema.DRAWS`, a frame per draw and block of neurons."""
+    ids = table["synapse_id"].to_numpy(np.int64)[order]
+    for number, chosen in enumerate(_blocks(data)):
+        their = replace(cells, p_grown=cells.p_grown[chosen])
+        rng = stream(seed, "separate", "hierarchical", "draws", number)
+        rows = chosen[data.neuron]
+        for i, draw in enumerate(draws(take(data, chosen), choice, their, n_draws, rng)):
+            parts = {f"delta_{cause}": draw.linear[:, k] for k, cause in enumerate(CAUSES)}
+            yield pd.DataFrame({"draw": i, "synapse_id": ids[rows], "learned": draw.sign.astype(np.int64)} | parts)
+
+
+def _studied(data: Data) -> NDArray[np.bool_]:
+    """Neurons that are no controls; all, if there are none else."""
+    return data.is_control if data.is_control.all() else ~data.is_control
+
+
+def _group_shifts(data: Data, parts: Parts) -> Floats:
+    """By how much the mean ln factor of a neuron's group differs from that of all: (n_neurons,).
+
+    Notes
+    -----
+    A group whose receptors turn over faster looks like one that was scaled up. Without controls the intervals hold both.
+    """
+    if data.is_control.any() or data.n_kinds == 1:
+        return np.zeros(data.n_neurons)
+    count = np.bincount(data.kind, minlength=data.n_kinds)
+    mean = np.bincount(data.kind, parts.factor, data.n_kinds) / np.maximum(count, 1)
+    shift: Floats = mean[data.kind] - parts.factor.mean()
+    return shift
+
+
+def _neuron_table(ids: Ints, data: Data, parts: Parts, zero: Zero, cells: WholeCell, groups: Floats) -> pd.DataFrame:
     mean = parts.factor - zero.value - cells.p_grown * cells.shift
     spread = cells.p_grown * (1.0 - cells.p_grown) * cells.shift**2
     sd = np.sqrt(parts.factor_var + zero.se**2 + spread)
     below, above = (0.0, 0.0) if zero.anchored else COMMON_LN
     below, above = min(below, zero.shift), max(above, zero.shift)
-    low, high = mean - 1.96 * sd, mean + 1.96 * sd
+    low = mean - 1.96 * sd - np.maximum(groups, 0.0)
+    high = mean + 1.96 * sd - np.minimum(groups, 0.0)
     return pd.DataFrame(
         {
             "neuron_id": ids,
@@ -282,7 +318,15 @@ def _neuron_table(ids: Ints, data: Data, parts: Parts, zero: Zero, cells: WholeC
     )
 
 
-def _warnings(data: Data, choice: Choice, rivals: list[Rival], zero: Zero, cells: WholeCell, parts: Parts) -> list[str]:
+def _warnings(
+    data: Data,
+    choice: Choice,
+    rivals: list[Rival],
+    zero: Zero,
+    cells: WholeCell,
+    parts: Parts,
+    has_errors: bool,
+) -> list[str]:
     found = []
     if not zero.anchored:
         found.append(f"not identifiable in full: {zero.why}")
@@ -291,8 +335,18 @@ def _warnings(data: Data, choice: Choice, rivals: list[Rival], zero: Zero, cells
         found.append(
             "the table does not pay for any learning: its probabilities are those of a model that may have none"
         )
+    if data.is_control.all():
+        found.append("all animals are controls, of which it is taken that nothing learned: there is nothing to find")
+    if not has_errors:
+        found.append("the table has no standard errors: counts are taken to be free of measurement error")
+    groups = _group_shifts(data, parts)
+    if np.ptp(groups) > 2.0 * zero.se + LEAST_GROUP_SHIFT:
+        found.append(
+            f"factors of one group of animals are {np.exp(np.ptp(groups)):.2f} times another's: scaled, or turned over faster "
+            "(the table cannot tell; intervals hold both)"
+        )
     best = choice.models[int(np.argmax(choice.weights))]
-    if best.factor_sd[0] < 0.06 and data.n_neurons >= 10 and best.drift_sd > 0.25:
+    if max(best.factor_sd) < 0.06 and data.n_neurons >= 10 and best.drift_sd > 0.25:
         found.append("factors hardly vary between neurons, and drift is wide: neuron ids may carry nothing")
     if cells.p_two_kinds > 0.5:
         found.append(
@@ -311,6 +365,7 @@ def _info(
     zero: Zero,
     cells: WholeCell,
     blocks: dict[int, Block],
+    known: dict[str, Known],
     parts: Parts,
     warnings: list[str],
 ) -> dict[str, Any]:
@@ -322,6 +377,10 @@ def _info(
         scaling = f"a factor per neuron that spares the largest {1 - form.spared_above:.0%} of the synapses"
     if form.by_branch:
         scaling += ", and one per branch"
+    names = [name for name, prior in known.items() for _ in range(prior.columns.shape[1])]
+    weights = {
+        name: [float(w) for n, w in zip(names, best.covariate_weights, strict=True) if n == name] for name in known
+    }
     has_learning = [w for m, w in zip(choice.models, choice.weights, strict=True) if m.signs]
     return {
         "method": "hierarchical",
@@ -329,7 +388,7 @@ def _info(
         "parameters": {
             "depression": form.depression,
             "turnover": best.turnover,
-            "factor_sd_ln": best.factor_sd[0],
+            "factor_sd_ln": float(np.sqrt(np.square(best.factor_sd)[data.kind[_studied(data)]].mean())),
             "drift_sd_ln": best.drift_sd,
             "drift_exponent": form.drift_exponent,
             "scaling_slope": form.slope,
@@ -342,7 +401,8 @@ def _info(
                 for k, name in enumerate(("potentiated", "depressed"))
                 for what in ("share", "mean", "sd")
             },
-            "covariate_weight": best.covariate_weight,
+            "covariate_weight": weights.get("eligibility", [0.0])[0],
+            "prior_weights": weights,
             "share_outliers": best.outliers,
         },
         "assumptions": [
@@ -355,6 +415,7 @@ def _info(
             )
             + " (chosen by evidence)",
             *needs.assumes,
+            *(prior.said for prior in known.values()),
             *(
                 f"{SIGN_NAMES[sign]} synapses are more frequent where {block.share_pre:.0%} of the presynaptic cells meet "
                 f"{block.share_post:.0%} of the neurons (accepted by its gain without a synapse's own evidence)"

@@ -1,5 +1,6 @@
 """What a separation method takes and returns."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -69,6 +70,7 @@ class Separation:
     neurons : NEURON_RESULT
     animals : ANIMAL_RESULT
     info : dict, JSON-ready: method, version, parameters, assumptions, diagnosis, warnings
+    draws : frames by DRAWS, one after the other; where draws of the posterior were asked for
     groups : GROUP_RESULT, where a question about groups was asked; ``info["by"]`` has what was asked, and the gradient
     """
 
@@ -77,6 +79,7 @@ class Separation:
     animals: pd.DataFrame
     info: dict[str, Any] = field(default_factory=dict)
     groups: pd.DataFrame | None = None
+    draws: Iterator[pd.DataFrame] | None = None
 
 
 class Method(Protocol):

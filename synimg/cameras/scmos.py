@@ -9,12 +9,19 @@ from pydantic import Field
 
 from synimg.counter import normal, poisson, start
 from synimg.model import Model
+from synimg.streams import key64
 
 Floats = NDArray[np.float64]
 
 
 class Scmos(Model):
-    """Linear camera: photo-electrons are Poisson, read noise is normal, grey levels are rounded and clipped."""
+    """Linear camera: photo-electrons are Poisson, read noise is normal, grey levels are rounded and clipped.
+
+    Notes
+    -----
+    Every pixel of the sensor has an offset, a gain and a read noise of its own, the same in all planes and channels: normal,
+    normal and log-normal about the means. They belong to the camera (`sensor`), not to the data set.
+    """
 
     kind: Literal["scmos"] = "scmos"
     quantum_efficiency: float = Field(0.82, gt=0, le=1, description="electrons per photon (Flash4 class)")
@@ -22,33 +29,51 @@ class Scmos(Model):
     read_noise_electrons: float = Field(1.6, ge=0, description="sd per voxel [electrons]")
     offset_adu: float = Field(100.0, ge=0, description="mean grey level in the dark")
     full_well_electrons: float = Field(30000.0, gt=0, description="electrons at which a pixel saturates")
+    bits: int = Field(16, ge=8, le=16, description="bits of a grey level")
+    offset_sd_adu: float = Field(0.0, ge=0, le=50, description="sd of the offset over pixels; 1 to 2 in Flash4 class")
+    gain_sd: float = Field(0.0, ge=0, le=0.2, description="relative sd of the gain over pixels; about 0.01")
+    read_noise_sd_ln: float = Field(
+        0.0, ge=0, le=2, description="sd of ln read noise over pixels; 0.3 to 0.5, with a tail of noisy pixels"
+    )
+    sensor: int = Field(0, ge=0, description="number of the camera whose pixels these are")
+
+    @property
+    def largest_adu(self) -> int:
+        """Grey level of a saturated voxel: where the well is full, or the bits end."""
+        top = self.offset_adu + self.gain_adu_per_electron * self.full_well_electrons
+        return int(min(top, 2**self.bits - 1))
 
     def record(
         self, photons: Floats, key: int, origin_vox: tuple[int, int, int], shape_vox: tuple[int, int, int]
     ) -> NDArray[np.uint16]:
-        """Grey levels of a block of the image.
-
-        Parameters
-        ----------
-        photons : (z, y, x) ndarray [photons]
-            Expected photons per voxel.
-        key : int
-            Key of the channel's noise (`synimg.streams.key64`).
-        origin_vox, shape_vox : tuple of int
-            First voxel of the block, and the shape of the whole image: noise belongs to the absolute voxel.
-        """
-        settings = np.array(
-            [
-                self.quantum_efficiency,
-                self.gain_adu_per_electron,
-                self.read_noise_electrons,
-                self.offset_adu,
-                self.full_well_electrons,
-            ]
-        )
+        """Grey levels of a block of the image; see `synimg.cameras.protocol.Camera`."""
+        settings = np.array([self.quantum_efficiency, self.full_well_electrons, self.largest_adu])
         grey = np.empty(photons.shape, np.uint16)
-        _record(photons, grey, settings, np.uint64(key), np.array(origin_vox), np.array(shape_vox))
+        maps = self.maps(origin_vox[1:], photons.shape[1:], shape_vox[2])
+        _record(photons, grey, settings, maps, np.uint64(key), np.array(origin_vox), np.array(shape_vox))
         return grey
+
+    def maps(self, origin_vox: tuple[int, int], shape_vox: tuple[int, ...], width_vox: int) -> Floats:
+        """Offset [adu], gain [adu per electron] and read noise [electrons] of the pixels (3, y, x) of a part of the sensor."""
+        maps = np.empty((3, *shape_vox))
+        maps[0], maps[1], maps[2] = self.offset_adu, self.gain_adu_per_electron, self.read_noise_electrons
+        if max(self.offset_sd_adu, self.gain_sd, self.read_noise_sd_ln) > 0:
+            draws = np.empty_like(maps)
+            _pixels(draws, np.uint64(key64(self.sensor, "scmos", "pixels")), np.array(origin_vox), width_vox)
+            maps[0] += self.offset_sd_adu * draws[0]
+            maps[1] *= 1.0 + self.gain_sd * draws[1]
+            maps[2] *= np.exp(self.read_noise_sd_ln * draws[2] - 0.5 * self.read_noise_sd_ln**2)
+        return maps
+
+
+@nb.njit(cache=True, nogil=True)
+def _pixels(draws: Floats, key: np.uint64, origin: NDArray[np.int64], width: int) -> None:
+    """Three normal numbers per pixel."""
+    for y in range(draws.shape[1]):
+        for x in range(draws.shape[2]):
+            state = start(key, np.uint64((origin[0] + y) * width + origin[1] + x))
+            for i in range(3):
+                state, draws[i, y, x] = normal(state)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -56,11 +81,13 @@ def _record(
     photons: Floats,
     grey: NDArray[np.uint16],
     settings: Floats,
+    maps: Floats,
     key: np.uint64,
     origin: NDArray[np.int64],
     shape: NDArray[np.int64],
 ) -> None:
-    efficiency, gain, read_noise, offset, full_well = settings
+    efficiency, full_well, largest = settings
+    offsets, gains, read_noises = maps[0], maps[1], maps[2]
     for z in range(photons.shape[0]):
         for y in range(photons.shape[1]):
             first = ((origin[0] + z) * shape[1] + origin[1] + y) * shape[2] + origin[2]
@@ -68,8 +95,8 @@ def _record(
                 state = start(key, np.uint64(first + x))
                 state, electrons = poisson(state, efficiency * photons[z, y, x])
                 state, noise = normal(state)
-                level = offset + gain * (min(float(electrons), full_well) + read_noise * noise)
-                grey[z, y, x] = np.uint16(min(max(np.rint(level), 0.0), 65535.0))
+                level = offsets[y, x] + gains[y, x] * (min(float(electrons), full_well) + read_noises[y, x] * noise)
+                grey[z, y, x] = np.uint16(min(max(np.rint(level), 0.0), largest))
 
 
 part = Scmos

@@ -1,6 +1,7 @@
 """A Gaussian point spread function, integrated exactly over every voxel."""
 
 import math
+from dataclasses import dataclass
 from typing import Literal
 
 import numba as nb
@@ -36,6 +37,31 @@ class Gaussian(Model):
         lateral = 0.51 / aperture * to_sigma
         axial = 0.88 / (n - math.sqrt(n**2 - aperture**2)) * to_sigma
         return axial, lateral, lateral
+
+    def gaussian_share(self, emission_nm: float) -> float:
+        """All of it."""
+        return 1.0
+
+    def kernel(self, emission_nm: float, voxel_um: tuple[float, float, float], n_planes: int) -> "GaussianKernel":
+        """The exact integral over every voxel, the same in all planes."""
+        return GaussianKernel(np.array(self.sigma_um(emission_nm)) / voxel_um)
+
+
+@dataclass(frozen=True)
+class GaussianKernel:
+    """A Gaussian of standard deviations `sigma_vox` (3,) [voxels]."""
+
+    sigma_vox: Floats
+
+    @property
+    def reach_vox(self) -> tuple[int, int, int]:
+        """Farthest voxel along each axis that gets light."""
+        z, y, x = (int(n) + 1 for n in np.ceil(REACH * self.sigma_vox))
+        return z, y, x
+
+    def deposit(self, block: Floats, origin_vox: NDArray[np.int64], points_vox: Floats, photons: Floats) -> None:
+        """Add every emitter's expected photons to the voxels of a block; see `synimg.psf.protocol.Kernel`."""
+        deposit(block, origin_vox, points_vox, photons, self.sigma_vox)
 
 
 @nb.njit(cache=True, nogil=True)

@@ -153,7 +153,7 @@ class Dataset:
             except BaseException:
                 if not resumes:
                     shutil.rmtree(scratch, ignore_errors=True)
-                    self._sweep()
+                    self.sweep()
                 raise
             journal = read_journal(scratch)
             (scratch / JOURNAL).unlink(missing_ok=True)
@@ -162,7 +162,7 @@ class Dataset:
             for child in sorted(scratch.iterdir()):
                 _move(child, self.path / child.name)
             shutil.rmtree(scratch)
-            self._sweep()
+            self.sweep()
         self.index["stages"][name] = {"notes": notes or {}, "files": sums}
         self._save()
 
@@ -174,6 +174,11 @@ class Dataset:
                 (self.path / file).unlink(missing_ok=True)
         self._save()
 
+    def restore(self, stage: str, entry: dict[str, Any]) -> None:
+        """Take up again what was noted of a stage."""
+        self.index["stages"][stage] = entry
+        self._save()
+
     def discard(self) -> None:
         """Remove a data set of which no stage is done, so that its folder can be used again."""
         if self.index["stages"]:
@@ -183,19 +188,24 @@ class Dataset:
         with contextlib.suppress(OSError):  # what is not ours stays
             self.path.rmdir()
 
-    def verify(self) -> list[str]:
-        """What differs from the checksums, one line per file; empty if every byte is right."""
-        problems = []
+    def damaged(self) -> dict[str, tuple[str, str]]:
+        """Files that are not what their checksum says: by name, the stage and what is wrong (missing, altered)."""
+        found = {}
         for stage, entry in self.index["stages"].items():
             for name, expected in entry["files"].items():
                 file = self.path / name
                 if not file.is_file():
-                    problems.append(f"{name}: missing (stage {stage})")
+                    found[name] = stage, "missing"
                 elif sha256(file) != expected:
-                    problems.append(f"{name}: altered (stage {stage})")
-        return problems
+                    found[name] = stage, "altered"
+        return found
 
-    def _sweep(self) -> None:
+    def verify(self) -> list[str]:
+        """What differs from the checksums, one line per file; empty if every byte is right."""
+        return [f"{name}: {what} (stage {stage})" for name, (stage, what) in self.damaged().items()]
+
+    def sweep(self) -> None:
+        """Remove the folder of unfinished stages if it is empty."""
         with contextlib.suppress(OSError):  # another stage's scratch folder may still lie there
             (self.path / PARTIAL).rmdir()
 

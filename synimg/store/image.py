@@ -44,6 +44,7 @@ def create_image(
     voxel_um: tuple[float, float, float],
     channels: list[dict[str, Any]],
     acquisition: dict[str, Any],
+    block: tuple[int, int, int] | None = None,
 ) -> None:
     """Create an empty multiscale image with label images `neurons` and `synapses`, valid OME-Zarr 0.5.
 
@@ -59,7 +60,10 @@ def create_image(
         Each with ``name``, ``color`` (hex) and ``window`` (low, high grey level to show).
     acquisition : dict
         What the experimenter knows about the recording; kept under the attribute ``synimg``.
+    block : tuple of int, optional
+        Voxels of a file (a shard), a multiple of `chunk`; a file per chunk if not given.
     """
+    block = block or chunk
     with disk_errors(path):
         group = zarr.open_group(path, mode="a", zarr_format=3)
         name = path.name.removesuffix(".ome.zarr")
@@ -70,7 +74,8 @@ def create_image(
         }
         group.attrs["synimg"] = acquisition
         for level in range(LEVELS):
-            _array(group, str(level), (len(channels), *level_shape(shape, level)), (1, *chunk), np.uint16, "czyx")
+            size = len(channels), *level_shape(shape, level)
+            _array(group, str(level), size, (1, *chunk), (1, *block), np.uint16, "czyx")
         labels = group.require_group("labels")
         labels.attrs["ome"] = {"version": "0.5", "labels": ["neurons", "synapses"]}
         for label in ("neurons", "synapses"):
@@ -81,16 +86,19 @@ def create_image(
                 "image-label": {"source": {"image": "../../"}},
             }
             for level in range(LEVELS):
-                _array(one, str(level), level_shape(shape, level), chunk, np.uint32, "zyx")
+                _array(one, str(level), level_shape(shape, level), chunk, block, np.uint32, "zyx")
 
 
-def _array(group: Any, name: str, shape: tuple[int, ...], chunk: tuple[int, ...], dtype: Any, axes: str) -> None:
+def _array(
+    group: Any, name: str, shape: tuple[int, ...], chunk: tuple[int, ...], block: tuple[int, ...], dtype: Any, axes: str
+) -> None:
     if name in group:
         return
     group.create_array(
         name,
         shape=shape,
         chunks=chunk,
+        shards=None if block == chunk else block,
         dtype=dtype,
         fill_value=0,
         dimension_names=list(axes),
@@ -131,7 +139,7 @@ def _omero(channel: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_block(path: Path, array: str, box: Box, values: NDArray[Any]) -> dict[str, str]:
-    """Write a chunk-aligned block (all channels) into `array`; return the checksums of the files it became.
+    """Write a block (all channels) that is aligned with the files into `array`; return the checksums of the files it became.
 
     Parameters
     ----------
@@ -140,13 +148,13 @@ def write_block(path: Path, array: str, box: Box, values: NDArray[Any]) -> dict[
     array : str
         Path of the array in it, such as ``"0"`` or ``"labels/neurons/0"``.
     box : Box
-        Where; its start lies on a chunk border.
+        Where; its start lies on the border of a file.
     values : (c, z, y, x) or (z, y, x) ndarray
         What.
     """
     with disk_errors(path):
         # a chunk of zeros is written too: an absent file must always mean a missing chunk
-        target = zarr.open_array(path / array, mode="r+", config={"write_empty_chunks": True})
+        target: Any = zarr.open_array(path / array, mode="r+").with_config({"write_empty_chunks": True})
         where = tuple(slice(s, s + n) for s, n in zip(*box, strict=True))
         target[(slice(None), *where) if values.ndim == 4 else where] = values
     return {str(file.relative_to(path)): sha256(file) for file in chunk_files(path, array, box)}
@@ -189,7 +197,9 @@ def _refuse_missing(path: Path, array: str, source: Any, where: tuple[slice, ...
     """Refuse a region with a chunk that has no file: zarr itself would read it as zeros."""
     if source.metadata.chunk_key_encoding.name != "default":
         return
-    spans = [range(w.start // c, -(-w.stop // c)) for w, c in zip(where, source.chunks[-3:], strict=True)]
+    spans = [
+        range(w.start // c, -(-w.stop // c)) for w, c in zip(where, (source.shards or source.chunks)[-3:], strict=True)
+    ]
     lead = [(c,) for c in ([channels] if isinstance(channels, int) else channels)] if channels is not None else [()]
     for index in itertools.product(lead, *spans):
         file = path.joinpath(array, "c", *(str(i) for i in (*index[0], *index[1:])))

@@ -14,7 +14,7 @@ from synimg.analysis.assign import (
     trace_neurons,
 )
 from synimg.config import Config
-from synimg.phantoms.tissue import build_tissue, paint_labels
+from synimg.phantoms.tissue import build_tissue, paint_labels, solids
 from synimg.phantoms.wiring import build_wiring
 from synimg.streams import stream
 
@@ -39,7 +39,9 @@ def scene():
     )
     wiring = build_wiring(config, 1)
     tissue = build_tissue(config, wiring, wiring.a_start, 1, [])
-    neurons, _ = paint_labels(tissue, (0, 0, 0), config.volume.shape_vox, config.volume.voxel_um)
+    volume = config.volume
+    things = solids(tissue, volume.voxel_um, volume.shape_vox)
+    neurons, _ = paint_labels(things, (0, 0, 0), volume.shape_vox, volume.voxel_um)
     levels = np.zeros((int(tissue.neuron_id.max()) + 1, 4))
     levels[tissue.neuron_id] = config.identity.codes(tissue.neuron_id, 1)
     clean = 48.0 * np.moveaxis(levels[neurons], -1, 0)  # electrons per voxel at level 1

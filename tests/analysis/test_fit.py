@@ -32,11 +32,28 @@ def test_the_score_is_the_derivative_of_the_log_likelihood():
         assert score[k] == pytest.approx(numeric, rel=1e-3, abs=0.1)
 
 
-def test_the_fast_information_equals_the_sum_over_voxels():
-    model = f.model_of(scene(), f.Fit(THETA))
-    _, fast = f.score_and_information(model, model, THETA[0], PSF, scene().shape_scale)
-    slow = f._joint_information(model, THETA, PSF, scene().shape_scale, 1e9)
-    np.testing.assert_allclose(fast, slow, rtol=1e-8, atol=1e-9 * np.abs(slow).max())
+def slopes(theta):
+    """Derivatives (parameter, voxels) of the expected image of one punctum."""
+    flat, out = scene().background, []
+    for k in range(theta.size):
+        step = np.zeros(theta.size)
+        step[k] = 1e-6 * max(abs(theta[k]), 0.01)
+        ends = [f.model_of(scene(), f.Fit((theta + sign * step)[None])) - flat for sign in (1, -1)]
+        out.append(((ends[0] - ends[1]) / (2 * step[k])).ravel())
+    return np.array(out)
+
+
+def test_the_information_of_two_puncta_is_the_sum_over_voxels_of_their_slopes():
+    other = THETA[0] + np.array([0.8, 1.7, -1.1, 200.0, 100.0, 0.001, -0.001, 0.0, 0.0, 0.001, 0.0])
+    model = f.model_of(scene(), f.Fit(np.vstack([THETA, other])))
+    one, two = slopes(THETA[0]), slopes(other)
+    for a, b, mine, its in ((THETA[0], other, one, two), (other, other, two, two)):
+        slow = (mine / model.ravel()) @ its.T
+        fast = f.shared_information(model, a, b, PSF, scene().shape_scale)
+        unit = np.sqrt(np.outer(((mine**2) / model.ravel()).sum(axis=1), ((its**2) / model.ravel()).sum(axis=1)))
+        np.testing.assert_allclose(fast / unit, slow / unit, atol=3e-3)
+    _, own = f.score_and_information(model, model, other, PSF, scene().shape_scale)
+    np.testing.assert_allclose(own, fast, rtol=1e-8, atol=1e-9 * np.abs(fast).max())
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -62,3 +79,12 @@ def test_puncta_far_apart_do_not_touch_each_other_s_fit():
     both = f.fit_puncta(scene(data), f.start(two[:, :3] + 0.3, two[:, 3:5] * 0.8, scene()))
     np.testing.assert_allclose(both.theta[:, :3], two[:, :3], atol=0.02)
     np.testing.assert_allclose(both.theta[:, 3:5], two[:, 3:5], rtol=0.03)
+
+
+def test_crowded_puncta_have_errors_and_larger_ones_than_alone():
+    crowd = np.repeat(THETA, 6, axis=0)
+    crowd[:, :3] = np.array([10.0, 15.0, 16.0]) + stream(1, "test").uniform(-3, 3, (6, 3))
+    both = f.standard_errors(scene(), f.Fit(crowd), f.model_of(scene(), f.Fit(crowd)))
+    alone = f.standard_errors(scene(), f.Fit(crowd[:1]), f.model_of(scene(), f.Fit(crowd[:1])))
+    assert (both > 0).all()
+    assert (both[0] > alone[0]).all()

@@ -13,7 +13,7 @@ from synimg.phantoms.homeostasis.base import size_rank
 from synimg.phantoms.homeostasis.protocol import Contacts
 from synimg.phantoms.network import train
 from synimg.phantoms.receptors import draw_counts
-from synimg.phantoms.spines import head_volumes
+from synimg.phantoms.spines import head_volumes, receptors_of
 
 TINY = config.preset("tiny")
 PURE = TINY.receptors.model_copy(  # heads show their state
@@ -46,6 +46,24 @@ def test_what_two_contacts_share_is_their_state(seed):
     np.testing.assert_allclose([np.mean(n_large == k) for k in (0, 1, 2)], [0.490, 0.177, 0.333], atol=0.02)
     volume = np.log(pairs(seed, TINY.receptors))  # the same seed draws the same states
     assert abs(np.corrcoef(volume[:, n_large == 2])[0, 1]) < 0.06  # 5 sigma
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_synapses_have_the_published_size_and_number_of_receptors(seed):
+    # PSD area v head volume r = 0.79, 0.75 to 0.95, also in logs (Scholl, ferret V1); AMPAR v PSD area r = 0.94, > 0.9; 20 to
+    # 100 per synapse (Harris 2012), CV 0.5 to 1.0, hardly any above 200 (Masugi-Tokita 2007: 2 to 178)
+    edge = np.repeat(np.arange(20_000), np.random.default_rng(seed).choice([1, 2, 3], 20_000, p=[0.89, 0.095, 0.015]))
+    volume = head_volumes(edge, TINY.receptors, np.random.default_rng(seed))
+    receptors = receptors_of(volume, TINY.receptors, np.random.default_rng(seed + 9))
+    area_um2 = receptors / TINY.tissue.psd_density_per_um2
+    assert 0.75 < np.corrcoef(volume, area_um2)[0, 1] < 0.95
+    assert 0.75 < np.corrcoef(np.log(volume), np.log(area_um2))[0, 1] < 0.95
+    counts = draw_counts(receptors, receptors, TINY, seed)
+    total = counts.r_old + counts.r_new
+    assert np.corrcoef(total, area_um2)[0, 1] > 0.9
+    assert 20 < total.mean() < 100
+    assert 0.5 < total.std() / total.mean() < 1.0
+    assert (total > 200).mean() < 0.03
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from synimg.config import Config
 from synimg.errors import SynimgError
 from synimg.phantoms.morphology import Tree, grow
-from synimg.phantoms.tissue import Tissue, build_tissue, fill_points, paint_labels, receptor_positions, tree_of
+from synimg.phantoms.tissue import Tissue, build_tissue, fill_points, paint_labels, receptor_positions, solids, tree_of
 from synimg.phantoms.wiring import Wiring, build_wiring
 from synimg.store.morphology import read_tree_arrays
 from synimg.streams import stream
@@ -178,7 +178,7 @@ def test_dye_points_hold_the_volume_of_dendrites_necks_and_heads(tissue):
 
 def test_dye_points_lie_in_what_is_painted(tissue):
     points, row, _ = fill_points(tissue, CONFIG.volume.size_um)
-    neurons, _ = paint_labels(tissue, (0, 0, 0), SHAPE_VOX, VOXEL_UM)
+    neurons, _ = paint_labels(solids(tissue, VOXEL_UM, SHAPE_VOX), (0, 0, 0), SHAPE_VOX, VOXEL_UM)
     voxel = np.rint(points / np.array(VOXEL_UM)).astype(int)
     inside = ((voxel >= 0) & (voxel < np.array(SHAPE_VOX))).all(axis=1)
     found = neurons[tuple(voxel[inside].T)]
@@ -187,14 +187,15 @@ def test_dye_points_lie_in_what_is_painted(tissue):
 
 
 def test_painting_in_blocks_equals_painting_whole(tissue):
-    whole = paint_labels(tissue, (0, 0, 0), SHAPE_VOX, VOXEL_UM)
+    things = solids(tissue, VOXEL_UM, SHAPE_VOX)
+    whole = paint_labels(things, (0, 0, 0), SHAPE_VOX, VOXEL_UM)
     for blocks in (((17, 40), (101, 280), (64, 330)), ((40,), (93, 200, 280), (330,))):
         parts = [np.zeros(SHAPE_VOX, np.uint32) for _ in range(2)]
         edges = [(0, *ends) for ends in blocks]
         for z0, z1 in zip(edges[0], edges[0][1:], strict=False):
             for y0, y1 in zip(edges[1], edges[1][1:], strict=False):
                 for x0, x1 in zip(edges[2], edges[2][1:], strict=False):
-                    block = paint_labels(tissue, (z0, y0, x0), (z1 - z0, y1 - y0, x1 - x0), VOXEL_UM)
+                    block = paint_labels(things, (z0, y0, x0), (z1 - z0, y1 - y0, x1 - x0), VOXEL_UM)
                     for part, piece in zip(parts, block, strict=True):
                         part[z0:z1, y0:y1, x0:x1] = piece
         np.testing.assert_array_equal(parts[0], whole[0])
@@ -202,7 +203,7 @@ def test_painting_in_blocks_equals_painting_whole(tissue):
 
 
 def test_a_voxel_shows_what_lies_deepest_at_its_centre(tissue):
-    neurons, synapses = paint_labels(tissue, (0, 0, 0), SHAPE_VOX, VOXEL_UM)
+    neurons, synapses = paint_labels(solids(tissue, VOXEL_UM, SHAPE_VOX), (0, 0, 0), SHAPE_VOX, VOXEL_UM)
     rng = stream(1, "test")
     painted = np.argwhere(neurons > 0)
     spine = on_spines(tissue)
@@ -222,7 +223,7 @@ def test_a_voxel_shows_what_lies_deepest_at_its_centre(tissue):
 
 
 def test_synapse_labels_are_ids_of_imaged_contacts_of_the_same_neuron(tissue, wiring):
-    neurons, synapses = paint_labels(tissue, (0, 0, 0), SHAPE_VOX, VOXEL_UM)
+    neurons, synapses = paint_labels(solids(tissue, VOXEL_UM, SHAPE_VOX), (0, 0, 0), SHAPE_VOX, VOXEL_UM)
     contact = synapses[synapses > 0].astype(np.int64) - 1
     assert tissue.is_imaged[contact].all()
     np.testing.assert_array_equal(neurons[synapses > 0], wiring.contact_post[contact] + 1)
@@ -314,5 +315,5 @@ def test_a_phantom_on_real_neurons_has_spines_on_real_dendrite(wiring):
         assert cKDTree(dendrite).query(base)[0].max() < 0.41  # pieces are 0.4 um long at most
     outside = (tissue.soma_um < 0) | (tissue.soma_um > BOX_UM)
     assert outside.any(axis=1).all()
-    neurons, _ = paint_labels(tissue, (0, 0, 0), SHAPE_VOX, VOXEL_UM)
+    neurons, _ = paint_labels(solids(tissue, VOXEL_UM, SHAPE_VOX), (0, 0, 0), SHAPE_VOX, VOXEL_UM)
     assert np.isin(tissue.neuron_id, neurons).all()

@@ -5,7 +5,7 @@ import pytest
 import zarr
 
 from synimg.errors import SynimgError
-from synimg.store.image import blocks, read_block
+from synimg.store.image import blocks, create_image, read_block, write_block
 
 
 def test_the_image_is_valid_ome_zarr(tiny_path):
@@ -32,6 +32,14 @@ def test_blocks_tile_the_volume_exactly():
     for start, size in blocks((7, 65, 97), (4, 32, 50)):
         seen[tuple(slice(s, s + n) for s, n in zip(start, size, strict=True))] += 1
     assert (seen == 1).all()
+
+
+def test_a_chunk_of_zeros_has_a_file_like_any_other(tmp_path):
+    path, shape = tmp_path / "a.ome.zarr", (5, 20, 30)
+    create_image(path, shape, (4, 16, 16), (0.2, 0.1, 0.1), [{"name": "p", "color": "FF00FF", "window": (0, 1)}], {})
+    for box in blocks(shape, (4, 16, 16)):
+        assert len(write_block(path, "labels/neurons/0", box, np.zeros(box[1], np.uint32))) == 1
+    assert not read_block(path, "labels/neurons/0").any()
 
 
 def test_a_missing_chunk_is_an_error_and_not_zeros(tiny_copy):

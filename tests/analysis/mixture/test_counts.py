@@ -47,7 +47,7 @@ def test_sizes_are_found_behind_the_noise_of_counts(seed):
     large = rng.random(5000) < 0.25
     start = np.where(large, 5.0, 3.5) + 0.4 * rng.standard_normal(5000)
     noise = np.full(5000, 0.09)
-    sizes = Sizes.normal(3.8, 0.8).fitted(start + 0.3 * rng.standard_normal(5000), 0 * noise, noise, 200)
+    sizes = Sizes.normal(3.8, 0.8).fitted(start + 0.3 * rng.standard_normal(5000), 0 * noise, noise, np.ones(5000), 200)
     assert sizes.mean == pytest.approx(start.mean(), abs=0.03)
     assert sizes.sd == pytest.approx(start.std(), rel=0.04)
     assert max(sizes.centre) == pytest.approx(5.0, abs=0.15)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from synimg.analysis.mixture.arrange import arrange, what_is_known
 from synimg.analysis.mixture.fit import first_guess, fit
 from synimg.analysis.mixture.model import Form
 from synimg.analysis.mixture.summary import summarise
-from synimg.analysis.separate.hierarchical import arrange
 from synimg.phantoms.scenarios.draw import draw
 from synimg.phantoms.scenarios.suite import scenario
 
@@ -15,11 +15,11 @@ def test_share_and_weight_of_a_covariate_are_found_together():
     weights, said, true = [], 0.0, 0
     for seed in range(1, 4):
         drawn = draw(scenario("known_activity"), seed)
-        data, _, _ = arrange(drawn.table)
+        data, _, _ = arrange(drawn.table, what_is_known(drawn.table))
         guess = first_guess(data, Form(down=False, drift_exponent=0.25))
         stay = float(np.exp(-guess.turnover))
         model, _ = fit(data, guess, stay, 1.0)
-        weights.append(model.covariate_weight)
+        weights.append(model.covariate_weights[0])
         said += float(summarise(data, model, stay, 1.0).up.sum())
         true += int(drawn.truth["is_learned"].sum())
     assert abs(np.mean(weights) - 2.0) < 0.15

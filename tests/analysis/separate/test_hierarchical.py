@@ -7,6 +7,7 @@ import pytest
 from synimg.analysis.mixture.summary import Parts, learning_interval
 from synimg.analysis.separation import separate
 from synimg.analysis.validate.scores import average_precision, called
+from synimg.errors import SynimgError
 from synimg.phantoms.scenarios.draw import draw
 from synimg.phantoms.scenarios.suite import scenario
 
@@ -136,3 +137,34 @@ def test_the_interval_of_learning_is_nothing_where_learning_is_unlikely():
     assert low[1] == 0
     assert high[1] == pytest.approx(30 + 1.645 * 5, abs=0.1)
     assert low[2] == pytest.approx(30 - 1.96 * 5, abs=0.3)
+
+
+def test_a_table_of_controls_alone_has_nothing_to_find():
+    table = draw(scenario("no_learning").model_copy(update={"n_neurons": 12}), 1001).table.assign(group="yoked")
+    result = separate(table, "hierarchical")
+    assert (result.synapses["p_learning"] < 1e-6).all()
+    assert any("all animals are controls" in said for said in result.info["warnings"])
+    assert all(np.isfinite(v) for v in result.info["parameters"].values() if isinstance(v, float))
+
+
+def test_counts_without_standard_errors_are_said_to_be_exact():
+    table = draw(scenario("no_learning").model_copy(update={"n_neurons": 12}), 1001).table
+    exact = table.drop(columns=["r_old_se", "r_new_se"])
+    said = [
+        any("no standard errors" in w for w in separate(t, "hierarchical").info["warnings"]) for t in (exact, table)
+    ]
+    assert said == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"animal_id": ["a", "b"] * 20}, "neuron_id 1 occurs with animal_id 'a' and 'b'"),
+        ({"group": ["yoked", "trained"] * 20}, "neuron_id 1 occurs with group 'yoked' and 'trained'"),
+        ({"group": ["Yoked"] * 20 + ["yoked "] * 20}, "a group is written 'Yoked' and 'yoked '"),
+    ],
+)
+def test_neurons_of_two_animals_and_groups_written_twice_are_refused(changes, said):
+    table = pd.DataFrame({"synapse_id": range(40), "neuron_id": [1] * 20 + [2] * 20, "r_old": 30.0, "r_new": 20.0})
+    with pytest.raises(SynimgError, match=said):
+        separate(table.assign(**changes))

@@ -1,0 +1,110 @@
+"""Draws from the joint posterior: what each cause did to each synapse, with all that is shared drawn once per draw."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synimg.analysis.mixture.choose import Choice
+from synimg.analysis.mixture.counts import GROWTH, Floats, Floats32, Ints
+from synimg.analysis.mixture.fit import Data, Grid, chances, expect, factor_prior, kernels, make_grid
+from synimg.analysis.mixture.model import NULL, UP, Kernel, Model
+from synimg.analysis.mixture.whole_cell import WholeCell
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One draw, (n,) or (n, 3) by cause: learning, homeostasis, drift.
+
+    sign : (n,) ndarray of int, 1 grown by learning, -1 shrunk, 0 neither
+    ln, linear : (n, 3) ndarray, change in ln receptors and in receptors
+    """
+
+    sign: NDArray[np.int8]
+    ln: Floats
+    linear: Floats
+
+
+def draws(data: Data, choice: Choice, cells: WholeCell, n_draws: int, rng: np.random.Generator) -> Iterator[Draw]:
+    """Draws of the chosen reading: model by evidence, factor by neuron, then each synapse given both.
+
+    Notes
+    -----
+    The zero of the factors is that of the reading. Neurons that grew as a whole are drawn with their probability.
+    """
+    for model, n in zip(choice.models, rng.multinomial(n_draws, choice.weights), strict=True):
+        if n:
+            yield from _of_model(data, model, choice, cells, int(n), rng)
+
+
+def _of_model(
+    data: Data, model: Model, choice: Choice, cells: WholeCell, n_draws: int, rng: np.random.Generator
+) -> Iterator[Draw]:
+    grid = make_grid(data, model, choice.stay, choice.largest)
+    by_class = kernels(model, grid)
+    posterior = expect(data, model, grid, by_class)
+    each = np.empty((posterior.prior.shape[1], data.neuron.size, grid.factor.size), np.float32)
+    for (rows, _), parts in zip(grid.classes, by_class, strict=True):
+        for j, density in enumerate(parts.weight):
+            each[j, rows] = (grid.likelihood[rows] @ density.astype(np.float32)) * posterior.prior[rows, j : j + 1]
+    if data.ln_threshold is not None:
+        each /= (posterior.prior @ chances(data, model, grid.factor)).astype(np.float32)
+    each *= np.float32(1.0 - model.outliers - model.born.share)
+    abroad = np.exp(factor_prior(model, data.kind, grid.factor)).astype(np.float32)[data.neuron] * each
+    irregular = np.column_stack([model.outliers * grid.wrong, model.born.share * grid.born])
+    unit = data.branch if model.form.by_branch else data.neuron
+    cumulated = np.cumsum(posterior.factor, axis=1)
+    for _ in range(n_draws):
+        factor = _pick(cumulated, rng)[unit]
+        yield _one(data, model, grid, by_class, each, abroad, irregular, factor, cells, rng)
+
+
+def _one(
+    data: Data,
+    model: Model,
+    grid: Grid,
+    by_class: list[Kernel],
+    each: Floats32,
+    abroad: Floats32,
+    irregular: Floats,
+    factor: Ints,
+    cells: WholeCell,
+    rng: np.random.Generator,
+) -> Draw:
+    n, k, total = factor.size, len(each), data.counts.total
+    own = each[:, np.arange(n), factor].T * data.parent[:, None]
+    other = abroad.sum(axis=2).T * (1.0 - data.parent)[:, None]
+    which = _pick(np.cumsum(np.column_stack([own, other, irregular]), axis=1), rng)
+    component = which % k
+    from_other = np.flatnonzero((which >= k) & (which < 2 * k))
+    factor = factor.copy()
+    factor[from_other] = _pick(np.cumsum(abroad[component[from_other], from_other], axis=1), rng)
+    ln, growth = np.zeros((n, 3)), np.zeros(n)
+    for (rows, _), parts in zip(grid.classes, by_class, strict=True):
+        for j, density in enumerate(parts.weight):
+            here = rows[(component[rows] == j) & (which[rows] < 2 * k)]
+            place = _pick(np.cumsum(grid.likelihood[here] * density.T[factor[here]], axis=1), rng)
+            at = (place, factor[here])
+            spread = np.maximum(parts.learned2[j][at] - parts.learned[j][at] ** 2, 0.0)
+            ln[here, 0] = parts.learned[j][at] + np.sqrt(spread) * rng.standard_normal(here.size)
+            ln[here, 1] = parts.scaled[place] * grid.factor[factor[here]]
+            growth[here] = GROWTH[place]
+            ln[here, 2] = growth[here] - ln[here, 0] - ln[here, 1]
+    signs = np.array([0 if s == NULL else 1 if s == UP else -1 for s in (NULL, *model.signs)], np.int8)
+    sign = np.where(which < 2 * k, signs[component], 0).astype(np.int8)
+    grown = (rng.random(data.n_neurons) < cells.p_grown)[data.neuron] & (which < 2 * k)
+    ln[grown] += [cells.shift, -cells.shift, 0.0]
+    sign[grown] = 1 if cells.shift > 0 else -1
+    per_ln = np.where(np.abs(growth) < 1e-9, 1.0, -np.expm1(-growth) / np.where(growth == 0, 1.0, growth))
+    counted = np.maximum(total + np.sqrt(total) * rng.standard_normal(n), 0.0)
+    linear = ln * (per_ln * counted)[:, None]
+    linear[which == 2 * k + 1, 2] = counted[which == 2 * k + 1]
+    return Draw(sign, ln, linear)
+
+
+def _pick(cumulated: NDArray[np.floating], rng: np.random.Generator) -> Ints:
+    """A column of each row, with the probability of its step of the cumulated weights."""
+    threshold = rng.random(len(cumulated)) * cumulated[:, -1]
+    found: Ints = (cumulated < threshold[:, None]).sum(axis=1)
+    return np.minimum(found, cumulated.shape[1] - 1)

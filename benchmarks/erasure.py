@@ -1,0 +1,98 @@
+"""In-silico erasure on path integration: what undoing the synapses called learned costs the task, from true counts.
+
+python benchmarks/erasure.py [SEED ...]     twenty minutes on two cores for three seeds
+
+A network of 256 units learns path integration; its receptors are counted without error; a twentieth of the synapses is
+undone: learning taken out of those with the highest p(learning), with the largest change by learning in truth, with the
+largest turnover (`raw`), and of random ones. The cost is the task's loss above that of the intact network, as a share of
+what undoing the truly largest costs.
+"""
+
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from synimg.analysis.separation import separate
+from synimg.analysis.validate.erasure import erasure_curve
+from synimg.compute import n_cores
+from synimg.config import Config
+from synimg.phantoms.network import test_task, train
+from synimg.phantoms.receptors import draw_receptors
+from synimg.streams import stream
+
+RULES: dict[str, dict[str, Any]] = {"bptt": {"kind": "bptt"}, "eprop": {"kind": "eprop", "learning_rate": 0.02}}
+FRACTION = 0.05
+TRUE = "truly largest"
+
+
+def costs(job: tuple[str, int]) -> tuple[float, float, dict[str, float]]:
+    """Score and loss of the intact network, and the loss that each choice of synapses adds when they are undone."""
+    rule, seed = job
+    config = Config.model_validate(
+        {
+            "task": {"kind": "path_integration"},
+            "rule": RULES[rule],
+            "training": {"n_updates": 800, "test_every": 100},
+        }
+    )
+    learned = train(config, seed)
+    wiring, ledger = learned.wiring, learned.ledger
+    there = (ledger.a_start > 0) & (ledger.a > 0)
+    ln_learning = ledger.log["learning"].value
+    turnover = config.receptors.exchange_per_day * config.training.window_days
+    rng = stream(seed, "benchmark", "erasure")
+    r_old, r_new = draw_receptors(ledger.a_start[there], ledger.a[there], turnover, config.receptors.depression, rng)
+    contact = np.flatnonzero(there)
+    table = pd.DataFrame(
+        {
+            "synapse_id": contact,
+            "neuron_id": wiring.contact_post[there],
+            "r_old": r_old.astype(float),
+            "r_new": r_new.astype(float),
+        }
+    )
+    partners = table.assign(pre_id=wiring.contact_pre[there])
+
+    def ranked(frame: pd.DataFrame, method: str) -> np.ndarray:
+        score = np.full(there.size, -np.inf)
+        score[contact] = separate(frame, method).synapses["p_learning"].to_numpy()
+        return score
+
+    sets = {
+        TRUE: np.where(there, np.abs(ln_learning), -np.inf),
+        "hierarchical": ranked(table, "hierarchical"),
+        "hierarchical, pre_id known": ranked(partners, "hierarchical"),
+        "raw": ranked(table, "raw"),
+    }
+
+    def evaluate(mask: np.ndarray) -> tuple[float, float]:
+        a = ledger.a * np.exp(-np.where(mask, ln_learning, 0.0))
+        judged = test_task(config, seed, wiring, wiring.weights(a, learned.ln_inhibition), learned.readouts, 0)
+        return judged.loss, judged.score
+
+    intact = evaluate(np.zeros(there.size, bool))
+    curve = erasure_curve(evaluate, sets, there, seed)
+    rows = curve[curve["fraction"] == FRACTION]
+    return intact[1], intact[0], {str(r["set"]): float(r["loss"] - intact[0]) for _, r in rows.iterrows()}
+
+
+def main() -> None:
+    """A row per rule and seed."""
+    seeds = [int(word) for word in sys.argv[1:]] or [1, 2, 3]
+    jobs = [(rule, seed) for rule in RULES for seed in seeds]
+    names: list[str] = []
+    with ProcessPoolExecutor(n_cores()) as pool:
+        for (rule, seed), (score, loss, cost) in zip(jobs, pool.map(costs, jobs), strict=True):
+            if not names:
+                names = [name for name in cost if name != TRUE]
+                print(f"| rule | seed | R2 intact | loss intact, {TRUE} undone | {' | '.join(names)} |")
+                print("|" + " --- |" * (4 + len(names)))
+            shares = " | ".join(f"{cost[name] / cost[TRUE]:.0%}" for name in names)
+            print(f"| {rule} | {seed} | {score:.2f} | {loss:.3f}, {loss + cost[TRUE]:.3f} | {shares} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

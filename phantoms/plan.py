@@ -1,0 +1,205 @@
+"""What a configuration will cost, before anything is made: voxels, bytes, emitters, memory, time."""
+
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synimg.compute import n_cores
+from synimg.config import Config, load
+from synimg.errors import SynimgError
+from synimg.phantoms.cohort import animals_of
+from synimg.phantoms.prepare import tissue_config
+from synimg.phantoms.render import Channel, imaging_notes, render
+from synimg.phantoms.tissue import FILL_PER_UM3
+from synimg.store.bins import Bins
+from synimg.store.image import create_image, write_block
+from synimg.streams import stream
+
+Floats = NDArray[np.float64]
+ROOM_UM_PER_UM3 = 0.5
+PYRAMID = 1.0 + 1 / 4 + 1 / 16
+LABEL_BYTES = 0.06
+"""Of two label volumes, per voxel, compressed: most of it is empty."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Expected cost of a configuration.
+
+    n_voxels, n_channels : int, of one animal's image
+    n_animals : int
+    n_emitters : int, points of light in one animal's image
+    bytes_on_disk, bytes_free : int, of all animals, and what the disk has
+    bytes_per_worker : int
+    seconds : float, of all animals' images on `workers` processes; training the network comes on top
+    seconds_training : float, an estimate of that; 0 for an imported network
+    workers : int
+    notes : tuple of str, what should be known before
+    """
+
+    n_voxels: int
+    n_channels: int
+    n_animals: int
+    n_emitters: int
+    bytes_on_disk: int
+    bytes_free: int
+    bytes_per_worker: int
+    seconds: float
+    seconds_training: float
+    workers: int
+    notes: tuple[str, ...]
+
+    def facts(self) -> dict[str, Any]:
+        """All of it, JSON-ready."""
+        return asdict(self)
+
+
+def plan(config: Config | str | Path, out: str | Path = ".", workers: int | None = None) -> Plan:
+    """What `generate` will cost, from a block of the image that is rendered and thrown away.
+
+    Parameters
+    ----------
+    config : Config, path or str
+        As in `generate`.
+    out : path
+        Where the data set is to go; its disk is looked at.
+    workers : int, optional
+        Processes; all cores if not given.
+
+    Raises
+    ------
+    SynimgError
+        If the data set does not fit on the disk, its dendrites do not fit into the block, or it cannot be imaged.
+    """
+    config, n_workers = load(config), workers or n_cores()
+    notes, volume = tuple(imaging_notes(config)), config.volume
+    n_animals = max(len(animals_of(config)), 1)
+    n_receptors, dendrite_um3 = _contents(config)
+    dyes = config.identity.dye_channels()
+    density = [n_receptors / 2, n_receptors / 2, *(dendrite_um3 * FILL_PER_UM3 for _ in dyes)]
+    seconds, n_bytes = _calibrate(config, density)
+    n_voxels = int(np.prod(volume.shape_vox))
+    block = np.minimum(volume.block_vox, volume.shape_vox)
+    on_disk = int(n_animals * n_voxels * PYRAMID * (n_bytes + LABEL_BYTES))
+    free = _free(Path(out))
+    if on_disk > free:
+        raise SynimgError(
+            f"volume.shape_vox: the images take about {on_disk / 1e9:.3g} GB, the disk of {Path(out).resolve()} has "
+            f"{free / 1e9:.3g} GB free: choose another disk or a smaller volume"
+        )
+    per_voxel = len(density) * (8 + 8 * bool(config.optics.bleed_through) + 2) + 8 + 3 * 4
+    return Plan(
+        n_voxels=n_voxels,
+        n_channels=len(density),
+        n_animals=n_animals,
+        n_emitters=int(sum(density)),
+        bytes_on_disk=on_disk,
+        bytes_free=free,
+        bytes_per_worker=_resident() + int(np.prod(block) * per_voxel),
+        seconds=n_animals * seconds * n_voxels * PYRAMID / min(n_workers, max(n_voxels // int(np.prod(block)), 1)),
+        seconds_training=n_animals * _training_seconds(config, n_workers),
+        workers=n_workers,
+        notes=notes,
+    )
+
+
+def _contents(config: Config) -> tuple[float, float]:
+    """Expected labelled receptors, and volume of dendrites and spine heads in the image [um^3].
+
+    Raises
+    ------
+    SynimgError
+        If the dendrites do not fit into the block.
+    """
+    network, tissue, receptors = config.network, config.tissue, config.receptors
+    n_exc = network.n_units * (network.share_excitatory or 1.0)
+    per_edge = sum((i + 1) * p for i, p in enumerate(receptors.contacts_per_edge))
+    per_neuron = n_exc * network.connection_probability * per_edge
+    n_contacts = tissue.n_imaged_neurons * per_neuron
+    length_um = n_contacts / tissue.spine_density_per_um
+    box = np.array(tissue_config(config).volume.size_um)
+    room = float(np.prod(box)) * ROOM_UM_PER_UM3
+    if length_um > room and not tissue.morphologies:
+        raise SynimgError(
+            f"tissue: {tissue.n_imaged_neurons} neurons need about {length_um:.0f} um of dendrite, the block holds about "
+            f"{room:.0f} um: image fewer neurons (tissue.n_imaged_neurons) or enlarge volume.shape_vox"
+        )
+    scale = float(np.prod([f for step in config.preparation for f in step.scale]))
+    volume_um3 = scale * (np.pi * tissue.dendrite_radius_um**2 * length_um + 0.08 * n_contacts)
+    return n_contacts * receptors.receptors_mean, volume_um3
+
+
+def _calibrate(config: Config, density: list[float]) -> tuple[float, float]:
+    """Seconds and bytes per voxel of level 0, all channels, from one block with as many emitters as are expected."""
+    volume = config.volume
+    shape: Any = tuple(int(n) for n in np.minimum(volume.chunk_vox, volume.shape_vox))
+    share = float(np.prod(shape)) / float(np.prod(volume.shape_vox))
+    names = [("pulse", config.dyes.pulse_emission_nm), ("chase", config.dyes.chase_emission_nm)]
+    names += [(name, nm) for name, _, nm in config.identity.dye_channels()]
+    channels = []
+    for (name, nm), n in zip(names, density, strict=True):
+        rng = stream(config.seed, "plan", name)
+        points = rng.random((int(n * share), 3)) * np.array(shape)
+        kernel = config.psf.kernel(nm, volume.voxel_um, volume.shape_vox[0])
+        spacing = config.dyes.background_scale_um / np.array(volume.voxel_um)
+        lattice = rng.standard_normal([int(np.ceil(n / s)) + 2 for n, s in zip(shape, spacing, strict=True)])
+        emitters = Bins(points, (points, np.full(len(points), 20.0)), shape, kernel.reach_vox)
+        background = config.dyes.background_photons
+        key = int(rng.integers(2**62))
+        channels.append(
+            Channel(name, "FFFFFF", nm, emitters, kernel, lattice, spacing, background, 0.25, np.zeros(3), key)
+        )
+    box: Any = ((0, 0, 0), shape)
+    with tempfile.TemporaryDirectory(prefix="synimg-plan-") as folder:
+        path = Path(folder) / "block.ome.zarr"
+        shown = [{"name": c.name, "color": c.color, "window": (0, 1)} for c in channels]
+        create_image(path, shape, shape, volume.voxel_um, shown, {})
+        render(channels, config, ((0, 0, 0), (1, 1, 1)))  # compiles
+        write_block(path, "0", box, np.zeros((len(channels), *shape), np.uint16))
+        begin = time.perf_counter()
+        files = write_block(path, "0", box, render(channels, config, box))
+        seconds = time.perf_counter() - begin
+        n_bytes = sum((path / name).stat().st_size for name in files)
+    n = float(np.prod(shape))
+    return seconds / n, n_bytes / n
+
+
+def _training_seconds(config: Config, workers: int) -> float:
+    """Expected time of training the network, from a few updates of it."""
+    from synimg.phantoms.network import train
+
+    if config.imported.edges:
+        return 0.0
+    took = {}
+    for n in (2, 2, 6):  # the first one compiles
+        training = config.training.model_copy(
+            update={"n_updates": max(n, len(config.next_tasks) + 1), "test_every": 10**6}
+        )
+        begin = time.perf_counter()
+        train(config.model_copy(update={"training": training}), config.seed)
+        took[n] = time.perf_counter() - begin
+    each = max(took[6] - took[2], 0.0) / 4
+    runs = 4 if config.training.counterfactuals else 1
+    return took[2] + each * config.training.n_updates * -(-runs // workers)
+
+
+def _free(path: Path) -> int:
+    """Bytes that the disk of `path` has left."""
+    path = path.resolve()
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def _resident() -> int:
+    """Memory of this process, which has loaded all that a worker loads."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,96 @@
+"""Damaged files of a data set, made again: what is rendered from a seed can be rendered again, chunk by chunk."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from synimg import compute
+from synimg.errors import SynimgError
+from synimg.phantoms.generate import block_of, image_parts, new_image, remake
+from synimg.phantoms.render import render_block, shrink_block
+from synimg.store.atomic import sha256
+from synimg.store.dataset import PARTIAL, Dataset
+
+
+def repair(dataset: Dataset | str | Path, report: compute.Report = compute.silent) -> tuple[list[str], list[str]]:
+    """Make missing and altered files again, with the very bytes that they had.
+
+    Parameters
+    ----------
+    dataset : Dataset or path
+        A generated data set.
+    report : callable, optional
+        Called with (what, done, total).
+
+    Returns
+    -------
+    repaired, left : list of str
+        Files that are whole again, and sentences about those that only another command can make.
+
+    Raises
+    ------
+    SynimgError
+        If this version of the software makes other bytes; nothing is changed then.
+    """
+    dataset = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
+    damaged = dataset.damaged()
+    repaired: list[str] = []
+    for stage in ("network", "tissue"):
+        names = [name for name, (of, _) in damaged.items() if of == stage]
+        if names:
+            report(f"making the {stage} again", 0, 1)
+            remake(dataset, stage)
+            report(f"making the {stage} again", 1, 1)
+            repaired += names
+    chunks = [name for name, (of, _) in damaged.items() if of == "image"]
+    if chunks:
+        _render_again(dataset, chunks, report)
+        repaired += chunks
+    left = [
+        f"{name}: {what}; run 'synimg {stage.split('/')[-1]}' again"
+        for name, (stage, what) in damaged.items()
+        if name not in repaired
+    ]
+    return repaired, left
+
+
+def _render_again(dataset: Dataset, names: list[str], report: compute.Report) -> None:
+    """Render the blocks that wrote the given files of the image, beside the image, and put those files in their place."""
+    config = dataset.config
+    scratch = dataset.path / PARTIAL / "repair"
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        scratch.mkdir(parents=True)
+        channels, things, facts = image_parts(dataset, config)
+        image = scratch / dataset.image.name
+        new_image(image, config, channels, facts)
+        found = [(name, block_of(Path(name).relative_to(dataset.image.name), config.volume)) for name in names]
+        # a level is made from the one below, so that one has to be whole first
+        work = sorted({where for _, where in found if where is not None})
+        for done, (level, box) in enumerate(work):
+            report("rendering again", done, len(work))
+            if level == 0:
+                render_block(box, str(image), channels, config, things)
+            else:
+                shrink_block(box, str(dataset.image), level, config.volume.shape_vox, str(image))
+            _put(dataset, scratch, [name for name, where in found if where == (level, box)])
+        _put(dataset, scratch, [name for name, where in found if where is None])
+        report("rendering again", len(work), len(work))
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        dataset.sweep()
+
+
+def _put(dataset: Dataset, scratch: Path, names: list[str]) -> None:
+    wanted: dict[str, Any] = dataset.index["stages"]["image"]["files"]
+    for name in names:
+        if sha256(scratch / name) != wanted[name]:
+            made_with = ", ".join(f"{k} {v}" for k, v in dataset.index["software"].items() if k in {"synimg", "numba"})
+            raise SynimgError(
+                f"{dataset.path / name}: comes out with other bytes here; the data set was made with {made_with}: "
+                "repair it with those versions"
+            )
+    for name in names:
+        target = dataset.path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (scratch / name).replace(target)

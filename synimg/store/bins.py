@@ -1,0 +1,106 @@
+"""Things in space, ordered by bins of the image, in memory or on disk: a block of work reads those near it and no others."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synimg.store.atomic import atomic_path
+
+BIN_VOX = (8, 32, 32)
+
+
+class Bins:
+    """Rows of several arrays, found by place.
+
+    Parameters
+    ----------
+    place_vox : (n, 3) ndarray
+        Where each row lies [voxels]; what lies outside the image belongs to the bin at its edge.
+    columns : tuple of ndarray
+        Arrays of n rows.
+    shape_vox : tuple of int
+        Of the image.
+    reach_vox : tuple of float
+        How far along z, y, x a thing is felt around its place: `near` looks so much farther.
+
+    Notes
+    -----
+    The order of the rows, by bin and as given within a bin, does not depend on what is asked for: sums over the rows that
+    `near` gives are the same for any cutting of the image.
+    """
+
+    def __init__(
+        self,
+        place_vox: NDArray[Any],
+        columns: tuple[NDArray[Any], ...],
+        shape_vox: tuple[int, int, int],
+        reach_vox: tuple[float, ...] = (0.0, 0.0, 0.0),
+    ):
+        self._shape = tuple(-(-n // b) for n, b in zip(shape_vox, BIN_VOX, strict=True))
+        index = np.zeros(len(place_vox), np.int64)
+        for axis, n in enumerate(self._shape):
+            bin_of = np.clip(np.floor((place_vox[:, axis] + 0.5) / BIN_VOX[axis]), 0, n - 1)
+            index = index * n + bin_of.astype(np.int64)
+        order = np.argsort(index, kind="stable")
+        self._first = np.searchsorted(index[order], np.arange(np.prod(self._shape) + 1))
+        self._columns = tuple(np.ascontiguousarray(column[order]) for column in columns)
+        self._reach = tuple(float(r) for r in reach_vox)
+        self._folder: Path | None = None
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self._columns[0])
+
+    def near(self, start_vox: NDArray[Any], stop_vox: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        """The columns' rows that are felt in the half-open box from `start_vox` to `stop_vox`, and some more around it."""
+        runs = []
+        reach, size, last = np.ceil(self._reach) + 1, np.array(BIN_VOX), np.array(self._shape) - 1
+        low = np.clip((start_vox - reach) // size, 0, last).astype(int)
+        high = np.clip((stop_vox + reach) // size, 0, last).astype(int)
+        for z in range(low[0], high[0] + 1):
+            for y in range(low[1], high[1] + 1):
+                row = (z * self._shape[1] + y) * self._shape[2]
+                runs.append(slice(int(self._first[row + low[2]]), int(self._first[row + high[2] + 1])))
+        return tuple(np.concatenate([column[run] for run in runs]) for column in self._columns)
+
+    def save(self, folder: Path) -> "Bins":
+        """The same, kept in files of `folder`: what is sent to a worker is the folder's name, and workers map the files."""
+        columns = {f"column{i}": column for i, column in enumerate(self._columns)}
+        parts = {"shape": np.array([self._shape, self._reach]), "first": self._first, **columns}
+        for name, part in parts.items():
+            # renamed into place: a worker that an interrupted call has left behind keeps the file that it has mapped
+            with atomic_path(folder / f"{name}.npy") as temporary:
+                np.save(temporary, part)
+        return open_bins(folder.resolve())
+
+    def __reduce__(self) -> Any:
+        if self._folder is not None:
+            return open_bins, (self._folder,)
+        return _of_parts, (self._shape, self._reach, self._first, self._columns)
+
+
+def _of_parts(shape: Any, reach: Any, first: Any, columns: Any, folder: Path | None = None) -> Bins:
+    bins = object.__new__(Bins)
+    bins._shape, bins._reach, bins._first, bins._columns, bins._folder = shape, reach, first, columns, folder
+    return bins
+
+
+def open_bins(folder: Path) -> Bins:
+    """What `Bins.save` wrote, mapped into memory."""
+    files = sorted(folder.glob("column*.npy"), key=lambda file: int(file.stem.removeprefix("column")))
+
+    def mapped(file: Path) -> Any:
+        # an empty file cannot be mapped
+        return np.load(file, mmap_mode="r" if file.stat().st_size > 4096 else None)
+
+    shape, reach = np.load(folder / "shape.npy")
+    return _of_parts(
+        tuple(shape.astype(int)),
+        tuple(reach),
+        mapped(folder / "first.npy"),
+        tuple(mapped(file) for file in files),
+        folder,
+    )

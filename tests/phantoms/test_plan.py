@@ -1,0 +1,48 @@
+"""The plan says what comes: voxels and emitters exactly or nearly, bytes within a factor, and what cannot be is refused."""
+
+import shutil
+
+import pytest
+
+import synimg
+from synimg.config import Config, preset
+from synimg.errors import SynimgError
+from synimg.phantoms import plan as planning
+from synimg.phantoms.generate import image_parts
+from synimg.store.dataset import Dataset
+
+
+def test_the_plan_of_a_data_set_is_near_what_it_became(tiny_path):
+    found = synimg.plan("tiny", tiny_path)
+    dataset = Dataset.open(tiny_path)
+    channels, _, _ = image_parts(dataset, dataset.config)
+    assert found.n_voxels == 32 * 160 * 192
+    assert found.n_channels == len(channels)
+    assert found.n_emitters == pytest.approx(sum(c.emitters.n for c in channels), rel=0.5)
+    on_disk = sum(f.stat().st_size for f in dataset.image.rglob("*") if f.is_file())
+    assert found.bytes_on_disk == pytest.approx(on_disk, rel=0.3)
+    assert found.seconds > 0
+    assert found.seconds_training > 0
+    assert found.notes == ()
+
+
+def test_what_does_not_fit_on_the_disk_is_refused_before_anything_is_made(monkeypatch, tmp_path):
+    small = shutil.disk_usage(tmp_path)._replace(free=100_000)
+    monkeypatch.setattr(planning.shutil, "disk_usage", lambda path: small)
+    with pytest.raises(SynimgError, match=r"take about .* GB, the disk of .* has 0\.0001 GB free"):
+        synimg.plan("tiny", tmp_path / "mouse")
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_volume_of_many_terabytes_is_refused_as_quickly_as_a_small_one(tmp_path):
+    values = preset("tiny").model_dump()
+    values["volume"]["shape_vox"] = (4000, 100_000, 100_000)
+    with pytest.raises(SynimgError, match=r"the images take about .*e[+]05 GB"):
+        synimg.plan(Config.parse(values, "test"), tmp_path)
+
+
+def test_neurons_that_do_not_fit_are_refused():
+    values = preset("tiny").model_dump()
+    values["tissue"]["n_imaged_neurons"] = 64
+    with pytest.raises(SynimgError, match="image fewer neurons"):
+        synimg.plan(Config.parse(values, "test"))
