@@ -11,6 +11,8 @@ from synimg.viewers.crowd import Crowd
 from synimg.viewers.growth import growth_captions, growth_layers, read_growing_map
 from synimg.viewers.layers import MOST_DRAWN, layers_of, legend_of
 
+MOST_SLAB_VOX = 64_000_000
+
 
 def view(
     dataset: Dataset | str | Path, run: str = "default", screenshot: Path | None = None, growth: bool = False
@@ -106,11 +108,20 @@ def _say(viewer: Any, text: str) -> None:
 
 
 def whole_depth(viewer: Any, z: int) -> None:
-    """A slab as thick as the image: the whole map is seen at once; a thinner one (right click on the slider) leafs through."""
+    """A slab as thick as the image: the whole map is seen at once; a thinner one (right click on the slider) leafs through.
+
+    Of a large image, whose coarsest level has more than `MOST_SLAB_VOX` voxels, the slab is thinner: all of it is read.
+    """
     dims = viewer.dims
     depth_um = dims.range[z].stop - dims.range[z].start
+    thick_um = depth_um
+    for layer in viewer.layers:
+        if type(layer).__name__ == "Image" and not layer.rgb and layer.ndim == dims.ndim - z:
+            coarsest = layer.data[-1] if layer.multiscale else layer.data
+            plane = max(int(np.prod(coarsest.shape[1:])), 1)
+            thick_um = min(thick_um, max(MOST_SLAB_VOX // plane, 1) * layer.scale[0])
     dims.set_point(z, dims.range[z].start + depth_um / 2)
-    dims.thickness = (*dims.thickness[:z], depth_um, *dims.thickness[z + 1 :])
+    dims.thickness = (*dims.thickness[:z], thick_um, *dims.thickness[z + 1 :])
 
 
 def _napari() -> Any:

@@ -60,6 +60,22 @@ def test_the_layers_fit_into_a_viewer(tiny_path):
     assert np.allclose(viewer.layers["pulse"].extent.world[1], [6.3, 11.165, 13.405], atol=0.2)
 
 
+def test_of_a_large_image_a_slab_is_shown_and_of_a_small_one_all(tiny_path):
+    components = pytest.importorskip("napari.components")
+    da = pytest.importorskip("dask.array")
+    from synimg.viewers.view import MOST_SLAB_VOX, show, whole_depth
+
+    viewer = components.ViewerModel()
+    show(viewer, layers_of(tiny_path))
+    assert viewer.dims.thickness[0] == pytest.approx(viewer.dims.range[0].stop - viewer.dims.range[0].start)
+    viewer.layers.clear()
+    levels = [da.zeros((100, 10_000 // k, 10_000 // k), chunks=(1, 500, 500), dtype=np.uint16) for k in (1, 2, 4)]
+    viewer.add_image(levels, multiscale=True, scale=(0.2, 0.07, 0.07), contrast_limits=(0, 1))
+    whole_depth(viewer, 0)
+    assert viewer.dims.thickness[0] / 0.2 * 2500**2 <= MOST_SLAB_VOX
+    assert viewer.dims.thickness[0] >= 0.2
+
+
 def test_the_manifest_is_valid():
     npe2 = pytest.importorskip("npe2")
     manifest = npe2.PluginManifest.from_distribution("synimg")
