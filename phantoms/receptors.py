@@ -1,6 +1,7 @@
 """Receptors that were there at the pulse and receptors that came since, as integers; dyes and photons on them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,17 @@ class Counts:
     labelled_new: Ints
     photons_old: Floats
     photons_new: Floats
+
+    def columns(self) -> dict[str, Any]:
+        """The columns of a truth table that say what is in each synapse (`schema.COUNTED`)."""
+        return {
+            "r_old_true": self.r_old,
+            "r_new_true": self.r_new,
+            "labelled_old": self.labelled_old,
+            "labelled_new": self.labelled_new,
+            "photons_old": self.photons_old,
+            "photons_new": self.photons_new,
+        }
 
 
 def survival(growth: Floats, turnover: Floats | float, depression: str) -> Floats:

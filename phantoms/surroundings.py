@@ -122,17 +122,11 @@ def granules(config: Config, emission_nm: float, preparation: Preparation, seed:
 
 def background_table(others: Others) -> pd.DataFrame:
     """The other synapses, for the truth."""
-    counts = others.counts
     return pd.DataFrame(
         {
             "background_id": np.arange(1, len(others.position_um) + 1),
             **{f"{axis}_um": others.position_um[:, i] for i, axis in enumerate("zyx")},
-            "r_old_true": counts.r_old,
-            "r_new_true": counts.r_new,
-            "labelled_old": counts.labelled_old,
-            "labelled_new": counts.labelled_new,
-            "photons_old": counts.photons_old,
-            "photons_new": counts.photons_new,
+            **others.counts.columns(),
         }
     )
 

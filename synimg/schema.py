@@ -160,6 +160,15 @@ GROUP_RESULT = Table(
     ),
 )
 
+COUNTED = (
+    Column("r_old_true", "int64", "receptors", "receptors from before the window"),
+    Column("r_new_true", "int64", "receptors", "receptors inserted in the window"),
+    Column("labelled_old", "int64", "receptors", "receptors that carry the pulse dye"),
+    Column("labelled_new", "int64", "receptors", "receptors that carry the chase dye"),
+    Column("photons_old", "float64", "photons", "expected photons in the pulse channel"),
+    Column("photons_new", "float64", "photons", "expected photons in the chase channel"),
+)
+
 TRUTH_SYNAPSES = Table(
     "truth_synapses",
     "synapse_id",
@@ -195,12 +204,7 @@ TRUTH_SYNAPSES = Table(
             Column(f"cf_{cause}", "float64", "receptors", f"a_end minus a_end of the same run without {cause}")
             for cause in ("learning", "homeostasis", "drift")
         ),
-        Column("r_old_true", "int64", "receptors", "receptors from before the window"),
-        Column("r_new_true", "int64", "receptors", "receptors inserted in the window"),
-        Column("labelled_old", "int64", "receptors", "receptors that carry the pulse dye"),
-        Column("labelled_new", "int64", "receptors", "receptors that carry the chase dye"),
-        Column("photons_old", "float64", "photons", "expected photons in the pulse channel"),
-        Column("photons_new", "float64", "photons", "expected photons in the chase channel"),
+        *COUNTED,
         Column("is_plastic", "bool", "", "whether the synapse may learn: its class and the gate allow it"),
         Column("is_learned", "bool", "", "class label; its definition is in the table's metadata"),
     ),
@@ -212,12 +216,7 @@ TRUTH_BACKGROUND = Table(
     (
         Column("background_id", "int64", "", "synapse of a neuron that is not in the network", required=True),
         *POSITION,
-        Column("r_old_true", "int64", "receptors", "receptors from before the window"),
-        Column("r_new_true", "int64", "receptors", "receptors inserted in the window"),
-        Column("labelled_old", "int64", "receptors", "receptors that carry the pulse dye"),
-        Column("labelled_new", "int64", "receptors", "receptors that carry the chase dye"),
-        Column("photons_old", "float64", "photons", "expected photons in the pulse channel"),
-        Column("photons_new", "float64", "photons", "expected photons in the chase channel"),
+        *COUNTED,
     ),
 )
 
