@@ -72,6 +72,24 @@ class Optical(Model):
         return tabulate(sources, voxel_um, depth, self.first_depth_um, self.energy, (axial, lateral, lateral))
 
 
+class WideField(Optical):
+    """No sectioning: every plane gets the same light.
+
+    Notes
+    -----
+    What an emitter sends has no sum over all planes: photons are those within `half_depth_um` of its own, and no light is
+    followed farther.
+    """
+
+    half_depth_um: float = Field(1.0, gt=0.1, le=20, description="distance along z to which light is followed")
+
+    def extent_um(self, emission_nm: float) -> tuple[float, float]:
+        """As far as the cone of light is wide at `half_depth_um`."""
+        lens = self.objective
+        slope = lens.aperture / float(np.sqrt(lens.immersion_index**2 - lens.aperture**2))
+        return self.half_depth_um, self.half_depth_um * slope + 2.0 * lens.widths_um(emission_nm)[1]
+
+
 def _source(profile: Profile) -> Source:
     """A symmetric profile as a sum of products."""
     of_z, of_r = products(profile.intensity, 1e-4)

@@ -4,32 +4,21 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from synimg.optics.profile import Profile
 from synimg.optics.pupil import scalar_intensity
-from synimg.psf.base import Optical
+from synimg.psf.base import WideField
 
 Floats = NDArray[np.float64]
 
 
-class GibsonLanni(Optical):
+class GibsonLanni(WideField):
     """Wide-field microscope, scalar (Gibson and Lanni 1992): no sectioning, rings and an hourglass out of focus.
 
-    Notes
-    -----
-    Every plane gets the same light, so what an emitter sends has no sum over all planes: photons are those within
-    `half_depth_um` of its own, and no light is followed farther.
+    Photons are counted as in `synimg.psf.base.WideField`.
     """
 
     kind: Literal["gibson_lanni"] = "gibson_lanni"
-    half_depth_um: float = Field(1.0, gt=0.1, le=20, description="distance along z to which light is followed")
-
-    def extent_um(self, emission_nm: float) -> tuple[float, float]:
-        """As far as the cone of light is wide at `half_depth_um`."""
-        lens = self.objective
-        slope = lens.aperture / float(np.sqrt(lens.immersion_index**2 - lens.aperture**2))
-        return self.half_depth_um, self.half_depth_um * slope + 2.0 * lens.widths_um(emission_nm)[1]
 
     def intensity(self, emission_nm: float, depth_um: float, z_um: Floats, r_um: Floats) -> Profile:
         """Intensity about an emitter."""
