@@ -435,7 +435,7 @@ class Config(Model):
 
 def presets() -> list[str]:
     """Names of the presets."""
-    return sorted(p.name.removesuffix(".toml") for p in _folder().iterdir() if p.name.endswith(".toml"))
+    return _names_in(_folder())
 
 
 def preset(name: str) -> Config:
@@ -453,9 +453,7 @@ def preset(name: str) -> Config:
 
 def microscopes() -> list[str]:
     """Names of the microscopes."""
-    return sorted(
-        p.name.removesuffix(".toml") for p in resources.files("synimg.microscopes").iterdir() if ".toml" in p.name
-    )
+    return _names_in(resources.files("synimg.microscopes"))
 
 
 def microscope(name: Any) -> dict[str, Any]:
@@ -500,6 +498,11 @@ def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 def _folder() -> Any:
     return resources.files("synimg.presets")
+
+
+def _names_in(folder: Any) -> list[str]:
+    """Names of the TOML files of a folder."""
+    return sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml"))
 
 
 def parse(text: str, where: str) -> Config:
