@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg import schema
-from synimg.analysis.fit import Fit, Scene, fit_puncta, gains, model_of, start
+from synimg.analysis.fit import Fit, Scene, fit_puncta, model_of, start
 from synimg.analysis.measure import (
     MeasureSettings,
     Tile,
@@ -164,9 +164,7 @@ def fit_at(measured: Measured, places_um: Floats) -> tuple[pd.DataFrame, pd.Data
             theta[-near.size :, :3] = np.clip(theta[-near.size :, :3], at[near] - reach, at[near] + reach)
         fit, own = Fit(theta), np.zeros(len(theta), bool)
         own[len(block.known) + int(np.searchsorted(near, k))] = True
-        model = model_of(scene, fit)
-        gain = gains(scene, fit, model)
-        parts.append(detections_of(block.grey, measured.recording, scene, fit, gain, model, own, block.first_vox))
+        parts.append(detections_of(block.grey, measured.recording, scene, fit, own, block.first_vox))
     detections = pd.concat(parts, ignore_index=True)
     detections = read_parents(detections, measured.recording, measured.settings, measured.readouts)
     return detections, synapse_table(detections, measured.recording)

@@ -1,5 +1,6 @@
 """The way back: from the voxels of a recording to the synapse table. Nothing here reads the truth."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from synimg import compute, schema
 from synimg.analysis import assign
 from synimg.analysis.background import smooth_background
 from synimg.analysis.detect import candidates, log_significance
-from synimg.analysis.fit import Fit, Scene, fit_puncta, gains, model_of, split, standard_errors, start
+from synimg.analysis.fisher import standard_errors
+from synimg.analysis.fit import Fit, Scene, fit_puncta, gains, model_of, split, start
 from synimg.analysis.recording import Recording
 from synimg.analysis.spread import estimate_spread
 from synimg.calibrate import dyes_of, receptors_of_dyes
@@ -101,8 +103,8 @@ def scene_of_electrons(
     return Scene(electrons + read_noise**2, background + read_noise**2, psf_vox, voxel_um, spread_um2)
 
 
-def find_puncta(scene: Scene, settings: MeasureSettings) -> tuple[Fit, Floats, Floats]:
-    """Puncta of a block, their likelihood gain (n,), and the expected image with them.
+def find_puncta(scene: Scene, settings: MeasureSettings) -> Fit:
+    """Puncta of a block.
 
     Notes
     -----
@@ -125,9 +127,7 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> tuple[Fit, Floats, F
         fit = fit_puncta(scene, np.vstack([known, start(new, electrons, scene)]), n_sweeps=8)
         fit = fit_puncta(scene, _prune(scene, fit, settings).theta, n_sweeps=6)
         model = model_of(scene, fit)
-    fit = _prune(scene, fit_puncta(scene, fit.theta), settings)
-    model = model_of(scene, fit)
-    return fit, gains(scene, fit, model), model
+    return _prune(scene, fit_puncta(scene, fit.theta), settings)
 
 
 def _prune(scene: Scene, fit: Fit, settings: MeasureSettings) -> Fit:
@@ -178,10 +178,10 @@ def measure_block(
 ) -> pd.DataFrame:
     """Detections in a block of grey levels (channel, z, y, x), of the part that `tile` owns."""
     scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2)
-    fit, gain, model = find_puncta(scene, settings)
+    fit = find_puncta(scene, settings)
     at = fit.points_vox + np.array(tile.box[0])
     own = ((at >= np.array(tile.low)) & (at < np.array(tile.high))).all(axis=1)
-    return detections_of(grey, recording, scene, fit, gain, model, own, tile.box[0])
+    return detections_of(grey, recording, scene, fit, own, tile.box[0])
 
 
 def detections_of(
@@ -189,14 +189,13 @@ def detections_of(
     recording: Recording,
     scene: Scene,
     fit: Fit,
-    gain: Floats,
-    model: Floats,
     own: NDArray[np.bool_],
     first_vox: tuple[int, int, int],
 ) -> pd.DataFrame:
     """The table of those puncta of a fitted block that `own` marks; the block begins at voxel `first_vox` of the image."""
     at = fit.points_vox + np.array(first_vox)
-    errors = standard_errors(scene, fit, model)
+    model = model_of(scene, fit)
+    gain, errors = gains(scene, fit, model), standard_errors(scene, fit, model)
     voxel = np.array(recording.voxel_um)
     table = {f"{axis}_um": at[own, i] * voxel[i] for i, axis in enumerate("zyx")}
     table |= {f"{axis}_um_se": errors[own, i] * voxel[i] for i, axis in enumerate("zyx")}
@@ -230,13 +229,15 @@ def _parents_by_colour(
 
 def spread_of_image(image: Path, recording: Recording, settings: MeasureSettings, shape: Any) -> float:
     """The synapses' width per electron [um^2], the median over a few tiles spread over the image."""
-    work = tiles(shape, settings)
-    chosen = [work[i] for i in np.unique(np.linspace(0, len(work) - 1, settings.n_spread_tiles).round().astype(int))]
-    found = []
-    for tile in chosen:
-        grey = read_block(image, "0", tile.box)
-        found.append(spread_of_block(grey, recording, settings))
-    return float(np.median(found))
+    return _median_spread(tiles(shape, settings), lambda tile: read_block(image, "0", tile.box), recording, settings)
+
+
+def _median_spread(
+    work: list[Tile], cut: Callable[[Tile], NDArray[np.uint16]], recording: Recording, settings: MeasureSettings
+) -> float:
+    """The median of `spread_of_block` over a few of the tiles, which `cut` takes out of the image."""
+    chosen = np.unique(np.linspace(0, len(work) - 1, settings.n_spread_tiles).round().astype(int))
+    return float(np.median([spread_of_block(cut(work[i]), recording, settings) for i in chosen]))
 
 
 def spread_of_block(grey: NDArray[np.uint16], recording: Recording, settings: MeasureSettings) -> float:
@@ -244,7 +245,7 @@ def spread_of_block(grey: NDArray[np.uint16], recording: Recording, settings: Me
     typical_electrons = 50.0 * recording.camera.quantum_efficiency * recording.photons_per_receptor
     guess = TYPICAL_SPREAD_UM2 / typical_electrons
     scene = scene_of(grey[recording.receptor_index], recording, settings, guess)
-    fit, _, _ = find_puncta(scene, settings.model_copy(update={"n_rounds": 1}))
+    fit = find_puncta(scene, settings.model_copy(update={"n_rounds": 1}))
     return estimate_spread(scene, fit)
 
 
@@ -364,8 +365,7 @@ def measure_image(
     def cut(tile: Tile) -> NDArray[np.uint16]:
         return grey[(slice(None), *(slice(s, s + n) for s, n in zip(*tile.box, strict=True)))]
 
-    chosen = np.unique(np.linspace(0, len(work) - 1, settings.n_spread_tiles).round().astype(int))
-    spread = float(np.median([spread_of_block(cut(work[i]), recording, settings) for i in chosen]))
+    spread = _median_spread(work, cut, recording, settings)
     parts = [measure_block(cut(tile), recording, settings, spread, tile) for tile in work]
     detections = pd.concat(parts, ignore_index=True)
     return synapse_table(read_parents(detections, recording, settings, readouts), recording)

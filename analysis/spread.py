@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from synimg.analysis.fit import N_SHAPE, Fit, Scene, fit_puncta
+from synimg.analysis.fit import Fit, Scene, fit_puncta
+from synimg.analysis.punctum import N_SHAPE
 
 Floats = NDArray[np.float64]
 

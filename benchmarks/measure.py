@@ -17,7 +17,8 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from skimage.feature import blob_log
 
-from synimg.analysis.fit import Fit, Scene, model_of, standard_errors, start
+from synimg.analysis.fisher import standard_errors
+from synimg.analysis.fit import Fit, Scene, model_of, start
 from synimg.analysis.match import match
 from synimg.analysis.measure import MeasureSettings, find_puncta, scene_of_electrons, tiles
 from synimg.psf.gaussian import deposit
@@ -87,12 +88,12 @@ def by_synimg(image: Floats, settings: MeasureSettings) -> Found:
         scene = scene_of_electrons(
             image[None][(slice(None), *cut)], READ_NOISE, SIGMA_VOX[None], VOXEL_UM, settings, 0.0
         )
-        fit, _, model = find_puncta(scene, settings)
+        fit = find_puncta(scene, settings)
         at = fit.points_vox + np.array(tile.box[0])
         own = ((at >= np.array(tile.low)) & (at < np.array(tile.high))).all(axis=1)
         points.append(at[own])
         electrons.append(fit.electrons[own, 0])
-        errors.append(standard_errors(scene, fit, model)[own])
+        errors.append(standard_errors(scene, fit, model_of(scene, fit))[own])
     return Found(np.concatenate(points), np.concatenate(electrons), np.concatenate(errors))
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from synimg.analysis import fisher
 from synimg.analysis import fit as f
 from synimg.streams import stream
 
@@ -49,7 +50,7 @@ def test_the_information_of_two_puncta_is_the_sum_over_voxels_of_their_slopes():
     one, two = slopes(THETA[0]), slopes(other)
     for a, b, mine, its in ((THETA[0], other, one, two), (other, other, two, two)):
         slow = (mine / model.ravel()) @ its.T
-        fast = f.shared_information(model, a, b, PSF, scene().shape_scale)
+        fast = fisher.shared_information(model, a, b, PSF, scene().shape_scale)
         unit = np.sqrt(np.outer(((mine**2) / model.ravel()).sum(axis=1), ((its**2) / model.ravel()).sum(axis=1)))
         np.testing.assert_allclose(fast / unit, slow / unit, atol=3e-3)
     _, own = f.score_and_information(model, model, other, PSF, scene().shape_scale)
@@ -65,7 +66,7 @@ def test_the_scatter_of_an_isolated_punctum_is_its_standard_error(seed):
     for _ in range(60):
         noisy = scene(rng.poisson(model).astype(float), world.spread_um2)
         found = f.fit_puncta(noisy, f.start(true[:, :3] + 0.2, true[:, 3:5], noisy))
-        error = f.standard_errors(noisy, found, f.model_of(noisy, found))[0]
+        error = fisher.standard_errors(noisy, found, f.model_of(noisy, found))[0]
         z.append((found.theta[0, :5] - true[0, :5]) / error)
     # the prior narrows the shape, so that counts may scatter less than without it; 4 sigma of an sd of 60 is 0.37
     assert np.std(z, axis=0) == pytest.approx(np.ones(5), abs=0.37)
@@ -84,7 +85,7 @@ def test_puncta_far_apart_do_not_touch_each_other_s_fit():
 def test_crowded_puncta_have_errors_and_larger_ones_than_alone():
     crowd = np.repeat(THETA, 6, axis=0)
     crowd[:, :3] = np.array([10.0, 15.0, 16.0]) + stream(1, "test").uniform(-3, 3, (6, 3))
-    both = f.standard_errors(scene(), f.Fit(crowd), f.model_of(scene(), f.Fit(crowd)))
-    alone = f.standard_errors(scene(), f.Fit(crowd[:1]), f.model_of(scene(), f.Fit(crowd[:1])))
+    both = fisher.standard_errors(scene(), f.Fit(crowd), f.model_of(scene(), f.Fit(crowd)))
+    alone = fisher.standard_errors(scene(), f.Fit(crowd[:1]), f.model_of(scene(), f.Fit(crowd[:1])))
     assert (both > 0).all()
     assert (both[0] > alone[0]).all()

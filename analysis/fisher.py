@@ -1,0 +1,158 @@
+"""Cramer-Rao standard errors of puncta, from the Fisher information that neighbours share."""
+
+import math
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from synimg.analysis.fit import Fit, Scene
+from synimg.analysis.punctum import (
+    N_SHAPE,
+    PAIRS,
+    add_powers,
+    along_x,
+    covariance_of,
+    gradient_polynomials,
+    inverse_of,
+    moments_of,
+    on_line,
+    prior_sd,
+    window_of,
+)
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+NEIGHBOUR = 4.0  # puncta nearer than this many widths share information
+
+
+def standard_errors(scene: Scene, fit: Fit, model: Floats) -> Floats:
+    """Cramer-Rao standard errors (n, 3 + channels) of z, y, x [voxels] and the electrons in each channel.
+
+    The Fisher matrix is that of the punctum with all neighbours within 4 widths, whose parameters are free too.
+    """
+    n = len(fit.theta)
+    if not n:
+        return np.zeros((0, 3 + len(scene.data)))
+    scaled = fit.points_vox / scene.psf_vox.mean(axis=0)
+    pairs = cKDTree(scaled).query_pairs(NEIGHBOUR, output_type="ndarray")
+    pairs = np.vstack([np.column_stack([np.arange(n)] * 2), pairs, pairs[:, ::-1]])
+    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]  # each group in order, the punctum itself among them
+    first = np.searchsorted(pairs[:, 0], np.arange(n + 1))
+    return _errors(model, fit.theta, first, pairs[:, 1].copy(), scene.psf_vox, scene.shape_scale, scene.spread_um2)
+
+
+@nb.njit(cache=True, nogil=True)
+def _errors(
+    model: Floats, thetas: Floats, first: Ints, partner: Ints, psf: Floats, scale: Floats, spread: float
+) -> Floats:
+    """Standard errors from the information that puncta share; the group of i is ``partner[first[i]:first[i + 1]]``."""
+    n, n_each = thetas.shape
+    n_errors = n_each - N_SHAPE
+    blocks = np.empty((partner.size, n_each, n_each))
+    for i in range(n):
+        for k in range(first[i], first[i + 1]):
+            j = partner[k]
+            if j >= i:
+                blocks[k] = shared_information(model, thetas[i], thetas[j], psf, scale)
+            else:
+                back = first[j] + np.searchsorted(partner[first[j] : first[j + 1]], i)
+                blocks[k] = blocks[back].T
+            if j == i:
+                precision = 1.0 / prior_sd(thetas[i], spread) ** 2
+                for s in range(n_errors, n_each):
+                    blocks[k, s, s] += precision
+                for s in range(n_each):
+                    blocks[k, s, s] = blocks[k, s, s] * (1.0 + 1e-9) + 1e-12
+    errors = np.empty((n, n_errors))
+    for i in range(n):
+        group = partner[first[i] : first[i + 1]]
+        size = group.size
+        information = np.zeros((size * n_each, size * n_each))
+        for u in range(size):
+            own_group = partner[first[group[u]] : first[group[u] + 1]]
+            for v in range(u, size):
+                k = np.searchsorted(own_group, group[v])
+                if k < own_group.size and own_group[k] == group[v]:
+                    block = blocks[first[group[u]] + k]
+                else:  # neighbours on both sides; without what they share the matrix would not be an information
+                    block = shared_information(model, thetas[group[u]], thetas[group[v]], psf, scale)
+                information[u * n_each : (u + 1) * n_each, v * n_each : (v + 1) * n_each] = block
+                information[v * n_each : (v + 1) * n_each, u * n_each : (u + 1) * n_each] = block.T
+        own = np.searchsorted(group, i) * n_each
+        wanted = np.zeros((size * n_each, n_errors))
+        for s in range(n_errors):
+            wanted[own + s, s] = 1.0
+        covariance = np.linalg.solve(information, wanted)
+        for s in range(n_errors):
+            errors[i, s] = math.sqrt(max(covariance[own + s, s], 0.0))
+    return errors
+
+
+@nb.njit(cache=True, nogil=True)
+def shared_information(model: Floats, one: Floats, other: Floats, psf: Floats, scale: Floats) -> Floats:
+    """Fisher information between the parameters of two puncta: the sum of the products of their gradients over the model.
+
+    Notes
+    -----
+    As in `score_and_information` sums of powers of the distance from `one` are enough: the gradients of `other` are
+    polynomials of that distance, too.
+    """
+    information = np.zeros((one.size, other.size))
+    shape = (model.shape[1], model.shape[2], model.shape[3])
+    mine, its = window_of(one, psf, scale, shape), window_of(other, psf, scale, shape)
+    shift = _shifted(one[:3] - other[:3])
+    for c in range(psf.shape[0]):
+        p, p_determinant = inverse_of(covariance_of(one, psf[c], scale))
+        q, q_determinant = inverse_of(covariance_of(other, psf[c], scale))
+        peak = 1.0 / ((2.0 * math.pi) ** 3 * math.sqrt(p_determinant * q_determinant))
+        fall = math.exp(-p[2, 2] - q[2, 2])
+        weights = np.zeros((5, 5, 5))
+        for z in range(max(mine[0, 0], its[0, 0]), min(mine[0, 1], its[0, 1])):
+            dz, ez = z - one[0], z - other[0]
+            for y in range(max(mine[1, 0], its[1, 0]), min(mine[1, 1], its[1, 1])):
+                dy, ey = y - one[1], y - other[1]
+                p_constant, p_slope = along_x(p, dz, dy)
+                q_constant, q_slope = along_x(q, ez, ey)
+                a, b, _, _ = on_line(p_constant, p_slope, p[2, 2], one[2], mine[2, 0], mine[2, 1])
+                a, b, _, _ = on_line(q_constant, q_slope, q[2, 2], other[2], a, b)
+                if a >= b:
+                    continue
+                dx, ex = a - one[2], a - other[2]
+                squared = p_constant + dx * (p_slope + p[2, 2] * dx) + q_constant + ex * (q_slope + q[2, 2] * ex)
+                h = peak * math.exp(-0.5 * squared)
+                ratio = math.exp(-0.5 * (p_slope + p[2, 2] * (2.0 * dx + 1.0) + q_slope + q[2, 2] * (2.0 * ex + 1.0)))
+                w0, w1, w2, w3, w4 = 0.0, 0.0, 0.0, 0.0, 0.0
+                for x in range(a, b):
+                    dx = x - one[2]
+                    w = h / max(model[c, z, y, x], 1e-6)
+                    w0 += w
+                    w *= dx
+                    w1 += w
+                    w *= dx
+                    w2 += w
+                    w *= dx
+                    w3 += w
+                    w4 += w * dx
+                    h *= ratio
+                    ratio *= fall
+                add_powers(weights, (w0, w1, w2, w3, w4), dz, dy)
+        g_one = gradient_polynomials(one, c, p, scale)
+        g_other = gradient_polynomials(other, c, q, scale) @ shift
+        information += g_one @ moments_of(weights) @ g_other.T
+    return information
+
+
+@nb.njit(cache=True, nogil=True)
+def _shifted(by: Floats) -> Floats:
+    """Monomials (10, in the order of `POWERS`) of ``d + by`` as sums of those of d: the matrix (10, 10)."""
+    matrix = np.eye(10)
+    for a in range(3):
+        matrix[1 + a, 0] = by[a]
+    for m in range(6):
+        a, b = PAIRS[m, 0], PAIRS[m, 1]
+        matrix[4 + m, 0] = by[a] * by[b]
+        matrix[4 + m, 1 + b] += by[a]
+        matrix[4 + m, 1 + a] += by[b]
+    return matrix
