@@ -64,6 +64,39 @@ def zero_of(level: Floats, control: Bools) -> Zero:
     return Zero(value, se, True, "control animals anchor the factor: same mean and spread as the trained", shift)
 
 
+def factor_table(
+    ids: NDArray[np.int64],
+    ln_factor: tuple[Floats, Floats, Floats],
+    n_synapses: NDArray[np.int64],
+    anchored: bool,
+    shift: float = 0.0,
+) -> pd.DataFrame:
+    """One row per neuron by `schema.NEURON_RESULT`.
+
+    Parameters
+    ----------
+    ids, n_synapses : (n_neurons,) ndarray of int
+    ln_factor : three (n_neurons,) ndarray, the factor and the ends of its interval
+    anchored : bool
+        Whether control animals fix the zero: if not, the common interval holds `COMMON_LN`.
+    shift : float
+        A shift of all neurons that the common interval holds, too.
+    """
+    mean, low, high = ln_factor
+    below, above = (0.0, 0.0) if anchored else COMMON_LN
+    return pd.DataFrame(
+        {
+            "neuron_id": ids,
+            "scale_factor": np.exp(mean),
+            "scale_factor_lo": np.exp(low),
+            "scale_factor_hi": np.exp(high),
+            "common_lo": np.exp(low + min(below, shift)),
+            "common_hi": np.exp(high + max(above, shift)),
+            "n_synapses": n_synapses,
+        }
+    )
+
+
 def _f_test(trained: Floats, controls: Floats) -> float:
     """Probability that the trained neurons' variance exceeds the controls' this much by chance."""
     ratio = trained.var(ddof=1) / max(controls.var(ddof=1), 1e-12)

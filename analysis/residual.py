@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from synimg.analysis.controls import COMMON_LN, Zero
+from synimg.analysis.controls import Zero, factor_table
 from synimg.analysis.separate.protocol import Separation
 from synimg.analysis.shares import CAUSES, animal_table
 from synimg.analysis.turnover import excess_turnover, fano
@@ -84,23 +84,9 @@ def residual_result(table: pd.DataFrame, found: Residuals, seed: int, info: dict
         synapses[f"delta_{cause}_hi"] = linear[:, k] + half[:, k]
     called = (np.abs(found.score) > THRESHOLD_SD).astype(float)
     animals = animal_table(table, found.ln_parts, linear, called, found.zero.anchored, found.zero.why, seed)
-    neurons = _neuron_table(ids, row, found)
+    spread = 1.96 * found.ln_factor_se
+    interval = (found.ln_factor, found.ln_factor - spread, found.ln_factor + spread)
+    neurons = factor_table(ids, interval, np.bincount(row, minlength=ids.size), found.zero.anchored)
     warnings = [] if found.zero.anchored else [f"not identifiable in full: {found.zero.why}"]
     warnings.append(f"'{info['method']}' is a baseline: its probabilities rank the synapses but are not calibrated")
     return Separation(synapses, neurons, animals, {**info, "warnings": warnings})
-
-
-def _neuron_table(ids: Ints, row: Ints, found: Residuals) -> pd.DataFrame:
-    half = 1.96 * found.ln_factor_se
-    below, above = (0.0, 0.0) if found.zero.anchored else COMMON_LN
-    return pd.DataFrame(
-        {
-            "neuron_id": ids,
-            "scale_factor": np.exp(found.ln_factor),
-            "scale_factor_lo": np.exp(found.ln_factor - half),
-            "scale_factor_hi": np.exp(found.ln_factor + half),
-            "common_lo": np.exp(found.ln_factor - half + below),
-            "common_hi": np.exp(found.ln_factor + half + above),
-            "n_synapses": np.bincount(row, minlength=ids.size),
-        }
-    )

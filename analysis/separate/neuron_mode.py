@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from synimg.analysis.controls import COMMON_LN, control_neurons, zero_of
+from synimg.analysis.controls import control_neurons, factor_table, zero_of
 from synimg.analysis.separate.protocol import Needs, Separation
 from synimg.analysis.shares import animal_table
 from synimg.analysis.turnover import excess_turnover, fano
@@ -119,7 +119,8 @@ def neuron_mode(table: pd.DataFrame, seed: int) -> Separation:
     ln_factor = level - zero
     synapses, log_parts, linear_parts = _synapse_result(table, old + new, seen, level_se[row] ** 2, zero, mixtures)
     ln_se = np.hypot(level_se, found.se)
-    neurons = _neuron_result(ids, ln_factor, ln_se, anchored, np.bincount(row, minlength=ids.size))
+    interval = (ln_factor, ln_factor - 1.96 * ln_se, ln_factor + 1.96 * ln_se)
+    neurons = factor_table(ids, interval, np.bincount(row, minlength=ids.size), anchored)
     p_learning = synapses["p_learning"].to_numpy(float)
     animals = animal_table(table, log_parts, linear_parts, p_learning, anchored, why, seed)
     return Separation(
@@ -306,22 +307,6 @@ def _posterior(seen: Seen, mixture: Mixture) -> tuple[Floats, ...]:
         keep * (excess - learning),
         learning_var,
         keep * variance + keep**2 * learning_var,
-    )
-
-
-def _neuron_result(ids: Ints, ln_factor: Floats, ln_se: Floats, anchored: bool, n_synapses: Ints) -> pd.DataFrame:
-    low, high = ln_factor - 1.96 * ln_se, ln_factor + 1.96 * ln_se
-    below, above = (0.0, 0.0) if anchored else COMMON_LN
-    return pd.DataFrame(
-        {
-            "neuron_id": ids,
-            "scale_factor": np.exp(ln_factor),
-            "scale_factor_lo": np.exp(low),
-            "scale_factor_hi": np.exp(high),
-            "common_lo": np.exp(low + below),
-            "common_hi": np.exp(high + above),
-            "n_synapses": n_synapses,
-        }
     )
 
 
