@@ -10,7 +10,7 @@ from scipy.special import ndtr
 
 from synimg.analysis.controls import Zero, factor_table
 from synimg.analysis.separate.protocol import Separation
-from synimg.analysis.shares import CAUSES, animal_table
+from synimg.analysis.shares import CAUSES, animal_table, per_ln
 from synimg.analysis.turnover import excess_turnover, fano
 
 Floats = NDArray[np.float64]
@@ -68,8 +68,7 @@ def residual_result(table: pd.DataFrame, found: Residuals, seed: int, info: dict
     p: Floats = ndtr(np.abs(found.score) - THRESHOLD_SD)
     up = np.where(found.score > 0, p, 0.0)
     change = found.ln_parts.sum(axis=1)
-    # the logarithmic mean of both ends turns ln receptors into receptors so that the parts add up
-    scale = (old + new) * np.where(np.abs(change) < 1e-9, 1.0, -np.expm1(-change) / np.where(change == 0, 1.0, change))
+    scale = (old + new) * per_ln(change)
     linear = found.ln_parts * scale[:, None]
     errors = [table[name].to_numpy(float) if name in table else None for name in ("r_old_se", "r_new_se")]
     _, variance = excess_turnover(old, new, (fano(old, errors[0]), fano(new, errors[1])), np.maximum(found.level, 0.05))

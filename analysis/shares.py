@@ -13,6 +13,16 @@ CAUSES = ("learning", "homeostasis", "drift")
 N_BOOTSTRAP = 200
 
 
+def per_ln(growth: Floats) -> Floats:
+    """Receptors per unit of ln growth, as a share of those at death: ``(1 - exp(-g)) / g``.
+
+    The logarithmic mean of both ends, which turns parts of ln growth into receptors that add up.
+    """
+    small = np.abs(growth) < 1e-9
+    share: Floats = np.where(small, 1.0, -np.expm1(-growth) / np.where(growth == 0, 1.0, growth))
+    return share
+
+
 def variance_shares(parts: Floats) -> Floats:
     """Share (k,) of each part (n, k) in the variance of their sum: cov(part, sum) / var(sum).
 

@@ -11,6 +11,7 @@ from synimg.analysis.mixture.counts import GROWTH, Floats, Floats32, Ints
 from synimg.analysis.mixture.fit import Data, Grid, chances, expect, factor_prior, kernels, make_grid
 from synimg.analysis.mixture.model import NULL, UP, Kernel, Model
 from synimg.analysis.mixture.whole_cell import WholeCell
+from synimg.analysis.shares import per_ln
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,9 @@ def _one(
     grown = (rng.random(data.n_neurons) < cells.p_grown)[data.neuron] & (which < 2 * k)
     ln[grown] += [cells.shift, -cells.shift, 0.0]
     sign[grown] = 1 if cells.shift > 0 else -1
-    per_ln = np.where(np.abs(growth) < 1e-9, 1.0, -np.expm1(-growth) / np.where(growth == 0, 1.0, growth))
+    worth = per_ln(growth)
     counted = np.maximum(total + np.sqrt(total) * rng.standard_normal(n), 0.0)
-    linear = ln * (per_ln * counted)[:, None]
+    linear = ln * (worth * counted)[:, None]
     linear[which == 2 * k + 1, 2] = counted[which == 2 * k + 1]
     return Draw(sign, ln, linear)
 

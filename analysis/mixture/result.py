@@ -21,7 +21,7 @@ from synimg.analysis.mixture.structure import Block
 from synimg.analysis.mixture.summary import Parts, learning_interval
 from synimg.analysis.mixture.whole_cell import WholeCell
 from synimg.analysis.separate.protocol import Separation
-from synimg.analysis.shares import CAUSES, animal_table_of_draws
+from synimg.analysis.shares import CAUSES, animal_table_of_draws, per_ln
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]
@@ -98,17 +98,17 @@ def result_of(found: Found, version: str, assumes: tuple[str, ...], n_draws: int
         up = 1.0 - (1.0 - up) * (1.0 - grown)
     total = data.counts.total
     growth = parts.ln_parts.sum(axis=1)
-    per_ln = total * np.where(np.abs(growth) < 1e-9, 1.0, -np.expm1(-growth) / np.where(growth == 0, 1.0, growth))
+    worth = total * per_ln(growth)
     moved = np.column_stack([shift, -shift, np.zeros_like(shift)])
     # with controls the zero is theirs; without, it is the mean of all: its error moves homeostasis against the rest
-    linear = parts.linear_parts + moved * per_ln[:, None]
+    linear = parts.linear_parts + moved * worth[:, None]
     low, high = (linear + side * 1.96 * np.sqrt(parts.linear_var) for side in (-1.0, 1.0))
     low[:, 0], high[:, 0] = learning_interval(parts)
-    extra = np.sqrt(grown * (1.0 - grown)) * abs(cells.shift) * per_ln
-    low[:, 0] += shift * per_ln - 1.96 * extra
-    high[:, 0] += shift * per_ln + 1.96 * extra
-    blur = 1.96 * (np.sqrt(parts.linear_var[:, 1] + (zero.se * per_ln) ** 2 + extra**2))
-    apart = groups[data.neuron] * per_ln
+    extra = np.sqrt(grown * (1.0 - grown)) * abs(cells.shift) * worth
+    low[:, 0] += shift * worth - 1.96 * extra
+    high[:, 0] += shift * worth + 1.96 * extra
+    blur = 1.96 * (np.sqrt(parts.linear_var[:, 1] + (zero.se * worth) ** 2 + extra**2))
+    apart = groups[data.neuron] * worth
     low[:, 1] = linear[:, 1] - blur - np.maximum(apart, 0.0)
     high[:, 1] = linear[:, 1] + blur - np.minimum(apart, 0.0)
     back = np.empty_like(order)

@@ -8,6 +8,7 @@ from scipy.special import ndtr
 from synimg.analysis.mixture.counts import GROWTH, Floats, Ints
 from synimg.analysis.mixture.fit import Data, Grid, Posterior, expect, kernels, make_grid
 from synimg.analysis.mixture.model import NULL, Model
+from synimg.analysis.shares import per_ln
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def summarise(data: Data, model: Model, stay: float, largest: float) -> Parts:
     ln_parts, linear, square = np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 3))
     total = data.counts.total
     # ln receptors become receptors by the logarithmic mean of both ends, so that the parts add up
-    scale = np.where(np.abs(GROWTH) < 1e-9, 1.0, -np.expm1(-GROWTH) / np.where(GROWTH == 0, 1.0, GROWTH))[:, None]
+    scale = per_ln(GROWTH)[:, None]
     for (rows, _), parts in zip(grid.classes, by_class, strict=True):
         scaling = parts.scaled[:, None] * grid.factor
         for j, (component, density) in enumerate(zip(components, parts.weight, strict=True)):

@@ -14,7 +14,7 @@ from scipy.special import ndtr
 
 from synimg.analysis.controls import control_neurons, factor_table, zero_of
 from synimg.analysis.separate.protocol import Needs, Separation
-from synimg.analysis.shares import animal_table
+from synimg.analysis.shares import animal_table, per_ln
 from synimg.analysis.turnover import excess_turnover, fano
 
 Floats = NDArray[np.float64]
@@ -272,8 +272,7 @@ def _synapse_result(
     drift_var += shares @ each[:, 3] ** 2 - drift**2
     log_parts = np.column_stack([learning, ln_factor, drift])
     change = log_parts.sum(axis=1)
-    # the logarithmic mean turns ln receptors into receptors so that the parts add up: (a_end - a_start) / ln(ratio)
-    scale = total * np.where(np.abs(change) < 1e-9, 1.0, -np.expm1(-change) / np.where(change == 0, 1.0, change))
+    scale = total * per_ln(change)
     linear_parts = log_parts * scale[:, None]
     synapses = pd.DataFrame({"synapse_id": table["synapse_id"], "p_learning": up + down, "lfdr": 1.0 - up - down})
     synapses["p_potentiated"], synapses["p_depressed"] = up, down
