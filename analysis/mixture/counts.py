@@ -122,7 +122,7 @@ def old_share(growth: Floats, turnover: float, depression: Depression) -> Floats
 
 
 def likelihood(
-    counts: Counts, turnover: float, stay: float, depression: Depression, sizes: Sizes
+    counts: Counts, turnover: float, stay: float, depression: Depression, sizes: Sizes, growth: Floats = GROWTH
 ) -> tuple[Floats32, Floats]:
     """Likelihood of the counts for each growth on the grid, and the logarithm of the factor taken out of each row.
 
@@ -135,6 +135,7 @@ def likelihood(
         ``exp(-k t)`` for the variance of old receptors; the same for all models that are compared.
     depression : {"reduced_insertion", "label_blind_removal"}
     sizes : Sizes
+    growth : (n_growth,) ndarray
 
     Returns
     -------
@@ -146,7 +147,7 @@ def likelihood(
     Quasi-likelihood of two over-dispersed counts with the total integrated out (SEPARATION.md 4.1); new receptors
     arrive at random, old ones survive binomially. The total follows from the size at the pulse and the growth.
     """
-    share = old_share(GROWTH, turnover, depression)
+    share = old_share(growth, turnover, depression)
     phi_old, phi_new = counts.dispersion(stay)
     old, new, ln_total = counts.old / phi_old, counts.new / phi_new, np.log(counts.total)
     all_, column = old + new, (slice(None), None)
@@ -155,7 +156,7 @@ def likelihood(
     ln = by_row @ np.stack([np.log(share), np.log1p(-share), np.log(share / phi_old + (1.0 - share) / phi_new)])
     ln -= (old * np.log(phi_old) + new * np.log(phi_new))[column]
     # an exponential of single precision is good to 1e-6 here, and takes half the time
-    apart = (ln_total[column] - GROWTH).astype(np.float32)
+    apart = (ln_total[column] - growth).astype(np.float32)
     size = np.zeros_like(apart)
     for weight, centre, width in zip(sizes.weight, sizes.centre, sizes.width, strict=True):
         variance = (width**2 + 1.0 / np.maximum(all_, 0.5)).astype(np.float32)
