@@ -171,7 +171,8 @@ def chances(data: Data, model: Model, factor: Floats) -> Floats:
         return np.ones((len(components), factor.size))
     mean = np.array([model.learned_mean(j) for j in components])
     var = np.array([model.learned_var(j) for j in components]) + model.drift_sd**2
-    noise = (2.0 + data.counts.fano_old + data.counts.fano_new) / 2.0 / np.exp(data.ln_threshold)
+    total = np.exp([data.ln_threshold])
+    noise = float(data.counts.total_variance(total, 0.5)[0] / total[0] ** 2)
     return chance_seen(data.ln_threshold, noise, model.sizes, mean, var, factor)
 
 

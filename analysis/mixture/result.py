@@ -95,9 +95,7 @@ def result_of(found: Found, version: str, assumes: tuple[str, ...], n_draws: int
     up = np.mean([reading.up for reading in readings], axis=0)
     if cells.shift > 0:
         up = 1.0 - (1.0 - up) * (1.0 - grown)
-    total = data.counts.total
-    growth = parts.ln_parts.sum(axis=1)
-    worth = total * per_ln(growth)
+    worth = parts.receptors * per_ln(parts.ln_parts.sum(axis=1))
     moved = np.column_stack([shift, -shift, np.zeros_like(shift)])
     # with controls the zero is theirs; without, it is the mean of all: its error moves homeostasis against the rest
     linear = parts.linear_parts + moved * worth[:, None]
