@@ -63,6 +63,7 @@ class Model:
     slabs : (Slab, Slab), learning up and down
     covariate_weights : (n_covariates,) tuple, log odds of learning per unit of each covariate
     outliers : float, share of wrong rows
+    offset_share : float, share of the variance of sizes that lies between neurons
     """
 
     form: Form
@@ -76,6 +77,7 @@ class Model:
     slabs: tuple[Slab, Slab] = field(default_factory=lambda: (Slab(0.05), Slab(0.05)))
     covariate_weights: tuple[float, ...] = ()
     outliers: float = 0.002
+    offset_share: float = 0.0
 
     @property
     def signs(self) -> list[int]:
