@@ -9,6 +9,7 @@ from scipy.special import logsumexp
 from synimg.analysis.mixture.counts import GROWTH, Counts, Floats, Floats32, Ints, Sizes, likelihood
 from synimg.analysis.mixture.irregular import Born, ln_irregular
 from synimg.analysis.mixture.model import DOWN, NULL, UP, Form, Kernel, Model, Slab, factor_grid, kernel
+from synimg.analysis.mixture.preference import fitted_weight, standard_size, tilted, true_size
 from synimg.analysis.mixture.threshold import chance_seen, unseen_drift, unseen_sizes
 
 N_CLASSES = 20
@@ -71,7 +72,10 @@ class Data:
 
 @dataclass(frozen=True)
 class Grid:
-    """Likelihoods of the counts on the grid of growths, of wrong and of born rows, and classes of like totals."""
+    """Likelihoods of the counts on the grid of growths, of wrong and of born rows, and classes of like totals.
+
+    noise : list of float, variance of ln total around the mean of each class, by counting and by what is in a class
+    """
 
     likelihood: Floats32
     log_factor: Floats
@@ -79,6 +83,7 @@ class Grid:
     born: Floats
     factor: Floats
     classes: list[tuple[Ints, float]]
+    noise: list[float]
 
 
 @dataclass(frozen=True)
@@ -111,11 +116,14 @@ def make_grid(data: Data, model: Model, stay: float, largest: float) -> Grid:
     """Likelihoods under a model's turnover and sizes."""
     values, top = likelihood(data.counts, model.turnover, stay, model.form.depression, model.sizes)
     ln_total = np.log(data.counts.total)
-    n = N_CLASSES if model.form.drift_exponent or model.form.has_size_law else 1
+    n = N_CLASSES if model.form.depends_on_size else 1
     order = np.argsort(ln_total, kind="stable")
     classes = [(rows, float(ln_total[rows].mean())) for rows in np.array_split(order, n) if rows.size]
     wrong, born = (np.exp(np.minimum(ln - top, 60.0)) for ln in ln_irregular(data.counts, stay, model.born))
-    return Grid(values, top, wrong, born, factor_grid(largest), classes)
+    phi_old, phi_new = data.counts.dispersion(stay)
+    counted = np.maximum(data.counts.old / phi_old + data.counts.new / phi_new, 0.5)
+    noise = [float((1.0 / counted[rows]).mean() + ln_total[rows].var()) for rows, _ in classes]
+    return Grid(values, top, wrong, born, factor_grid(largest), classes, noise)
 
 
 def priors(data: Data, model: Model) -> Floats:
@@ -142,7 +150,10 @@ def factor_prior(model: Model, kind: Ints, factor: Floats) -> Floats:
 
 def kernels(model: Model, grid: Grid) -> list[Kernel]:
     """The kernel of each class of totals."""
-    return [kernel(model, ln_total, grid.factor) for _, ln_total in grid.classes]
+    return [
+        kernel(model, ln_total, grid.factor, noise)
+        for (_, ln_total), noise in zip(grid.classes, grid.noise, strict=True)
+    ]
 
 
 def chances(data: Data, model: Model, factor: Floats) -> Floats:
@@ -153,7 +164,11 @@ def chances(data: Data, model: Model, factor: Floats) -> Floats:
     mean = np.array([model.learned_mean(j) for j in components])
     var = np.array([model.learned_var(j) for j in components]) + model.drift_sd**2
     noise = (2.0 + data.counts.fano_old + data.counts.fano_new) / 2.0 / np.exp(data.ln_threshold)
-    return chance_seen(data.ln_threshold, noise, model.sizes, mean, var, factor)
+    if not model.form.learns_by_size:
+        return chance_seen(data.ln_threshold, noise, model.sizes, mean, var, factor)
+    sizes = [model.sizes, *(tilted(model.sizes, model.size_weight) for _ in model.signs)]
+    each = [chance_seen(data.ln_threshold, noise, s, mean[[j]], var[[j]], factor) for j, s in enumerate(sizes)]
+    return np.vstack(each)
 
 
 def expect(data: Data, model: Model, grid: Grid, by_class: list[Kernel]) -> Posterior:
@@ -295,9 +310,26 @@ def maximise(
         drift_sd=drift_sd,
         slabs=(slabs[UP], slabs[DOWN]),
         covariate_weights=tuple(float(w) for w in weights),
+        size_weight=_size_weight(model, grid, posterior, by_class),
         born=model.born.fitted(ln_total, posterior.born, Born.first(ln_total)),
         outliers=float(np.clip(outliers, LEAST_OUTLIERS, MOST_OUTLIERS)),
     )
+
+
+def _size_weight(model: Model, grid: Grid, posterior: Posterior, by_class: list[Kernel]) -> float:
+    """How much the odds of learning depend on the size at the pulse, by the mean size of what learned."""
+    if not model.form.learns_by_size or not model.signs:
+        return model.size_weight
+    count = total = 0.0
+    for (rows, ln_total), noise, parts in zip(grid.classes, grid.noise, by_class, strict=True):
+        size = standard_size(model.sizes, ln_total - GROWTH)
+        size = true_size(model.sizes, model.size_weight, size, noise)
+        for j in range(1, len(parts.weight)):
+            weighted = posterior.weight[rows] * posterior.prior[rows, j : j + 1].astype(np.float32)
+            by_growth = (parts.weight[j] * (grid.likelihood[rows].T @ weighted)).sum(axis=1)
+            count += float(by_growth.sum())
+            total += float(by_growth @ size)
+    return fitted_weight(model.sizes, model.size_weight, count, total / max(count, 1e-9))
 
 
 def _with_unseen(
@@ -355,13 +387,15 @@ def _log_odds_step(data: Data, model: Model, posterior: Posterior) -> tuple[Floa
     return odds / (1.0 + odds.sum()), np.clip(theta[n_signs:], -5.0, 5.0)
 
 
-def growth_moments(grid: Grid, posterior: Posterior, by_class: list[Kernel]) -> tuple[Floats, Floats]:
-    """Posterior mean and variance of each synapse's growth."""
+def growth_moments(
+    grid: Grid, posterior: Posterior, by_class: list[Kernel], if_null: bool = False
+) -> tuple[Floats, Floats]:
+    """Posterior mean and variance of each synapse's growth; those that it would have without learning `if_null`."""
     first, second = np.zeros(len(posterior.weight)), np.zeros(len(posterior.weight))
     for (rows, _), parts in zip(grid.classes, by_class, strict=True):
         density = grid.likelihood[rows] * sum(
             posterior.prior[rows, j : j + 1].astype(np.float32) * (posterior.weight[rows] @ weight.T.astype(np.float32))
-            for j, weight in enumerate(parts.weight)
+            for j, weight in enumerate(parts.weight[:1] if if_null else parts.weight)
         )
         whole = np.maximum(density.sum(axis=1), 1e-300)
         first[rows], second[rows] = density @ GROWTH / whole, density @ GROWTH**2 / whole
@@ -428,8 +462,10 @@ def recentre(
     With reduced insertion the turnover and the zero of the factor cannot be told apart, and the factors' mean (that of
     the controls) is moved into it. Removal has a kink where synapses neither grow nor shrink: there the likelihood says.
     """
-    growth, spread = growth_moments(grid, posterior, by_class)
-    regular = posterior.member.sum(axis=1)
+    # where the odds of learning depend on size, the sizes are those of what did not learn
+    by_size = model.form.learns_by_size
+    growth, spread = growth_moments(grid, posterior, by_class, if_null=by_size)
+    regular = posterior.member[:, 0] if by_size else posterior.member.sum(axis=1)
     ln_start, noise = np.log(data.counts.total) - growth, 1.0 / data.counts.total
     if data.ln_threshold is not None:
         start, missing = unseen_sizes(data.ln_threshold, model.sizes, *_growth(data, model))

@@ -258,6 +258,7 @@ def _info(found: Found, version: str, assumes: tuple[str, ...]) -> dict[str, Any
             },
             "covariate_weight": weights.get("eligibility", [0.0])[0],
             "prior_weights": weights,
+            "size_weight": best.size_weight if form.learns_by_size else 0.0,
             "share_outliers": best.outliers,
         },
         "assumptions": [
@@ -270,6 +271,7 @@ def _info(found: Found, version: str, assumes: tuple[str, ...]) -> dict[str, Any
             )
             + " (chosen by evidence)",
             *assumes,
+            *(["log odds of learning are linear in ln size at the pulse (chosen by evidence)"] * form.learns_by_size),
             *(prior.said for prior in known.values()),
             *(
                 f"{SIGN_NAMES[sign]} synapses are more frequent where {block.share_pre:.0%} of the presynaptic cells meet "
