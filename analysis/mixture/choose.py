@@ -90,7 +90,9 @@ def choose(data: Data, has_branches: bool) -> Choice:
             try_forms("drift by size", drift_forms(), 1.0)
     if has_branches:
         try_forms("branches", iter([replace(best.form, by_branch=True)]))
-    try_forms("learning by size", iter([replace(best.form, learns_by_size=True)]), LEARNING_BY_SIZE_GAIN)
+    # in groups whose receptors turn over at other rates, the sizes at the pulse are off by that much
+    if np.unique(data.kind[~data.is_control]).size == 1:
+        try_forms("learning by size", iter([replace(best.form, learns_by_size=True)]), LEARNING_BY_SIZE_GAIN)
     return _signs(best, run, data, stay, largest, gains)
 
 

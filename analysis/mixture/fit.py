@@ -39,6 +39,8 @@ class Data:
     signed : (n_covariates,) ndarray of bool, which speak for growth and against shrinkage
     ln_threshold : float or None, ln of the total below which synapses are missing
     log_prior_odds : (n, 2) ndarray, what else is known of learning up and down, added to its log odds
+    of_factor : (n_neurons, n_known) ndarray, what bears on the ln factor, of mean 0, 0 where it is not known
+    factor_widths : (n_known,) ndarray, prior sd of the weight of each
     """
 
     counts: Counts
@@ -54,6 +56,8 @@ class Data:
     signed: NDArray[np.bool_]
     ln_threshold: float | None
     log_prior_odds: Floats
+    of_factor: Floats
+    factor_widths: Floats
 
     @property
     def n_neurons(self) -> int:
@@ -140,9 +144,14 @@ def priors(data: Data, model: Model) -> Floats:
     return np.exp(ln - logsumexp(ln, axis=1, keepdims=True))
 
 
-def factor_prior(model: Model, kind: Ints, factor: Floats) -> Floats:
-    """Log prior of the factor, (n_neurons, n_factor)."""
-    mean, sd = np.asarray(model.factor_mean)[kind], np.maximum(np.asarray(model.factor_sd)[kind], 0.02)
+def factor_prior(data: Data, model: Model, factor: Floats, of_another: bool = False) -> Floats:
+    """Log prior of the factor, (n_neurons, n_factor); or `of_another` neuron of the same kind, of which nothing is known."""
+    mean, sd = np.asarray(model.factor_mean)[data.kind], np.maximum(np.asarray(model.factor_sd)[data.kind], 0.02)
+    expected = data.of_factor @ np.asarray(model.factor_weights)
+    if of_another:
+        sd = np.hypot(sd, expected.std())
+    else:
+        mean = mean + expected
     ln = -0.5 * ((factor - mean[:, None]) / sd[:, None]) ** 2
     normalised: Floats = ln - logsumexp(ln, axis=1, keepdims=True)
     return normalised
@@ -186,8 +195,9 @@ def expect(data: Data, model: Model, grid: Grid, by_class: list[Kernel]) -> Post
         else np.float32(1.0)
     )
     given = given / seen
-    ln_prior = factor_prior(model, data.kind, grid.factor)
-    prior_factor = np.exp(ln_prior).astype(np.float32)[data.neuron]
+    ln_prior = factor_prior(data, model, grid.factor)
+    abroad = factor_prior(data, model, grid.factor, of_another=True) if data.of_factor.shape[1] else ln_prior
+    prior_factor = np.exp(abroad).astype(np.float32)[data.neuron]
     wrong, born = model.outliers * grid.wrong, model.born.share * grid.born
     elsewhere = (prior_factor * given).sum(axis=1)
     parent = data.parent.astype(np.float32)
@@ -295,11 +305,14 @@ def maximise(
         expected = slabs[sign]  # the rarer sign borrows from the other
     ln_total = np.log(data.counts.total)
     mean, sd = list(model.factor_mean), list(model.factor_sd)
+    factor_weights = _factor_weights(data, model, grid, posterior)
+    by_known = data.of_factor @ factor_weights
     for kind in range(len(mean)):
-        of_kind = posterior.of_neuron[data.kind == kind]
+        of_kind, known = posterior.of_neuron[data.kind == kind], by_known[data.kind == kind]
         if len(of_kind):
-            mean[kind] = float((of_kind @ grid.factor).mean())
-            square = float((of_kind @ (grid.factor - mean[kind]) ** 2).sum())
+            rest = of_kind @ grid.factor - known
+            mean[kind] = float(rest.mean())
+            square = float((of_kind @ grid.factor**2 - (of_kind @ grid.factor) ** 2 + (rest - mean[kind]) ** 2).sum())
             sd[kind] = float(np.sqrt((square + 0.02) / (len(of_kind) + 1.0)))
     outliers = (posterior.outlier.sum() + 1.0) / (data.neuron.size + 500.0)
     return replace(
@@ -310,10 +323,22 @@ def maximise(
         drift_sd=drift_sd,
         slabs=(slabs[UP], slabs[DOWN]),
         covariate_weights=tuple(float(w) for w in weights),
+        factor_weights=tuple(float(w) for w in factor_weights),
         size_weight=_size_weight(model, grid, posterior, by_class),
         born=model.born.fitted(ln_total, posterior.born, Born.first(ln_total)),
         outliers=float(np.clip(outliers, LEAST_OUTLIERS, MOST_OUTLIERS)),
     )
+
+
+def _factor_weights(data: Data, model: Model, grid: Grid, posterior: Posterior) -> Floats:
+    """Ln factor per unit of what tells of it: regression of the factors within kinds of neurons, each as sure as it is."""
+    sd = np.maximum(np.asarray(model.factor_sd)[data.kind], 0.02)
+    x, y = data.of_factor / sd[:, None], posterior.of_neuron @ grid.factor / sd
+    one = (data.kind[:, None] == np.arange(data.n_kinds)) / sd[:, None]
+    design = np.hstack([x, one])
+    precision = np.append(data.factor_widths**-2.0, np.full(data.n_kinds, 1e-6))
+    found: Floats = np.linalg.solve(design.T @ design + np.diag(precision), design.T @ y)
+    return found[: x.shape[1]]
 
 
 def _size_weight(model: Model, grid: Grid, posterior: Posterior, by_class: list[Kernel]) -> float:
@@ -415,6 +440,7 @@ def first_guess(data: Data, form: Form) -> Model:
         factor_sd=(0.2,) * data.n_kinds,
         factor_mean=(0.0,) * data.n_kinds,
         covariate_weights=(0.0,) * data.covariates.shape[1],
+        factor_weights=(0.0,) * data.of_factor.shape[1],
     )
 
 

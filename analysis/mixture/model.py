@@ -70,6 +70,7 @@ class Model:
     drift_sd : float, of a synapse of typical size
     slabs : (Slab, Slab), learning up and down
     covariate_weights : (n_covariates,) tuple, log odds of learning per unit of each covariate
+    factor_weights : tuple, ln factor per unit of each column that tells of it
     size_weight : float, log odds of learning per sd of ln size at the pulse
     outliers : float, share of wrong rows
     """
@@ -84,6 +85,7 @@ class Model:
     drift_sd: float = 0.2
     slabs: tuple[Slab, Slab] = field(default_factory=lambda: (Slab(0.05), Slab(0.05)))
     covariate_weights: tuple[float, ...] = ()
+    factor_weights: tuple[float, ...] = ()
     size_weight: float = 0.0
     outliers: float = 0.002
 

@@ -232,10 +232,11 @@ def _info(found: Found, version: str, assumes: tuple[str, ...]) -> dict[str, Any
         scaling = f"a factor per neuron that spares the largest {1 - form.spared_above:.0%} of the synapses"
     if form.by_branch:
         scaling += ", and one per branch"
-    names = [name for name, prior in known.items() for _ in range(prior.columns.shape[1])]
-    weights = {
-        name: [float(w) for n, w in zip(names, best.covariate_weights, strict=True) if n == name] for name in known
-    }
+    weights: dict[str, list[float]] = {}
+    for about, found_weights in (("learning", best.covariate_weights), ("factor", best.factor_weights)):
+        names = [name for name, prior in known.items() if prior.about == about for _ in range(prior.columns.shape[1])]
+        for name, weight in zip(names, found_weights, strict=True):
+            weights.setdefault(name, []).append(float(weight))
     has_learning = [w for m, w in zip(choice.models, choice.weights, strict=True) if m.signs]
     return {
         "method": "hierarchical",
