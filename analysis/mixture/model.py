@@ -140,36 +140,61 @@ class Kernel:
     scaled: Floats
 
 
-def kernel(model: Model, ln_total: float, factor: Floats, noise: float) -> Kernel:
-    """The kernel for synapses with that many ln receptors at death, known with that variance.
+def densities(
+    model: Model, ln_total: Floats, factor: Floats, noise: Floats, growth: Floats = GROWTH
+) -> tuple[Floats, list[Floats]]:
+    """Relative drift variance, and by component the density of the growth times the step of its grid.
 
-    The size at the pulse is the total less the growth.
+    Parameters
+    ----------
+    model : Model
+    ln_total : (n_classes,) ndarray
+        Ln receptors at death: the size at the pulse is the total less the growth.
+    factor : (n_factor,) ndarray
+    noise : (n_classes,) ndarray, variance with which `ln_total` is known
+    growth : (n_growth,) ndarray
+
+    Returns
+    -------
+    profile : (n_classes, n_growth) ndarray
+    weights : list of (n_classes, n_growth, n_factor) ndarray
     """
-    start = ln_total - GROWTH
+    start = ln_total[:, None] - growth
     profile = drift_profile(model.form, model.sizes, start)
-    drift_var = (model.drift_sd**2 * profile)[:, None]
-    scaled = scaling_profile(model.form, model.sizes, start)
-    moved = GROWTH[:, None] - scaled[:, None] * factor
-    step = GROWTH[1] - GROWTH[0]
-    weights, learned, learned2, drift2 = [], [], [], []
+    moved = growth[:, None] - scaling_profile(model.form, model.sizes, start)[..., None] * factor
+    step = growth[1] - growth[0]
+    weights = []
     for component in (NULL, *model.signs):
-        mean, var = model.learned_mean(component), model.learned_var(component)
-        total_var = drift_var + var
-        off = moved - mean
+        total_var = (model.drift_sd**2 * profile + model.learned_var(component))[..., None]
+        off = moved - model.learned_mean(component)
         density = step / np.sqrt(2.0 * np.pi * total_var) * np.exp(-0.5 * off**2 / total_var)
         if component != NULL and model.form.learns_by_size:
             size = standard_size(model.sizes, start)
-            density = density * tilt(model.sizes, model.size_weight, size, noise)[:, None]
+            density = density * tilt(model.sizes, model.size_weight, size, noise[:, None])[..., None]
         weights.append(density)
-        keep = var / total_var
+    return profile, weights
+
+
+def kernel(model: Model, ln_total: float, factor: Floats, noise: float) -> Kernel:
+    """The kernel for synapses with that many ln receptors at death, known with the variance `noise`."""
+    (profile,), weights = densities(model, np.array([ln_total]), factor, np.array([noise]))
+    drift_var = (model.drift_sd**2 * profile)[:, None]
+    scaled = scaling_profile(model.form, model.sizes, ln_total - GROWTH)
+    moved = GROWTH[:, None] - scaled[:, None] * factor
+    learned, learned2, drift2 = [], [], []
+    for component in (NULL, *model.signs):
+        mean, var = model.learned_mean(component), model.learned_var(component)
+        off = moved - mean
+        keep = var / (drift_var + var)
         spread = keep * drift_var
         learned.append(mean + keep * off)
         learned2.append(learned[-1] ** 2 + spread)
         drift2.append((((1.0 - keep) * off) ** 2 + spread) / profile[:, None])
-    return Kernel(weights, learned, learned2, drift2, scaled)
+    return Kernel([weight[0] for weight in weights], learned, learned2, drift2, scaled)
 
 
-def factor_grid(largest: float) -> Floats:
+def factor_grid(largest: float, coarser: int = 1) -> Floats:
     """ln factors from minus to plus `largest`."""
-    n = max(int(np.ceil(largest / FACTOR_STEP)), 6)
-    return np.arange(-n, n + 1) * np.float64(FACTOR_STEP)
+    step = FACTOR_STEP * coarser
+    n = max(int(np.ceil(largest / step)), 6)
+    return np.arange(-n, n + 1) * np.float64(step)

@@ -20,14 +20,14 @@ def standard_size(sizes: Sizes, ln_size: Floats) -> Floats:
     return z
 
 
-def true_size(sizes: Sizes, weight: float, z: Floats, noise: float) -> Floats:
+def true_size(sizes: Sizes, weight: float, z: Floats, noise: float | Floats) -> Floats:
     """Expected standardised ln size of what learned, where `z` is known with that variance of ln size."""
     keep = _kept(sizes, noise)
     mean: Floats = keep * z + (1.0 - keep) * weight
     return mean
 
 
-def tilt(sizes: Sizes, weight: float, z: Floats, noise: float) -> Floats:
+def tilt(sizes: Sizes, weight: float, z: Floats, noise: float | Floats) -> Floats:
     """Density of a noisy size where odds of learning rise with `weight` (log odds per sd), over that without.
 
     Notes
@@ -50,7 +50,7 @@ def tilted(sizes: Sizes, weight: float) -> Sizes:
     return Sizes((float(share[0]), float(share[1])), (float(centre[0]), float(centre[1])), sizes.width)
 
 
-def _kept(sizes: Sizes, noise: float) -> float:
+def _kept(sizes: Sizes, noise: float | Floats) -> float | Floats:
     return sizes.sd**2 / (sizes.sd**2 + noise)
 
 
