@@ -87,6 +87,7 @@ class Grid:
     """Likelihoods of the counts on the grid of growths, of wrong and of born rows, and classes of like totals.
 
     noise : list of float, variance of ln total around the mean of each class, by counting and by what is in a class
+    `ratio` is the likelihood of old and new alone, where totals do not count in full (`Model.offset_share`).
     """
 
     likelihood: Floats32
@@ -97,6 +98,8 @@ class Grid:
     growth: Floats
     classes: list[tuple[Ints, float]]
     noise: list[float]
+    ratio: Floats32 | None
+    ratio_log_factor: Floats
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,10 @@ def make_grid(data: Data, model: Model, stay: float, largest: float, coarser: in
     wrong, born = (np.exp(np.minimum(ln - top, 60.0)) for ln in ln_irregular(data.counts, stay, model.born))
     variance = data.counts.total_variance(data.counts.total, stay) / data.counts.total**2
     noise = [float(variance[rows].mean() + ln_total[rows].var()) for rows, _ in classes]
-    return Grid(values, top, wrong, born, factor_grid(largest, coarser), growth, classes, noise)
+    ratio, ratio_top = None, np.zeros(0)
+    if model.offset_share > 0.0:
+        ratio, ratio_top = likelihood(data.counts, model.turnover, stay, model.form.depression, None, growth)
+    return Grid(values, top, wrong, born, factor_grid(largest, coarser), growth, classes, noise, ratio, ratio_top)
 
 
 def _classes(ln_total: Floats, form: Form) -> list[tuple[Ints, float]]:
@@ -203,9 +209,7 @@ def expect(data: Data, model: Model, grid: Grid, by_class: list[Kernel]) -> Post
     """Posterior of the factors and of learning under a model."""
     given = _given(data, model, grid, [parts.weight for parts in by_class])
     prior, seen, good = given.prior, given.seen, given.good
-    unit, of_neuron, branch_var, log_likelihood = _factors(
-        data, model, np.log(given.total), given.ln_factor, grid.factor
-    )
+    unit, of_neuron, branch_var, log_likelihood = _factors(data, model, given.ln, given.ln_factor, grid.factor)
     ratio = unit.astype(np.float32)[data.branch if model.form.by_branch else data.neuron] / given.total
     shared = ratio.sum(axis=1)
     parent = data.parent.astype(np.float32)
@@ -222,7 +226,7 @@ def expect(data: Data, model: Model, grid: Grid, by_class: list[Kernel]) -> Post
         outlier=model.outliers * grid.wrong * shared,
         born=model.born.share * grid.born * shared,
         branch_var=branch_var,
-        log_likelihood=log_likelihood + float(grid.log_factor.sum()),
+        log_likelihood=log_likelihood + given.log_factor,
     )
 
 
@@ -231,10 +235,10 @@ def log_likelihood(data: Data, model: Model, grid: Grid) -> float:
     ln_total = np.array([mean for _, mean in grid.classes])
     weights = densities(model, ln_total, grid.factor, np.array(grid.noise), grid.growth)[1]
     given = _given(data, model, grid, list(zip(*weights, strict=True)))
-    ln = _ln_of_units(data, model, np.log(given.total))
+    ln = _ln_of_units(data, model, given.ln)
     if model.form.by_branch:
         ln = _ln_of_neurons(data, model, ln, grid.factor)
-    return float(logsumexp(given.ln_factor + ln, axis=1).sum() + grid.log_factor.sum())
+    return float(logsumexp(given.ln_factor + ln, axis=1).sum()) + given.log_factor
 
 
 @dataclass(frozen=True)
@@ -243,6 +247,7 @@ class _Given:
 
     components : list, by component
     total : all that may have been, wrong rows and other parents included
+    ln : its logarithm as it counts for the factor, and `log_factor`, what was taken out of it, summed over synapses
     elsewhere : prior of the factor of another neuron
     prior : (n, n_components) ndarray
     seen : probability that the synapse is in the table, 1 or an array
@@ -252,6 +257,8 @@ class _Given:
 
     components: list[Floats32]
     total: Floats32
+    ln: Floats
+    log_factor: float
     elsewhere: Floats32
     prior: Floats
     seen: Floats32
@@ -259,32 +266,53 @@ class _Given:
     ln_factor: Floats
 
 
+def _by_factor(of_growth: Floats32, grid: Grid, weights: Sequence[Sequence[Floats]]) -> list[Floats32]:
+    """Likelihoods by factor (n, n_factor) of each component, from those by growth."""
+    each = [np.empty((len(of_growth), grid.factor.size), np.float32) for _ in weights[0]]
+    for (rows, _), of_class in zip(grid.classes, weights, strict=True):
+        own = of_growth[rows]
+        for one, density in zip(each, of_class, strict=True):
+            one[rows] = own @ density.astype(np.float32)
+    return each
+
+
+def _mixed(prior: Floats, each: list[Floats32]) -> Floats32:
+    mixed: Floats32 = np.zeros_like(each[0])
+    for j, one in enumerate(each):
+        mixed += prior[:, j : j + 1].astype(np.float32) * one
+    return mixed
+
+
 def _given(data: Data, model: Model, grid: Grid, weights: Sequence[Sequence[Floats]]) -> _Given:
-    n, n_factor = data.neuron.size, grid.factor.size
     prior = priors(data, model)
-    each = [np.empty((n, n_factor), np.float32) for _ in range(prior.shape[1])]
-    for (rows, _), densities_ in zip(grid.classes, weights, strict=True):
-        likelihood_ = grid.likelihood[rows]
-        for one, density in zip(each, densities_, strict=True):
-            one[rows] = likelihood_ @ density.astype(np.float32)
-    given = sum(prior[:, j : j + 1].astype(np.float32) * one for j, one in enumerate(each))
+    each = _by_factor(grid.likelihood, grid, weights)
     seen = (
         (prior @ chances(data, model, grid.factor)).astype(np.float32)
         if data.ln_threshold is not None
         else np.ones((1, 1), np.float32)
     )
-    given = given / seen
     ln_factor = factor_prior(data, model, grid.factor)
     abroad = factor_prior(data, model, grid.factor, of_another=True) if data.of_factor.shape[1] else ln_factor
     elsewhere = np.exp(abroad).astype(np.float32)[data.neuron]
     good = np.float32(1.0 - model.outliers - model.born.share)
-    total: Floats32 = np.asarray(good * given, np.float32)
-    if data.has_strangers:
-        parent = data.parent.astype(np.float32)
-        total = parent[:, None] * total + ((1.0 - parent) * (elsewhere * total).sum(axis=1))[:, None]
-    irregular = model.outliers * grid.wrong + model.born.share * grid.born
-    total += np.maximum(irregular, 1e-30).astype(np.float32)[:, None]
-    return _Given(each, total, elsewhere, prior, seen, good, ln_factor)
+
+    def whole(components: list[Floats32], irregular: Floats) -> Floats32:
+        total: Floats32 = good * (_mixed(prior, components) / seen)
+        if data.has_strangers:
+            parent = data.parent.astype(np.float32)
+            total = parent[:, None] * total + ((1.0 - parent) * (elsewhere * total).sum(axis=1))[:, None]
+        total += np.maximum(irregular, 1e-30).astype(np.float32)[:, None]
+        return total
+
+    total = whole(each, model.outliers * grid.wrong + model.born.share * grid.born)
+    ln, log_factor = np.log(total).astype(float), grid.log_factor
+    if grid.ratio is not None:
+        # a neuron's totals share its offset: as evidence for its factor they count by their design effect (Kish 1965)
+        counts = 1.0 / (1.0 + (np.bincount(data.neuron) - 1.0) * model.offset_share)[data.neuron]
+        alone = whole(_by_factor(grid.ratio, grid, weights), np.full(data.neuron.size, model.outliers))
+        ln = counts[:, None] * ln + (1.0 - counts)[:, None] * np.log(alone)
+        log_factor = counts * log_factor + (1.0 - counts) * grid.ratio_log_factor
+    return _Given(each, total, ln, float(log_factor.sum()), elsewhere, prior, seen, good, ln_factor)
 
 
 def _factors(

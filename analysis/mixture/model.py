@@ -73,6 +73,7 @@ class Model:
     factor_weights : tuple, ln factor per unit of each column that tells of it
     size_weight : float, log odds of learning per sd of ln size at the pulse
     outliers : float, share of wrong rows
+    offset_share : float, share of the variance of sizes that lies between neurons
     """
 
     form: Form
@@ -88,6 +89,7 @@ class Model:
     factor_weights: tuple[float, ...] = ()
     size_weight: float = 0.0
     outliers: float = 0.002
+    offset_share: float = 0.0
 
     @property
     def signs(self) -> list[int]:

@@ -27,6 +27,7 @@ from synimg.analysis.mixture.fit import Data, priors
 from synimg.analysis.mixture.model import DOWN, UP
 from synimg.analysis.mixture.neighbours import LEAST_GAIN as LEAST_NEIGHBOUR_GAIN
 from synimg.analysis.mixture.neighbours import REACH_UM, neighbour_pairs, neighbours_learned
+from synimg.analysis.mixture.offsets import data_with, ln_offsets, model_with, offset_share
 from synimg.analysis.mixture.priors.protocol import Known
 from synimg.analysis.mixture.result import Found, blocks_of, result_of
 from synimg.analysis.mixture.rivals import rivals_of
@@ -64,6 +65,7 @@ def hierarchical(table: pd.DataFrame, seed: int, n_draws: int = 0) -> Separation
     data, choice, clustered = _with_neighbours(table, order, data, choice, seed)
     known |= clustered
     choice = spread_out(some_neurons(data, SEARCH_SYNAPSES, seed), choice, seed)
+    data, choice = _with_offsets(data, choice)
     parts = _in_blocks(data, choice)
     zero = zero_of(parts.factor, data.is_control)
     cells = whole_cells(parts.factor, parts.factor_var, data.is_control)
@@ -136,6 +138,26 @@ def _with_neighbours(
         return data, choice, {}
     said = f"synapses learn together with neighbours within {REACH_UM:g} um on the dendrite (accepted by its evidence)"
     return wider, again, {"clustering": Known(column[:, None], 1.0, False, said)}
+
+
+def _with_offsets(data: Data, choice: Choice) -> tuple[Data, Choice]:
+    """Data and models that know of neurons whose synapses are larger than others', if there are any.
+
+    Notes
+    -----
+    Sizes and growth are those of the models without; a table cut off at a threshold has no sizes to compare.
+    """
+    if data.ln_threshold is not None:
+        return data, choice
+    middle = replace(choice, models=choice.models[len(choice.models) // 2 :][:1], weights=np.ones(1))
+    parts, sizes = _in_blocks(data, middle), middle.models[0].sizes
+    ln_start = np.log(data.counts.total) - parts.ln_parts.sum(axis=1)
+    share = offset_share(ln_start, data.neuron, sizes.sd**2, float(parts.factor_var.mean()))
+    if not share:
+        return data, choice
+    offset = ln_offsets(ln_start, data.neuron, share, sizes.sd**2)
+    models = tuple(model_with(model, share) for model in choice.models)
+    return data_with(data, offset), replace(choice, models=models)
 
 
 def _mean_prior(data: Data, choice: Choice) -> Floats:
