@@ -234,9 +234,12 @@ def _info(found: Found, version: str, assumes: tuple[str, ...]) -> dict[str, Any
         scaling = f"a factor per neuron that spares the largest {1 - form.spared_above:.0%} of the synapses"
     if form.by_branch:
         scaling += ", and one per branch"
-    names = [name for name, prior in known.items() for _ in range(prior.columns.shape[1])]
-    covariate_weights = np.average([m.covariate_weights for m in choice.models], axis=0, weights=choice.weights)
-    weights = {name: [float(w) for w, n in zip(covariate_weights, names, strict=True) if n == name] for name in known}
+    weights: dict[str, list[float]] = {}
+    for about in ("learning", "factor"):
+        names = [name for name, prior in known.items() if prior.about == about for _ in range(prior.columns.shape[1])]
+        each = [m.covariate_weights if about == "learning" else m.factor_weights for m in choice.models]
+        for name, weight in zip(names, np.average(each, axis=0, weights=choice.weights), strict=True):
+            weights.setdefault(name, []).append(float(weight))
     has_learning = [w for m, w in zip(choice.models, choice.weights, strict=True) if m.signs]
     return {
         "method": "hierarchical",
@@ -257,6 +260,7 @@ def _info(found: Found, version: str, assumes: tuple[str, ...]) -> dict[str, Any
             },
             "covariate_weight": weights.get("eligibility", [0.0])[0],
             "prior_weights": weights,
+            "size_weight": mean(lambda m: m.size_weight) if form.learns_by_size else 0.0,
             "share_outliers": mean(lambda m: m.outliers),
         },
         "assumptions": [
@@ -269,6 +273,7 @@ def _info(found: Found, version: str, assumes: tuple[str, ...]) -> dict[str, Any
             )
             + " (chosen by evidence)",
             *assumes,
+            *(["log odds of learning are linear in ln size at the pulse (chosen by evidence)"] * form.learns_by_size),
             *(prior.said for prior in known.values()),
             *(
                 f"{SIGN_NAMES[sign]} synapses are more frequent where {block.share_pre:.0%} of the presynaptic cells meet "
