@@ -32,7 +32,7 @@ from synimg.analysis.mixture.priors.protocol import Known
 from synimg.analysis.mixture.result import Found, blocks_of, result_of
 from synimg.analysis.mixture.rivals import rivals_of
 from synimg.analysis.mixture.structure import LEAST_GAIN, Block, find_block
-from synimg.analysis.mixture.summary import Parts, average, summarise
+from synimg.analysis.mixture.summary import Parts, average, summaries
 from synimg.analysis.mixture.whole_cell import whole_cells
 from synimg.analysis.separate.protocol import Needs, Separation
 
@@ -178,7 +178,7 @@ def _in_blocks(data: Data, choice: Choice) -> Parts:
     found = []
     for chosen in blocks_of(data):
         some = take(data, chosen)
-        each = [summarise(some, model, choice.stay, choice.largest) for model in choice.models]
+        each = list(summaries(some, choice.models, choice.stay, choice.largest))
         found.append(average(each, choice.weights))
     return Parts(*(np.concatenate([getattr(part, name) for part in found]) for name in Parts.__dataclass_fields__))
 
