@@ -76,16 +76,21 @@ class Counts:
         Notes
         -----
         Of the counts expected for that total without growth: a noise that followed a synapse's own old and new would be
-        correlated with what they say.
+        correlated with what they say. Given a total of hardly a receptor neither count can be far off, as none is below 0.
         """
-        old = 1.0 - stay + self.noise_old.over_mean(total * stay)
-        return np.maximum(old, LEAST_DISPERSION), 1.0 + self.noise_new.over_mean(total * (1.0 - stay))
+        old, new = self._dispersion(stay, total)
+        bounded = np.hypot(1.0, (stay * new + (1.0 - stay) * old) / total)
+        return old / bounded, new / bounded
 
     def total_variance(self, receptors: Floats, stay: float) -> Floats:
         """Variance of the total where there are that many receptors."""
-        old, new = self.dispersion(stay, receptors)
+        old, new = self._dispersion(stay, receptors)
         variance: Floats = receptors * (stay * old + (1.0 - stay) * new)
         return variance
+
+    def _dispersion(self, stay: float, total: Floats) -> tuple[Floats, Floats]:
+        old = 1.0 - stay + self.noise_old.over_mean(total * stay)
+        return np.maximum(old, LEAST_DISPERSION), 1.0 + self.noise_new.over_mean(total * (1.0 - stay))
 
 
 @dataclass(frozen=True)
