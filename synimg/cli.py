@@ -307,12 +307,22 @@ def separate(
         return
     if out is None:
         raise SynimgError("--out is missing: give a folder for the results")
-    _say_separation(*separate_table(source, out, method, seed, by, draws))
+    from synimg.progress import bars
+
+    with bars() as report:
+        result, folder = separate_table(source, out, method, seed, by, draws, report)
+    _say_separation(result, folder)
 
 
 def _say_separation(result: Any, folder: Path) -> None:
+    from synimg.analysis.pieces import Whole
+
     for warning in result.info["warnings"]:
         _say(f"note: {warning}")
+    if isinstance(result, Whole):
+        what = f"{result.n_synapses} synapses by '{result.info['method']}', {result.n_called} with p(learning) of 0.8 or more"
+        _say(f"{folder}: {what}")
+        return
     if result.groups is not None:
         from synimg.analysis.groups.text import groups_text
 
