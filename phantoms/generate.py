@@ -17,6 +17,7 @@ from synimg.phantoms.cohort import animals_of, missing_controls
 from synimg.phantoms.imported import import_network
 from synimg.phantoms.ledger import CAUSES
 from synimg.phantoms.network import Learned, train
+from synimg.phantoms.plan import check_disk, check_tissue
 from synimg.phantoms.preparation.base import retention
 from synimg.phantoms.prepare import preparation_of, prepared, tissue_config
 from synimg.phantoms.receptors import Counts, draw_counts
@@ -34,8 +35,9 @@ from synimg.phantoms.surroundings import Others, background_table, other_synapse
 from synimg.phantoms.tissue import Tissue, build_tissue, solids, tree_of
 from synimg.phantoms.wiring import Wiring
 from synimg.psf.protocol import one_emitter
-from synimg.store.atomic import write_json
+from synimg.store.atomic import sha256, write_json
 from synimg.store.bins import Bins
+from synimg.store.cohort import INDEX as COHORT_INDEX
 from synimg.store.cohort import Cohort
 from synimg.store.dataset import INDEX, Dataset, append_journal, read_journal
 from synimg.store.image import LEVELS, Box, blocks, create_image, level_shape
@@ -79,14 +81,19 @@ def generate(
     Raises
     ------
     SynimgError
-        For a mistake in the configuration, a folder that holds something else, a full disk. A run that diverges, and an
-        imported network that cannot be read, leave no folder behind.
+        For a mistake in the configuration, a folder that holds something else, a disk that is full or too small. A run
+        that diverges, and an imported network that cannot be read, leave no folder behind.
     """
     config = load(config)
     if seed is not None:
         config = Config.parse(config.model_dump() | {"seed": seed}, "--seed")
     trees = [read_tree_arrays(Path(name)) for name in config.tissue.morphologies]
     animals = animals_of(config)
+    if not any((Path(out) / index).exists() for index in (INDEX, COHORT_INDEX)):
+        for one in animals or [config]:
+            imaging_notes(one)  # what cannot be imaged is refused before anything is made
+            check_tissue(one)
+        check_disk(config, Path(out))
     try:
         return _generate(config, Path(out), animals, trees, (workers, scheduler), report)
     except UnworkableError:
@@ -117,7 +124,6 @@ def _generate(
 
 
 def _generate_one(config: Config, out: Path, trees: list[Any], pool: compute.Pool, report: compute.Report) -> Dataset:
-    imaging_notes(config)  # what cannot be imaged is refused before anything is made
     dataset = Dataset.create(out, config)
     missing = [stage for stage in ("network", "tissue", "image") if not dataset.is_whole(stage)]
     if "network" in missing and config.imported.edges:
@@ -492,7 +498,7 @@ def image_parts(
 
 
 def new_image(path: Path, config: Config, channels: list[Channel], facts: dict[str, Any]) -> None:
-    """An image without voxels; one that is there already is left as it is."""
+    """An image without voxels; those of one that is there already are kept."""
     shown = [{"name": c.name, "color": c.color, "window": _window(c, config)} for c in channels]
     volume = config.volume
     create_image(path, volume.shape_vox, volume.chunk_vox, volume.voxel_um, shown, facts, volume.block_vox)
@@ -505,7 +511,7 @@ def _make_image(dataset: Dataset, config: Config, trees: list[Any], pool: comput
         files, path, volume = scratch / EMITTERS, scratch / dataset.image.name, config.volume
         channels, things = on_disk(channels, files), things.save(files / "solids")
         new_image(path, config, channels, facts)
-        done = read_journal(scratch)
+        done = _rendered(scratch, path, volume)
         shared = (str(path.resolve()), channels, config, things)
         work: list[tuple[Any, ...]] = [
             (render_block, blocks(volume.shape_vox, volume.block_vox), "0", shared, "rendering")
@@ -527,6 +533,18 @@ def _make_image(dataset: Dataset, config: Config, trees: list[Any], pool: comput
             for name, s in notes["saturated_share"].items()
             if s > MOST_SATURATED
         ]
+
+
+def _rendered(scratch: Path, path: Path, volume: Volume) -> set[str]:
+    """The journal's files of the blocks that are whole; a power cut may have kept the journal and lost what it names."""
+    journal = read_journal(scratch)
+    done = set(journal)
+    for name, checksum in journal.items():
+        file = scratch / name
+        if SATURATED not in file.parts and not (file.is_file() and sha256(file) == checksum):
+            level, box = block_of(file.relative_to(path), volume) or (0, ((0, 0, 0), (0, 0, 0)))
+            done.discard(_last_file(path, str(level), box, volume.block_vox))
+    return done
 
 
 def block_of(file: Path, volume: Volume) -> tuple[int, Box] | None:

@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 NECK_RADIUS_UM = 0.08  # neck width 0.06 to 0.3 um (NUMBERS.md 2)
 FILL_PER_UM3 = 300.0
+ROOM_UM_PER_UM3 = 0.5
+"""Dendrite that a block holds at most: of a radius of 0.3 um, a seventh of its volume."""
 LEAST_DISTANCE_UM = 0.4
 N_AZIMUTHS = 12
 
@@ -75,20 +77,7 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
     """
     settings, box = config.tissue, config.volume.size_um
     n_contacts, post = a_end.size, wiring.contact_post
-    if min(box) < 3.0:
-        raise SynimgError(
-            f"volume: the block measures {box[0]:.3g} x {box[1]:.3g} x {box[2]:.3g} um; dendrites need 3 um along "
-            "every axis: enlarge volume.shape_vox"
-        )
-    units = np.sort(stream(seed, "tissue", "imaged").permutation(wiring.leak.size)[: settings.n_imaged_neurons])
-    n_living = np.bincount(post[a_end > 0], minlength=wiring.leak.size)
-    needed_um = n_living[units].sum() / settings.spine_density_per_um
-    room = np.prod(np.array(box)) * 0.5
-    if not imported and needed_um > room:
-        raise SynimgError(
-            f"tissue: {units.size} neurons need {needed_um:.0f} um of dendrite, the block holds about {room:.0f} um: "
-            "image fewer neurons (tissue.n_imaged_neurons) or enlarge volume.shape_vox"
-        )
+    units, n_living = check_room(config, wiring, a_end, seed, is_grown=not imported)
     is_imaged = np.zeros(n_contacts, bool)
     vectors = {name: np.full((n_contacts, 3), np.nan) for name in ("position_um", "normal", "head_um", "base_um")}
     head_radius = np.zeros(n_contacts)
@@ -150,6 +139,39 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
         neuron_row=neuron_row,
         **vectors,
     )
+
+
+def check_room(config: Config, wiring: Wiring, a: Floats, seed: int, is_grown: bool) -> tuple[Ints, Ints]:
+    """The units that are imaged, and the living contacts on each unit.
+
+    Parameters
+    ----------
+    a : (n_contacts,) ndarray [receptors]
+        0 for contacts that are not there.
+    is_grown : bool
+        Whether dendrites are grown, and not imported.
+
+    Raises
+    ------
+    SynimgError
+        If the block is too small for a dendrite, or for all dendrites that are to be grown.
+    """
+    settings, box = config.tissue, config.volume.size_um
+    if min(box) < 3.0:
+        raise SynimgError(
+            f"volume: the block measures {box[0]:.3g} x {box[1]:.3g} x {box[2]:.3g} um; dendrites need 3 um along "
+            "every axis: enlarge volume.shape_vox"
+        )
+    units = np.sort(stream(seed, "tissue", "imaged").permutation(wiring.leak.size)[: settings.n_imaged_neurons])
+    n_living = np.bincount(wiring.contact_post[a > 0], minlength=wiring.leak.size)
+    needed_um = n_living[units].sum() / settings.spine_density_per_um
+    room = np.prod(np.array(box)) * ROOM_UM_PER_UM3
+    if is_grown and needed_um > room:
+        raise SynimgError(
+            f"tissue: {units.size} neurons need {needed_um:.0f} um of dendrite, the block holds about {room:.0f} um: "
+            "image fewer neurons (tissue.n_imaged_neurons) or enlarge volume.shape_vox"
+        )
+    return units, n_living
 
 
 def _trees(config: Config, units: Ints, n_contacts: Ints, seed: int, imported: list[Tree]) -> list[Tree]:

@@ -51,7 +51,7 @@ def create_image(
     Parameters
     ----------
     path : Path
-        Folder to create, ``*.ome.zarr``; an image that is there already is opened and completed.
+        Folder to create, ``*.ome.zarr``; of an image that is there already the voxels are kept.
     shape, chunk : tuple of int
         Voxels (z, y, x) of the image and of a chunk.
     voxel_um : tuple of float
@@ -65,6 +65,8 @@ def create_image(
     """
     block = block or chunk
     with disk_errors(path):
+        for file in path.rglob("zarr.json"):
+            file.unlink()  # written anew: a power cut may have left a part of it
         group = zarr.open_group(path, mode="a", zarr_format=3)
         name = path.name.removesuffix(".ome.zarr")
         group.attrs["ome"] = {
@@ -92,8 +94,6 @@ def create_image(
 def _array(
     group: Any, name: str, shape: tuple[int, ...], chunk: tuple[int, ...], block: tuple[int, ...], dtype: Any, axes: str
 ) -> None:
-    if name in group:
-        return
     group.create_array(
         name,
         shape=shape,
