@@ -151,7 +151,14 @@ def write_block(path: Path, array: str, box: Box, values: NDArray[Any]) -> dict[
         Where; its start lies on the border of a file.
     values : (c, z, y, x) or (z, y, x) ndarray
         What.
+
+    Raises
+    ------
+    SynimgError
+        If the image is not there, as on a worker that does not share the disk, or the disk is full.
     """
+    if not path.is_dir():
+        raise SynimgError(f"{path}: not there for a worker; the machines of a cluster must share the disk of --out")
     with disk_errors(path):
         # a chunk of zeros is written too: an absent file must always mean a missing chunk
         target: Any = zarr.open_array(path / array, mode="r+").with_config({"write_empty_chunks": True})
