@@ -43,6 +43,7 @@ from synimg.store.dataset import INDEX, Dataset, append_journal, read_journal
 from synimg.store.image import LEVELS, Box, blocks, create_image, level_shape
 from synimg.store.morphology import read_tree_arrays, write_swc
 from synimg.store.network import read_network, write_arrays, write_network
+from synimg.store.remote import is_address, mirrored
 from synimg.store.tables import write_table
 
 Floats = NDArray[np.float64]
@@ -63,7 +64,8 @@ def generate(
     config : Config, path or str
         A configuration, its TOML file, or the name of a preset.
     out : path
-        Folder of the data set; new, empty, or of an interrupted call with the same configuration.
+        Folder of the data set; new, empty, or of an interrupted call with the same configuration. Or an fsspec address,
+        such as ``s3://bucket/mouse01``: the local mirror is returned (see `synimg.store.remote`).
     seed : int, optional
         Takes the place of the configuration's seed.
     workers : int, optional
@@ -84,6 +86,9 @@ def generate(
         For a mistake in the configuration, a folder that holds something else, a disk that is full or too small. A run
         that diverges, and an imported network that cannot be read, leave no folder behind.
     """
+    if isinstance(out, str) and is_address(out):
+        with mirrored(out) as folder:
+            return generate(config, folder, seed, workers, scheduler, report)
     config = load(config)
     if seed is not None:
         config = Config.parse(config.model_dump() | {"seed": seed}, "--seed")

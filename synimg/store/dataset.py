@@ -13,6 +13,7 @@ from synimg import schema
 from synimg.config import Config
 from synimg.errors import SynimgError
 from synimg.store.atomic import disk_errors, read_json, sha256, sync, write_json
+from synimg.store.remote import is_address, mirrored
 
 INDEX = "dataset.json"
 PARTIAL = ".partial"
@@ -73,13 +74,16 @@ class Dataset:
 
     @classmethod
     def open(cls, path: str | Path) -> "Dataset":
-        """The data set at `path`.
+        """The data set at `path`, or a copy of the one at an fsspec address.
 
         Raises
         ------
         SynimgError
             If there is none, or it was written with a newer schema.
         """
+        if isinstance(path, str) and is_address(path):
+            with mirrored(path) as folder:
+                path = folder
         path = Path(path)
         if not path.is_dir():
             raise SynimgError(f"{path}: no such folder; a data set is a folder with {INDEX}, made by 'synimg generate'")
