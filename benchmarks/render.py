@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 SHAPE, VOXEL_UM, N_EMITTERS, NM = (64, 512, 512), (0.2, 0.07, 0.07), 20_000, 571.0
@@ -97,12 +98,13 @@ def in_workers(folder: Path, workers: int) -> float:
 
     from synimg import compute
     from synimg.config import Config
-    from synimg.phantoms.render import on_disk, render_block
+    from synimg.phantoms.render import render_block
     from synimg.store.bins import Bins
     from synimg.store.image import blocks, create_image
 
     config = Config.parse({"volume": {"shape_vox": SHAPE, "voxel_um": VOXEL_UM, "chunk_vox": CHUNK}}, "benchmark")
-    one = on_disk([channel(SHAPE, N_EMITTERS)], folder / f"emitters{workers}")
+    made = channel(SHAPE, N_EMITTERS)
+    one = [replace(made, emitters=made.emitters.save(folder / f"emitters{workers}"))]
     none = np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), np.zeros(0, int), np.zeros(0, int)
     things = Bins(np.zeros((0, 3)), none, SHAPE).save(folder / f"things{workers}")
     with compute.pool(workers) as pool:

@@ -27,11 +27,10 @@ from synimg.phantoms.render import (
     Channel,
     build_channels,
     imaging_notes,
-    on_disk,
     render_block,
     shrink_block,
 )
-from synimg.phantoms.surroundings import Others, background_table, other_synapses
+from synimg.phantoms.surroundings import Crowd, background_tables, crowd_of
 from synimg.phantoms.tissue import Tissue, build_tissue, solids, tree_of
 from synimg.phantoms.wiring import Wiring
 from synimg.psf.protocol import one_emitter
@@ -44,7 +43,7 @@ from synimg.store.image import LEVELS, Box, blocks, create_image, level_shape
 from synimg.store.morphology import read_tree_arrays, write_swc
 from synimg.store.network import read_network, write_arrays, write_network
 from synimg.store.remote import is_address, mirrored
-from synimg.store.tables import write_table
+from synimg.store.tables import table_writer, write_table
 
 Floats = NDArray[np.float64]
 
@@ -358,14 +357,13 @@ def _draw(
     return wiring, contacts, nodes, tissue.position_um, counts, shown
 
 
-def _others(config: Config, contacts: Attributes, tissue: Tissue) -> Others:
-    """Synapses of neurons that are not in the network; where causes are not known, they change as the network's do."""
+def _crowd(config: Config, contacts: Attributes, tissue: Tissue) -> Crowd | None:
+    """What glows besides the network; where causes are not known, other synapses change as the network's do."""
     with np.errstate(divide="ignore", invalid="ignore"):
         whole = np.log(contacts["a_end"] / contacts["a_start"])
     unlearned = contacts["ln_drift"] + contacts["ln_homeostasis"]
     ln_change = np.where(np.isfinite(unlearned), unlearned, whole)
-    preparation = preparation_of(config, config.seed)
-    return other_synapses(config, contacts["a_start"], ln_change, int(tissue.is_imaged.sum()), preparation, config.seed)
+    return crowd_of(config, contacts["a_start"], ln_change, int(tissue.is_imaged.sum()), config.seed)
 
 
 def _make_tissue(dataset: Dataset, config: Config, trees: list[Any], report: compute.Report) -> None:
@@ -383,9 +381,11 @@ def _make_tissue(dataset: Dataset, config: Config, trees: list[Any], report: com
         if config.preparation:
             write_json(truth / "preparation.json", preparation_of(config, config.seed).facts())
         write_table(truth / "synapses.parquet", synapses, schema.TRUTH_SYNAPSES, notes)
-        if config.surroundings.synapses_per_um3 > 0:
-            background = background_table(_others(config, contacts, tissue))
-            write_table(truth / "background.parquet", background, schema.TRUTH_BACKGROUND)
+        crowd = _crowd(config, contacts, tissue)
+        if crowd is not None and config.surroundings.synapses_per_um3 > 0:
+            with table_writer(truth / "background.parquet", schema.TRUTH_BACKGROUND) as write_background:
+                for table in background_tables(crowd):
+                    write_background(table)
         codes = config.identity.barcodes(tissue.neuron_id, config.seed)
         neurons = neuron_truth(nodes, tissue, codes)
         write_table(truth / "neurons.parquet", neurons, schema.TRUTH_NEURONS)
@@ -491,15 +491,19 @@ EMITTERS = "emitters"
 
 
 def image_parts(
-    dataset: Dataset, config: Config, trees: list[Any] | None = None
+    dataset: Dataset, config: Config, trees: list[Any] | None = None, folder: Path | None = None
 ) -> tuple[list[Channel], Bins, dict[str, Any]]:
-    """What the image of a data set is rendered from: channels, solid things, and what the experimenter knows."""
+    """What the image of a data set is rendered from: channels, solid things, and what the experimenter knows.
+
+    With a `folder`, all that may be long lies in files there.
+    """
     if trees is None:
         trees = [read_tree_arrays(Path(name)) for name in config.tissue.morphologies]
     _, contacts, _, _, counts, tissue = _draw(dataset, config, trees)
-    others = _others(config, contacts, tissue)
-    channels, volume = build_channels(config, tissue, counts, config.seed, others), config.volume
-    return channels, solids(tissue, volume.voxel_um, volume.shape_vox), acquisition(config, channels, tissue)
+    crowd, volume = _crowd(config, contacts, tissue), config.volume
+    channels = build_channels(config, tissue, counts, config.seed, crowd, folder)
+    things = solids(tissue, volume.voxel_um, volume.shape_vox)
+    return channels, things.save(folder / "solids") if folder else things, acquisition(config, channels, tissue)
 
 
 def new_image(path: Path, config: Config, channels: list[Channel], facts: dict[str, Any]) -> None:
@@ -512,9 +516,8 @@ def new_image(path: Path, config: Config, channels: list[Channel], facts: dict[s
 def _make_image(dataset: Dataset, config: Config, trees: list[Any], pool: compute.Pool, report: compute.Report) -> None:
     notes: dict[str, Any] = {}
     with dataset.stage("image", notes, resumes=True) as scratch:
-        channels, things, facts = image_parts(dataset, config, trees)
         files, path, volume = scratch / EMITTERS, scratch / dataset.image.name, config.volume
-        channels, things = on_disk(channels, files), things.save(files / "solids")
+        channels, things, facts = image_parts(dataset, config, trees, files)
         new_image(path, config, channels, facts)
         done = _rendered(scratch, path, volume)
         shared = (str(path.resolve()), channels, config, things)

@@ -17,6 +17,7 @@ from synimg.errors import SynimgError
 from synimg.phantoms.cohort import animals_of
 from synimg.phantoms.prepare import tissue_config
 from synimg.phantoms.render import Channel, imaging_notes, render
+from synimg.phantoms.surroundings import GRANULE_POINTS, MOST_POINTS
 from synimg.phantoms.tissue import FILL_PER_UM3, check_room
 from synimg.phantoms.wiring import build_wiring
 from synimg.store.atomic import free_bytes
@@ -148,7 +149,11 @@ def _refuse_full(n_bytes: float, out: Path) -> None:
 def _emitters(config: Config) -> list[float]:
     """Expected points of light in each channel."""
     n_receptors, dendrite_um3 = _contents(config)
-    return [n_receptors / 2, n_receptors / 2, *(dendrite_um3 * FILL_PER_UM3 for _ in config.identity.dye_channels())]
+    around, tissue_um3 = config.surroundings, float(np.prod(tissue_config(config).volume.size_um))
+    specks = (around.synapses_per_um3 * MOST_POINTS / 2 + around.nonspecific_per_um3) * tissue_um3
+    granules = around.granules_per_um3 * GRANULE_POINTS * tissue_um3
+    receptors = n_receptors / 2 + specks + granules
+    return [receptors, receptors, *(dendrite_um3 * FILL_PER_UM3 + granules for _ in config.identity.dye_channels())]
 
 
 def _contents(config: Config) -> tuple[float, float]:
