@@ -1,16 +1,17 @@
 """The imaged block: dendrites of the imaged neurons, their spines, the receptors on them, and the dye inside."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from synimg.config import Config
+from synimg.config import Tissue as TissueSettings
 from synimg.errors import SynimgError
-from synimg.phantoms.morphology import SWC_AXON, Tree, branches_of, grow, place, resample
+from synimg.phantoms.morphology import CLEARANCE_UM, SWC_AXON, Tree, branches_of, grow, place, resample
+from synimg.phantoms.neighbours import Index, Neighbours, nearest
 from synimg.phantoms.wiring import Wiring
 from synimg.store.bins import Bins
 from synimg.streams import stream
@@ -23,6 +24,8 @@ ROOM_UM_PER_UM3 = 0.5
 """Dendrite that a block holds at most: of a radius of 0.3 um, a seventh of its volume."""
 LEAST_DISTANCE_UM = 0.4
 N_AZIMUTHS = 12
+SOLID_REACH_UM = 2.0
+"""How far from a spine head other dendrites are looked for at most."""
 
 
 @dataclass(frozen=True)
@@ -85,15 +88,18 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
     branch_id, neuron_row = np.full(n_contacts, -1), np.full(n_contacts, -1)
     head_volume = wiring.head_volume_um3 * a_end / wiring.a_first
     trees = _trees(config, units, n_living, seed, imported)
-    points = [tree.points_um[tree.pieces()] for tree in trees]
-    owner = np.repeat(np.arange(len(trees)), [len(p) for p in points])
-    solid = cKDTree(np.concatenate(points))
+    largest = np.cbrt(3.0 * head_volume.max(initial=0.0) / (4.0 * np.pi))
+    solid = Neighbours(box, min(_clear_um(float(largest), settings), SOLID_REACH_UM))
+    for row, tree in enumerate(trees):
+        solid.add(tree.points_um[tree.pieces()], row)
+    by_unit = np.split(np.argsort(post, kind="stable"), np.cumsum(np.bincount(post, minlength=wiring.leak.size))[:-1])
     # principal cells have spines: the excitatory ones, or, as in a striatum, all where none is excitatory
     is_spiny = wiring.is_excitatory | ~wiring.is_excitatory.any()
     first_branch = 1
     for row, (unit, tree) in enumerate(zip(units, trees, strict=True)):
         rng = stream(seed, "tissue", "spines", int(unit))
-        contacts = np.flatnonzero((post == unit) & (a_end > 0))
+        its = by_unit[unit]
+        contacts, gone = its[a_end[its] > 0], its[a_end[its] == 0]
         pieces = tree.pieces(box)
         pieces = pieces[np.argsort(tree.branch[pieces], kind="stable")]  # neighbours share a branch
         capacity = int(tree.length_um(pieces).sum() * settings.spine_density_per_um * 1.2)
@@ -106,21 +112,12 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
         on_spine = bool(is_spiny[unit])
         radius = np.cbrt(3.0 * head_volume[chosen] / (4.0 * np.pi)) if on_spine else np.zeros(chosen.size)
 
-        def is_free(head_um: Floats, radius_um: Floats, row: int = row) -> NDArray[np.bool_]:
-            """Whether a head keeps clear of every other neuron's dendrite."""
-            distance, nearest = solid.query(head_um, k=4, distance_upper_bound=2.0)
-            other = owner[np.minimum(nearest, owner.size - 1)] != row
-            clear = radius_um[..., None] + settings.dendrite_radius_um + 0.1
-            free: NDArray[np.bool_] = ~((distance < clear) & other).any(axis=-1)
-            return free
-
         piece, base, direction, position, head = _spines(
-            tree, pieces, wiring.along[chosen], radius, config, rng, is_free
+            tree, pieces, wiring.along[chosen], radius, config, rng, row, solid
         )
         is_imaged[chosen] = True
         vectors["position_um"][chosen], vectors["head_um"][chosen] = position, head
         vectors["base_um"][chosen] = base
-        gone = np.flatnonzero((post == unit) & (a_end == 0))
         vectors["position_um"][gone] = _between(tree, pieces, wiring.along[gone], wiring.along[chosen])
         tilted = direction + 0.2 * rng.standard_normal(direction.shape)
         vectors["normal"][chosen] = tilted / np.linalg.norm(tilted, axis=1, keepdims=True)
@@ -178,14 +175,15 @@ def _trees(config: Config, units: Ints, n_contacts: Ints, seed: int, imported: l
     """A tree for every imaged unit: imported ones in turn, or grown one after the other around those before."""
     settings, box = config.tissue, config.volume.size_um
     trees: list[Tree] = []
+    others = Neighbours(box, CLEARANCE_UM)
     for row, unit in enumerate(units):
         rng = stream(seed, "tissue", "neuron", int(unit))
         if imported:
             trees.append(resample(_without_axon(place(imported[row % len(imported)], box, rng))))
             continue
-        others = cKDTree(np.concatenate([tree.points_um for tree in trees])) if trees else None
         length_um = max(n_contacts[unit], 1) / settings.spine_density_per_um  # one that gets no input has a stub
         trees.append(grow(_soma(box, rng), box, length_um, settings, rng, others))
+        others.add(trees[-1].points_um, row)
     return trees
 
 
@@ -218,12 +216,14 @@ def _spines(
     head_radius: Floats,
     config: Config,
     rng: np.random.Generator,
-    is_free: Callable[[Floats, Floats], NDArray[np.bool_]],
+    row: int,
+    solid: Neighbours,
 ) -> tuple[Ints, Floats, Floats, Floats, Floats]:
     """A place for each head of one neuron: its piece, foot, direction, centre of the disc, centre of the head.
 
     Feet are spread along the dendrite in the order of `place`, with a jitter; of some directions around the shaft the first
-    is taken that keeps the synapse in the block, away from the neuron's others, and its head out of other neurons (`is_free`).
+    is taken that keeps the synapse in the block, away from the neuron's others, and its head clear of the dendrites of other
+    neurons than `row` (their points are in `solid`).
     """
     n = head_radius.size
     ends = np.cumsum(tree.length_um(pieces))
@@ -246,15 +246,60 @@ def _spines(
     position = head + direction * head_radius[:, None, None]
     box = np.array(config.volume.size_um)
     inside = ((position > 0.2) & (position < box - np.array(config.volume.voxel_um) - 0.2)).all(axis=2)
-    free = is_free(head, np.broadcast_to(head_radius[:, None], head.shape[:2]))
-    chosen = np.zeros(n, np.int64)
-    for i in range(n):
-        before = position[np.arange(i), chosen[:i]]
-        apart = np.linalg.norm(position[i][:, None] - before[None], axis=2).min(axis=1, initial=9.0)
-        good = inside[i] & free[i] & (apart > LEAST_DISTANCE_UM)
-        chosen[i] = np.argmax(good) if good.any() else np.argmax(apart + 10.0 * free[i] + 100.0 * inside[i])
+    clear_um = np.minimum(_clear_um(head_radius, config.tissue), SOLID_REACH_UM)
+    chosen = _choose(position, head, inside, clear_um, row, solid.index)
     rows = np.arange(n)
     return piece, base, direction[rows, chosen], position[rows, chosen], head[rows, chosen]
+
+
+@nb.njit(cache=True)
+def _choose(
+    position: Floats, head: Floats, inside: NDArray[np.bool_], clear_um: Floats, row: int, solid: Index
+) -> Ints:
+    """Which direction each synapse takes: the first one that will do, else the one that fails least; see `_spines`."""
+    n, m = inside.shape
+    chosen, apart, free, taken = np.zeros(n, np.int64), np.empty(m), np.empty(m, np.bool_), np.empty((n, 3))
+    for i in range(n):
+        chosen[i] = -1
+        for k in range(m):
+            if inside[i, k] and _distance(position[i, k], taken[:i], LEAST_DISTANCE_UM) > LEAST_DISTANCE_UM:
+                if _is_clear(head[i, k], clear_um[i], row, solid):
+                    chosen[i] = k
+                    break
+        if chosen[i] < 0:
+            for k in range(m):
+                apart[k] = min(_distance(position[i, k], taken[:i], 0.0), 9.0)
+                free[k] = _is_clear(head[i, k], clear_um[i], row, solid)
+            chosen[i] = np.argmax(apart + 10.0 * free + 100.0 * inside[i])
+        taken[i] = position[i, chosen[i]]
+    return chosen
+
+
+@nb.njit(cache=True)
+def _distance(place: Floats, others: Floats, enough: float) -> float:
+    """Distance to the nearest of `others`, or to one that is no farther than `enough`."""
+    squared, z, y, x = np.inf, place[0], place[1], place[2]
+    for j in range(len(others)):
+        dz, dy, dx = z - others[j, 0], y - others[j, 1], x - others[j, 2]
+        squared = min(squared, dz * dz + dy * dy + dx * dx)
+        if squared <= 0.999 * enough * enough:
+            break
+    return float(np.sqrt(squared))
+
+
+@nb.njit(cache=True)
+def _is_clear(head_um: Floats, clear_um: float, row: int, solid: Index) -> bool:
+    """Whether none of the four nearest points of dendrites is another neuron's and nearer than `clear_um`."""
+    found, distance = np.empty(4, np.int64), np.empty(4)
+    for k in range(nearest(head_um, clear_um, solid, found, distance)):
+        if solid[1][found[k]] != row:
+            return False
+    return True
+
+
+def _clear_um(head_radius_um: Any, settings: TissueSettings) -> Any:
+    """How far from a head's centre the axes of other dendrites have to be."""
+    return head_radius_um + settings.dendrite_radius_um + 0.1
 
 
 def _between(tree: Tree, pieces: Ints, place: Floats, occupied: Floats) -> Floats:

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from synimg.config import Config
 from synimg.errors import SynimgError
 from synimg.phantoms.morphology import Tree, grow
+from synimg.phantoms.neighbours import Neighbours
 from synimg.phantoms.tissue import Tissue, build_tissue, fill_points, paint_labels, receptor_positions, solids, tree_of
 from synimg.phantoms.wiring import Wiring, build_wiring
 from synimg.store.morphology import read_tree_arrays
@@ -241,11 +242,11 @@ def overlaps(trees: list[Tree]) -> int:
 def test_dendrites_overlap_far_less_than_if_they_ignored_each_other():
     settings, box, aware, blind = CONFIG.tissue, CONFIG.volume.size_um, 0, 0
     for seed in (1, 2, 3):
-        trees, ignoring = [], []
+        trees, ignoring, others = [], [], Neighbours(box, 1.6)
         for row in range(14):
             soma = np.array([4.0, -6.0, 23.0 * (row + 0.5) / 14])
-            others = cKDTree(np.concatenate([tree.points_um for tree in trees])) if trees else None
             trees.append(grow(soma, box, 40.0, settings, stream(seed, "test", row), others))
+            others.add(trees[-1].points_um, row)
             ignoring.append(grow(soma, box, 40.0, settings, stream(seed, "test", row)))
         aware, blind = aware + overlaps(trees), blind + overlaps(ignoring)
     assert blind > 100
