@@ -13,6 +13,7 @@ from synimg.config import Config, Volume, load
 from synimg.errors import SynimgError, UnworkableError
 from synimg.phantoms import curriculum
 from synimg.phantoms.activity import Readout
+from synimg.phantoms.axons import with_axons
 from synimg.phantoms.cohort import animals_of, missing_controls
 from synimg.phantoms.imported import import_network
 from synimg.phantoms.ledger import CAUSES
@@ -353,6 +354,7 @@ def _draw(
     counts = draw_counts(contacts["a_start"], contacts["a_end"], config, config.seed)
     imported = [tree_of(*arrays) for arrays in trees]
     tissue = build_tissue(tissue_config(config), wiring, contacts["a_end"], config.seed, imported)
+    tissue = with_axons(tissue, wiring.contact_pre, tissue_config(config), config.seed)
     shown = prepared(tissue, preparation_of(config, config.seed), config.volume.size_um)
     return wiring, contacts, nodes, tissue.position_um, counts, shown
 
@@ -392,6 +394,9 @@ def _make_tissue(dataset: Dataset, config: Config, trees: list[Any], report: com
         for neuron_id, tree in zip(tissue.neuron_id, tissue.trees, strict=True):
             file = truth / "morphology" / f"neuron{neuron_id:04d}.swc"
             write_swc(file, tree.points_um, tree.radius_um, tree.parent, tree.swc_type)
+        for k, (neuron_id, axon) in enumerate(zip(tissue.axon_neuron_id, tissue.axons, strict=True), start=1):
+            file = truth / "axons" / f"axon{k:05d}_neuron{neuron_id:04d}.swc"
+            write_swc(file, axon.points_um, axon.radius_um, axon.parent, axon.swc_type)
         readouts = config.identity.readouts(tissue, config.seed)
         if readouts is not None:
             write_table(scratch / "readouts.parquet", readouts, schema.READOUTS)

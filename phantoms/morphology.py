@@ -160,6 +160,23 @@ def _cross(a: Floats, b: Floats) -> Floats:
     return np.array([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
 
 
+def sholl_crossings(tree: Tree, shell_um: float) -> tuple[Floats, Ints]:
+    """Radii of spheres around the root [um], `shell_um` apart, and how often dendrite crosses each (Sholl 1953, J Anat 87:387)."""
+    child = tree.pieces()
+    distance: Floats = np.linalg.norm(tree.points_um - tree.points_um[0], axis=1)
+    low, high = np.sort([distance[tree.parent[child]], distance[child]], axis=0)
+    radius: Floats = shell_um * np.arange(1.0, np.ceil(high.max() / shell_um) + 1)
+    n = np.searchsorted(np.sort(low), radius) - np.searchsorted(np.sort(high), radius)
+    return radius, n.astype(np.int64)
+
+
+def section_lengths_um(tree: Tree) -> Floats:
+    """Length of every unbranched section of dendrite [um]."""
+    child = tree.pieces()
+    lengths = np.bincount(tree.branch[child], weights=tree.length_um(child)).astype(np.float64)
+    return lengths[lengths > 0]
+
+
 def place(tree: Tree, box_um: tuple[float, float, float], rng: np.random.Generator) -> Tree:
     """An imported tree, turned about the z axis and shifted so that much of its dendrite lies in the box.
 

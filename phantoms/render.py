@@ -122,8 +122,9 @@ def build_channels(
     identity: Identity = config.identity
     dye_channels = identity.dye_channels()
     if dye_channels:
-        points, row, volume_um3 = fill_points(tissue, config.volume.size_um)
-        levels = identity.codes(tissue.neuron_id, seed)
+        points, neuron_id, volume_um3 = fill_points(tissue, config.volume.size_um)
+        known_id, row = np.unique(neuron_id, return_inverse=True)
+        levels = identity.codes(known_id, seed)
         # what swells is diluted
         kept = preparation.is_visible(points) * preparation.retention / np.prod(preparation.scale)
         for k, (name, color, emission_nm) in enumerate(dye_channels):

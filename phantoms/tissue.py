@@ -1,6 +1,6 @@
 """The imaged block: dendrites of the imaged neurons, their spines, the receptors on them, and the dye inside."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numba as nb
@@ -41,6 +41,7 @@ class Tissue:
         has vanished from an imaged neuron: where on the dendrite's axis it was
     disc_radius_um, head_radius_um : (n_contacts,) ndarray; a head radius of 0 is a synapse on the shaft
     branch_id, neuron_row : (n_contacts,) ndarray of int, -1 if not imaged
+    axons : lines that cross the block, each of the neuron in axon_neuron_id (n_axons,)
     """
 
     neuron_id: Ints
@@ -55,6 +56,8 @@ class Tissue:
     head_radius_um: Floats
     branch_id: Ints
     neuron_row: Ints
+    axons: tuple[Tree, ...] = ()
+    axon_neuron_id: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, imported: list[Tree]) -> Tissue:
@@ -134,7 +137,10 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
         head_radius_um=head_radius,
         branch_id=branch_id,
         neuron_row=neuron_row,
-        **vectors,
+        position_um=vectors["position_um"],
+        normal=vectors["normal"],
+        head_um=vectors["head_um"],
+        base_um=vectors["base_um"],
     )
 
 
@@ -371,17 +377,33 @@ def capsules(tissue: Tissue) -> tuple[Floats, Floats, Floats, Ints, Ints]:
     )
 
 
+def axon_capsules(tissue: Tissue) -> tuple[Floats, Floats, Floats, Ints]:
+    """The pieces of axons as capsules: start (n, 3), end (n, 3), radius (n,), row of the axon."""
+    if not tissue.axons:
+        return np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), np.zeros(0, np.int64)
+    return (
+        np.concatenate([axon.points_um[:-1] for axon in tissue.axons]),
+        np.concatenate([axon.points_um[1:] for axon in tissue.axons]),
+        np.concatenate([axon.radius_um[1:] for axon in tissue.axons]),
+        np.repeat(np.arange(len(tissue.axons)), [len(axon.points_um) - 1 for axon in tissue.axons]),
+    )
+
+
 def fill_points(tissue: Tissue, box_um: tuple[float, float, float]) -> tuple[Floats, Ints, Floats]:
-    """Points that stand for the cytosol: positions (n, 3) [um], row of the neuron (n,), volume of each (n,) [um^3].
+    """Points that stand for the cytosol: positions (n, 3) [um], neuron id (n,), volume of each (n,) [um^3].
 
     Notes
     -----
     A low-discrepancy filling of every capsule (R3 sequence, Roberts 2018), denser than the point spread function is wide, so
     that the dye looks smooth and needs no random numbers.
     """
-    start, end, radius, row, _ = capsules(tissue)
+    *dendrites, row, _ = capsules(tissue)
+    *axons, axon = axon_capsules(tissue)
+    # axons last: they change nothing of what was there without them
+    start, end, radius = (np.concatenate(pair) for pair in zip(dendrites, axons, strict=True))
+    neuron_id = np.concatenate([tissue.neuron_id[row], tissue.axon_neuron_id[axon]])
     near = ((np.minimum(start, end) < np.array(box_um) + 1.0) & (np.maximum(start, end) > -1.0)).all(axis=1)
-    start, end, radius, row = start[near], end[near], radius[near], row[near]
+    start, end, radius, neuron_id = start[near], end[near], radius[near], neuron_id[near]
     length = np.linalg.norm(end - start, axis=1)
     ball = length < 1e-9
     volume = np.where(ball, 4.0 / 3.0 * np.pi * radius**3, np.pi * radius**2 * length)
@@ -401,15 +423,19 @@ def fill_points(tissue: Tissue, box_um: tuple[float, float, float]) -> tuple[Flo
     points += (height * distance)[:, None] * axis[which]
     angle = 2.0 * np.pi * u
     points += (across * np.cos(angle))[:, None] * side[which] + (across * np.sin(angle))[:, None] * other[which]
-    return points, row[which], volume[which] / n[which]
+    return points, neuron_id[which], volume[which] / n[which]
 
 
 def solids(tissue: Tissue, voxel_um: tuple[float, float, float], shape_vox: tuple[int, int, int]) -> Bins:
     """Everything solid, found by its place in the image, for `paint_labels`."""
-    start, end, radius, row, contact = capsules(tissue)
+    *dendrites, row, contact = capsules(tissue)
+    *axons, axon = axon_capsules(tissue)
+    start, end, radius = (np.concatenate(pair) for pair in zip(dendrites, axons, strict=True))
+    neuron_id = np.concatenate([tissue.neuron_id[row], tissue.axon_neuron_id[axon]])
+    contact = np.concatenate([contact, np.full(axon.size, -1)])
     is_head = (contact >= 0) & (np.abs(end - start).max(axis=1) < 1e-9)
     half_um = 0.5 * np.linalg.norm(end - start, axis=1).max(initial=0.0) + radius.max(initial=0.0)
-    columns = start, end, radius, tissue.neuron_id[row], np.where(is_head, contact + 1, 0)
+    columns = start, end, radius, neuron_id, np.where(is_head, contact + 1, 0)
     return Bins(0.5 * (start + end) / np.array(voxel_um), columns, shape_vox, tuple(half_um / np.array(voxel_um)))
 
 

@@ -164,8 +164,8 @@ def test_receptors_lie_on_their_disc_slightly_to_the_rim(tissue):
 
 
 def test_dye_points_hold_the_volume_of_dendrites_necks_and_heads(tissue):
-    points, row, volume = fill_points(tissue, CONFIG.volume.size_um)
-    assert points.shape == (row.size, 3)
+    points, neuron_id, volume = fill_points(tissue, CONFIG.volume.size_um)
+    assert points.shape == (neuron_id.size, 3)
     tree = tissue.trees[0]
     near = ((tree.points_um > 0) & (tree.points_um < BOX_UM)).all(axis=1)
     child = tree.pieces()[near[tree.pieces()]]
@@ -173,18 +173,18 @@ def test_dye_points_hold_the_volume_of_dendrites_necks_and_heads(tissue):
     neck = np.linalg.norm(tissue.head_um[spine] - tissue.base_um[spine], axis=1).sum() * np.pi * 0.08**2
     heads = 4 / 3 * np.pi * (tissue.head_radius_um[spine] ** 3).sum()
     dendrite = (np.pi * tree.radius_um[child] ** 2 * tree.length_um(child)).sum()
-    inside = (row == 0) & ((points > 0) & (points < BOX_UM)).all(axis=1)
+    inside = (neuron_id == tissue.neuron_id[0]) & ((points > 0) & (points < BOX_UM)).all(axis=1)
     assert volume[inside].sum() == pytest.approx(dendrite + neck + heads, rel=0.03)
 
 
 def test_dye_points_lie_in_what_is_painted(tissue):
-    points, row, _ = fill_points(tissue, CONFIG.volume.size_um)
+    points, neuron_id, _ = fill_points(tissue, CONFIG.volume.size_um)
     neurons, _ = paint_labels(solids(tissue, VOXEL_UM, SHAPE_VOX), (0, 0, 0), SHAPE_VOX, VOXEL_UM)
     voxel = np.rint(points / np.array(VOXEL_UM)).astype(int)
     inside = ((voxel >= 0) & (voxel < np.array(SHAPE_VOX))).all(axis=1)
     found = neurons[tuple(voxel[inside].T)]
-    assert (found == tissue.neuron_id[row[inside]]).mean() > 0.75  # the rest is within half a voxel of the surface
-    assert ((found != 0) & (found != tissue.neuron_id[row[inside]])).mean() < 0.02
+    assert (found == neuron_id[inside]).mean() > 0.75  # the rest is within half a voxel of the surface
+    assert ((found != 0) & (found != neuron_id[inside])).mean() < 0.02
 
 
 def test_painting_in_blocks_equals_painting_whole(tissue):
