@@ -41,7 +41,7 @@ from synimg.store.cohort import INDEX as COHORT_INDEX
 from synimg.store.cohort import Cohort
 from synimg.store.dataset import INDEX, Dataset, append_journal, read_journal
 from synimg.store.image import LEVELS, Box, blocks, create_image, level_shape
-from synimg.store.morphology import read_tree_arrays, write_swc
+from synimg.store.morphology import morphology_notes, read_tree_arrays, write_swc
 from synimg.store.network import read_network, write_arrays, write_network
 from synimg.store.remote import is_address, mirrored
 from synimg.store.tables import table_writer, write_table
@@ -97,7 +97,7 @@ def generate(
     if not any((Path(out) / index).exists() for index in (INDEX, COHORT_INDEX)):
         for one in animals or [config]:
             imaging_notes(one)  # what cannot be imaged is refused before anything is made
-            check_tissue(one)
+            check_tissue(one, [tree_of(*arrays) for arrays in trees])
         check_disk(config, Path(out))
     try:
         return _generate(config, Path(out), animals, trees, (workers, scheduler), report)
@@ -541,11 +541,16 @@ def _make_image(dataset: Dataset, config: Config, trees: list[Any], pool: comput
         full = [v.split() for k, v in read_journal(scratch).items() if k.startswith(f"{path.name}/{SATURATED}")]
         share = np.array(full, float).sum(axis=0) / np.prod(volume.shape_vox)
         notes["saturated_share"] = {c.name: float(s) for c, s in zip(channels, share, strict=True)}
-        dataset.index["warnings"] = imaging_notes(config) + [
-            f"{name}: a share of {s:.2g} of its voxels is saturated; lower the gain or the photons"
-            for name, s in notes["saturated_share"].items()
-            if s > MOST_SATURATED
-        ]
+        odd = [note for file in config.tissue.morphologies for note in morphology_notes(Path(file))]
+        dataset.index["warnings"] = (
+            odd
+            + imaging_notes(config)
+            + [
+                f"{name}: a share of {s:.2g} of its voxels is saturated; lower the gain or the photons"
+                for name, s in notes["saturated_share"].items()
+                if s > MOST_SATURATED
+            ]
+        )
 
 
 def _rendered(scratch: Path, path: Path, volume: Volume) -> set[str]:

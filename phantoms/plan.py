@@ -15,14 +15,16 @@ from synimg.compute import n_cores
 from synimg.config import Config, load
 from synimg.errors import SynimgError
 from synimg.phantoms.cohort import animals_of
+from synimg.phantoms.morphology import Tree
 from synimg.phantoms.prepare import tissue_config
 from synimg.phantoms.render import Channel, imaging_notes, render
 from synimg.phantoms.surroundings import GRANULE_POINTS, MOST_POINTS
-from synimg.phantoms.tissue import FILL_PER_UM3, check_room
+from synimg.phantoms.tissue import FILL_PER_UM3, check_room, tree_of, trees_of
 from synimg.phantoms.wiring import build_wiring
 from synimg.store.atomic import free_bytes
 from synimg.store.bins import Bins
 from synimg.store.image import create_image, write_block
+from synimg.store.morphology import read_tree_arrays
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]
@@ -85,7 +87,7 @@ def plan(config: Config | str | Path, out: str | Path = ".", workers: int | None
     config, n_workers = load(config), workers or n_cores()
     notes, volume = tuple(imaging_notes(config)), config.volume
     n_animals = max(len(animals_of(config)), 1)
-    check_tissue(config)
+    check_tissue(config, [tree_of(*read_tree_arrays(Path(name))) for name in config.tissue.morphologies])
     density = _emitters(config)
     seconds, n_bytes = _calibrate(config, density)
     n_voxels = int(np.prod(volume.shape_vox))
@@ -108,8 +110,13 @@ def plan(config: Config | str | Path, out: str | Path = ".", workers: int | None
     )
 
 
-def check_tissue(config: Config) -> None:
+def check_tissue(config: Config, imported: list[Tree]) -> None:
     """Refuse dendrites that do not fit into the block, before the network is trained; turnover may still change them.
+
+    Parameters
+    ----------
+    imported : list of Tree
+        Those of `tissue.morphologies`.
 
     Raises
     ------
@@ -118,7 +125,10 @@ def check_tissue(config: Config) -> None:
     """
     if not config.imported.edges:
         wiring = build_wiring(config, config.seed)
-        check_room(tissue_config(config), wiring, wiring.a_start, config.seed, not config.tissue.morphologies)
+        grows = tissue_config(config)
+        units, n_living = check_room(grows, wiring, wiring.a_start, config.seed, is_grown=not imported)
+        if imported:
+            trees_of(grows, units, n_living, config.seed, imported)
 
 
 def check_disk(config: Config, out: Path) -> None:

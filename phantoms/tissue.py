@@ -90,7 +90,7 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
     disc_radius = np.sqrt(a_end / (settings.psd_density_per_um2 * np.pi))
     branch_id, neuron_row = np.full(n_contacts, -1), np.full(n_contacts, -1)
     head_volume = wiring.head_volume_um3 * a_end / wiring.a_first
-    trees = _trees(config, units, n_living, seed, imported)
+    trees = trees_of(config, units, n_living, seed, imported)
     largest = np.cbrt(3.0 * head_volume.max(initial=0.0) / (4.0 * np.pi))
     solid = Neighbours(box, min(_clear_um(float(largest), settings), SOLID_REACH_UM))
     for row, tree in enumerate(trees):
@@ -105,12 +105,7 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
         contacts, gone = its[a_end[its] > 0], its[a_end[its] == 0]
         pieces = tree.pieces(box)
         pieces = pieces[np.argsort(tree.branch[pieces], kind="stable")]  # neighbours share a branch
-        capacity = int(tree.length_um(pieces).sum() * settings.spine_density_per_um * 1.2)
-        if capacity < 1:
-            raise SynimgError(
-                f"tissue.morphologies: neuron {unit + 1} has no dendrite inside the block of "
-                f"{box[0]:.3g} x {box[1]:.3g} x {box[2]:.3g} um; enlarge volume.shape_vox"
-            )
+        capacity = _capacity(tree, pieces, settings)
         chosen = contacts if contacts.size <= capacity else np.sort(rng.permutation(contacts)[:capacity])
         on_spine = bool(is_spiny[unit])
         radius = np.cbrt(3.0 * head_volume[chosen] / (4.0 * np.pi)) if on_spine else np.zeros(chosen.size)
@@ -177,8 +172,14 @@ def check_room(config: Config, wiring: Wiring, a: Floats, seed: int, is_grown: b
     return units, n_living
 
 
-def _trees(config: Config, units: Ints, n_contacts: Ints, seed: int, imported: list[Tree]) -> list[Tree]:
-    """A tree for every imaged unit: imported ones in turn, or grown one after the other around those before."""
+def trees_of(config: Config, units: Ints, n_contacts: Ints, seed: int, imported: list[Tree]) -> list[Tree]:
+    """A tree for every imaged unit: imported ones in turn, or grown one after the other around those before.
+
+    Raises
+    ------
+    SynimgError
+        If an imported one has no room for a spine in the block.
+    """
     settings, box = config.tissue, config.volume.size_um
     trees: list[Tree] = []
     others = Neighbours(box, CLEARANCE_UM)
@@ -186,11 +187,21 @@ def _trees(config: Config, units: Ints, n_contacts: Ints, seed: int, imported: l
         rng = stream(seed, "tissue", "neuron", int(unit))
         if imported:
             trees.append(resample(_without_axon(place(imported[row % len(imported)], box, rng))))
+            if _capacity(trees[-1], trees[-1].pieces(box), settings) < 1:
+                raise SynimgError(
+                    f"tissue.morphologies: neuron {unit + 1} has no dendrite inside the block of "
+                    f"{box[0]:.3g} x {box[1]:.3g} x {box[2]:.3g} um; enlarge volume.shape_vox"
+                )
             continue
         length_um = max(n_contacts[unit], 1) / settings.spine_density_per_um  # one that gets no input has a stub
         trees.append(grow(_soma(box, rng), box, length_um, settings, rng, others))
         others.add(trees[-1].points_um, row)
     return trees
+
+
+def _capacity(tree: Tree, pieces: Ints, settings: TissueSettings) -> int:
+    """Spines that have room on pieces of dendrite."""
+    return int(tree.length_um(pieces).sum() * settings.spine_density_per_um * 1.2)
 
 
 def tree_of(points_um: Floats, radius_um: Floats, parent: Ints, swc_type: Ints) -> Tree:
