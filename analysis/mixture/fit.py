@@ -1,6 +1,8 @@
 """Expectation maximisation: hyper-parameters pooled over all neurons, with every neuron's factor summed over a grid."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,10 +10,11 @@ from scipy.special import logsumexp
 
 from synimg.analysis.mixture.counts import GROWTH, Counts, Floats, Floats32, Ints, Sizes, likelihood
 from synimg.analysis.mixture.irregular import Born, ln_irregular
-from synimg.analysis.mixture.model import DOWN, NULL, UP, Form, Kernel, Model, Slab, factor_grid, kernel
+from synimg.analysis.mixture.model import DOWN, NULL, UP, Form, Kernel, Model, Slab, densities, factor_grid, kernel
 from synimg.analysis.mixture.threshold import chance_seen, unseen_drift, unseen_sizes
 
-N_CLASSES = 20
+SCALING_CLASS_WIDTH, DRIFT_CLASS_WIDTH = 0.1, 0.2
+"""Of classes of totals, in ln receptors: what scaling does to a synapse follows its size closer than drift does."""
 EFFECT_WEIGHT, EFFECT_MEAN, EFFECT_SD = 40.0, 0.5, 0.22
 DRIFT_WEIGHT, DRIFT_SD = 20.0, 0.2
 BORROWED_SHARE, DOWN_PER_UP = 0.2, 0.6
@@ -63,6 +66,11 @@ class Data:
         """The covariates as they speak for learning of that sign, (n, n_covariates)."""
         return self.covariates * np.where(self.signed & (sign == DOWN), -1.0, 1.0)
 
+    @cached_property
+    def has_strangers(self) -> bool:
+        """Whether any row may belong to another neuron."""
+        return bool((self.parent < 1.0).any())
+
     @property
     def reference(self) -> NDArray[np.bool_]:
         """Neurons whose mean factor is 1: those of controls, of all where there are none."""
@@ -78,6 +86,7 @@ class Grid:
     wrong: Floats
     born: Floats
     factor: Floats
+    growth: Floats
     classes: list[tuple[Ints, float]]
 
 
@@ -107,15 +116,25 @@ class Posterior:
     log_likelihood: float
 
 
-def make_grid(data: Data, model: Model, stay: float, largest: float) -> Grid:
-    """Likelihoods under a model's turnover and sizes."""
-    values, top = likelihood(data.counts, model.turnover, stay, model.form.depression, model.sizes)
+def make_grid(data: Data, model: Model, stay: float, largest: float, coarser: int = 1) -> Grid:
+    """Likelihoods under a model's turnover and sizes; `log_likelihood` is as good on a grid twice as coarse."""
+    growth = GROWTH[::coarser]
+    values, top = likelihood(data.counts, model.turnover, stay, model.form.depression, model.sizes, growth)
     ln_total = np.log(data.counts.total)
-    n = N_CLASSES if model.form.drift_exponent or model.form.has_size_law else 1
-    order = np.argsort(ln_total, kind="stable")
-    classes = [(rows, float(ln_total[rows].mean())) for rows in np.array_split(order, n) if rows.size]
+    classes = _classes(ln_total, model.form)
     wrong, born = (np.exp(np.minimum(ln - top, 60.0)) for ln in ln_irregular(data.counts, stay, model.born))
-    return Grid(values, top, wrong, born, factor_grid(largest), classes)
+    return Grid(values, top, wrong, born, factor_grid(largest, coarser), growth, classes)
+
+
+def _classes(ln_total: Floats, form: Form) -> list[tuple[Ints, float]]:
+    """Rows of like totals, and what they are on average; one class where nothing depends on the size."""
+    if not (form.drift_exponent or form.has_size_law):
+        return [(np.arange(ln_total.size), float(ln_total.mean()))]
+    width = SCALING_CLASS_WIDTH if form.has_size_law else DRIFT_CLASS_WIDTH
+    number = np.floor(np.clip(ln_total / width, -1e6, 1e6)).astype(np.int64)
+    order = np.argsort(number, kind="stable")
+    first = np.flatnonzero(np.diff(number[order])) + 1
+    return [(rows, float(ln_total[rows].mean())) for rows in np.split(order, first)]
 
 
 def priors(data: Data, model: Model) -> Floats:
@@ -152,74 +171,136 @@ def chances(data: Data, model: Model, factor: Floats) -> Floats:
         return np.ones((len(components), factor.size))
     mean = np.array([model.learned_mean(j) for j in components])
     var = np.array([model.learned_var(j) for j in components]) + model.drift_sd**2
-    noise = (2.0 + data.counts.fano_old + data.counts.fano_new) / 2.0 / np.exp(data.ln_threshold)
+    total = np.exp([data.ln_threshold])
+    noise = float(data.counts.total_variance(total, 0.5)[0] / total[0] ** 2)
     return chance_seen(data.ln_threshold, noise, model.sizes, mean, var, factor)
 
 
 def expect(data: Data, model: Model, grid: Grid, by_class: list[Kernel]) -> Posterior:
     """Posterior of the factors and of learning under a model."""
-    n, n_factor = data.neuron.size, grid.factor.size
-    prior = priors(data, model)
-    each = np.empty((prior.shape[1], n, n_factor), np.float32)
-    for (rows, _), parts in zip(grid.classes, by_class, strict=True):
-        for j, density in enumerate(parts.weight):
-            each[j, rows] = grid.likelihood[rows] @ density.astype(np.float32)
-    given = sum(prior[:, j : j + 1].astype(np.float32) * each[j] for j in range(len(each)))
-    seen = (
-        (prior @ chances(data, model, grid.factor)).astype(np.float32)
-        if data.ln_threshold is not None
-        else np.float32(1.0)
+    given = _given(data, model, grid, [parts.weight for parts in by_class])
+    prior, seen, good = given.prior, given.seen, given.good
+    unit, of_neuron, branch_var, log_likelihood = _factors(
+        data, model, np.log(given.total), given.ln_factor, grid.factor
     )
-    given = given / seen
-    ln_prior = factor_prior(model, data.kind, grid.factor)
-    prior_factor = np.exp(ln_prior).astype(np.float32)[data.neuron]
-    wrong, born = model.outliers * grid.wrong, model.born.share * grid.born
-    elsewhere = (prior_factor * given).sum(axis=1)
-    parent = data.parent.astype(np.float32)
-    good = np.float32(1.0 - model.outliers - model.born.share)
-    total = good * (parent[:, None] * given + ((1.0 - parent) * elsewhere)[:, None])
-    total += np.maximum(wrong + born, 1e-30).astype(np.float32)[:, None]
-    unit, of_neuron, branch_var, log_likelihood = _factors(data, model, np.log(total), ln_prior, grid.factor)
-    ratio = unit.astype(np.float32)[data.branch if model.form.by_branch else data.neuron] / total
+    ratio = unit.astype(np.float32)[data.branch if model.form.by_branch else data.neuron] / given.total
     shared = ratio.sum(axis=1)
-    weight = good * (parent[:, None] * ratio + ((1.0 - parent) * shared)[:, None] * prior_factor) / seen
-    member = np.column_stack([np.einsum("nc,nc->n", each[j], weight) * prior[:, j] for j in range(len(each))])
+    parent = data.parent.astype(np.float32)
+    weight = good * (parent[:, None] * ratio + ((1.0 - parent) * shared)[:, None] * given.elsewhere) / seen
+    member = np.column_stack(
+        [np.einsum("nc,nc->n", one, weight) * prior[:, j] for j, one in enumerate(given.components)]
+    )
     return Posterior(
         factor=unit,
         of_neuron=of_neuron,
         weight=weight,
         prior=prior,
         member=member,
-        outlier=wrong * shared,
-        born=born * shared,
+        outlier=model.outliers * grid.wrong * shared,
+        born=model.born.share * grid.born * shared,
         branch_var=branch_var,
         log_likelihood=log_likelihood + float(grid.log_factor.sum()),
     )
+
+
+def log_likelihood(data: Data, model: Model, grid: Grid) -> float:
+    """Of the table under a model, without all else that `expect` finds."""
+    ln_total = np.array([mean for _, mean in grid.classes])
+    weights = densities(model, ln_total, grid.factor, grid.growth)[1]
+    given = _given(data, model, grid, list(zip(*weights, strict=True)))
+    ln = _ln_of_units(data, model, np.log(given.total))
+    if model.form.by_branch:
+        ln = _ln_of_neurons(data, model, ln, grid.factor)
+    return float(logsumexp(given.ln_factor + ln, axis=1).sum() + grid.log_factor.sum())
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Likelihoods of the synapses by factor; (n, n_factor) each where not said otherwise.
+
+    components : list, by component
+    total : all that may have been, wrong rows and other parents included
+    elsewhere : prior of the factor of another neuron
+    prior : (n, n_components) ndarray
+    seen : probability that the synapse is in the table, 1 or an array
+    good : probability of neither a wrong nor a born row
+    ln_factor : (n_neurons, n_factor) ndarray, log prior of the factor
+    """
+
+    components: list[Floats32]
+    total: Floats32
+    elsewhere: Floats32
+    prior: Floats
+    seen: Floats32
+    good: np.float32
+    ln_factor: Floats
+
+
+def _given(data: Data, model: Model, grid: Grid, weights: Sequence[Sequence[Floats]]) -> _Given:
+    n, n_factor = data.neuron.size, grid.factor.size
+    prior = priors(data, model)
+    each = [np.empty((n, n_factor), np.float32) for _ in range(prior.shape[1])]
+    for (rows, _), densities_ in zip(grid.classes, weights, strict=True):
+        likelihood_ = grid.likelihood[rows]
+        for one, density in zip(each, densities_, strict=True):
+            one[rows] = likelihood_ @ density.astype(np.float32)
+    given = sum(prior[:, j : j + 1].astype(np.float32) * one for j, one in enumerate(each))
+    seen = (
+        (prior @ chances(data, model, grid.factor)).astype(np.float32)
+        if data.ln_threshold is not None
+        else np.ones((1, 1), np.float32)
+    )
+    given = given / seen
+    ln_factor = factor_prior(model, data.kind, grid.factor)
+    elsewhere = np.exp(ln_factor).astype(np.float32)[data.neuron]
+    good = np.float32(1.0 - model.outliers - model.born.share)
+    total: Floats32 = np.asarray(good * given, np.float32)
+    if data.has_strangers:
+        parent = data.parent.astype(np.float32)
+        total = parent[:, None] * total + ((1.0 - parent) * (elsewhere * total).sum(axis=1))[:, None]
+    irregular = model.outliers * grid.wrong + model.born.share * grid.born
+    total += np.maximum(irregular, 1e-30).astype(np.float32)[:, None]
+    return _Given(each, total, elsewhere, prior, seen, good, ln_factor)
 
 
 def _factors(
     data: Data, model: Model, ln_given: Floats, ln_prior: Floats, factor: Floats
 ) -> tuple[Floats, Floats, float, float]:
     """Posterior of the factors of branches (or neurons) and of neurons, mean square of the branches, log likelihood."""
+    by_unit = _ln_of_units(data, model, ln_given)
     if not model.form.by_branch:
-        ln = ln_prior + _sum_by(data.neuron, ln_given)
+        ln = ln_prior + by_unit
         whole = logsumexp(ln, axis=1, keepdims=True)
         posterior = np.exp(ln - whole)
         return posterior, posterior, 0.0, float(whole.sum())
-    by_branch = _sum_by(data.branch, ln_given)
-    top = by_branch.max(axis=1, keepdims=True)
-    seen = np.exp(by_branch - top)
-    apart = factor[None, :] - factor[:, None]
-    spread = np.exp(-0.5 * (apart / max(model.branch_sd, 0.02)) ** 2)
-    spread /= spread.sum(axis=1, keepdims=True)
-    message = seen @ spread.T
-    ln = ln_prior + _sum_by(data.neuron_of_branch, np.log(np.maximum(message, 1e-300)) + top)
+    seen, message, spread = _messages(model, by_unit, factor)
+    ln = ln_prior + _ln_of_neurons(data, model, by_unit, factor)
     whole = logsumexp(ln, axis=1, keepdims=True)
     of_neuron = np.exp(ln - whole)
     back = of_neuron[data.neuron_of_branch] / np.maximum(message, 1e-300)
     unit = seen * (back @ spread)
-    square = seen * (back @ (spread * apart**2))
+    square = seen * (back @ (spread * (factor[None, :] - factor[:, None]) ** 2))
     return unit / unit.sum(axis=1, keepdims=True), of_neuron, float(square.sum() / len(unit)), float(whole.sum())
+
+
+def _ln_of_units(data: Data, model: Model, ln_given: Floats) -> Floats:
+    """Log likelihood of the synapses of each branch or neuron, by the factor that they share."""
+    return _sum_by(data.branch if model.form.by_branch else data.neuron, ln_given)
+
+
+def _messages(model: Model, by_branch: Floats, factor: Floats) -> tuple[Floats, Floats, Floats]:
+    """Likelihood of each branch by its factor and by its neuron's, over its largest, and the spread of one about the other."""
+    seen = np.exp(by_branch - by_branch.max(axis=1, keepdims=True))
+    spread = np.exp(-0.5 * ((factor[None, :] - factor[:, None]) / max(model.branch_sd, 0.02)) ** 2)
+    spread /= spread.sum(axis=1, keepdims=True)
+    return seen, seen @ spread.T, spread
+
+
+def _ln_of_neurons(data: Data, model: Model, by_branch: Floats, factor: Floats) -> Floats:
+    """Log likelihood of each neuron's branches by the neuron's factor."""
+    message = _messages(model, by_branch, factor)[1]
+    ln = np.log(np.maximum(message, 1e-300)) + by_branch.max(axis=1, keepdims=True)
+    return _sum_by(data.neuron_of_branch, ln)
 
 
 def _sum_by(row: Ints, values: Floats) -> Floats:

@@ -128,29 +128,53 @@ class Kernel:
     scaled: Floats
 
 
-def kernel(model: Model, ln_total: float, factor: Floats) -> Kernel:
-    """The kernel for synapses with that many ln receptors at death: the size at the pulse is the total less the growth."""
-    start = ln_total - GROWTH
+def densities(model: Model, ln_total: Floats, factor: Floats, growth: Floats = GROWTH) -> tuple[Floats, list[Floats]]:
+    """Relative drift variance, and by component the density of the growth times the step of its grid.
+
+    Parameters
+    ----------
+    model : Model
+    ln_total : (n_classes,) ndarray
+        Ln receptors at death: the size at the pulse is the total less the growth.
+    factor, growth : (n_factor,) and (n_growth,) ndarray
+
+    Returns
+    -------
+    profile : (n_classes, n_growth) ndarray
+    weights : list of (n_classes, n_growth, n_factor) ndarray
+    """
+    start = ln_total[:, None] - growth
     profile = drift_profile(model.form, model.sizes, start)
+    moved = growth[:, None] - scaling_profile(model.form, model.sizes, start)[..., None] * factor
+    step = growth[1] - growth[0]
+    weights = []
+    for component in (NULL, *model.signs):
+        total_var = (model.drift_sd**2 * profile + model.learned_var(component))[..., None]
+        off = moved - model.learned_mean(component)
+        weights.append(step / np.sqrt(2.0 * np.pi * total_var) * np.exp(-0.5 * off**2 / total_var))
+    return profile, weights
+
+
+def kernel(model: Model, ln_total: float, factor: Floats) -> Kernel:
+    """The kernel for synapses with that many ln receptors at death."""
+    (profile,), weights = densities(model, np.array([ln_total]), factor)
     drift_var = (model.drift_sd**2 * profile)[:, None]
-    scaled = scaling_profile(model.form, model.sizes, start)
+    scaled = scaling_profile(model.form, model.sizes, ln_total - GROWTH)
     moved = GROWTH[:, None] - scaled[:, None] * factor
-    step = GROWTH[1] - GROWTH[0]
-    weights, learned, learned2, drift2 = [], [], [], []
+    learned, learned2, drift2 = [], [], []
     for component in (NULL, *model.signs):
         mean, var = model.learned_mean(component), model.learned_var(component)
-        total_var = drift_var + var
         off = moved - mean
-        weights.append(step / np.sqrt(2.0 * np.pi * total_var) * np.exp(-0.5 * off**2 / total_var))
-        keep = var / total_var
+        keep = var / (drift_var + var)
         spread = keep * drift_var
         learned.append(mean + keep * off)
         learned2.append(learned[-1] ** 2 + spread)
         drift2.append((((1.0 - keep) * off) ** 2 + spread) / profile[:, None])
-    return Kernel(weights, learned, learned2, drift2, scaled)
+    return Kernel([weight[0] for weight in weights], learned, learned2, drift2, scaled)
 
 
-def factor_grid(largest: float) -> Floats:
+def factor_grid(largest: float, coarser: int = 1) -> Floats:
     """ln factors from minus to plus `largest`."""
-    n = max(int(np.ceil(largest / FACTOR_STEP)), 6)
-    return np.arange(-n, n + 1) * np.float64(FACTOR_STEP)
+    step = FACTOR_STEP * coarser
+    n = max(int(np.ceil(largest / step)), 6)
+    return np.arange(-n, n + 1) * np.float64(step)
