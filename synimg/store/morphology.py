@@ -109,8 +109,9 @@ def _plain(error: Exception | str, path: Path) -> str:
     """The reason in an `error` of the reader, without its terminal colours and its copies of the path."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     text = re.sub(re.escape(str(path)) + r":(\d+):(?:error|warning)", r"line \1:", text)
-    text = text.replace(str(path), path.name).replace("line 0: ", "")  # of the whole file
-    return " ".join(text.split()).rstrip(" :")[:200]
+    text = text.replace(str(path), path.name)
+    text = " ".join(text.split()).removeprefix("line 0: ")  # of the whole file
+    return text.rstrip(" :")[:200]
 
 
 def write_swc(path: Path, points_um: Floats, radius_um: Floats, parent: Ints, swc_type: Ints) -> None:
