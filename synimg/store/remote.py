@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,6 +16,7 @@ from synimg.errors import SynimgError
 from synimg.store.atomic import atomic_path, read_json, sha256, write_json
 
 INDICES = ("dataset.json", "cohort.json")
+INCOMING, TOGETHER = ".incoming", 64
 RECORD = ".mirror.json"
 """What the address is known to hold: name and SHA-256 of every file."""
 
@@ -96,25 +98,24 @@ class _Mirror:
             del self.there[name]
         indices = sorted(name for name in found if PurePosixPath(name).name in INDICES)
         sums: dict[str, str] = {}
+
+        def here(name: str) -> bool:
+            file = self.folder / name
+            is_whole = file.is_file() and file.stat().st_size == found[name]
+            return is_whole and self.there.get(name) == sums.get(name, "")
+
         for name in indices:
             content = self.fs.cat_file(f"{self.root}/{name}")
-            if self.there.get(name) != (checksum := hashlib.sha256(content).hexdigest()):
-                self._get(name)
+            checksum = hashlib.sha256(content).hexdigest()
+            if self.there.get(name) != checksum or not (self.folder / name).is_file():
+                with atomic_path(self.folder / name) as temporary:
+                    temporary.write_bytes(content)
                 self.there[name] = checksum
             for stage in json.loads(content).get("stages", {}).values():
                 sums |= {str(PurePosixPath(name).parent / file): value for file, value in stage["files"].items()}
-        for name in sorted(set(found) - set(indices)):
-            file = self.folder / name
-            is_here = (
-                file.is_file() and file.stat().st_size == found[name] and self.there.get(name) == sums.get(name, "")
-            )
-            if is_here and is_checked:
-                continue
-            self._get(name)
-            self.there[name] = sha256(file)
-            if is_checked and sums.get(name, self.there[name]) != self.there[name]:
-                file.unlink()
-                raise SynimgError(f"{name} is altered there; 'synimg verify' lists what is, 'synimg repair' mends it")
+        self._fetch(
+            [name for name in sorted(set(found) - set(indices)) if not (is_checked and here(name))], sums, is_checked
+        )
         if self.there:
             write_json(self.folder / RECORD, self.there)
 
@@ -125,12 +126,12 @@ class _Mirror:
         )
         names = {str(file.relative_to(self.folder)): file for file in here if not self._is_own(file)}
         sums = self._sums(file for file in here if file.name == INDICES[0])
-        for name, file in names.items():
-            checksum = sums.get(name) or sha256(file)
-            if self.there.get(name) != checksum:
-                self.fs.makedirs(str(PurePosixPath(f"{self.root}/{name}").parent), exist_ok=True)
-                self.fs.put_file(str(file), f"{self.root}/{name}")
-                self.there[name] = checksum
+        checksums = {name: sums.get(name) or sha256(file) for name, file in names.items()}
+        changed = [name for name, checksum in checksums.items() if self.there.get(name) != checksum]
+        last = [name for name in changed if PurePosixPath(name).name in INDICES]
+        for some in [*_batches(changed[: len(changed) - len(last)]), *_batches(last)]:
+            self.fs.put([str(names[name]) for name in some], [f"{self.root}/{name}" for name in some])
+            self.there |= {name: checksums[name] for name in some}
         for name in set(self.there) - set(names):
             self.fs.rm_file(f"{self.root}/{name}")
             del self.there[name]
@@ -153,6 +154,22 @@ class _Mirror:
         found: dict[str, Any] = self.fs.find(self.root, detail=True) if self.fs.exists(self.root) else {}
         return found
 
-    def _get(self, name: str) -> None:
-        with atomic_path(self.folder / name) as temporary:
-            self.fs.get_file(f"{self.root}/{name}", str(temporary))
+    def _fetch(self, names: list[str], sums: dict[str, str], is_checked: bool) -> None:
+        incoming = self.folder / INCOMING
+        for some in _batches(names):
+            self.fs.get([f"{self.root}/{name}" for name in some], [str(incoming / name) for name in some])
+            for name in some:
+                checksum = sha256(incoming / name)
+                if is_checked and sums.get(name, checksum) != checksum:
+                    raise SynimgError(
+                        f"{name} is altered there; 'synimg verify' lists what is, 'synimg repair' mends it"
+                    )
+                (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (incoming / name).replace(self.folder / name)
+                self.there[name] = checksum
+        shutil.rmtree(incoming, ignore_errors=True)
+
+
+def _batches(names: list[str]) -> list[list[str]]:
+    """Names of files to send or fetch together: drivers do so side by side."""
+    return [names[i : i + TOGETHER] for i in range(0, len(names), TOGETHER)]

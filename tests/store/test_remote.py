@@ -44,7 +44,7 @@ def test_it_is_read_from_there_and_a_second_call_sends_nothing(settings, memory,
     synimg.generate(settings, ADDRESS)
     monkeypatch.setenv("SYNIMG_CACHE", str(tmp_path / "another machine"))
     assert Dataset.open(ADDRESS).verify() == []
-    monkeypatch.setattr(memory, "put_file", lambda *args: pytest.fail(str(args)))
+    monkeypatch.setattr(memory, "put", lambda *args: pytest.fail(str(args)))
     synimg.generate(settings, ADDRESS)
 
 
