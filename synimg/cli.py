@@ -36,7 +36,13 @@ Json = Annotated[bool, typer.Option("--json", help="machine-readable output on s
 DatasetPath = Annotated[Path, typer.Argument(metavar="DATASET", help="folder made by 'synimg generate'")]
 
 
+_address_of: dict[str, str] = {}
+"""Addresses by the local folder in which they are worked on, for people to read."""
+
+
 def _say(text: str) -> None:
+    for folder, address in _address_of.items():
+        text = text.replace(folder, address)
     typer.echo(text, err=True)
 
 
@@ -689,7 +695,9 @@ def _here(arguments: list[str]) -> Iterator[list[str]]:
         for before, argument in zip(["", *arguments], arguments, strict=False):
             option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
             if is_address(value) and "--scheduler" not in (before, option):
-                argument = f"{option}{equals}{stack.enter_context(mirrored(value, is_checked=not as_it_is))}"
+                folder = str(stack.enter_context(mirrored(value, is_checked=not as_it_is)))
+                _address_of[folder] = value
+                argument = f"{option}{equals}{folder}"
             local.append(argument)
         yield local
 

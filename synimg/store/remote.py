@@ -16,7 +16,7 @@ from synimg.errors import SynimgError
 from synimg.store.atomic import atomic_path, read_json, sha256, write_json
 
 INDICES = ("dataset.json", "cohort.json")
-INCOMING, TOGETHER = ".incoming", 64
+INCOMING, PROBE, TOGETHER = ".incoming", ".synimg-probe", 64
 RECORD = ".mirror.json"
 """What the address is known to hold: name and SHA-256 of every file."""
 
@@ -93,6 +93,9 @@ class _Mirror:
         """Bring the local folder to what the address holds."""
         self.fs.invalidate_cache()
         found = {name.removeprefix(self.root).lstrip("/"): info["size"] for name, info in self._list().items()}
+        if not found:  # whether it can be written there shows now, not after the work
+            self.fs.pipe_file(f"{self.root}/{PROBE}", b"?")
+            self.fs.rm_file(f"{self.root}/{PROBE}")
         for name in set(self.there) - set(found):
             (self.folder / name).unlink(missing_ok=True)
             del self.there[name]

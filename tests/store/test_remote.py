@@ -102,6 +102,7 @@ def test_the_commands_take_an_address_where_they_take_a_folder(settings, memory,
             main()
         assert left.value.code == 0
     assert memory.exists("/lab/mouse/image.ome.zarr/zarr.json")
+    assert f"next: synimg measure {ADDRESS}" in capsys.readouterr().err
     memory.pipe_file("/lab/mouse/truth/neurons.parquet", b"something else")
     with pytest.raises(SystemExit) as left:
         main()
@@ -112,6 +113,15 @@ def test_the_commands_take_an_address_where_they_take_a_folder(settings, memory,
 def test_a_file_address_is_the_folder_itself(tmp_path):
     with mirrored(f"file://{tmp_path}/mouse") as folder:
         assert folder == tmp_path / "mouse"
+
+
+def test_an_address_that_cannot_be_written_is_refused_before_the_work(settings, memory, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise PermissionError("no such bucket")
+
+    monkeypatch.setattr(memory, "pipe_file", refuse)
+    with pytest.raises(SynimgError, match=r"memory://lab/mouse: no such bucket; check the address"):
+        synimg.generate(settings, ADDRESS, report=lambda *said: pytest.fail(str(said)))
 
 
 def test_a_local_path_is_no_address():
