@@ -1,5 +1,6 @@
 """The napari window of a data set."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,16 @@ def show(viewer: Any, layers: list[Any], is_browsed: bool = False) -> None:
     is_browsed : bool
         A synapse browser comes and chooses which of many synapses are drawn; otherwise the view alone does.
     """
+    for _ in showing(viewer, layers, is_browsed):
+        pass
+
+
+def showing(viewer: Any, layers: list[Any], is_browsed: bool = False) -> Iterator[None]:
+    """`show`, one layer at a time: to add a layer takes a window a fifth of a second, in which it does not answer."""
     many = [arguments["name"] for data, arguments, kind in layers if kind == "points" and len(data) > MOST_DRAWN]
     # so many are not drawn at all before it is chosen how
     none = [(d, a | {"shown": np.zeros(len(d), bool)} if a["name"] in many else a, k) for d, a, k in layers]
-    _add(viewer, none)
+    yield from _adding(viewer, none)
     _say(viewer, legend_of(layers))
     viewer.dims.axis_labels = ("z", "y", "x")
     whole_depth(viewer, 0)
@@ -79,7 +86,8 @@ def show(viewer: Any, layers: list[Any], is_browsed: bool = False) -> None:
 
 def show_growth(viewer: Any, layers: list[Any], captions: list[str]) -> None:
     """Put the layers of a growing map into a napari viewer; `captions` has a line for each snapshot, the last is shown."""
-    _add(viewer, layers)
+    for _ in _adding(viewer, layers):
+        pass
     viewer.layers["growing synapses"].face_colorbar.visible = True
     viewer.dims.axis_labels = ("day", "z", "y", "x")
     whole_depth(viewer, 1)
@@ -92,13 +100,14 @@ def show_growth(viewer: Any, layers: list[Any], captions: list[str]) -> None:
     caption()
 
 
-def _add(viewer: Any, layers: list[Any]) -> None:
+def _adding(viewer: Any, layers: list[Any]) -> Iterator[None]:
     from napari.layers import Layer
     from napari.utils.colormaps import Colormap
 
     for data, arguments, kind in layers:
         maps = {k: Colormap(**v) for k, v in arguments.items() if k.endswith("colormap") and isinstance(v, dict)}
         viewer.add_layer(Layer.create(data, arguments | maps, kind))
+        yield
     viewer.canvas.overlays["scale_bar"].visible = True
 
 

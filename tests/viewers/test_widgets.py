@@ -158,6 +158,40 @@ def test_a_flat_image_of_another_lab_can_be_browsed(window, tmp_path, said):
     assert "only edits of a data set become a run" in said[1]
 
 
+def test_the_selected_synapse_has_a_rim_that_goes_with_the_next(opened):
+    from synimg.viewers.widgets.browser import SynapseBrowser
+
+    browser = SynapseBrowser(opened)
+    layer = browser.session.layer
+    layer.selected_data = {2}
+    layer.selected_data = {4}
+    assert np.flatnonzero(layer.border_width).tolist() == [4]
+    layer.selected_data = {1}
+    layer.remove_selected()
+    browser.next_miss()
+    assert not layer.border_width.any()
+
+
+def test_edits_that_are_not_saved_are_not_taken_away(opened, said):
+    from synimg.viewers.widgets.analyse import SeparateForm
+    from synimg.viewers.widgets.browser import SynapseBrowser
+    from synimg.viewers.widgets.compare import Compare
+    from synimg.viewers.widgets.session import unsaved
+
+    browser, form, compare = SynapseBrowser(opened), SeparateForm(opened), Compare(opened)
+    layer = browser.session.layer
+    layer.selected_data = {0}
+    layer.remove_selected()
+    form.start()
+    compare.compare()
+    assert not form.work.is_running
+    assert not compare.work.is_running
+    assert len(said) == 2
+    assert "edits that are not saved (0 added, 1 deleted, 0 moved" in said[0]
+    browser.save_edits()
+    assert unsaved(layer) is None
+
+
 def test_the_neuron_view_follows_the_selection(opened):
     from synimg.viewers.widgets.neuron import NeuronView
 
@@ -168,9 +202,17 @@ def test_the_neuron_view_follows_the_selection(opened):
     assert view.picture._whole is not None
 
 
-def test_the_preview_of_detection_follows_the_threshold(opened):
+def test_the_preview_of_detection_follows_the_threshold_before_anything_is_measured(window, sample_copy):
+    from synimg.store.dataset import Dataset
+    from synimg.viewers.reader import read
+    from synimg.viewers.view import show
     from synimg.viewers.widgets.analyse import PREVIEW, MeasureForm
 
+    Dataset.open(sample_copy).drop("default/measure", "default/separate", "default/validate")
+    window.layers.clear()
+    show(window, read(str(sample_copy)))
+    assert "synapses" not in window.layers
+    opened = window
     form = MeasureForm(opened)
     numbers = []
     for gain in (28.0, 5000.0):
@@ -209,8 +251,15 @@ def test_separate_and_compare_work_in_a_thread(opened, sample_copy, tiny_path):
     compare.compare()
     until(lambda: not compare.work.is_running)
     assert {layer.metadata["synimg"]["dataset"] for layer in opened.layers} == {str(sample_copy), str(tiny_path)}
-    assert "two animals" in compare.about.text()
-    assert compare.list.rowCount() == 0
+    assert "synapses are not the same ones" in compare.about.text()
+    n_neurons = sum(opened.layers[f"synapses {side}"].features["neuron_id"].nunique() for side in "AB")
+    assert compare.list.rowCount() == n_neurons
+    compare.list.cellClicked.emit(0, 0)
+    side, neuron = compare.list.item(0, 0).text(), int(compare.list.item(0, 1).text())
+    layer = opened.layers[f"synapses {side}"]
+    assert set(layer.features["neuron_id"][layer.shown]) == {neuron}
+    compare.list.cellClicked.emit(0, 0)
+    assert layer.shown.all()
     opened.canvas.grid.enabled = False
 
 
@@ -229,7 +278,6 @@ def test_work_that_is_stopped_leaves_nothing_half_written(opened, sample_copy):
 
 
 def test_a_widget_that_closes_while_its_work_runs_stops_it(window):
-    from napari._qt.qthreading import wait_for_workers_to_quit
     from PyQt6 import sip
 
     from synimg.viewers.widgets.work import Work
@@ -248,9 +296,25 @@ def test_a_widget_that_closes_while_its_work_runs_stops_it(window):
     work.start(long, lambda _: None)
     settle(0.1)
     sip.delete(work)  # as the window does when it goes
-    wait_for_workers_to_quit(5000)
-    assert ended
+    until(lambda: ended, 5)
     assert ended[0] < 1000
+
+
+def test_an_error_of_ours_in_a_thread_is_shown_and_the_next_work_can_start(window, monkeypatch):
+    from napari.utils.notifications import notification_manager
+
+    from synimg.viewers.widgets.work import Work
+
+    shown, done = [], []
+    monkeypatch.setattr(notification_manager, "receive_error", lambda kind, error, trace: shown.append(str(error)))
+    work = Work("go", lambda: None)
+    work.start(lambda report: 1 / 0, done.append)
+    until(lambda: not work.is_running)
+    assert shown == ["division by zero"]
+    assert "failed" in work.label.text()
+    work.start(lambda report: 3, done.append)
+    until(lambda: not work.is_running)
+    assert done == [3]
 
 
 def test_the_viewer_goes_on_after_its_widgets_are_closed(opened):

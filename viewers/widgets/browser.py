@@ -33,9 +33,10 @@ from synimg.viewers.layers import diameters
 from synimg.viewers.synapse_map import PLACE, class_of, columns_to_colour, following, keep
 from synimg.viewers.view import whole_depth
 from synimg.viewers.widgets.listen import at_end, listen
+from synimg.viewers.widgets.mark import Mark
 from synimg.viewers.widgets.picture import Picture
 from synimg.viewers.widgets.say import says_errors
-from synimg.viewers.widgets.session import Session, find_session, table_of_layer
+from synimg.viewers.widgets.session import OURS, Session, find_session, state_of, table_of_layer
 from synimg.viewers.widgets.settings import keep_setting, read_settings
 
 ALL = "all"
@@ -57,6 +58,7 @@ class SynapseBrowser(QWidget):
         self.session: Session | None = None
         self.crowd: Crowd | None = None
         self._measured: Measured | None = None
+        self._mark = Mark()
         self._table = pd.DataFrame()
         self._settled = QTimer(self)
         self._settled.setSingleShot(True)
@@ -319,6 +321,7 @@ class SynapseBrowser(QWidget):
         assert self.session is not None
         table = self._table if layer is self.session.layer else table_of_layer(layer)
         synapse = table.iloc[row]
+        self._mark.put(layer, row)
         self._show_row(synapse)
         for widget in (self.by_hand, self.note):
             widget.blockSignals(True)
@@ -439,6 +442,7 @@ class SynapseBrowser(QWidget):
         layer = self.session.layer
         author = read_settings().author or None
         run, edits = save_edits(dataset, self.session.run, np.asarray(layer.data, float), layer.features, author)
+        layer.metadata[OURS]["saved"] = state_of(layer)
         show_info(f"run '{run}': {edits.text}; next: synimg separate {dataset.path} --run {run}")
 
 
