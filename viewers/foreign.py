@@ -17,6 +17,7 @@ ENDINGS = (".parquet", ".csv")
 UM_PER = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "angstrom": 1e-4, "meter": 1e6}
 COLORS = ("FF00FF", "00FF00", "00FFFF", "FFFF00", "FF8000", "FFFFFF")
 SPATIAL = "zyx"
+MOST_PLANES, MOST_SIDE = 4, 1024
 
 
 def table_beside(image: Path) -> Path | None:
@@ -150,7 +151,8 @@ def _channels(image: Path) -> tuple[list[LayerData], Any]:
 
 
 def _limits(level: Any) -> tuple[float, float]:
-    """Grey levels to show, from the coarsest level (at most a few million voxels of it)."""
-    step = tuple(slice(None, None, max(1, n // 128)) for n in level.shape)
-    low, high = np.percentile(np.asarray(level[step]), [1, 99.8])
+    """Grey levels to show, from the middle of the coarsest level (at most a few million voxels of it are read)."""
+    most = (MOST_PLANES, MOST_SIDE, MOST_SIDE)[-level.ndim :]
+    middle = tuple(slice(max((n - m) // 2, 0), (n + m + 1) // 2) for n, m in zip(level.shape, most, strict=True))
+    low, high = np.percentile(np.asarray(level[middle]), [1, 99.8])
     return float(low), float(high if high > low else low + 1)

@@ -12,7 +12,10 @@ from synimg.viewers.crowd import Crowd
 from synimg.viewers.growth import growth_captions, growth_layers, read_growing_map
 from synimg.viewers.layers import MOST_DRAWN, layers_of, legend_of
 
-MOST_SLAB_VOX = 64_000_000
+WHOLE_VOX = 64_000_000
+"""Of an image with more voxels a slab is shown, not the whole depth: the whole would be read for every view."""
+SLAB_VOX, SCREEN_VOX = 8_000_000, 2_000_000
+"""Voxels of a slab that a view reads in a third of a second, and of one plane of it: a screen shows no more."""
 
 
 def view(
@@ -119,16 +122,17 @@ def _say(viewer: Any, text: str) -> None:
 def whole_depth(viewer: Any, z: int) -> None:
     """A slab as thick as the image: the whole map is seen at once; a thinner one (right click on the slider) leafs through.
 
-    Of a large image, whose coarsest level has more than `MOST_SLAB_VOX` voxels, the slab is thinner: all of it is read.
+    Of a large image the slab is a few planes, so that a view reads about `SLAB_VOX` voxels at any zoom.
     """
     dims = viewer.dims
     depth_um = dims.range[z].stop - dims.range[z].start
     thick_um = depth_um
     for layer in viewer.layers:
         if type(layer).__name__ == "Image" and not layer.rgb and layer.ndim == dims.ndim - z:
-            coarsest = layer.data[-1] if layer.multiscale else layer.data
-            plane = max(int(np.prod(coarsest.shape[1:])), 1)
-            thick_um = min(thick_um, max(MOST_SLAB_VOX // plane, 1) * layer.scale[0])
+            shape = layer.data[0].shape if layer.multiscale else layer.data.shape
+            plane = int(np.prod(shape[1:]))
+            if shape[0] * plane > WHOLE_VOX:
+                thick_um = min(thick_um, max(SLAB_VOX // min(plane, SCREEN_VOX), 1) * layer.scale[0])
     dims.set_point(z, dims.range[z].start + depth_um / 2)
     dims.thickness = (*dims.thickness[:z], thick_um, *dims.thickness[z + 1 :])
 
