@@ -148,7 +148,7 @@ def true_synapses(truth: pd.DataFrame, found: pd.DataFrame | None) -> LayerData:
 
 
 def legend_of(layers: list[LayerData]) -> str:
-    """One line that says what the colours of the shown synapses mean, with counts."""
+    """What the colours of the shown synapses mean, a line for each, with counts."""
     shown = [
         arguments["features"]["class"]
         for _, arguments, kind in layers
@@ -159,4 +159,4 @@ def legend_of(layers: list[LayerData]) -> str:
     counts = shown[0].value_counts()
     words = {"potentiated": "orange: potentiated", "depressed": "blue: depressed", "unchanged": "grey: unchanged"}
     words["not separated"] = "yellow: not separated yet"
-    return "   ".join(f"{words[name]} {counts[name]}" for name in words if name in counts)
+    return "\n".join(f"{words[name]} {counts[name]}" for name in words if name in counts)

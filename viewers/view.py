@@ -116,7 +116,7 @@ def _adding(viewer: Any, layers: list[Any]) -> Iterator[None]:
 
 def _say(viewer: Any, text: str) -> None:
     overlay = viewer.canvas.overlays["text"]
-    overlay.text, overlay.position, overlay.visible = text, "top_left", True
+    overlay.text, overlay.position, overlay.font_size, overlay.visible = text, "top_left", 9, True
 
 
 def whole_depth(viewer: Any, z: int) -> None:

@@ -287,5 +287,5 @@ class ValidateForm(_Stage):
         parts = []
         for title, rows in result["headlines"].items():
             body = "".join(f"<tr><td>{k}&nbsp;&nbsp;</td><td align='right'>{v}</td></tr>" for k, v in rows.items())
-            parts.append(f"<b>{title}</b><table>{body}</table>")
+            parts.append(f"<b>{title}</b><table width='100%'>{body}</table>")
         self.scores.setText("<br>".join(parts))
