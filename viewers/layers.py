@@ -139,7 +139,7 @@ def true_synapses(truth: pd.DataFrame, found: pd.DataFrame | None) -> LayerData:
         "symbol": "square",
         "face_color": "transparent",
         "border_color": colors if len(colors) else UNCHANGED,
-        "border_width": 0.15,
+        "border_width": 0.1,
         "projection_mode": "all",
         "visible": False,
         **SPACE,

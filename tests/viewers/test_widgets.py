@@ -93,6 +93,7 @@ def test_the_browser_colours_filters_and_shows_a_synapse(opened):
     browser.next_miss()
     truth = browser.session.truth
     assert truth.visible
+    assert opened.layers.index(truth) == opened.layers.index(layer) + 1
     assert truth.features["match"].iloc[next(iter(truth.selected_data))] == "miss"
 
 

@@ -38,7 +38,7 @@ def map_view(source: Source) -> str:
     bar_um = 5.0 if flat.shape[-1] * source.pixel_um > 20 else 1.0
     data = {"pixel_um": source.pixel_um, "points": points, "colors": NAMED, "bar_um": bar_um}
     buttons = "".join(
-        f'<label><input type="radio" name="picture" value="{k}"{" checked" if k == 0 else ""}> {name}</label> '
+        f'<label class="picture"><input type="radio" name="picture" value="{k}"{" checked" if k == 0 else ""}> {name}</label> '
         for k, name in enumerate(pictures)
     )
     images = "".join(f'<img hidden alt="{name}" src="data:image/jpeg;base64,{p}">' for name, p in pictures.items())

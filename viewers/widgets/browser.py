@@ -40,6 +40,8 @@ from synimg.viewers.widgets.session import OURS, Session, find_session, state_of
 from synimg.viewers.widgets.settings import keep_setting, read_settings
 
 ALL = "all"
+NEAR_ZOOM = 110.0
+"""Pixels of the screen per micrometre at which one synapse is looked at: some ten micrometres are in view."""
 MEANINGS = {
     column.name: (column.meaning, column.unit)
     for table in (schema.SYNAPSES, schema.SEPARATION)
@@ -276,8 +278,13 @@ class SynapseBrowser(QWidget):
         layer.edge_color = colors
 
     def _show_truth(self, on: bool) -> None:
-        if self.session is not None and self.session.truth is not None:
-            self.session.truth.visible = on
+        if self.session is None or self.session.truth is None:
+            return
+        self.session.truth.visible = on
+        layers = self.viewer.layers
+        at, below = layers.index(self.session.layer), layers.index(self.session.truth)
+        if on and below < at:  # open squares hide no dot; the other way round they are hidden
+            layers.move(below, at + 1)
 
     def _set_depth(self, on: bool) -> None:
         dims = self.viewer.dims
@@ -402,7 +409,7 @@ class SynapseBrowser(QWidget):
         self.viewer.layers.selection.active = layer
         camera = self.viewer.scene.camera
         camera.center = tuple(layer.data[row][-len(camera.center) :])
-        camera.zoom = max(camera.zoom, 60.0)
+        camera.zoom = max(camera.zoom, NEAR_ZOOM)
         if not self.whole.isChecked() and self.viewer.dims.ndim >= 3:
             self.viewer.dims.set_point(self.viewer.dims.ndim - 3, float(layer.data[row][-3]))
         layer.selected_data = {row}

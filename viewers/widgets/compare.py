@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QFormLayout,
+    QHeaderView,
     QLabel,
     QPushButton,
     QTableWidget,
@@ -137,7 +138,7 @@ class Compare(QWidget):
         self.list.verticalHeader().setVisible(False)
         self.list.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.list.cellClicked.connect(self._go)
-        self.list.horizontalHeader().setStretchLastSection(True)
+        self.list.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         back = QPushButton("One view again")
         back.clicked.connect(self.leave)
         self.work = Work("Compare", self.compare)
@@ -261,7 +262,6 @@ class Compare(QWidget):
                 if isinstance(value, float | int | np.number):
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self.list.setItem(k, column, item)
-        self.list.resizeColumnsToContents()
 
     def _layer(self, letter: str) -> Any:
         """The synapses of a side; None if the user has removed them."""

@@ -6,6 +6,8 @@ import numpy as np
 
 WIDTH = 0.31
 """Share of the diameter; no other width of ours, so that a marked point is known by it after points came and went."""
+LARGER = 1.5
+"""The rim looks out from under a neighbour that is drawn later."""
 COLOR = np.array([1.0, 1.0, 1.0, 1.0], np.float32)
 
 
@@ -14,15 +16,17 @@ class Mark:
 
     def __init__(self) -> None:
         self._layer: Any = None
-        self._width, self._color = 0.0, COLOR
+        self._width, self._color, self._size = 0.0, COLOR, 0.0
 
     def put(self, layer: Any, row: int) -> None:
         """Mark a point, and no longer the one before."""
         self.clear()
         widths, colors = layer.border_width.astype(float), layer.border_color.copy()
-        self._layer, self._width, self._color = layer, float(widths[row]), colors[row].copy()
+        sizes = layer.size.copy()
+        self._layer, self._width, self._color, self._size = layer, float(widths[row]), colors[row].copy(), sizes[row]
         widths[row], colors[row] = WIDTH, COLOR
-        layer.border_color, layer.border_width = colors, widths
+        sizes[row] *= LARGER
+        layer.border_color, layer.border_width, layer.size = colors, widths, sizes
 
     def clear(self) -> None:
         """Mark none."""
@@ -31,3 +35,4 @@ class Mark:
             return
         layer.border_width = np.where(marked, self._width, layer.border_width)
         layer.border_color = np.where(marked[:, None], self._color, layer.border_color)
+        layer.size = np.where(marked & np.isclose(layer.size, LARGER * self._size), self._size, layer.size)
