@@ -360,3 +360,20 @@ def test_every_widget_opens_in_an_empty_viewer_and_says_what_is_missing(widget, 
         made.form.set_values({"kind": "kesten"})
         made._changed()
         assert made.config.drift.kind == "kesten"
+
+
+def test_the_command_opens_a_folder_and_says_of_a_plain_one_that_it_is_no_data_set(
+    window, sample_copy, tmp_path, said, monkeypatch
+):
+    from napari._app_model import get_app_model
+    from qtpy.QtWidgets import QFileDialog
+
+    window.layers.clear()
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    for folder in (plain, sample_copy):
+        monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, folder=folder: str(folder))
+        get_app_model().commands.execute_command("synimg.open_folder").result()
+    until(lambda: window.dims.thickness[0] > 1)  # the last step
+    assert "synapses" in window.layers
+    assert str(plain) in said[0]

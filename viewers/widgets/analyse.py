@@ -44,7 +44,7 @@ def dataset_in(viewer: Any) -> Dataset:
     """
     paths = [layer.metadata[OURS]["dataset"] for layer in viewer.layers if "dataset" in layer.metadata.get(OURS, {})]
     if not paths:
-        raise SynimgError("no data set is open: File > Open Folder with the reader synimg, or the widget Generate")
+        raise SynimgError("no data set is open: File > IO Utilities > Open a data set folder, or the widget Generate")
     return Dataset.open(paths[-1])
 
 

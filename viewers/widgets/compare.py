@@ -43,7 +43,7 @@ SHOWN = {"pulse", "chase"}
 MOST_ROWS = 500
 OF_SYNAPSES = {"synapse_id": "synapse", "class_a": "A", "class_b": "B", "p_learning_a": "p A", "p_learning_b": "p B"}
 OF_NEURONS = {
-    "animal": "of", "neuron_id": "neuron", "n_synapses": "synapses", "share_called": "called",
+    "animal": "of", "neuron_id": "neuron", "n_synapses": "n", "share_called": "called",
     "log_turnover": "turnover", "apart": "apart [sd]",
 }  # fmt: skip
 

@@ -79,8 +79,8 @@ def find_session(viewer: Any) -> Session:
         chosen = [active]
     if not chosen:
         raise SynimgError(
-            "there are no synapses in this viewer: open a data set folder (File > Open Folder, reader synimg) "
-            "or the sample (File > Open Sample > synimg)"
+            "there are no synapses in this viewer: open a data set folder (File > IO Utilities > Open a data set folder) "
+            "or the sample (File > Open Sample > Synapse map with its causes)"
         )
     layer = chosen[-1]
     about = layer.metadata[OURS]

@@ -12,9 +12,9 @@ from synimg.compute import Report
 from synimg.errors import SynimgError
 
 
-def in_steps(widget: QWidget, steps: Iterator[None]) -> None:
-    """Go through steps between which the window answers; a widget that closes ends them."""
-    timer = QTimer(widget)
+def in_steps(owner: QObject, steps: Iterator[None]) -> None:
+    """Go through steps between which the window answers; they end with their owner, such as a widget that closes."""
+    timer = QTimer(owner)
 
     def step() -> None:
         if next(steps, "end") == "end":
