@@ -55,10 +55,13 @@ def test_a_preference_is_found_and_pays(slope):
 
 
 def test_where_there_is_none_it_does_no_harm_and_does_not_pay():
-    (without, less, _), (with_, more, weight) = fitted(*preferring(0.0, 1002))
-    assert weight == pytest.approx(0.0, abs=0.3)
-    assert with_ > without - 0.01
-    assert more < less + LEARNING_BY_SIZE_GAIN
+    weights = []
+    for seed in (1001, 1002, 1003):
+        (without, less, _), (with_, more, weight) = fitted(*preferring(0.0, seed))
+        assert with_ > without - 0.01
+        assert more < less + LEARNING_BY_SIZE_GAIN
+        weights.append(weight)
+    assert np.mean(weights) == pytest.approx(0.0, abs=0.2)
 
 
 @given(weight=st.floats(-2, 2), noise=st.floats(0, 0.5))
