@@ -183,6 +183,15 @@ def test_edits_on_a_disk_that_cannot_be_written_leave_nothing(sample_copy, monke
     assert Dataset.open(sample_copy).verify() == []
 
 
+def test_to_forget_a_stage_on_a_disk_that_cannot_be_written_is_refused(sample_copy, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("pathlib.Path.unlink", refuse)
+    with pytest.raises(SynimgError, match="cannot be written"):
+        Dataset.open(sample_copy).drop("default/separate")
+
+
 def test_a_setting_is_kept():
     pytest.importorskip("napari")
     from synimg.viewers.widgets.settings import Settings, keep_setting, read_settings

@@ -264,16 +264,20 @@ def test_separate_and_compare_work_in_a_thread(opened, sample_copy, tiny_path):
     opened.canvas.grid.enabled = False
 
 
-def test_work_that_is_stopped_leaves_nothing_half_written(opened, sample_copy):
+def test_work_that_is_stopped_leaves_nothing_half_written_and_all_that_was_there(opened, sample_copy):
     from synimg.store.dataset import Dataset
     from synimg.viewers.widgets.analyse import MeasureForm
 
+    before = Dataset.open(sample_copy).index
     form = MeasureForm(opened)
-    form.run_name.setText("again")
-    form.start()
-    form.work.stop()
-    until(lambda: not form.work.is_running)
-    assert "again/measure" not in Dataset.open(sample_copy).index["stages"]
+    form.form.set_values({"least_gain": 40.0})
+    for run in ("again", "default"):
+        form.run_name.setText(run)
+        form.start()
+        form.work.stop()
+        until(lambda: not form.work.is_running)
+    assert Dataset.open(sample_copy).index == before
+    assert Dataset.open(sample_copy).verify() == []
     assert not (sample_copy / "analysis" / "again").exists()
     assert not (sample_copy / ".partial").exists()
 
