@@ -12,11 +12,11 @@ from synimg import schema
 from synimg.analysis.fit import Fit, Scene, fit_puncta, model_of, start
 from synimg.analysis.measure import (
     MeasureSettings,
-    Tile,
     detections_of,
-    measure_block,
+    find_puncta,
     read_parents,
     scene_of,
+    spread_of_block,
     synapse_table,
 )
 from synimg.analysis.recording import Recording
@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 HALF_UM = (1.0, 1.2, 1.2)
 N_SWEEPS = 12
 PLACE = ["z_um", "y_um", "x_um"]
-MOST_PREVIEW_VOX = (64, 192, 192)
+MOST_PREVIEW_VOX = (64, 128, 128)
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,9 @@ class Measured:
         file = dataset.run(run) / "detections.parquet"
         notes = dataset.index["stages"][f"{run}/measure"]["notes"]
         readouts = dataset.path / "readouts.parquet"
-        recording = Recording.parse(image_attributes(dataset.image).get("synimg", {}), f"{dataset.image}: metadata")
         return cls(
             dataset.image,
-            recording,
+            _recording(dataset),
             MeasureSettings.parse(notes.get("settings", {}), f"{dataset.path}: settings of {run}"),
             float(read_notes(file)["spread_um2_per_electron"]),
             read_table(file),
@@ -170,19 +169,58 @@ def fit_at(measured: Measured, places_um: Floats) -> tuple[pd.DataFrame, pd.Data
     return detections, synapse_table(detections, measured.recording)
 
 
-def preview(measured: Measured, centre_um: Floats, settings: MeasureSettings) -> tuple[pd.DataFrame, Floats, Floats]:
-    """Detections with other settings in a block around a place, and the block's lower and upper corner [um].
+@dataclass(frozen=True)
+class Preview:
+    """What settings detect in a block of an image.
 
-    The block holds at most `MOST_PREVIEW_VOX` voxels along each axis, so that the answer comes while a slider moves.
+    places_um : (n, 3) ndarray [um] of the puncta
+    low_um, high_um : corners of the block
+    spread_um2 : variance of the synapses per electron that was used [um^2]
     """
-    voxel, shape = np.array(measured.recording.voxel_um), np.array(measured.shape_vox)
+
+    places_um: Floats
+    low_um: Floats
+    high_um: Floats
+    spread_um2: float
+
+
+def preview(
+    dataset: Dataset, yx_um: tuple[float, float], settings: MeasureSettings, spread_um2: float | None = None
+) -> Preview:
+    """What settings would detect around a place of an image, which need not have been measured.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With an image.
+    yx_um : tuple of float
+        Middle of the block, which holds at most `MOST_PREVIEW_VOX` voxels along each axis, so that the answer comes
+        while a slider moves; along z it lies in the middle of the image.
+    settings : MeasureSettings
+        How to measure.
+    spread_um2 : float, optional
+        The synapses' width per electron, if known; estimated in the block if not.
+
+    Raises
+    ------
+    SynimgError
+        If there is no image, or a chunk of it is missing or damaged.
+    """
+    dataset.require("image", f"synimg generate ... --out {dataset.path}")
+    recording = _recording(dataset)
+    voxel, shape = np.array(recording.voxel_um), np.array(open_array(dataset.image).shape[-3:])
     size = np.minimum(MOST_PREVIEW_VOX, shape)
-    first = np.clip(np.rint(centre_um / voxel).astype(int) - size // 2, 0, shape - size)
+    centre = np.array([shape[0] // 2, *np.rint(np.array(yx_um) / voxel[1:])]).astype(int)
+    first = np.clip(centre - size // 2, 0, shape - size)
     box: Any = (tuple(int(v) for v in first), tuple(int(v) for v in size))
-    grey = read_block(measured.image, "0", box)
-    tile = Tile(box, (-np.inf,) * 3, (np.inf,) * 3)
-    found = measure_block(grey, measured.recording, settings, measured.spread_um2, tile)
-    return found, (first - 0.5) * voxel, (first + size - 0.5) * voxel
+    grey = read_block(dataset.image, "0", box)
+    spread_um2 = spread_um2 or spread_of_block(grey, recording, settings)
+    fit = find_puncta(scene_of(grey[recording.receptor_index], recording, settings, spread_um2), settings)
+    return Preview((fit.points_vox + first) * voxel, (first - 0.5) * voxel, (first + size - 0.5) * voxel, spread_um2)
+
+
+def _recording(dataset: Dataset) -> Recording:
+    return Recording.parse(image_attributes(dataset.image).get("synimg", {}), f"{dataset.image}: metadata")
 
 
 @dataclass(frozen=True)

@@ -330,7 +330,6 @@ def measure(
         return read_table(table, schema.SYNAPSES)
     recording = Recording.parse(image_attributes(dataset.image).get("synimg", {}), f"{dataset.image}: metadata")
     shape = tuple(open_array(dataset.image).shape[-3:])
-    dataset.drop(f"{run}/measure", f"{run}/separate", f"{run}/validate")
     with dataset.stage(stage, {"settings": settings.model_dump(mode="json")}) as scratch:
         report("estimating the synapses' width", 0, 1)
         spread_um2 = spread_of_image(dataset.image, recording, settings, shape)
@@ -348,6 +347,8 @@ def measure(
         folder = scratch / "analysis" / run
         write_table(folder / "detections.parquet", detections, notes={"spread_um2_per_electron": spread_um2})
         write_table(folder / "synapses.parquet", synapses, schema.SYNAPSES)
+        # only now: a call that is stopped leaves what was there
+        dataset.drop(stage, f"{run}/separate", f"{run}/validate", f"{run}/report")
     return read_table(table, schema.SYNAPSES)
 
 

@@ -126,7 +126,9 @@ const count = box.querySelector(".count").textContent;
 addEventListener("load", () => setTimeout(() => {
   const canvas = document.querySelector(".map canvas"), seen = new Set(canvas.getContext("2d").getImageData(0, 0, 400, 400).data);
   document.title = JSON.stringify({ down, count, width: document.documentElement.scrollWidth, colours: seen.size,
-    wide: [...document.querySelectorAll("img, p, h1, h2")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).length,
+    wide: [...document.querySelectorAll("img, p, h1, h2")].filter(
+      (e) => !e.closest(".scroll") && e.getBoundingClientRect().right > innerWidth + 1).length,
+    thin: Math.min(...[...document.querySelectorAll(".scroll img")].map((e) => e.clientWidth / e.naturalWidth)),
     small: Math.min(...[...document.querySelectorAll("p, td, li")].map((e) => parseFloat(getComputedStyle(e).fontSize))) });
 }, 500));
 </script>"""
@@ -167,6 +169,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(page, tmp_path, browser):
     dom = chromium(browser, tmp_path, "--window-size=800,900", "--dump-dom", (tmp_path / "phone.html").as_uri())
     seen = json.loads(html.unescape(re.search("<title>(.*)</title>", dom)[1]))
     assert seen["width"] <= 390
+    assert seen["thin"] >= 0.6  # its text stays legible, and the picture is moved sideways
     assert seen["wide"] == 0
 
 
