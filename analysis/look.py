@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from synimg import schema
 from synimg.analysis.fit import Fit, Scene, fit_puncta, model_of, start
 from synimg.analysis.measure import (
+    PLACE,
     MeasureSettings,
     Tile,
     detections_of,
@@ -18,8 +19,10 @@ from synimg.analysis.measure import (
     read_parents,
     scene_of,
     synapse_table,
+    widened,
 )
 from synimg.analysis.recording import Recording
+from synimg.analysis.widening import TrueErrors
 from synimg.errors import SynimgError
 from synimg.store.dataset import Dataset
 from synimg.store.image import image_attributes, open_array, read_block
@@ -28,7 +31,6 @@ from synimg.store.tables import read_notes, read_table
 Floats = NDArray[np.float64]
 HALF_UM = (1.0, 1.2, 1.2)
 N_SWEEPS = 12
-PLACE = ["z_um", "y_um", "x_um"]
 MOST_PREVIEW_VOX = (64, 192, 192)
 
 
@@ -40,6 +42,7 @@ class Measured:
     recording: Recording
     settings: MeasureSettings
     spread_um2: float
+    true_errors: TrueErrors | None
     detections: pd.DataFrame
     readouts: pd.DataFrame | None
     shape_vox: tuple[int, int, int]
@@ -58,11 +61,13 @@ class Measured:
         notes = dataset.index["stages"][f"{run}/measure"]["notes"]
         readouts = dataset.path / "readouts.parquet"
         recording = Recording.parse(image_attributes(dataset.image).get("synimg", {}), f"{dataset.image}: metadata")
+        found, where = read_notes(file), f"{dataset.path}: errors of {run}"
         return cls(
             dataset.image,
             recording,
             MeasureSettings.parse(notes.get("settings", {}), f"{dataset.path}: settings of {run}"),
-            float(read_notes(file)["spread_um2_per_electron"]),
+            float(found["spread_um2_per_electron"]),
+            TrueErrors.parse(found["true_errors"], where) if found.get("true_errors") else None,
             read_table(file),
             read_table(readouts, schema.READOUTS) if readouts.is_file() else None,
             open_array(dataset.image).shape[-3:],
@@ -166,6 +171,9 @@ def fit_at(measured: Measured, places_um: Floats) -> tuple[pd.DataFrame, pd.Data
         own[len(block.known) + int(np.searchsorted(near, k))] = True
         parts.append(detections_of(block.grey, measured.recording, scene, fit, own, block.first_vox))
     detections = pd.concat(parts, ignore_index=True)
+    size_um = np.array(measured.shape_vox) * measured.recording.voxel_um
+    around = pd.concat([measured.detections[PLACE], detections[PLACE]])
+    detections = widened(detections, around, measured.true_errors, measured.recording, size_um)
     detections = read_parents(detections, measured.recording, measured.settings, measured.readouts)
     return detections, synapse_table(detections, measured.recording)
 

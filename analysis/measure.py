@@ -12,21 +12,25 @@ from pydantic import Field
 from scipy.spatial import cKDTree
 
 from synimg import compute, schema
-from synimg.analysis import assign
+from synimg.analysis import assign, replica
 from synimg.analysis.background import smooth_background
 from synimg.analysis.detect import candidates, log_significance
 from synimg.analysis.fisher import standard_errors
 from synimg.analysis.fit import Fit, Scene, fit_puncta, gains, model_of, split, start
 from synimg.analysis.recording import Recording
 from synimg.analysis.spread import estimate_spread
+from synimg.analysis.widening import TrueErrors, fit_true_errors
 from synimg.calibrate import dyes_of, receptors_of_dyes
 from synimg.errors import SynimgError
 from synimg.model import Model
 from synimg.store.dataset import Dataset
 from synimg.store.image import Box, blocks, image_attributes, open_array, read_block
 from synimg.store.tables import read_table, write_table
+from synimg.streams import stream
 
 Floats = NDArray[np.float64]
+PLACE = ["z_um", "y_um", "x_um"]
+ELECTRONS = ["pulse_electrons", "chase_electrons"]
 TYPICAL_SPREAD_UM2 = 0.005  # variance of a synapse of 0.28 um across, for the search alone
 
 
@@ -55,7 +59,20 @@ class MeasureSettings(Model):
     )
     halo_vox: tuple[int, int, int] = Field((8, 20, 20), description="margin around a tile that is fitted too")
     n_spread_tiles: int = Field(4, ge=1, description="tiles from which the synapses' width is estimated")
+    n_replica_tiles: int = Field(
+        4, ge=1, description="tiles of which replicas with known truth are measured: true errors and detection limit"
+    )
     readout_gate_um: float = Field(0.6, gt=0, description="farthest that a label read-out may lie from its synapse")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a replica of a tile needs: what was found in its box (places in voxels of the image), and what hides there."""
+
+    tile: "Tile"
+    points_vox: Floats
+    electrons: Floats
+    hidden: replica.Hidden
 
 
 @dataclass(frozen=True)
@@ -165,6 +182,66 @@ def _prune(scene: Scene, fit: Fit, settings: MeasureSettings) -> Fit:
     return fit.keep(keep)
 
 
+def measure_replica(
+    known: Known, scene: Scene, read_noise: float, size_um: Floats, settings: MeasureSettings
+) -> replica.Outcome:
+    """How well a replica of a tile, whose `scene` is its box, is measured; the image is `size_um` large.
+
+    The background is estimated anew, and the replica's draws belong to the tile's place.
+    """
+    first = np.array(known.tile.box[0])
+    rng = stream(0, "measure", "replica", *known.tile.box[0])
+    made = replica.draw_replica(
+        scene, known.points_vox - first, known.electrons, known.hidden, settings.least_gain, rng
+    )
+    again = scene_of_electrons(
+        made.data - read_noise**2, read_noise, scene.psf_vox, scene.voxel_um, settings, scene.spread_um2
+    )
+    fit = find_puncta(again, settings)
+    errors = standard_errors(again, fit, model_of(again, fit))
+    low, high = np.array(known.tile.low), np.array(known.tile.high)
+    return replica.judge(made, again, fit, errors, first, low, high, size_um)
+
+
+def to_replicate(
+    work: list[Tile], detections: pd.DataFrame, recording: Recording, size_um: Floats, settings: MeasureSettings
+) -> list[Known]:
+    """A few of the tiles with what was found in them."""
+    points_um, electrons = detections[PLACE].to_numpy(float), detections[ELECTRONS].to_numpy(float)
+    hidden = replica.hidden_neighbours(points_um, recording.psf_um, size_um)
+    points = points_um / np.array(recording.voxel_um)
+    known = []
+    for i in _spread_over(len(work), settings.n_replica_tiles):
+        first, size = np.array(work[i].box[0]), np.array(work[i].box[1])
+        inside = ((points > first - 1.0) & (points < first + size)).all(axis=1)
+        known.append(Known(work[i], points[inside], electrons[inside], hidden.at(inside)))
+    return known
+
+
+def _spread_over(n: int, n_chosen: int) -> list[int]:
+    return [int(i) for i in np.unique(np.linspace(0, n - 1, n_chosen).round())]
+
+
+def replica_tile(
+    known: Known, image: str, recording: Recording, settings: MeasureSettings, spread_um2: float, size_um: Floats
+) -> replica.Outcome:
+    """`measure_replica` of a tile of an image in a file."""
+    grey = read_block(Path(image), "0", known.tile.box)
+    return _replica_of_block(grey, known, recording, settings, spread_um2, size_um)
+
+
+def _replica_of_block(
+    grey: NDArray[np.uint16],
+    known: Known,
+    recording: Recording,
+    settings: MeasureSettings,
+    spread_um2: float,
+    size_um: Floats,
+) -> replica.Outcome:
+    scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2)
+    return measure_replica(known, scene, recording.camera.read_noise_electrons, size_um, settings)
+
+
 def measure_tile(
     tile: Tile, image: str, recording: Recording, settings: MeasureSettings, spread_um2: float
 ) -> pd.DataFrame:
@@ -198,7 +275,8 @@ def detections_of(
     gain, errors = gains(scene, fit, model), standard_errors(scene, fit, model)
     voxel = np.array(recording.voxel_um)
     table = {f"{axis}_um": at[own, i] * voxel[i] for i, axis in enumerate("zyx")}
-    table |= {f"{axis}_um_se": errors[own, i] * voxel[i] for i, axis in enumerate("zyx")}
+    scatter = recording.receptor_scatter_um(scene.spread_um2)
+    table |= {f"{axis}_um_se": np.hypot(errors[own, i] * voxel[i], scatter) for i, axis in enumerate("zyx")}
     for c, name in enumerate(("pulse", "chase")):
         table[f"{name}_electrons"] = fit.electrons[own, c]
         table[f"{name}_electrons_se"] = errors[own, 3 + c]
@@ -236,7 +314,7 @@ def _median_spread(
     work: list[Tile], cut: Callable[[Tile], NDArray[np.uint16]], recording: Recording, settings: MeasureSettings
 ) -> float:
     """The median of `spread_of_block` over a few of the tiles, which `cut` takes out of the image."""
-    chosen = np.unique(np.linspace(0, len(work) - 1, settings.n_spread_tiles).round().astype(int))
+    chosen = _spread_over(len(work), settings.n_spread_tiles)
     return float(np.median([spread_of_block(cut(work[i]), recording, settings) for i in chosen]))
 
 
@@ -253,11 +331,8 @@ def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFram
     """The synapse table (SCHEMA.md) of detections with their parents: electrons become receptors."""
     dyes = []
     for name, index in zip(("pulse", "chase"), recording.receptor_index, strict=True):
-        # the fit counts the light in a Gaussian, which is not all of a physical PSF's
-        seen = recording.channels[index].psf_gaussian_share
-        per_dye = seen * recording.camera.quantum_efficiency * recording.photons_per_receptor
         electrons, se = (detections[f"{name}_electrons{end}"].to_numpy() for end in ("", "_se"))
-        dyes.append(dyes_of(electrons, se, per_dye, recording.photons_shape))
+        dyes.append(dyes_of(electrons, se, recording.electrons_per_dye(index), recording.photons_shape))
     (old, old_var), (new, new_var) = dyes
     r_old, r_old_se, r_new, r_new_se = receptors_of_dyes(old, new, old_var, new_var, recording.tag)
     return pd.DataFrame(
@@ -270,8 +345,34 @@ def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFram
             "r_old_se": r_old_se,
             "r_new": r_new,
             "r_new_se": r_new_se,
+            "merged_prob": detections["merged_prob"],
         }
     )
+
+
+def widened(
+    detections: pd.DataFrame,
+    around: pd.DataFrame,
+    true_errors: TrueErrors | None,
+    recording: Recording,
+    size_um: Floats,
+) -> pd.DataFrame:
+    """Detections with standard errors that hold where synapses crowd, and ``merged_prob``; null if that is not known.
+
+    `around` holds all detections that can crowd them.
+    """
+    if true_errors is None:
+        return detections.assign(merged_prob=np.nan)
+    points, among = (table[PLACE].to_numpy(float) for table in (detections, around))
+    near = replica.nearby(points, recording.psf_um, size_um, among)
+    total = detections[ELECTRONS].sum(axis=1).to_numpy(float)
+    out = detections.assign(merged_prob=true_errors.merged.of(near, total))
+    for name, law in zip(PLACE, (true_errors.axial, true_errors.lateral, true_errors.lateral), strict=True):
+        out[f"{name}_se"] = law.of(detections[f"{name}_se"].to_numpy(float), near, total)
+    for name in ELECTRONS:
+        counts = detections[name].to_numpy(float)
+        out[f"{name}_se"] = true_errors.counts.of(detections[f"{name}_se"].to_numpy(float), near, counts)
+    return out
 
 
 def read_parents(
@@ -335,18 +436,23 @@ def measure(
         report("estimating the synapses' width", 0, 1)
         spread_um2 = spread_of_image(dataset.image, recording, settings, shape)
         report("estimating the synapses' width", 1, 1)
-        work = tiles(shape, settings)
+        work, size_um = tiles(shape, settings), np.array(shape) * recording.voxel_um
         shared = (str(dataset.image.resolve()), recording, settings, spread_um2)
         with compute.pool(workers, scheduler) as pool:
             parts = dict(pool.run(measure_tile, work, shared, "measuring", report))
-        detections = pd.concat([parts[i] for i in range(len(work))], ignore_index=True)
+            detections = pd.concat([parts[i] for i in range(len(work))], ignore_index=True)
+            known = to_replicate(work, detections, recording, size_um, settings)
+            replicas = dict(pool.run(replica_tile, known, (*shared, size_um), "measuring replicas", report))
+        true_errors = fit_true_errors(pd.concat([replicas[i].found for i in range(len(known))]), 2)
+        detections = widened(detections, detections, true_errors, recording, size_um)
         readouts = None
         if (dataset.path / "readouts.parquet").is_file():
             readouts = read_table(dataset.path / "readouts.parquet", schema.READOUTS)
         detections = read_parents(detections, recording, settings, readouts)
         synapses = synapse_table(detections, recording)
         folder = scratch / "analysis" / run
-        write_table(folder / "detections.parquet", detections, notes={"spread_um2_per_electron": spread_um2})
+        notes = {"spread_um2_per_electron": spread_um2, "true_errors": true_errors and true_errors.model_dump()}
+        write_table(folder / "detections.parquet", detections, notes=notes)
         write_table(folder / "synapses.parquet", synapses, schema.SYNAPSES)
     return read_table(table, schema.SYNAPSES)
 
@@ -365,7 +471,11 @@ def measure_image(
     def cut(tile: Tile) -> NDArray[np.uint16]:
         return grey[(slice(None), *(slice(s, s + n) for s, n in zip(*tile.box, strict=True)))]
 
-    spread = _median_spread(work, cut, recording, settings)
+    size_um, spread = np.array(shape) * recording.voxel_um, _median_spread(work, cut, recording, settings)
     parts = [measure_block(cut(tile), recording, settings, spread, tile) for tile in work]
     detections = pd.concat(parts, ignore_index=True)
+    known = to_replicate(work, detections, recording, size_um, settings)
+    replicas = [_replica_of_block(cut(k.tile), k, recording, settings, spread, size_um) for k in known]
+    true_errors = fit_true_errors(pd.concat([r.found for r in replicas]), 2)
+    detections = widened(detections, detections, true_errors, recording, size_um)
     return synapse_table(read_parents(detections, recording, settings, readouts), recording)

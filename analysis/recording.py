@@ -68,6 +68,26 @@ class Recording(Model):
         """Widths of the point spread function (channel, axis) in voxels."""
         return np.array([self.channels[i].psf_sigma_um for i in index]) / np.array(self.voxel_um)
 
+    def electrons_per_dye(self, index: int) -> float:
+        """Mean electrons of a dye in channel `index`, in the Gaussian that is fitted: not all of a physical PSF's light."""
+        return self.channels[index].psf_gaussian_share * self.camera.quantum_efficiency * self.photons_per_receptor
+
+    def receptor_scatter_um(self, spread_um2: float) -> float:
+        """Sd along an axis of the middle of a synapse's receptors about the synapse's place.
+
+        Notes
+        -----
+        n receptors at random in a synapse whose variance is ``spread_um2`` times its electrons: that over n, a little more
+        for dyes of unequal brightness; electrons over n are those of a dye, so that it is the same for every synapse.
+        """
+        per_dye = float(np.mean([self.electrons_per_dye(i) for i in self.receptor_index]))
+        return float(np.sqrt(spread_um2 * per_dye * (1.0 + 1.0 / self.photons_shape)))
+
+    @property
+    def psf_um(self) -> Floats:
+        """Mean widths (3,) of the point spread function in the two receptor channels."""
+        return np.mean([self.channels[i].psf_sigma_um for i in self.receptor_index], axis=0)
+
     def electrons(self, grey: NDArray[np.uint16]) -> Floats:
         """Photo-electrons of grey levels; negative where read noise went below the offset."""
         return (grey - self.camera.offset_adu) / self.camera.gain_adu_per_electron

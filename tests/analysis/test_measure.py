@@ -49,6 +49,18 @@ def test_most_synapses_are_found_and_counted_without_bias(tiny_path):
     assert scores["parents"]["accuracy"] > 0.8
 
 
+def test_intervals_hold_though_neighbours_were_not_told_apart(tiny_path):
+    matched = read_table(tiny_path / "analysis/default/matched.parquet")
+    detections = read_table(tiny_path / "analysis/default/detections.parquet")
+    hit = matched["true_synapse_id"].notna().to_numpy()
+    z = [
+        (matched[axis] - matched[f"{axis}_true"])[hit] / detections.loc[hit, f"{axis}_se"]
+        for axis in ("z_um", "y_um", "x_um")
+    ]
+    assert (np.abs(z) < 1.96).mean() == pytest.approx(0.95, abs=0.035)  # 4 sigma of 640
+    assert matched["merged_prob"].between(0, 1).all()
+
+
 def test_calibration_undoes_labelling_and_blocking():
     tag = {"pulse_efficiency": 0.9, "blocking_efficiency": 0.95, "chase_efficiency": 0.8}
     old, new = np.array([90.0]), np.array([(50 + 100 * 0.1 * 0.05) * 0.8])
