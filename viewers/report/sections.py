@@ -95,6 +95,8 @@ def _image(source: Source) -> list[Section]:
         f"recall {imaging['recall']:.3f} (matched one to one within {imaging['gate_um']['lateral_um']} um laterally and "
         f"{imaging['gate_um']['axial_um']} um axially; chance F1 {imaging['chance_f1']:.3f})."
     )
+    if n_others := imaging.get("n_true_background", 0):  # scores of an older version have none
+        counts += f" {n_others} of those there belong to neurons that are not in the network."
     if parents is not None:
         counts += f" The parent neuron is right for {parents:.1%}."
     return [
