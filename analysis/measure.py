@@ -102,22 +102,38 @@ def scene_of(grey: NDArray[np.uint16], recording: Recording, settings: MeasureSe
     """The receptor channels of a block, (2, z, y, x) grey levels, ready for the fit."""
     electrons = recording.electrons(grey.astype(np.float64))
     psf = recording.sigma_vox(recording.receptor_index)
-    read = recording.camera.read_noise_electrons
-    return scene_of_electrons(electrons, read, psf, np.array(recording.voxel_um), settings, spread_um2)
+    read, shift = recording.camera.read_noise_electrons, recording.shift_vox(recording.receptor_index)
+    return scene_of_electrons(electrons, read, psf, shift, np.array(recording.voxel_um), settings, spread_um2)
 
 
 def scene_of_electrons(
     electrons: Floats,
     read_noise: float,
     psf_vox: Floats,
+    shift_vox: Floats,
     voxel_um: Floats,
     settings: MeasureSettings,
     spread_um2: float,
 ) -> Scene:
-    """Photo-electrons (channel, z, y, x) with their background, ready for the fit; `psf_vox` is (channel, 3)."""
+    """Photo-electrons (channel, z, y, x) with their background, ready for the fit; `psf_vox`, `shift_vox` are (channel, 3)."""
     smooth = np.maximum(settings.background_um / voxel_um, 2.0)
     background = np.stack([smooth_background(channel, smooth, read_noise) for channel in electrons])
-    return Scene(electrons + read_noise**2, background + read_noise**2, psf_vox, voxel_um, spread_um2)
+    return Scene(electrons + read_noise**2, background + read_noise**2, psf_vox, shift_vox, voxel_um, spread_um2)
+
+
+def moved_back(image: Floats, shift_vox: Floats) -> Floats:
+    """Channels (c, z, y, x) moved by whole voxels so that what was shifted by `shift_vox` (c, 3) lies together.
+
+    What comes in over a face repeats it.
+    """
+    whole = np.rint(shift_vox).astype(int)
+    if not whole.any():
+        return image
+    out = np.empty_like(image)
+    for channel, step, target in zip(image, whole, out, strict=True):
+        at = [np.clip(np.arange(n) + s, 0, n - 1) for n, s in zip(channel.shape, step, strict=True)]
+        target[...] = channel[np.ix_(*at)]
+    return out
 
 
 def find_puncta(scene: Scene, settings: MeasureSettings) -> Fit:
@@ -126,15 +142,17 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> Fit:
     Notes
     -----
     Search the residual, fit all puncta together, drop what the likelihood does not want; again, until the rounds
-    are over. The search runs on the sum of the channels: a threshold per channel would bias the ratio.
+    are over. The search runs on the sum of the channels, each moved back by its shift to the nearest voxel: a threshold per
+    channel would bias the ratio.
     """
     fit, model = Fit.none(scene), scene.background.copy()
     psf = scene.psf_vox.mean(axis=0)
     volume = (2.0 * np.pi) ** 1.5 * np.prod(psf)
     typical = np.sqrt(psf**2 + TYPICAL_SPREAD_UM2 / scene.voxel_um**2)
     for k in range(settings.n_rounds):
-        residual = scene.data - model
-        significance = log_significance(residual.sum(axis=0), model.sum(axis=0), typical)
+        residual = moved_back(scene.data - model, scene.shift_vox)
+        variance = moved_back(model, scene.shift_vox).sum(axis=0)
+        significance = log_significance(residual.sum(axis=0), variance, typical)
         new = candidates(significance, settings.candidate_significance, 0.7 * psf)
         known = split(scene, fit, settings.split_excess) if k else fit.theta
         if not len(new) and len(known) == len(fit.theta):
@@ -195,7 +213,13 @@ def measure_replica(
         scene, known.points_vox - first, known.electrons, known.hidden, settings.least_gain, rng
     )
     again = scene_of_electrons(
-        made.data - read_noise**2, read_noise, scene.psf_vox, scene.voxel_um, settings, scene.spread_um2
+        made.data - read_noise**2,
+        read_noise,
+        scene.psf_vox,
+        scene.shift_vox,
+        scene.voxel_um,
+        settings,
+        scene.spread_um2,
     )
     fit = find_puncta(again, settings)
     errors = standard_errors(again, fit, model_of(again, fit))
@@ -295,7 +319,7 @@ def _parents_by_colour(
     """Row of the code book, its probability, and the dye signal of each synapse in a block."""
     dyes, voxel = recording.dye_index, np.array(recording.voxel_um)
     book, cv = np.array(recording.identity["codebook"]), float(recording.identity["expression_cv"])
-    electrons = recording.electrons(grey[dyes].astype(np.float64))
+    electrons = moved_back(recording.electrons(grey[dyes].astype(np.float64)), recording.shift_vox(dyes))
     variance = np.maximum(electrons, 0.0) + recording.camera.read_noise_electrons**2
     sigma = recording.sigma_vox(dyes).mean(axis=0)
     colours, colours_se = assign.head_colours(electrons, variance, points_vox, sigma, voxel)

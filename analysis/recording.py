@@ -68,6 +68,10 @@ class Recording(Model):
         """Widths of the point spread function (channel, axis) in voxels."""
         return np.array([self.channels[i].psf_sigma_um for i in index]) / np.array(self.voxel_um)
 
+    def shift_vox(self, index: list[int]) -> Floats:
+        """Where channels show what lies at 0 (channel, axis), in voxels."""
+        return np.array([self.channels[i].shift_um for i in index]) / np.array(self.voxel_um)
+
     def electrons_per_dye(self, index: int) -> float:
         """Mean electrons of a dye in channel `index`, in the Gaussian that is fitted: not all of a physical PSF's light."""
         return self.channels[index].psf_gaussian_share * self.camera.quantum_efficiency * self.photons_per_receptor

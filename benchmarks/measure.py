@@ -86,7 +86,7 @@ def by_synimg(image: Floats, settings: MeasureSettings) -> Found:
     for tile in tiles(SHAPE, settings):
         cut = tuple(slice(first, first + n) for first, n in zip(*tile.box, strict=True))
         scene = scene_of_electrons(
-            image[None][(slice(None), *cut)], READ_NOISE, SIGMA_VOX[None], VOXEL_UM, settings, 0.0
+            image[None][(slice(None), *cut)], READ_NOISE, SIGMA_VOX[None], np.zeros((1, 3)), VOXEL_UM, settings, 0.0
         )
         fit = find_puncta(scene, settings)
         at = fit.points_vox + np.array(tile.box[0])
@@ -123,7 +123,7 @@ def _plain(points: Floats, electrons: Floats) -> Found:
 def bounds(truth: Field) -> Floats:
     """Cramer-Rao standard errors (n, 4) of place [voxels] and electrons, neighbours' place and counts free too."""
     flat = truth.background[None] + READ_NOISE**2
-    scene = Scene(flat, flat, SIGMA_VOX[None], VOXEL_UM, 1e-12)
+    scene = Scene(flat, flat, SIGMA_VOX[None], np.zeros((1, 3)), VOXEL_UM, 1e-12)
     theta = start(truth.points, truth.electrons[:, None], scene)
     theta[:, -6:] = 0.0
     return standard_errors(scene, Fit(theta), model_of(scene, Fit(theta)))

@@ -41,7 +41,7 @@ def test_a_face_of_the_image_hides_no_neighbours():
 
 def test_a_replica_holds_what_was_found_and_shines_like_it():
     flat = np.full((1, 20, 41, 43), 8.0)
-    scene = Scene(flat, flat, (PSF / [0.2, 0.07, 0.07])[None], np.array([0.2, 0.07, 0.07]), 2e-6)
+    scene = Scene(flat, flat, (PSF / [0.2, 0.07, 0.07])[None], np.zeros((1, 3)), np.array([0.2, 0.07, 0.07]), 2e-6)
     points, electrons = np.array([[9.0, 20.0, 21.0]]), np.array([[900.0]])
     none = replica.Hidden(np.zeros(1), np.full(10, 0.1))
     made = replica.draw_replica(scene, points, electrons, none, 22.0, stream(1, "test"))
