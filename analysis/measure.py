@@ -16,13 +16,17 @@ from synimg.analysis import assign, replica
 from synimg.analysis.background import smooth_background
 from synimg.analysis.detect import candidates, log_significance
 from synimg.analysis.fisher import standard_errors
-from synimg.analysis.fit import Fit, Scene, fit_puncta, gains, model_of, split, start
+from synimg.analysis.fit import Fit, Scene, cores, fit_puncta, gains, model_of, split, start
+from synimg.analysis.quality import FILE as QUALITY_FILE
+from synimg.analysis.quality import quality_of
 from synimg.analysis.recording import Recording
 from synimg.analysis.spread import estimate_spread
+from synimg.analysis.survey import OpticsCheck, Survey, check_optics, survey
 from synimg.analysis.widening import TrueErrors, fit_true_errors
 from synimg.calibrate import dyes_of, receptors_of_dyes
 from synimg.errors import SynimgError
 from synimg.model import Model
+from synimg.store.atomic import write_json
 from synimg.store.dataset import Dataset
 from synimg.store.image import Box, blocks, image_attributes, open_array, read_block
 from synimg.store.tables import read_table, write_table
@@ -200,14 +204,23 @@ def _prune(scene: Scene, fit: Fit, settings: MeasureSettings) -> Fit:
     return fit.keep(keep)
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What a tile and its replica, whose truth is known, say of the measurement and of the optics."""
+
+    outcome: replica.Outcome
+    survey: Survey
+    replica_survey: Survey
+
+
 def measure_replica(
     known: Known, scene: Scene, read_noise: float, size_um: Floats, settings: MeasureSettings
-) -> replica.Outcome:
+) -> Checked:
     """How well a replica of a tile, whose `scene` is its box, is measured; the image is `size_um` large.
 
     The background is estimated anew, and the replica's draws belong to the tile's place.
     """
-    first = np.array(known.tile.box[0])
+    first, low, high = (np.array(v) for v in (known.tile.box[0], known.tile.low, known.tile.high))
     rng = stream(0, "measure", "replica", *known.tile.box[0])
     made = replica.draw_replica(
         scene, known.points_vox - first, known.electrons, known.hidden, settings.least_gain, rng
@@ -223,8 +236,9 @@ def measure_replica(
     )
     fit = find_puncta(again, settings)
     errors = standard_errors(again, fit, model_of(again, fit))
-    low, high = np.array(known.tile.low), np.array(known.tile.high)
-    return replica.judge(made, again, fit, errors, first, low, high, size_um)
+    outcome = replica.judge(made, again, fit, errors, first, low, high, size_um)
+    found = Fit(start(known.points_vox - first, known.electrons, scene))
+    return Checked(outcome, survey(scene, found), survey(again, fit))
 
 
 def to_replicate(
@@ -248,7 +262,7 @@ def _spread_over(n: int, n_chosen: int) -> list[int]:
 
 def replica_tile(
     known: Known, image: str, recording: Recording, settings: MeasureSettings, spread_um2: float, size_um: Floats
-) -> replica.Outcome:
+) -> Checked:
     """`measure_replica` of a tile of an image in a file."""
     grey = read_block(Path(image), "0", known.tile.box)
     return _replica_of_block(grey, known, recording, settings, spread_um2, size_um)
@@ -261,7 +275,7 @@ def _replica_of_block(
     settings: MeasureSettings,
     spread_um2: float,
     size_um: Floats,
-) -> replica.Outcome:
+) -> Checked:
     scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2)
     return measure_replica(known, scene, recording.camera.read_noise_electrons, size_um, settings)
 
@@ -305,6 +319,10 @@ def detections_of(
         table[f"{name}_electrons"] = fit.electrons[own, c]
         table[f"{name}_electrons_se"] = errors[own, 3 + c]
     table["gain"] = gain[own]
+    misfit, brightest = cores(scene, fit, model)
+    camera = recording.camera
+    full = (camera.largest_adu - camera.offset_adu) / camera.gain_adu_per_electron + camera.read_noise_electrons**2
+    table |= {"misfit": misfit[own], "is_saturated": (brightest >= full - 0.5).any(axis=1)[own]}
     if recording.identity.get("kind") == "colour":
         row, probability, colours = _parents_by_colour(grey, recording, fit.points_vox[own])
         table["neuron_id"] = np.array(recording.identity["neuron_id"])[row]
@@ -372,6 +390,17 @@ def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFram
             "merged_prob": detections["merged_prob"],
         }
     )
+
+
+def learn(checked: list[Checked], recording: Recording) -> tuple[TrueErrors | None, OpticsCheck]:
+    """What tiles and their replicas say together: true errors, and the optics."""
+    index = recording.receptor_index
+    channels = [recording.channels[i] for i in index]
+    psf, shift = (np.array([getattr(c, what) for c in channels]) for what in ("psf_sigma_um", "shift_um"))
+    optics = check_optics(
+        [c.survey for c in checked], [c.replica_survey for c in checked], [c.name for c in channels], psf, shift
+    )
+    return fit_true_errors(pd.concat([c.outcome.found for c in checked]), len(index)), optics
 
 
 def widened(
@@ -466,18 +495,21 @@ def measure(
             parts = dict(pool.run(measure_tile, work, shared, "measuring", report))
             detections = pd.concat([parts[i] for i in range(len(work))], ignore_index=True)
             known = to_replicate(work, detections, recording, size_um, settings)
-            replicas = dict(pool.run(replica_tile, known, (*shared, size_um), "measuring replicas", report))
-        true_errors = fit_true_errors(pd.concat([replicas[i].found for i in range(len(known))]), 2)
+            found = dict(pool.run(replica_tile, known, (*shared, size_um), "measuring replicas", report))
+        checked = [found[i] for i in range(len(known))]
+        true_errors, optics = learn(checked, recording)
         detections = widened(detections, detections, true_errors, recording, size_um)
         readouts = None
         if (dataset.path / "readouts.parquet").is_file():
             readouts = read_table(dataset.path / "readouts.parquet", schema.READOUTS)
         detections = read_parents(detections, recording, settings, readouts)
         synapses = synapse_table(detections, recording)
+        quality = quality_of(detections, recording, [c.outcome for c in checked], optics, size_um)
         folder = scratch / "analysis" / run
         notes = {"spread_um2_per_electron": spread_um2, "true_errors": true_errors and true_errors.model_dump()}
         write_table(folder / "detections.parquet", detections, notes=notes)
         write_table(folder / "synapses.parquet", synapses, schema.SYNAPSES)
+        write_json(folder / QUALITY_FILE, quality.facts())
     return read_table(table, schema.SYNAPSES)
 
 
@@ -499,7 +531,7 @@ def measure_image(
     parts = [measure_block(cut(tile), recording, settings, spread, tile) for tile in work]
     detections = pd.concat(parts, ignore_index=True)
     known = to_replicate(work, detections, recording, size_um, settings)
-    replicas = [_replica_of_block(cut(k.tile), k, recording, settings, spread, size_um) for k in known]
-    true_errors = fit_true_errors(pd.concat([r.found for r in replicas]), 2)
+    checked = [_replica_of_block(cut(k.tile), k, recording, settings, spread, size_um) for k in known]
+    true_errors, _ = learn(checked, recording)
     detections = widened(detections, detections, true_errors, recording, size_um)
     return synapse_table(read_parents(detections, recording, settings, readouts), recording)

@@ -9,9 +9,11 @@ import pytest
 import synimg
 from synimg import schema
 from synimg.analysis.measure import MeasureSettings, tiles
+from synimg.analysis.quality import read_quality
 from synimg.analysis.recording import Recording
 from synimg.calibrate import receptors_of_dyes
 from synimg.errors import SynimgError
+from synimg.store.atomic import read_json
 from synimg.store.image import image_attributes, read_block
 from synimg.store.tables import read_table
 
@@ -84,3 +86,24 @@ def test_a_data_set_without_image_says_what_to_run(tmp_path):
     Dataset.create(tmp_path / "mouse", config.preset("tiny"))
     with pytest.raises(SynimgError, match="image is not done yet; run 'synimg generate"):
         synimg.measure(tmp_path / "mouse")
+
+
+def test_the_quality_report_agrees_with_the_truth(tiny_path):
+    folder = tiny_path / "analysis/default"
+    quality, scores = read_quality(folder), read_json(folder / "scores.json")["imaging"]
+    assert quality.n_synapses == scores["n_found"]
+    assert quality.share_found == pytest.approx(scores["recall"], abs=0.1)
+    assert 3 < quality.detection_limit_receptors < 40  # NUMBERS.md: tens of receptors
+    assert quality.misfit == pytest.approx(1, abs=0.1)
+    assert quality.share_saturated == 0
+    assert quality.optics.shift_um == pytest.approx([0, 0, 0], abs=0.05)
+
+
+def test_an_image_without_a_synapse_gives_an_empty_table_and_says_so(tiny_path):
+    path = tiny_path / "image.ome.zarr"
+    recording = Recording.parse(image_attributes(path)["synimg"], "image")
+    rng = np.random.default_rng(1)
+    grey = np.round(100 + 2.17 * rng.poisson(5.0, (len(recording.channels), 24, 70, 90))).astype(np.uint16)
+    table = synimg.measure_image(grey, recording)
+    assert len(table) <= 1
+    assert list(table)[:3] == ["synapse_id", "animal_id", "group"]
