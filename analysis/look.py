@@ -21,7 +21,7 @@ from synimg.analysis.measure import (
     synapse_table,
     widened,
 )
-from synimg.analysis.recording import Recording
+from synimg.analysis.recording import RecordedChannel, Recording
 from synimg.analysis.widening import TrueErrors
 from synimg.errors import SynimgError
 from synimg.store.dataset import Dataset
@@ -61,7 +61,12 @@ class Measured:
         notes = dataset.index["stages"][f"{run}/measure"]["notes"]
         readouts = dataset.path / "readouts.parquet"
         recording = Recording.parse(image_attributes(dataset.image).get("synimg", {}), f"{dataset.image}: metadata")
+        shape = open_array(dataset.image).shape[-3:]
+        recording = recording.model_copy(update={"width_vox": shape[-1]})
         found, where = read_notes(file), f"{dataset.path}: errors of {run}"
+        if used := found.get("channels"):  # widths and shift as the measurement had them
+            channels = tuple(RecordedChannel.parse(c, where) for c in used)
+            recording = recording.model_copy(update={"channels": channels})
         return cls(
             dataset.image,
             recording,
@@ -70,7 +75,7 @@ class Measured:
             TrueErrors.parse(found["true_errors"], where) if found.get("true_errors") else None,
             read_table(file),
             read_table(readouts, schema.READOUTS) if readouts.is_file() else None,
-            open_array(dataset.image).shape[-3:],
+            shape,
         )
 
 
@@ -118,17 +123,19 @@ def look(measured: Measured, at_um: Floats, half_um: tuple[float, float, float] 
     block = _block(measured, at_um[None], half_um)
     fit = fit_puncta(block.scene, block.known)
     model = model_of(block.scene, fit)
-    recording, read = measured.recording, measured.recording.camera.read_noise_electrons**2
+    recording = measured.recording
     voxel = np.array(recording.voxel_um)
     first = np.array(block.first_vox)
     low = np.maximum(np.rint((at_um - np.array(half_um)) / voxel).astype(int), 0) - first
     high = np.minimum(np.rint((at_um + np.array(half_um)) / voxel).astype(int) + 1, measured.shape_vox) - first
     inner = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    z, y, x = (int(v) for v in first + low)
+    offset, gain, read = recording.pixels((z, y, x), tuple(int(v) for v in high - low))
     expected, data = model[(slice(None), *inner)], block.scene.data[(slice(None), *inner)]
     return Cutout(
         tuple(c.name for c in recording.channels),
         block.grey[(slice(None), *inner)],
-        (expected - read) * recording.camera.gain_adu_per_electron + recording.camera.offset_adu,
+        (expected - read**2) * gain + offset,
         (data - expected) / np.sqrt(np.maximum(expected, 1e-6)),
         (first + low) * voxel,
         voxel,
@@ -216,7 +223,7 @@ def _block(measured: Measured, places_um: Floats, half_um: tuple[float, float, f
     extent: Any = tuple(int(v) for v in high - low)
     grey = read_block(measured.image, "0", (first, extent))
     scene = scene_of(
-        grey[measured.recording.receptor_index], measured.recording, measured.settings, measured.spread_um2
+        grey[measured.recording.receptor_index], measured.recording, measured.settings, measured.spread_um2, first
     )
     found = measured.detections
     at = found[PLACE].to_numpy(float) / voxel - low

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -66,6 +66,10 @@ class MeasureSettings(Model):
     n_replica_tiles: int = Field(
         4, ge=1, description="tiles of which replicas with known truth are measured: true errors and detection limit"
     )
+    psf: Literal["stated", "puncta"] = Field(
+        "stated",
+        description="whether the point spread function's widths are those stated or those that bright puncta show",
+    )
     readout_gate_um: float = Field(0.6, gt=0, description="farthest that a label read-out may lie from its synapse")
 
 
@@ -102,27 +106,43 @@ def tiles(shape_vox: tuple[int, int, int], settings: MeasureSettings) -> list[Ti
     return out
 
 
-def scene_of(grey: NDArray[np.uint16], recording: Recording, settings: MeasureSettings, spread_um2: float) -> Scene:
-    """The receptor channels of a block, (2, z, y, x) grey levels, ready for the fit."""
-    electrons = recording.electrons(grey.astype(np.float64))
-    psf = recording.sigma_vox(recording.receptor_index)
-    read, shift = recording.camera.read_noise_electrons, recording.shift_vox(recording.receptor_index)
-    return scene_of_electrons(electrons, read, psf, shift, np.array(recording.voxel_um), settings, spread_um2)
+def scene_of(
+    grey: NDArray[np.uint16],
+    recording: Recording,
+    settings: MeasureSettings,
+    spread_um2: float,
+    first_vox: tuple[int, int, int],
+) -> Scene:
+    """The receptor channels of a block, (2, z, y, x) grey levels, ready for the fit; it begins at voxel `first_vox`."""
+    index, pixels = recording.receptor_index, recording.pixels(first_vox, grey.shape)
+    return scene_of_electrons(
+        recording.electrons(grey, pixels),
+        pixels[2],
+        recording.sigma_vox(index),
+        recording.shift_vox(index),
+        np.array(recording.voxel_um),
+        settings,
+        spread_um2,
+    )
 
 
 def scene_of_electrons(
     electrons: Floats,
-    read_noise: float,
+    read_noise: Floats | float,
     psf_vox: Floats,
     shift_vox: Floats,
     voxel_um: Floats,
     settings: MeasureSettings,
     spread_um2: float,
 ) -> Scene:
-    """Photo-electrons (channel, z, y, x) with their background, ready for the fit; `psf_vox`, `shift_vox` are (channel, 3)."""
-    smooth = np.maximum(settings.background_um / voxel_um, 2.0)
-    background = np.stack([smooth_background(channel, smooth, read_noise) for channel in electrons])
-    return Scene(electrons + read_noise**2, background + read_noise**2, psf_vox, shift_vox, voxel_um, spread_um2)
+    """Photo-electrons (channel, z, y, x) with their background, ready for the fit; `psf_vox`, `shift_vox` are (channel, 3).
+
+    The read noise is one number or that of every pixel (y, x).
+    """
+    smooth, variance = np.maximum(settings.background_um / voxel_um, 2.0), np.square(read_noise)
+    typical = float(np.sqrt(np.mean(variance)))
+    background = np.stack([smooth_background(channel, smooth, typical) for channel in electrons])
+    return Scene(electrons + variance, background + variance, psf_vox, shift_vox, voxel_um, spread_um2)
 
 
 def moved_back(image: Floats, shift_vox: Floats) -> Floats:
@@ -214,7 +234,7 @@ class Checked:
 
 
 def measure_replica(
-    known: Known, scene: Scene, read_noise: float, size_um: Floats, settings: MeasureSettings
+    known: Known, scene: Scene, read_noise: Floats | float, size_um: Floats, settings: MeasureSettings
 ) -> Checked:
     """How well a replica of a tile, whose `scene` is its box, is measured; the image is `size_um` large.
 
@@ -226,7 +246,7 @@ def measure_replica(
         scene, known.points_vox - first, known.electrons, known.hidden, settings.least_gain, rng
     )
     again = scene_of_electrons(
-        made.data - read_noise**2,
+        made.data - np.square(read_noise),
         read_noise,
         scene.psf_vox,
         scene.shift_vox,
@@ -249,11 +269,16 @@ def to_replicate(
     hidden = replica.hidden_neighbours(points_um, recording.psf_um, size_um)
     points = points_um / np.array(recording.voxel_um)
     known = []
-    for i in _spread_over(len(work), settings.n_replica_tiles):
-        first, size = np.array(work[i].box[0]), np.array(work[i].box[1])
+    for tile in replicated(work, settings):
+        first, size = np.array(tile.box[0]), np.array(tile.box[1])
         inside = ((points > first - 1.0) & (points < first + size)).all(axis=1)
-        known.append(Known(work[i], points[inside], electrons[inside], hidden.at(inside)))
+        known.append(Known(tile, points[inside], electrons[inside], hidden.at(inside)))
     return known
+
+
+def replicated(work: list[Tile], settings: MeasureSettings) -> list[Tile]:
+    """The tiles of which replicas are made."""
+    return [work[i] for i in _spread_over(len(work), settings.n_replica_tiles)]
 
 
 def _spread_over(n: int, n_chosen: int) -> list[int]:
@@ -276,8 +301,9 @@ def _replica_of_block(
     spread_um2: float,
     size_um: Floats,
 ) -> Checked:
-    scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2)
-    return measure_replica(known, scene, recording.camera.read_noise_electrons, size_um, settings)
+    first = known.tile.box[0]
+    scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2, first)
+    return measure_replica(known, scene, recording.pixels(first, grey.shape)[2], size_um, settings)
 
 
 def measure_tile(
@@ -292,7 +318,7 @@ def measure_block(
     grey: NDArray[np.uint16], recording: Recording, settings: MeasureSettings, spread_um2: float, tile: Tile
 ) -> pd.DataFrame:
     """Detections in a block of grey levels (channel, z, y, x), of the part that `tile` owns."""
-    scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2)
+    scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2, tile.box[0])
     fit = find_puncta(scene, settings)
     at = fit.points_vox + np.array(tile.box[0])
     own = ((at >= np.array(tile.low)) & (at < np.array(tile.high))).all(axis=1)
@@ -324,7 +350,7 @@ def detections_of(
     full = (camera.largest_adu - camera.offset_adu) / camera.gain_adu_per_electron + camera.read_noise_electrons**2
     table |= {"misfit": misfit[own], "is_saturated": (brightest >= full - 0.5).any(axis=1)[own]}
     if recording.identity.get("kind") == "colour":
-        row, probability, colours = _parents_by_colour(grey, recording, fit.points_vox[own])
+        row, probability, colours = _parents_by_colour(grey, recording, fit.points_vox[own], first_vox)
         table["neuron_id"] = np.array(recording.identity["neuron_id"])[row]
         table["neuron_prob"] = probability
         table |= {recording.channels[i].name: colours[:, k] for k, i in enumerate(recording.dye_index)}
@@ -332,13 +358,14 @@ def detections_of(
 
 
 def _parents_by_colour(
-    grey: NDArray[np.uint16], recording: Recording, points_vox: Floats
+    grey: NDArray[np.uint16], recording: Recording, points_vox: Floats, first_vox: tuple[int, int, int]
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
     """Row of the code book, its probability, and the dye signal of each synapse in a block."""
     dyes, voxel = recording.dye_index, np.array(recording.voxel_um)
     book, cv = np.array(recording.identity["codebook"]), float(recording.identity["expression_cv"])
-    electrons = moved_back(recording.electrons(grey[dyes].astype(np.float64)), recording.shift_vox(dyes))
-    variance = np.maximum(electrons, 0.0) + recording.camera.read_noise_electrons**2
+    pixels = recording.pixels(first_vox, grey.shape)
+    electrons = moved_back(recording.electrons(grey[dyes], pixels), recording.shift_vox(dyes))
+    variance = np.maximum(electrons, 0.0) + np.square(pixels[2])
     sigma = recording.sigma_vox(dyes).mean(axis=0)
     colours, colours_se = assign.head_colours(electrons, variance, points_vox, sigma, voxel)
     likelihood = assign.colour_log_likelihood(colours, colours_se, book, cv)
@@ -347,24 +374,21 @@ def _parents_by_colour(
     return row, probability, colours
 
 
-def spread_of_image(image: Path, recording: Recording, settings: MeasureSettings, shape: Any) -> float:
-    """The synapses' width per electron [um^2], the median over a few tiles spread over the image."""
-    return _median_spread(tiles(shape, settings), lambda tile: read_block(image, "0", tile.box), recording, settings)
-
-
 def _median_spread(
     work: list[Tile], cut: Callable[[Tile], NDArray[np.uint16]], recording: Recording, settings: MeasureSettings
 ) -> float:
     """The median of `spread_of_block` over a few of the tiles, which `cut` takes out of the image."""
     chosen = _spread_over(len(work), settings.n_spread_tiles)
-    return float(np.median([spread_of_block(cut(work[i]), recording, settings) for i in chosen]))
+    return float(np.median([spread_of_block(cut(work[i]), recording, settings, work[i].box[0]) for i in chosen]))
 
 
-def spread_of_block(grey: NDArray[np.uint16], recording: Recording, settings: MeasureSettings) -> float:
+def spread_of_block(
+    grey: NDArray[np.uint16], recording: Recording, settings: MeasureSettings, first_vox: tuple[int, int, int]
+) -> float:
     """The synapses' width per electron [um^2] in one block of grey levels."""
     typical_electrons = 50.0 * recording.camera.quantum_efficiency * recording.photons_per_receptor
     guess = TYPICAL_SPREAD_UM2 / typical_electrons
-    scene = scene_of(grey[recording.receptor_index], recording, settings, guess)
+    scene = scene_of(grey[recording.receptor_index], recording, settings, guess, first_vox)
     fit = find_puncta(scene, settings.model_copy(update={"n_rounds": 1}))
     return estimate_spread(scene, fit)
 
@@ -392,11 +416,45 @@ def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFram
     )
 
 
+def as_puncta_show(
+    recording: Recording,
+    work: list[Tile],
+    cut: Callable[[Tile], NDArray[np.uint16]],
+    settings: MeasureSettings,
+    size_um: Floats,
+) -> Recording:
+    """The recording with the shift of the channels, if it is not stated, and the widths, if asked for, that puncta show.
+
+    Some tiles are measured for that ahead of the others.
+    """
+    is_shift_known = all(recording.channels[i].shift_um is not None for i in recording.receptor_index)
+    if is_shift_known and settings.psf == "stated":
+        return recording
+    checked = []
+    spread = _median_spread(work, cut, recording, settings)
+    for tile in replicated(work, settings):
+        table = measure_block(cut(tile), recording, settings, spread, tile)
+        for known in to_replicate([tile], table, recording, size_um, settings):
+            checked.append(_replica_of_block(cut(tile), known, recording, settings, spread, size_um))
+    _, optics = learn(checked, recording)
+    channels = list(recording.channels)
+    for c, i in enumerate(recording.receptor_index):
+        seen, update = optics.channels[c], {}
+        if settings.psf == "puncta" and seen.axial is not None and seen.lateral is not None:
+            scale = np.array([1 + seen.axial.excess, 1 + seen.lateral.excess, 1 + seen.lateral.excess])
+            update["psf_sigma_um"] = tuple(float(v) for v in scale * channels[i].psf_sigma_um)
+        if not is_shift_known:
+            update["shift_um"] = (0.0, 0.0, 0.0) if c == 0 or optics.shift_um is None else tuple(optics.shift_um)
+        channels[i] = channels[i].model_copy(update=update)
+    return recording.model_copy(update={"channels": tuple(channels)})
+
+
 def learn(checked: list[Checked], recording: Recording) -> tuple[TrueErrors | None, OpticsCheck]:
     """What tiles and their replicas say together: true errors, and the optics."""
     index = recording.receptor_index
     channels = [recording.channels[i] for i in index]
-    psf, shift = (np.array([getattr(c, what) for c in channels]) for what in ("psf_sigma_um", "shift_um"))
+    psf = np.array([c.psf_sigma_um for c in channels])
+    shift = recording.shift_vox(index) * recording.voxel_um
     optics = check_optics(
         [c.survey for c in checked], [c.replica_survey for c in checked], [c.name for c in channels], psf, shift
     )
@@ -484,12 +542,18 @@ def measure(
         return read_table(table, schema.SYNAPSES)
     recording = Recording.parse(image_attributes(dataset.image).get("synimg", {}), f"{dataset.image}: metadata")
     shape = tuple(open_array(dataset.image).shape[-3:])
+    recording = recording.model_copy(update={"width_vox": shape[-1]})
     dataset.drop(f"{run}/measure", f"{run}/separate", f"{run}/validate")
     with dataset.stage(stage, {"settings": settings.model_dump(mode="json")}) as scratch:
-        report("estimating the synapses' width", 0, 1)
-        spread_um2 = spread_of_image(dataset.image, recording, settings, shape)
-        report("estimating the synapses' width", 1, 1)
         work, size_um = tiles(shape, settings), np.array(shape) * recording.voxel_um
+
+        def cut(tile: Tile) -> NDArray[np.uint16]:
+            return read_block(dataset.image, "0", tile.box)
+
+        report("estimating the synapses' width", 0, 1)
+        recording = as_puncta_show(recording, work, cut, settings, size_um)
+        spread_um2 = _median_spread(work, cut, recording, settings)
+        report("estimating the synapses' width", 1, 1)
         shared = (str(dataset.image.resolve()), recording, settings, spread_um2)
         with compute.pool(workers, scheduler) as pool:
             parts = dict(pool.run(measure_tile, work, shared, "measuring", report))
@@ -506,7 +570,11 @@ def measure(
         synapses = synapse_table(detections, recording)
         quality = quality_of(detections, recording, [c.outcome for c in checked], optics, size_um)
         folder = scratch / "analysis" / run
-        notes = {"spread_um2_per_electron": spread_um2, "true_errors": true_errors and true_errors.model_dump()}
+        notes = {
+            "spread_um2_per_electron": spread_um2,
+            "true_errors": true_errors and true_errors.model_dump(),
+            "channels": [c.model_dump(mode="json") for c in recording.channels],
+        }
         write_table(folder / "detections.parquet", detections, notes=notes)
         write_table(folder / "synapses.parquet", synapses, schema.SYNAPSES)
         write_json(folder / QUALITY_FILE, quality.facts())
@@ -522,12 +590,15 @@ def measure_image(
     """The synapse table of an image in memory, (channel, z, y, x) grey levels; see `measure`."""
     settings = settings or MeasureSettings()
     shape: Any = grey.shape[1:]
+    recording = recording.model_copy(update={"width_vox": shape[-1]})
     work = tiles(shape, settings)
 
     def cut(tile: Tile) -> NDArray[np.uint16]:
         return grey[(slice(None), *(slice(s, s + n) for s, n in zip(*tile.box, strict=True)))]
 
-    size_um, spread = np.array(shape) * recording.voxel_um, _median_spread(work, cut, recording, settings)
+    size_um = np.array(shape) * recording.voxel_um
+    recording = as_puncta_show(recording, work, cut, settings, size_um)
+    spread = _median_spread(work, cut, recording, settings)
     parts = [measure_block(cut(tile), recording, settings, spread, tile) for tile in work]
     detections = pd.concat(parts, ignore_index=True)
     known = to_replicate(work, detections, recording, size_um, settings)

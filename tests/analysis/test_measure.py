@@ -107,3 +107,17 @@ def test_an_image_without_a_synapse_gives_an_empty_table_and_says_so(tiny_path):
     table = synimg.measure_image(grey, recording)
     assert len(table) <= 1
     assert list(table)[:3] == ["synapse_id", "animal_id", "group"]
+
+
+@pytest.mark.slow
+def test_a_shift_that_is_not_stated_is_found(tiny_path):
+    path = tiny_path / "image.ome.zarr"
+    facts = image_attributes(path)["synimg"]
+    recording = Recording.parse(facts, "image")
+    grey, index = read_block(path, "0").copy(), recording.receptor_index
+    grey[index[1]] = np.roll(grey[index[1]], (1, 2, -2), axis=(0, 1, 2))
+    unknown = {**facts, "channels": [{**c, "shift_um": None} for c in facts["channels"]]}
+    blind = synimg.measure_image(grey, Recording.parse(unknown, "image"))
+    known = synimg.measure_image(read_block(path, "0"), recording)
+    assert len(blind) == pytest.approx(len(known), rel=0.05)
+    assert blind["r_old"].median() == pytest.approx(known["r_old"].median(), rel=0.05)
