@@ -189,6 +189,16 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> Fit:
     return _prune(scene, fit_puncta(scene, fit.theta), settings)
 
 
+def n_candidates(scene: Scene, settings: MeasureSettings) -> int:
+    """How many puncta a first search of the block takes up."""
+    psf = scene.psf_vox.mean(axis=0)
+    light, variance = (
+        moved_back(v, scene.shift_vox).sum(axis=0) for v in (scene.data - scene.background, scene.background)
+    )
+    typical = np.sqrt(psf**2 + TYPICAL_SPREAD_UM2 / scene.voxel_um**2)
+    return len(candidates(log_significance(light, variance, typical), settings.candidate_significance, 0.7 * psf))
+
+
 def _prune(scene: Scene, fit: Fit, settings: MeasureSettings) -> Fit:
     """Without puncta that left the block, that the likelihood does not want, or that are a part of a brighter one.
 
@@ -277,8 +287,8 @@ def to_replicate(
 
 
 def replicated(work: list[Tile], settings: MeasureSettings) -> list[Tile]:
-    """The tiles of which replicas are made."""
-    return [work[i] for i in _spread_over(len(work), settings.n_replica_tiles)]
+    """The tiles of which replicas are made: at most a third of all, since a replica costs as much as its tile."""
+    return [work[i] for i in _spread_over(len(work), min(settings.n_replica_tiles, -(-len(work) // 3)))]
 
 
 def _spread_over(n: int, n_chosen: int) -> list[int]:
@@ -382,6 +392,49 @@ def _median_spread(
     return float(np.median([spread_of_block(cut(work[i]), recording, settings, work[i].box[0]) for i in chosen]))
 
 
+MOST_PER_UM3 = 5.0
+"""Puncta per um^3 of a first search; cortex has 1 to 2 synapses, and the noise of a wrong camera has any number."""
+
+
+def refuse_unfit(recording: Recording, size_um: Floats, where: str) -> None:
+    """Refuse a recording that does not fit its image.
+
+    Raises
+    ------
+    SynimgError
+        If a point spread function is larger than the image.
+    """
+    for i in recording.receptor_index:
+        channel = recording.channels[i]
+        for axis, sigma, size in zip("zyx", channel.psf_sigma_um, size_um, strict=True):
+            if 2.355 * sigma > size:
+                raise SynimgError(
+                    f"{where}: the point spread function of '{channel.name}' is {2.355 * sigma:.3g} um wide along {axis}, the "
+                    f"image is {size:.3g} um large; check psf_sigma_um and voxel_um"
+                )
+
+
+def _refuse_unfit_block(grey: NDArray[np.uint16], scene: Scene, recording: Recording) -> None:
+    """Refuse grey levels that the camera cannot have recorded.
+
+    Raises
+    ------
+    SynimgError
+        If a channel is constant or lies below the camera's offset.
+    """
+    for k, i in enumerate(recording.receptor_index):
+        name = recording.channels[i].name
+        if grey[i].min() == grey[i].max():
+            raise SynimgError(f"channel '{name}' holds the grey level {grey[i].min()} alone; it was not recorded")
+        pixels = recording.camera
+        below = float(np.median(scene.data[k])) - pixels.read_noise_electrons**2
+        if below < -2.0 - pixels.read_noise_electrons:
+            raise SynimgError(
+                f"channel '{name}': half of its grey levels lie {-below:.0f} electrons or more below the camera's offset of "
+                f"{pixels.offset_adu:g}; check offset_adu"
+            )
+
+
 def spread_of_block(
     grey: NDArray[np.uint16], recording: Recording, settings: MeasureSettings, first_vox: tuple[int, int, int]
 ) -> float:
@@ -389,6 +442,15 @@ def spread_of_block(
     typical_electrons = 50.0 * recording.camera.quantum_efficiency * recording.photons_per_receptor
     guess = TYPICAL_SPREAD_UM2 / typical_electrons
     scene = scene_of(grey[recording.receptor_index], recording, settings, guess, first_vox)
+    _refuse_unfit_block(grey, scene, recording)
+    n_found = n_candidates(scene, settings)
+    volume_um3 = float(np.prod(scene.voxel_um)) * scene.data[0].size
+    if n_found > max(MOST_PER_UM3 * volume_um3, 200):
+        raise SynimgError(
+            f"{n_found} puncta in {volume_um3:.0f} um^3 stand out from the noise that the camera's offset of "
+            f"{recording.camera.offset_adu:g}, gain of {recording.camera.gain_adu_per_electron:g} and read noise of "
+            f"{recording.camera.read_noise_electrons:g} say: check these numbers"
+        )
     fit = find_puncta(scene, settings.model_copy(update={"n_rounds": 1}))
     return estimate_spread(scene, fit)
 
@@ -550,6 +612,7 @@ def measure(
         def cut(tile: Tile) -> NDArray[np.uint16]:
             return read_block(dataset.image, "0", tile.box)
 
+        refuse_unfit(recording, size_um, str(dataset.image))
         report("estimating the synapses' width", 0, 1)
         recording = as_puncta_show(recording, work, cut, settings, size_um)
         spread_um2 = _median_spread(work, cut, recording, settings)
@@ -597,6 +660,7 @@ def measure_image(
         return grey[(slice(None), *(slice(s, s + n) for s, n in zip(*tile.box, strict=True)))]
 
     size_um = np.array(shape) * recording.voxel_um
+    refuse_unfit(recording, size_um, "the image")
     recording = as_puncta_show(recording, work, cut, settings, size_um)
     spread = _median_spread(work, cut, recording, settings)
     parts = [measure_block(cut(tile), recording, settings, spread, tile) for tile in work]

@@ -45,9 +45,9 @@ class Quality(Model):
 
     def warnings(self) -> list[str]:
         """What a user must know before the numbers, a sentence each."""
-        if not self.n_synapses:
-            return ["no synapse was found: the table is empty"]
         said = self.optics.warnings()
+        if not self.n_synapses:
+            return ["no synapse was found: the table is empty", *said]
         for name, sentence in (
             ("share_merged", "of the synapses are likely to hold a neighbour that was not told apart (merged_prob)"),
             ("share_saturated", "of the synapses are saturated: their counts are too low"),
@@ -84,6 +84,10 @@ class Quality(Model):
             "chi square per voxel": "-" if self.misfit is None else f"{self.misfit:.2f}",
         }
         for c in optics.channels:
+            if c.noise_ratio is not None:
+                rows[f"noise of {c.channel} over expected"] = (
+                    f"{c.noise_ratio:.3f} +- {c.noise_ratio_se:.3f} (variance)"
+                )
             if c.axial is not None and c.lateral is not None:
                 rows[f"PSF of {c.channel} over stated"] = (
                     f"{1 + c.axial.excess:.3f} +- {c.axial.se_um / c.axial.stated_um:.3f} axially, "

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from synimg.analysis.fit import Fit, Scene
+from synimg.analysis.fit import Fit, Scene, model_of
 from synimg.analysis.punctum import VOXEL_VARIANCE
 from synimg.analysis.spread import isolated
 from synimg.model import Model
@@ -23,8 +23,10 @@ SIZE_ERROR = (
     0.1  # of the synapses' mean variance: they are discs, not Gaussians, and grow with receptors only on average
 )
 LEAST_PUNCTA = 12
+LEAST_NOISE = 2000
 WORTH_SAYING = 0.05
 WORTH_SAYING_UM = 0.02
+WORTH_SAYING_NOISE = 0.1
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,12 @@ class Survey:
         ``z``, ``y``, ``x`` beside the one of the joint fit [um], variances ``var_z``, ``var_lateral`` [um^2] with ``_se``
     profile : DataFrame, mean light around them: `channel`, `axis`, `bin`, sums of `light` (over a punctum's electrons), of its
         `variance`, and the number `n` of voxels
+    noise : (channel, 3) ndarray, where no punctum is: variance that was seen, that is expected, each summed, and their number
     """
 
     puncta: pd.DataFrame
     profile: pd.DataFrame
+    noise: Floats
 
 
 N_BINS, BINS_PER_WIDTH = 11, 2.5
@@ -73,7 +77,30 @@ def survey(scene: Scene, fit: Fit) -> Survey:
         [range(len(scene.data)), ("z", "lateral"), range(N_BINS)], names=["channel", "axis", "bin"]
     )
     light = pd.DataFrame(profile.reshape(-1, 3), columns=["light", "variance", "n"], index=index).reset_index()
-    return Survey(table, light)
+    return Survey(table, light, _noise(scene, fit))
+
+
+def _noise(scene: Scene, fit: Fit) -> Floats:
+    """Sums over places without puncta of the squared noise, of its expected variance, and their number (channel, 3).
+
+    Notes
+    -----
+    Differences between neighbours along z, y and x in turn: what is left of 2 x 2 x 2 voxels is noise, whatever smooth
+    background lies below.
+    """
+    out = np.zeros((len(scene.data), 3))
+    light = model_of(scene, fit) - scene.background
+    for c, data in enumerate(scene.data):
+        difference, variance, bright = data, scene.background[c], light[c]
+        for axis in range(3):
+            low, high = (
+                tuple(slice(a, b) if k == axis else slice(None) for k in range(3)) for a, b in ((0, -1), (1, None))
+            )
+            difference, variance = difference[high] - difference[low], variance[high] + variance[low]
+            bright = np.maximum(bright[high], bright[low])
+        dark = bright < 0.02 * variance / 8.0
+        out[c] = (difference[dark] ** 2).sum(), variance[dark].sum(), dark.sum()
+    return out
 
 
 def _window(at: Floats, psf: Floats, shape: tuple[int, ...]) -> tuple[slice, ...] | None:
@@ -183,6 +210,10 @@ class ChannelOptics(Model):
 
     channel: str = Field(description="its name")
     n_puncta: int = Field(description="puncta that were used")
+    noise_ratio: float | None = Field(
+        None, description="variance of the noise between puncta over what camera and background say; null if unknown"
+    )
+    noise_ratio_se: float | None = Field(None, description="its standard error")
     axial: Width | None = Field(None, description="along z; null if there were too few puncta")
     lateral: Width | None = Field(None, description="along y and x")
     by_depth: list[tuple[float, float, float]] = Field(
@@ -210,6 +241,12 @@ class OpticsCheck(Model):
         """What a user must know, a sentence each."""
         said = []
         for c in self.channels:
+            if c.noise_ratio is not None and c.noise_ratio_se is not None:
+                if abs(c.noise_ratio - 1.0) > max(WORTH_SAYING_NOISE, 3.0 * c.noise_ratio_se):
+                    said.append(
+                        f"the noise of '{c.channel}' has {c.noise_ratio:.2f} times the variance that the camera's offset, gain "
+                        "and read noise say: one of them is wrong, and so are counts and their errors"
+                    )
             for along, width in (("axially", c.axial), ("laterally", c.lateral)):
                 if width is not None and width.is_off:
                     wider = "wider" if width.excess > 0 else "narrower"
@@ -258,12 +295,17 @@ def check_optics(
     profile = (
         pd.concat([s.profile for s in surveys]).groupby(["channel", "axis", "bin"])[["light", "variance", "n"]].sum()
     )
+    noise: Floats = np.asarray(np.sum([s.noise for s in surveys], axis=0))
     line, copied = _line(rows, len(names)), _line(copies, len(names))
     channels = []
     for c, name in enumerate(names):
         own = rows[rows["channel"] == c]
+        ratio = {}
+        if noise[c, 2] > LEAST_NOISE:
+            # a square of 8 normal numbers' sum scatters by the root of 2, and each voxel is in 8 of them
+            ratio = {"noise_ratio": noise[c, 0] / noise[c, 1], "noise_ratio_se": 4.0 / float(np.sqrt(noise[c, 2]))}
         if line is None or copied is None or min(len(own), (copies["channel"] == c).sum()) < LEAST_PUNCTA:
-            channels.append(ChannelOptics(channel=name, n_puncta=len(own)))
+            channels.append(ChannelOptics(channel=name, n_puncta=len(own), **ratio))
             continue
         stated = np.array([psf_um[c, 0], np.sqrt(psf_um[c, 1] * psf_um[c, 2])])
         (width, se), (copy, copy_se) = (_widths(found, c) for found in (line, copied))
@@ -277,6 +319,7 @@ def check_optics(
             ChannelOptics(
                 channel=name,
                 n_puncta=len(own),
+                **ratio,
                 axial=axial,
                 lateral=lateral,
                 by_depth=_by_depth(own, line[2], copy),

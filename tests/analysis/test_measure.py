@@ -121,3 +121,30 @@ def test_a_shift_that_is_not_stated_is_found(tiny_path):
     known = synimg.measure_image(read_block(path, "0"), recording)
     assert len(blind) == pytest.approx(len(known), rel=0.05)
     assert blind["r_old"].median() == pytest.approx(known["r_old"].median(), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        (
+            {"camera": {"kind": "scmos", "offset_adu": 140.0}},
+            "half of its grey levels lie .* below the camera's offset",
+        ),
+        (
+            {"camera": {"kind": "scmos", "gain_adu_per_electron": 0.2}},
+            "stand out from the noise that the camera's offset",
+        ),
+        ({"psf_sigma_um": (10.0, 1.0, 1.0)}, "point spread function of 'pulse' is 23.6 um wide along z, the image is"),
+        ({"constant": True}, "channel 'pulse' holds the grey level 100 alone"),
+    ],
+)
+def test_a_recording_that_does_not_fit_its_image_is_refused_at_once(tiny_path, facts, sentence):
+    path = tiny_path / "image.ome.zarr"
+    known = image_attributes(path)["synimg"]
+    grey = read_block(path, "0", ((0, 0, 0), (32, 80, 90)))
+    if facts.pop("constant", False):
+        grey[Recording.parse(known, "image").receptor_index[0]] = 100
+    if psf := facts.pop("psf_sigma_um", None):
+        known["channels"] = [{**c, "psf_sigma_um": psf} for c in known["channels"]]
+    with pytest.raises(SynimgError, match=sentence):
+        synimg.measure_image(grey, Recording.parse(known | facts, "image"))

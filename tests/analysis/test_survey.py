@@ -46,7 +46,7 @@ def test_a_width_that_is_stated_wrongly_is_seen_and_said(factor):
     scaled = replica.puncta.assign(
         var_z=replica.puncta["var_z"] * factor**2, var_lateral=replica.puncta["var_lateral"] * factor**2
     )
-    replica = type(replica)(scaled, replica.profile)
+    replica = type(replica)(scaled, replica.profile, replica.noise)
     check = check_optics([surveys], [replica], ["pulse", "chase"], widths, SHIFT * VOXEL)
     for channel in check.channels:
         assert 1 + channel.axial.excess == pytest.approx(1 / factor, abs=0.04)
@@ -68,9 +68,19 @@ def test_the_shift_of_the_channels_is_read_from_the_puncta():
     )
 
 
+@pytest.mark.parametrize("gain", [1.0, 1.3])
+def test_noise_that_does_not_fit_the_camera_is_said(gain):
+    data, theta = grid(1)
+    found = survey(stated(gain * (data - 6.0) + 6.0), Fit(theta))
+    check = check_optics([found], [found], ["pulse", "chase"], PSF * VOXEL, SHIFT * VOXEL)
+    for channel in check.channels:
+        assert channel.noise_ratio == pytest.approx(gain**2, abs=4 * gain**2 * channel.noise_ratio_se)
+    assert sum("times the variance" in sentence for sentence in check.warnings()) == (2 if gain > 1 else 0)
+
+
 def test_an_image_without_puncta_tells_nothing_and_warns_of_nothing():
     empty = survey(stated(np.full((2, 20, 40, 41), 6.0)), Fit(np.zeros((0, 11))))
     check = check_optics([empty], [empty], ["pulse", "chase"], PSF * VOXEL, SHIFT * VOXEL)
     assert check.channels[0].axial is None
     assert check.shift_um is None
-    assert check.warnings() == []
+    assert not any("point spread" in sentence or "beside" in sentence for sentence in check.warnings())
