@@ -423,17 +423,21 @@ def benchmark(
     scenario: Annotated[list[str] | None, typer.Option(help="a scenario's name; all if not given")] = None,
     seeds: Annotated[int, typer.Option(help="tables per scenario")] = 3,
     limit_s: Annotated[float, typer.Option(help="time limit of a method on a table")] = 300.0,
+    imaged: Annotated[
+        bool, typer.Option("--imaged", help="also tables measured on images, of five scenarios; minutes each, once")
+    ] = False,
     workers: Workers = None,
 ) -> None:
     """Run separation methods on the challenge suite; write the leaderboard. The same call again goes on.
 
-    Example: `synimg benchmark --out board --method my_method.py:separate`
+    Examples: `synimg benchmark --out board --method my_method.py:separate`,
+    `synimg benchmark --out board --imaged --scenario half_learned`
     """
     from synimg.progress import bars
     from synimg.viewers.benchmark import benchmark as run
 
     with bars() as report:
-        board = run(out, method or [], scenario or [], seeds, _workers(workers, None), limit_s, report)
+        board = run(out, method or [], scenario or [], seeds, _workers(workers, None), limit_s, report, imaged)
     _print_leaderboard(board)
     _say(f"{out / 'leaderboard.html'}: {board['scenario'].nunique()} scenarios; open it in a browser")
 

@@ -76,6 +76,12 @@ SYNAPSES = Table(
         Column("size_se", "float64", "um^2", "standard error of size"),
         Column("eligibility", "float64", "", "activity covariate: pre x post term recorded in the living animal"),
         Column(
+            "inhibition_ln",
+            "float64",
+            "",
+            "mean change of ln size of the neuron's inhibitory synapses in the window; one value in all its rows",
+        ),
+        Column(
             "predicted_ln", "float64", "", "change of ln receptors by learning that a simulation of the rule predicts"
         ),
     ),

@@ -1,12 +1,13 @@
 """Likelihood of a synapse's counts for every growth that it may have had."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synimg.analysis.turnover import fano, noise_law
+from synimg.analysis.turnover import noise_law
 
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
@@ -14,44 +15,82 @@ Ints = NDArray[np.int64]
 Depression = Literal["reduced_insertion", "label_blind_removal"]
 GROWTH = np.arange(-2.0, 2.8 + 1e-9, 0.04)
 """Growth s = ln a_end / a_start on a grid."""
-LEAST_BLANK = 0.1
+TOTAL_CLASS_WIDTH = 0.25
+N_NEWTON, NODES = 8, np.linspace(-4.0, 4.0, 25)
+LEAST_DISPERSION = 0.05
 MOST_OLD = 0.95
 """Expected share of old receptors where growth is below what turnover allows: some new ones always come."""
 
 
 @dataclass(frozen=True)
-class Counts:
-    """What the likelihood knows of the synapses, (n,) each.
+class Noise:
+    """Variance of a channel's measurement: of no receptor, and what each receptor adds."""
 
-    old, new : receptors from before and from within the window
-    fano_old, fano_new : variance over mean of their measurement, the same for all: a synapse's own would follow its count
-    blank_old : float, variance of a measured count where there is no old receptor
+    blank: float
+    slope: float
+
+    def over_mean(self, mean: Floats) -> Floats:
+        """Variance over mean where that many receptors are expected; as if at least one."""
+        return self.slope + self.blank / np.maximum(mean, 1.0)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What the likelihood knows of the synapses.
+
+    old, new : (n,) ndarray, receptors from before and from within the window
+    noise_old, noise_new : Noise of their measurement, the same for all: a synapse's own would follow its count
+    ln_offset : (n,) ndarray or 0, by how much its neuron's synapses are larger than others, in ln receptors
     """
 
     old: Floats
     new: Floats
-    fano_old: float
-    fano_new: float
-    blank_old: float = LEAST_BLANK
+    noise_old: Noise
+    noise_new: Noise
+    ln_offset: Floats | float = 0.0
 
-    @property
+    @cached_property
     def total(self) -> Floats:
         """All receptors, half a one at least."""
         return np.maximum(self.old + self.new, 0.5)
 
+    @cached_property
+    def total_class(self) -> tuple[Floats, Ints]:
+        """Classes of like totals: the total of each, and each synapse's."""
+        number, of = np.unique(np.round(np.log(self.total) / TOTAL_CLASS_WIDTH), return_inverse=True)
+        return np.exp(number * TOTAL_CLASS_WIDTH), of
+
     def take(self, rows: Ints) -> "Counts":
         """Some of the synapses."""
-        return Counts(self.old[rows], self.new[rows], self.fano_old, self.fano_new, self.blank_old)
+        offset = self.ln_offset if isinstance(self.ln_offset, float) else self.ln_offset[rows]
+        return Counts(self.old[rows], self.new[rows], self.noise_old, self.noise_new, offset)
 
     @classmethod
     def measured(cls, old: Floats, new: Floats, old_se: Floats | None, new_se: Floats | None) -> "Counts":
         """Counts with the noise that their standard errors state."""
-        blank = max(noise_law(old, old_se)[0], LEAST_BLANK)
-        return cls(old, new, fano(old, old_se), fano(new, new_se), blank)
+        return cls(old, new, Noise(*noise_law(old, old_se)), Noise(*noise_law(new, new_se)))
 
-    def dispersion(self, stay: float) -> tuple[float, float]:
-        """Variance over mean of old counts (they survive binomially) and of new ones (they arrive at random)."""
-        return max(1.0 + self.fano_old - stay, 0.05), 1.0 + self.fano_new
+    def dispersion(self, stay: float, total: Floats) -> tuple[Floats, Floats]:
+        """Variance over mean of old counts (they survive binomially) and of new ones (they arrive at random), by total.
+
+        Notes
+        -----
+        Of the counts expected for that total without growth: a noise that followed a synapse's own old and new would be
+        correlated with what they say. Given a total of hardly a receptor neither count can be far off, as none is below 0.
+        """
+        old, new = self._dispersion(stay, total)
+        bounded = np.hypot(1.0, (stay * new + (1.0 - stay) * old) / total)
+        return old / bounded, new / bounded
+
+    def total_variance(self, receptors: Floats, stay: float) -> Floats:
+        """Variance of the total where there are that many receptors."""
+        old, new = self._dispersion(stay, receptors)
+        variance: Floats = receptors * (stay * old + (1.0 - stay) * new)
+        return variance
+
+    def _dispersion(self, stay: float, total: Floats) -> tuple[Floats, Floats]:
+        old = 1.0 - stay + self.noise_old.over_mean(total * stay)
+        return np.maximum(old, LEAST_DISPERSION), 1.0 + self.noise_new.over_mean(total * (1.0 - stay))
 
 
 @dataclass(frozen=True)
@@ -80,6 +119,11 @@ class Sizes:
     def normal(cls, mean: float, sd: float) -> "Sizes":
         """Two equal normals a little apart, from which a fit may start."""
         return cls((0.6, 0.4), (mean - 0.4 * sd, mean + 0.6 * sd), (0.87 * sd, 0.87 * sd))
+
+    def narrowed(self, by: float) -> "Sizes":
+        """Sizes that lie that much closer to their mean."""
+        centre = [self.mean + by * (c - self.mean) for c in self.centre]
+        return Sizes(self.weight, (centre[0], centre[1]), (by * self.width[0], by * self.width[1]))
 
     def moved(self, by: float) -> "Sizes":
         """Sizes larger by that many ln receptors."""
@@ -121,8 +165,33 @@ def old_share(growth: Floats, turnover: float, depression: Depression) -> Floats
     return np.minimum(np.exp(-turnover - growth), MOST_OLD)
 
 
+def receptors_at_death(counts: Counts, growth: Floats, sizes: Sizes, stay: float) -> tuple[Floats, Floats]:
+    """Mean and variance of the receptors (n,) that a synapse's total stands for, given its growth (n,) and the sizes before.
+
+    Notes
+    -----
+    Where totals are noisy the largest are too large and the smallest too small. Ln receptors are normal beforehand; their
+    posterior is summed over nodes about its top, which some steps of Newton's method find.
+    """
+    before, total = sizes.mean + counts.ln_offset + growth, counts.total
+    top = before.copy()
+    for _ in range(N_NEWTON):
+        receptors = np.exp(top)
+        keep = sizes.sd**2 / (sizes.sd**2 + counts.total_variance(receptors, stay) / receptors**2)
+        top = top + np.clip(before + keep * (total / receptors - 1.0 + top - before) - top, -1.0, 1.0)
+    ln = top[:, None] + (sizes.sd * np.sqrt(1.0 - keep))[:, None] * NODES
+    receptors = np.exp(ln)
+    variance = counts.total_variance(receptors, stay)
+    weight = -0.5 * ((ln - before[:, None]) / sizes.sd) ** 2
+    weight -= 0.5 * (total[:, None] - receptors) ** 2 / variance + 0.5 * np.log(variance)
+    weight = np.exp(weight - weight.max(axis=1, keepdims=True))
+    weight /= weight.sum(axis=1, keepdims=True)
+    mean = (weight * receptors).sum(axis=1)
+    return mean, np.maximum((weight * receptors**2).sum(axis=1) - mean**2, 0.0)
+
+
 def likelihood(
-    counts: Counts, turnover: float, stay: float, depression: Depression, sizes: Sizes
+    counts: Counts, turnover: float, stay: float, depression: Depression, sizes: Sizes | None, growth: Floats = GROWTH
 ) -> tuple[Floats32, Floats]:
     """Likelihood of the counts for each growth on the grid, and the logarithm of the factor taken out of each row.
 
@@ -134,7 +203,9 @@ def likelihood(
     stay : float
         ``exp(-k t)`` for the variance of old receptors; the same for all models that are compared.
     depression : {"reduced_insertion", "label_blind_removal"}
-    sizes : Sizes
+    sizes : Sizes or None
+        Without them the total says nothing.
+    growth : (n_growth,) ndarray
 
     Returns
     -------
@@ -146,22 +217,24 @@ def likelihood(
     Quasi-likelihood of two over-dispersed counts with the total integrated out (SEPARATION.md 4.1); new receptors
     arrive at random, old ones survive binomially. The total follows from the size at the pulse and the growth.
     """
-    share = old_share(GROWTH, turnover, depression)
-    phi_old, phi_new = counts.dispersion(stay)
-    old, new, ln_total = counts.old / phi_old, counts.new / phi_new, np.log(counts.total)
+    share = old_share(growth, turnover, depression)
+    of_class, row_class = counts.total_class
+    phi_old, phi_new = (phi[row_class] for phi in counts.dispersion(stay, of_class))
+    old, new, ln_total = counts.old / phi_old, counts.new / phi_new, np.log(counts.total) - counts.ln_offset
     all_, column = old + new, (slice(None), None)
-    # three products of a row and a column at once
-    by_row = np.column_stack([old, new, -(all_ + 0.5)])
-    ln = by_row @ np.stack([np.log(share), np.log1p(-share), np.log(share / phi_old + (1.0 - share) / phi_new)])
+    mixed = np.log([share / a + (1.0 - share) / b for a, b in zip(*counts.dispersion(stay, of_class), strict=True)])
+    ln = np.column_stack([old, new]) @ np.stack([np.log(share), np.log1p(-share)])
+    ln -= (all_ + 0.5)[column] * mixed[row_class]
     ln -= (old * np.log(phi_old) + new * np.log(phi_new))[column]
-    # an exponential of single precision is good to 1e-6 here, and takes half the time
-    apart = (ln_total[column] - GROWTH).astype(np.float32)
-    size = np.zeros_like(apart)
-    for weight, centre, width in zip(sizes.weight, sizes.centre, sizes.width, strict=True):
-        variance = (width**2 + 1.0 / np.maximum(all_, 0.5)).astype(np.float32)
-        size += (np.float32(weight) / np.sqrt(variance))[column] * np.exp(
-            (np.float32(-0.5) / variance)[column] * (apart - np.float32(centre)) ** 2
-        )
-    ln += np.log(np.maximum(size, np.float32(1e-37)))
+    if sizes is not None:
+        # an exponential of single precision is good to 1e-6 here, and takes half the time
+        apart = (ln_total[column] - growth).astype(np.float32)
+        size = np.zeros_like(apart)
+        for weight, centre, width in zip(sizes.weight, sizes.centre, sizes.width, strict=True):
+            variance = (width**2 + 1.0 / np.maximum(all_, 0.5)).astype(np.float32)
+            size += (np.float32(weight) / np.sqrt(variance))[column] * np.exp(
+                (np.float32(-0.5) / variance)[column] * (apart - np.float32(centre)) ** 2
+            )
+        ln += np.log(np.maximum(size, np.float32(1e-37)))
     top = ln.max(axis=1)
     return np.exp((ln - top[column]).astype(np.float32)), top

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synimg.analysis.mixture.choose import Choice
-from synimg.analysis.mixture.counts import GROWTH, Floats, Floats32, Ints
+from synimg.analysis.mixture.counts import GROWTH, Floats, Floats32, Ints, receptors_at_death
 from synimg.analysis.mixture.fit import Data, Grid, chances, expect, factor_prior, kernels, make_grid
 from synimg.analysis.mixture.model import NULL, UP, Kernel, Model
 from synimg.analysis.mixture.whole_cell import WholeCell
@@ -52,13 +52,13 @@ def _of_model(
     if data.ln_threshold is not None:
         each /= (posterior.prior @ chances(data, model, grid.factor)).astype(np.float32)
     each *= np.float32(1.0 - model.outliers - model.born.share)
-    abroad = np.exp(factor_prior(model, data.kind, grid.factor)).astype(np.float32)[data.neuron] * each
+    abroad = np.exp(factor_prior(data, model, grid.factor, of_another=True)).astype(np.float32)[data.neuron] * each
     irregular = np.column_stack([model.outliers * grid.wrong, model.born.share * grid.born])
     unit = data.branch if model.form.by_branch else data.neuron
     cumulated = np.cumsum(posterior.factor, axis=1)
     for _ in range(n_draws):
         factor = _pick(cumulated, rng)[unit]
-        yield _one(data, model, grid, by_class, each, abroad, irregular, factor, cells, rng)
+        yield _one(data, model, grid, by_class, each, abroad, irregular, factor, cells, choice.stay, rng)
 
 
 def _one(
@@ -71,9 +71,10 @@ def _one(
     irregular: Floats,
     factor: Ints,
     cells: WholeCell,
+    stay: float,
     rng: np.random.Generator,
 ) -> Draw:
-    n, k, total = factor.size, len(each), data.counts.total
+    n, k = factor.size, len(each)
     own = each[:, np.arange(n), factor].T * data.parent[:, None]
     other = abroad.sum(axis=2).T * (1.0 - data.parent)[:, None]
     which = _pick(np.cumsum(np.column_stack([own, other, irregular]), axis=1), rng)
@@ -98,9 +99,11 @@ def _one(
     ln[grown] += [cells.shift, -cells.shift, 0.0]
     sign[grown] = 1 if cells.shift > 0 else -1
     worth = per_ln(growth)
-    counted = np.maximum(total + np.sqrt(total) * rng.standard_normal(n), 0.0)
-    linear = ln * (worth * counted)[:, None]
-    linear[which == 2 * k + 1, 2] = counted[which == 2 * k + 1]
+    receptors, variance = receptors_at_death(data.counts, growth, model.sizes, stay)
+    ln_var = np.log1p(variance / receptors**2)
+    receptors = receptors * np.exp(np.sqrt(ln_var) * rng.standard_normal(n) - 0.5 * ln_var)
+    linear = ln * (worth * receptors)[:, None]
+    linear[which == 2 * k + 1, 2] = receptors[which == 2 * k + 1]
     return Draw(sign, ln, linear)
 
 

@@ -8,6 +8,7 @@ from scipy.special import gammaln
 from synimg.analysis.mixture.counts import Counts, Floats
 
 BORN_WEIGHT = 10.0
+LEAST_BLANK = 0.1
 SMALLER_LN = 0.9
 """Young spines are small: their median is 0.4 of that of all (NUMBERS.md 3)."""
 
@@ -43,7 +44,7 @@ def ln_irregular(counts: Counts, stay: float, born: Born) -> tuple[Floats, Float
     spine has new receptors alone; what is counted as old is the noise of the blank, of which what a fit puts below zero is
     zero. The likelihood drops factors that do not depend on the growth; they are restored here.
     """
-    phi_old, phi_new = counts.dispersion(stay)
+    phi_old, phi_new = counts.dispersion(stay, counts.total)
     old, new = counts.old / phi_old, counts.new / phi_new
     all_ = np.maximum(old + new, 0.5)
     scale = gammaln(old + 1.0) + gammaln(new + 1.0) - gammaln(all_) + 0.5 * np.log(2.0 * np.pi)
@@ -55,7 +56,7 @@ def ln_irregular(counts: Counts, stay: float, born: Born) -> tuple[Floats, Float
         ln = np.log(at_least)
         sd = np.hypot(1.5 * ln.std(), 0.5)
         wrong += np.log(phi / at_least) - 0.5 * ((ln - np.median(ln)) / sd) ** 2 - np.log(sd * np.sqrt(2.0 * np.pi))
-    blank = np.sqrt(counts.blank_old)
+    blank = np.sqrt(max(counts.noise_old.blank, LEAST_BLANK))
     none = np.where(
         counts.old > 0,
         np.log(phi_old) - 0.5 * (counts.old / blank) ** 2 - np.log(blank * np.sqrt(2.0 * np.pi)),

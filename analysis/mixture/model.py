@@ -7,6 +7,7 @@ from scipy.special import expit, ndtri
 
 from synimg.analysis.mixture.counts import GROWTH, Depression, Floats, Sizes
 from synimg.analysis.mixture.irregular import Born
+from synimg.analysis.mixture.preference import standard_size, tilt
 
 FACTOR_STEP = 0.05
 SOFTNESS = 0.25
@@ -32,6 +33,7 @@ class Form:
     spared_above : float, quantile of a0 above which homeostasis spares a synapse; 1: none
     by_branch : bool, whether branches have factors of their own
     up, down : bool, signs of learning
+    learns_by_size : bool, whether the odds of learning depend on the size at the pulse
     """
 
     depression: Depression = "reduced_insertion"
@@ -42,6 +44,12 @@ class Form:
     by_branch: bool = False
     up: bool = True
     down: bool = True
+    learns_by_size: bool = False
+
+    @property
+    def depends_on_size(self) -> bool:
+        """Whether anything does, so that synapses of one total are a class of their own."""
+        return bool(self.drift_exponent) or self.has_size_law or self.learns_by_size
 
     @property
     def has_size_law(self) -> bool:
@@ -62,7 +70,10 @@ class Model:
     drift_sd : float, of a synapse of typical size
     slabs : (Slab, Slab), learning up and down
     covariate_weights : (n_covariates,) tuple, log odds of learning per unit of each covariate
+    factor_weights : tuple, ln factor per unit of each column that tells of it
+    size_weight : float, log odds of learning per sd of ln size at the pulse
     outliers : float, share of wrong rows
+    offset_share : float, share of the variance of sizes that lies between neurons
     """
 
     form: Form
@@ -75,7 +86,10 @@ class Model:
     drift_sd: float = 0.2
     slabs: tuple[Slab, Slab] = field(default_factory=lambda: (Slab(0.05), Slab(0.05)))
     covariate_weights: tuple[float, ...] = ()
+    factor_weights: tuple[float, ...] = ()
+    size_weight: float = 0.0
     outliers: float = 0.002
+    offset_share: float = 0.0
 
     @property
     def signs(self) -> list[int]:
@@ -104,7 +118,7 @@ def drift_profile(form: Form, sizes: Sizes, ln_start: Floats) -> Floats:
 
 def scaling_profile(form: Form, sizes: Sizes, ln_start: Floats) -> Floats:
     """Share of the neuron's ln factor that a synapse of that size takes."""
-    z = (ln_start - sizes.mean) / sizes.sd
+    z = standard_size(sizes, ln_start)
     if form.spared_above < 1.0:
         spared: Floats = expit((ndtri(form.spared_above) - z) / SOFTNESS)
         return spared
@@ -128,29 +142,61 @@ class Kernel:
     scaled: Floats
 
 
-def kernel(model: Model, ln_total: float, factor: Floats) -> Kernel:
-    """The kernel for synapses with that many ln receptors at death: the size at the pulse is the total less the growth."""
-    start = ln_total - GROWTH
+def densities(
+    model: Model, ln_total: Floats, factor: Floats, noise: Floats, growth: Floats = GROWTH
+) -> tuple[Floats, list[Floats]]:
+    """Relative drift variance, and by component the density of the growth times the step of its grid.
+
+    Parameters
+    ----------
+    model : Model
+    ln_total : (n_classes,) ndarray
+        Ln receptors at death: the size at the pulse is the total less the growth.
+    factor : (n_factor,) ndarray
+    noise : (n_classes,) ndarray, variance with which `ln_total` is known
+    growth : (n_growth,) ndarray
+
+    Returns
+    -------
+    profile : (n_classes, n_growth) ndarray
+    weights : list of (n_classes, n_growth, n_factor) ndarray
+    """
+    start = ln_total[:, None] - growth
     profile = drift_profile(model.form, model.sizes, start)
+    moved = growth[:, None] - scaling_profile(model.form, model.sizes, start)[..., None] * factor
+    step = growth[1] - growth[0]
+    weights = []
+    for component in (NULL, *model.signs):
+        total_var = (model.drift_sd**2 * profile + model.learned_var(component))[..., None]
+        off = moved - model.learned_mean(component)
+        density = step / np.sqrt(2.0 * np.pi * total_var) * np.exp(-0.5 * off**2 / total_var)
+        if component != NULL and model.form.learns_by_size:
+            size = standard_size(model.sizes, start)
+            density = density * tilt(model.sizes, model.size_weight, size, noise[:, None])[..., None]
+        weights.append(density)
+    return profile, weights
+
+
+def kernel(model: Model, ln_total: float, factor: Floats, noise: float) -> Kernel:
+    """The kernel for synapses with that many ln receptors at death, known with the variance `noise`."""
+    (profile,), weights = densities(model, np.array([ln_total]), factor, np.array([noise]))
     drift_var = (model.drift_sd**2 * profile)[:, None]
-    scaled = scaling_profile(model.form, model.sizes, start)
+    scaled = scaling_profile(model.form, model.sizes, ln_total - GROWTH)
     moved = GROWTH[:, None] - scaled[:, None] * factor
-    step = GROWTH[1] - GROWTH[0]
-    weights, learned, learned2, drift2 = [], [], [], []
+    learned, learned2, drift2 = [], [], []
     for component in (NULL, *model.signs):
         mean, var = model.learned_mean(component), model.learned_var(component)
-        total_var = drift_var + var
         off = moved - mean
-        weights.append(step / np.sqrt(2.0 * np.pi * total_var) * np.exp(-0.5 * off**2 / total_var))
-        keep = var / total_var
+        keep = var / (drift_var + var)
         spread = keep * drift_var
         learned.append(mean + keep * off)
         learned2.append(learned[-1] ** 2 + spread)
         drift2.append((((1.0 - keep) * off) ** 2 + spread) / profile[:, None])
-    return Kernel(weights, learned, learned2, drift2, scaled)
+    return Kernel([weight[0] for weight in weights], learned, learned2, drift2, scaled)
 
 
-def factor_grid(largest: float) -> Floats:
+def factor_grid(largest: float, coarser: int = 1) -> Floats:
     """ln factors from minus to plus `largest`."""
-    n = max(int(np.ceil(largest / FACTOR_STEP)), 6)
-    return np.arange(-n, n + 1) * np.float64(FACTOR_STEP)
+    step = FACTOR_STEP * coarser
+    n = max(int(np.ceil(largest / step)), 6)
+    return np.arange(-n, n + 1) * np.float64(step)

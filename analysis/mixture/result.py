@@ -1,8 +1,8 @@
 """The result of the mixture: what its search found in a table, as the tables and sentences that users get."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -67,10 +67,9 @@ class Found:
         """The posterior of the reading that was chosen."""
         return self.readings[0]
 
-    @property
-    def best(self) -> Model:
-        """The model of most weight."""
-        return self.choice.models[int(np.argmax(self.choice.weights))]
+    def mean(self, of: Callable[[Model], float]) -> float:
+        """Posterior mean of what `of` takes from a model."""
+        return float(sum(w * of(m) for m, w in zip(self.choice.models, self.choice.weights, strict=True)))
 
     @cached_property
     def group_shifts(self) -> Floats:
@@ -96,9 +95,7 @@ def result_of(found: Found, version: str, assumes: tuple[str, ...], n_draws: int
     up = np.mean([reading.up for reading in readings], axis=0)
     if cells.shift > 0:
         up = 1.0 - (1.0 - up) * (1.0 - grown)
-    total = data.counts.total
-    growth = parts.ln_parts.sum(axis=1)
-    worth = total * per_ln(growth)
+    worth = parts.receptors * per_ln(parts.ln_parts.sum(axis=1))
     moved = np.column_stack([shift, -shift, np.zeros_like(shift)])
     # with controls the zero is theirs; without, it is the mean of all: its error moves homeostasis against the rest
     linear = parts.linear_parts + moved * worth[:, None]
@@ -192,7 +189,7 @@ def _neuron_table(found: Found) -> pd.DataFrame:
 
 def _warnings(found: Found) -> list[str]:
     data, choice, zero, cells, groups = found.data, found.choice, found.zero, found.cells, found.group_shifts
-    table, best = found.table, found.best
+    table = found.table
     said = []
     if not zero.anchored:
         said.append(f"not identifiable in full: {zero.why}")
@@ -210,7 +207,8 @@ def _warnings(found: Found) -> list[str]:
             f"factors of one group of animals are {np.exp(np.ptp(groups)):.2f} times another's: scaled, or turned over faster "
             "(the table cannot tell; intervals hold both)"
         )
-    if max(best.factor_sd) < 0.06 and data.n_neurons >= 10 and best.drift_sd > 0.25:
+    factor_sd, drift_sd = found.mean(lambda m: max(m.factor_sd)), found.mean(lambda m: m.drift_sd)
+    if factor_sd < 0.06 and data.n_neurons >= 10 and drift_sd > 0.25:
         said.append("factors hardly vary between neurons, and drift is wide: neuron ids may carry nothing")
     if cells.p_two_kinds > 0.5:
         said.append(
@@ -222,9 +220,13 @@ def _warnings(found: Found) -> list[str]:
     return said
 
 
+def _slab_value(k: int, what: str, model: Model) -> float:
+    return float(getattr(model.slabs[k], what))
+
+
 def _info(found: Found, version: str, assumes: tuple[str, ...]) -> dict[str, Any]:
     data, choice, cells, blocks, known = found.data, found.choice, found.cells, found.blocks, found.known
-    best, form = found.best, choice.form
+    form, mean, kinds = choice.form, found.mean, data.kind[_studied(data)]
     scaling = "one factor per neuron"
     if form.slope:
         scaling = f"a factor per neuron that {'grows' if form.slope > 0 else 'shrinks'} with synapse size"
@@ -232,33 +234,34 @@ def _info(found: Found, version: str, assumes: tuple[str, ...]) -> dict[str, Any
         scaling = f"a factor per neuron that spares the largest {1 - form.spared_above:.0%} of the synapses"
     if form.by_branch:
         scaling += ", and one per branch"
-    names = [name for name, prior in known.items() for _ in range(prior.columns.shape[1])]
-    weights = {
-        name: [float(w) for n, w in zip(names, best.covariate_weights, strict=True) if n == name] for name in known
-    }
+    weights: dict[str, list[float]] = {}
+    for about in ("learning", "factor"):
+        names = [name for name, prior in known.items() if prior.about == about for _ in range(prior.columns.shape[1])]
+        each = [m.covariate_weights if about == "learning" else m.factor_weights for m in choice.models]
+        for name, weight in zip(names, np.average(each, axis=0, weights=choice.weights), strict=True):
+            weights.setdefault(name, []).append(float(weight))
     has_learning = [w for m, w in zip(choice.models, choice.weights, strict=True) if m.signs]
     return {
         "method": "hierarchical",
         "version": version,
         "parameters": {
             "depression": form.depression,
-            "turnover": best.turnover,
-            "factor_sd_ln": float(np.sqrt(np.square(best.factor_sd)[data.kind[_studied(data)]].mean())),
-            "drift_sd_ln": best.drift_sd,
+            "turnover": mean(lambda m: m.turnover),
+            "factor_sd_ln": mean(lambda m: float(np.sqrt(np.square(m.factor_sd)[kinds].mean()))),
+            "drift_sd_ln": mean(lambda m: m.drift_sd),
             "drift_exponent": form.drift_exponent,
             "scaling_slope": form.slope,
             "spared_above": form.spared_above,
-            "branch_sd_ln": best.branch_sd if form.by_branch else 0.0,
+            "branch_sd_ln": mean(lambda m: m.branch_sd) if form.by_branch else 0.0,
             **{
-                f"{name}_{what}": float(
-                    sum(w * getattr(m.slabs[k], what) for m, w in zip(choice.models, choice.weights, strict=True))
-                )
+                f"{name}_{what}": mean(partial(_slab_value, k, what))
                 for k, name in enumerate(("potentiated", "depressed"))
                 for what in ("share", "mean", "sd")
             },
             "covariate_weight": weights.get("eligibility", [0.0])[0],
             "prior_weights": weights,
-            "share_outliers": best.outliers,
+            "size_weight": mean(lambda m: m.size_weight) if form.learns_by_size else 0.0,
+            "share_outliers": mean(lambda m: m.outliers),
         },
         "assumptions": [
             f"homeostasis is {scaling} (chosen by evidence)",
@@ -270,6 +273,7 @@ def _info(found: Found, version: str, assumes: tuple[str, ...]) -> dict[str, Any
             )
             + " (chosen by evidence)",
             *assumes,
+            *(["log odds of learning are linear in ln size at the pulse (chosen by evidence)"] * form.learns_by_size),
             *(prior.said for prior in known.values()),
             *(
                 f"{SIGN_NAMES[sign]} synapses are more frequent where {block.share_pre:.0%} of the presynaptic cells meet "

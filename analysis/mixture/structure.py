@@ -11,6 +11,8 @@ LEAST_GAIN = 15.0
 """Gain in nats that a block must bring: of 750 simulated tables without structure 2 gained above 10, none above 11."""
 LEAST_PER_PRE = 3.0
 MOST_SWEEPS, TOLERANCE = 100, 1e-3
+TEMPER = 0.5
+"""Synapses of a cell share the error of its factor, so that their evidence for its membership is less than its sum."""
 PSEUDO = 1.0
 FARTHEST = 6.0
 
@@ -82,7 +84,8 @@ def _alternate(evidence: Floats, prior: Floats, pre: Ints, post: Ints) -> tuple[
         ln_learning = logit(share_post) + np.bincount(post, active[pre] * speaks, n_post)
         learning = expit(ln_learning)
         # without the synapse's own say in either membership
-        member = expit(ln_active[pre] - learning[post] * speaks) * expit(ln_learning[post] - active[pre] * speaks)
+        own_pre, own_post = ln_active[pre] - learning[post] * speaks, ln_learning[post] - active[pre] * speaks
+        member = expit(TEMPER * own_pre) * expit(TEMPER * own_post)
         mixed = member * expit(prior + inside) + (1.0 - member) * expit(prior + outside)
         shift = logit(np.clip(mixed, 1e-9, 1.0 - 1e-9)) - prior
         value = _score(evidence, prior, shift)

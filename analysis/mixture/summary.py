@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from synimg.analysis.mixture.counts import GROWTH, Floats, Ints
+from synimg.analysis.mixture.counts import GROWTH, Floats, Ints, receptors_at_death
 from synimg.analysis.mixture.fit import Data, Grid, Posterior, expect, kernels, make_grid
 from synimg.analysis.mixture.model import NULL, Model
 from synimg.analysis.shares import per_ln
@@ -20,6 +20,7 @@ class Parts:
     linear_parts : (n, 3) ndarray, the same in receptors
     linear_var : (n, 3) ndarray, their variances
     given_up, given_down : (n, 2) ndarray, mean and variance of the receptors moved by learning of that sign
+    receptors : (n,) ndarray, at death
     factor, factor_var : (n_neurons,) ndarray, ln factor of the neuron
     """
 
@@ -30,6 +31,7 @@ class Parts:
     linear_var: Floats
     given_up: Floats
     given_down: Floats
+    receptors: Floats
     factor: Floats
     factor_var: Floats
 
@@ -43,7 +45,6 @@ def summarise(data: Data, model: Model, stay: float, largest: float) -> Parts:
     up, down = np.zeros(n), np.zeros(n)
     given = {sign: np.zeros((n, 2)) for sign in (1, 2)}
     ln_parts, linear, square = np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 3))
-    total = data.counts.total
     # ln receptors become receptors by the logarithmic mean of both ends, so that the parts add up
     scale = per_ln(GROWTH)[:, None]
     for (rows, _), parts in zip(grid.classes, by_class, strict=True):
@@ -77,19 +78,21 @@ def summarise(data: Data, model: Model, stay: float, largest: float) -> Parts:
     factor = posterior.of_neuron @ grid.factor
     for moments in given.values():
         moments[:, 1] = np.maximum(moments[:, 1] - moments[:, 0] ** 2, 0.0)
-    noise = 1.0 / total  # of the total itself, by which all parts are multiplied
+    receptors, noise = receptors_at_death(data.counts, ln_parts.sum(axis=1), model.sizes, stay)
+    noise /= receptors**2  # of the receptors at death, by which all parts are multiplied
     for moments in given.values():
-        moments[:, 1] = (moments[:, 1] + noise * moments[:, 0] ** 2) * total**2
-        moments[:, 0] *= total
+        moments[:, 1] = (moments[:, 1] + noise * moments[:, 0] ** 2) * receptors**2
+        moments[:, 0] *= receptors
     variance = np.maximum(square - linear**2, 0.0) + noise[:, None] * square
     return Parts(
         up=up,
         down=down,
         ln_parts=ln_parts,
-        linear_parts=linear * total[:, None],
-        linear_var=variance * (total**2)[:, None],
+        linear_parts=linear * receptors[:, None],
+        linear_var=variance * (receptors**2)[:, None],
         given_up=given[1],
         given_down=given[2],
+        receptors=receptors,
         factor=factor,
         factor_var=np.maximum(posterior.of_neuron @ grid.factor**2 - factor**2, 0.0),
     )
@@ -130,6 +133,7 @@ def average(parts: list[Parts], weights: Floats) -> Parts:
         linear_var=spread("linear_parts", "linear_var"),
         given_up=given["given_up"],
         given_down=given["given_down"],
+        receptors=mean("receptors"),
         factor=mean("factor"),
         factor_var=spread("factor", "factor_var"),
     )

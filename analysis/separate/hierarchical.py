@@ -22,11 +22,12 @@ from synimg.analysis.mixture.arrange import (
     take,
     what_is_known,
 )
-from synimg.analysis.mixture.choose import Choice, choose, weigh_signs
+from synimg.analysis.mixture.choose import Choice, choose, spread_out, weigh_signs
 from synimg.analysis.mixture.fit import Data, priors
 from synimg.analysis.mixture.model import DOWN, UP
 from synimg.analysis.mixture.neighbours import LEAST_GAIN as LEAST_NEIGHBOUR_GAIN
 from synimg.analysis.mixture.neighbours import REACH_UM, neighbour_pairs, neighbours_learned
+from synimg.analysis.mixture.offsets import data_with, ln_offsets, model_with, offset_share
 from synimg.analysis.mixture.priors.protocol import Known
 from synimg.analysis.mixture.result import Found, blocks_of, result_of
 from synimg.analysis.mixture.rivals import rivals_of
@@ -57,13 +58,15 @@ def hierarchical(table: pd.DataFrame, seed: int, n_draws: int = 0) -> Separation
     some = some_neurons(data, SEARCH_SYNAPSES, seed)
     choice = choose(some, has_branches(table))
     rivals = rivals_of(some, choice)
-    parts = _in_blocks(data, choice)
     blocks: dict[int, Block] = {}
     pre = pre_rows(table, order)
     if pre is not None:
-        data, choice, parts, blocks = _with_structure(data, pre, choice, parts, seed)
-    data, choice, parts, clustered = _with_neighbours(table, order, data, choice, parts, seed)
+        data, choice, blocks = _with_structure(data, pre, choice, seed)
+    data, choice, clustered = _with_neighbours(table, order, data, choice, seed)
     known |= clustered
+    choice = spread_out(some_neurons(data, SEARCH_SYNAPSES, seed), choice, seed)
+    data, choice = _with_offsets(data, choice)
+    parts = _in_blocks(data, choice)
     zero = zero_of(parts.factor, data.is_control)
     cells = whole_cells(parts.factor, parts.factor_var, data.is_control)
     readings = [parts, *(_in_blocks(data, rival.choice) for rival in rivals)]
@@ -71,10 +74,8 @@ def hierarchical(table: pd.DataFrame, seed: int, n_draws: int = 0) -> Separation
     return result_of(found, VERSION, needs.assumes, n_draws)
 
 
-def _with_structure(
-    data: Data, pre: Ints, choice: Choice, parts: Parts, seed: int
-) -> tuple[Data, Choice, Parts, dict[int, Block]]:
-    """Data with the log odds of accepted blocks, models and posterior that follow, and the blocks by sign.
+def _with_structure(data: Data, pre: Ints, choice: Choice, seed: int) -> tuple[Data, Choice, dict[int, Block]]:
+    """Data with the log odds of accepted blocks, models that follow, and the blocks by sign.
 
     Notes
     -----
@@ -86,6 +87,7 @@ def _with_structure(
     cells = np.unique(pre[rows], return_inverse=True)[1], np.unique(data.neuron[rows], return_inverse=True)[1]
     accepted: dict[int, Block] = {}
     for _ in range(STRUCTURE_ROUNDS):
+        parts = _in_blocks(data, choice)
         now, base = (_mean_prior(d, choice)[rows] for d in (data, free))
         found = {}
         for sign, p in ((UP, parts.up[rows]), (DOWN, parts.down[rows])):
@@ -100,14 +102,13 @@ def _with_structure(
             odds[rows, sign - 1] = block.log_odds
         data, accepted = replace(data, log_prior_odds=odds), found
         choice = weigh_signs(some_neurons(data, SEARCH_SYNAPSES, seed), choice)
-        parts = _in_blocks(data, choice)
-    return data, choice, parts, accepted
+    return data, choice, accepted
 
 
 def _with_neighbours(
-    table: pd.DataFrame, order: Ints, data: Data, choice: Choice, parts: Parts, seed: int
-) -> tuple[Data, Choice, Parts, dict[str, Known]]:
-    """Data that know what the neighbours on the dendrite learned, models and posterior that follow, where they pay for it.
+    table: pd.DataFrame, order: Ints, data: Data, choice: Choice, seed: int
+) -> tuple[Data, Choice, dict[str, Known]]:
+    """Data that know what the neighbours on the dendrite learned, and models that follow, where they pay for it.
 
     Notes
     -----
@@ -115,7 +116,8 @@ def _with_neighbours(
     """
     near = neighbour_pairs(table, order)
     if near is None:
-        return data, choice, parts, {}
+        return data, choice, {}
+    parts = _in_blocks(data, choice)
     surplus = parts.up + parts.down - _mean_prior(data, choice)[:, 1:].sum(axis=1)
     column = neighbours_learned(*near, surplus, data.neuron)
     wider = replace(
@@ -133,9 +135,29 @@ def _with_neighbours(
         gain = 0.0
     again.gains["neighbours"] = choice.gains["neighbours"] = gain
     if gain < LEAST_NEIGHBOUR_GAIN:
-        return data, choice, parts, {}
+        return data, choice, {}
     said = f"synapses learn together with neighbours within {REACH_UM:g} um on the dendrite (accepted by its evidence)"
-    return wider, again, _in_blocks(wider, again), {"clustering": Known(column[:, None], 1.0, False, said)}
+    return wider, again, {"clustering": Known(column[:, None], 1.0, False, said)}
+
+
+def _with_offsets(data: Data, choice: Choice) -> tuple[Data, Choice]:
+    """Data and models that know of neurons whose synapses are larger than others', if there are any.
+
+    Notes
+    -----
+    Sizes and growth are those of the models without; a table cut off at a threshold has no sizes to compare.
+    """
+    if data.ln_threshold is not None:
+        return data, choice
+    middle = replace(choice, models=choice.models[len(choice.models) // 2 :][:1], weights=np.ones(1))
+    parts, sizes = _in_blocks(data, middle), middle.models[0].sizes
+    ln_start = np.log(data.counts.total) - parts.ln_parts.sum(axis=1)
+    share = offset_share(ln_start, data.neuron, sizes.sd**2, float(parts.factor_var.mean()))
+    if not share:
+        return data, choice
+    offset = ln_offsets(ln_start, data.neuron, share, sizes.sd**2)
+    models = tuple(model_with(model, share) for model in choice.models)
+    return data_with(data, offset), replace(choice, models=models)
 
 
 def _mean_prior(data: Data, choice: Choice) -> Floats:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from synimg.analysis.mixture.counts import GROWTH, Counts, Sizes, likelihood, old_share
+from synimg.analysis.mixture.counts import GROWTH, Counts, Noise, Sizes, likelihood, old_share, receptors_at_death
 
+EXACT = Noise(0.0, 0.0)
 FLAT = Sizes.normal(5.0, 3.0)
 KINDS = ("reduced_insertion", "label_blind_removal")
 
@@ -12,7 +13,9 @@ KINDS = ("reduced_insertion", "label_blind_removal")
 def some_counts(growth, turnover, depression, n=4000, size=200.0):
     rng = np.random.default_rng(1)
     total, share = size * np.exp(growth), float(old_share(np.array(growth), turnover, depression))
-    return Counts(rng.poisson(total * share, n).astype(float), rng.poisson(total * (1 - share), n).astype(float), 0, 0)
+    return Counts(
+        rng.poisson(total * share, n).astype(float), rng.poisson(total * (1 - share), n).astype(float), EXACT, EXACT
+    )
 
 
 @pytest.mark.parametrize("depression", KINDS)
@@ -35,7 +38,7 @@ def test_the_likelihood_of_many_synapses_peaks_at_their_growth(growth):
 
 
 def test_counts_of_zero_need_no_special_case():
-    none = Counts(np.array([0.0, 5.0, 0.0]), np.array([0.0, 0.0, 5.0]), 0.2, 0.2)
+    none = Counts(np.array([0.0, 5.0, 0.0]), np.array([0.0, 0.0, 5.0]), Noise(0.0, 0.2), Noise(0.0, 0.2))
     values, top = likelihood(none, 0.8, 0.45, KINDS[0], Sizes.normal(3.0, 0.7))
     assert np.isfinite(values).all()
     assert np.isfinite(top).all()
@@ -51,3 +54,15 @@ def test_sizes_are_found_behind_the_noise_of_counts(seed):
     assert sizes.mean == pytest.approx(start.mean(), abs=0.03)
     assert sizes.sd == pytest.approx(start.std(), rel=0.04)
     assert max(sizes.centre) == pytest.approx(5.0, abs=0.15)
+
+
+def test_receptors_at_death_are_less_extreme_than_noisy_totals():
+    rng = np.random.default_rng(1)
+    true = np.exp(2.5 + 0.6 * rng.standard_normal(4000))
+    old, new = (np.maximum(rng.poisson(share * true) + 1.5 * rng.standard_normal(4000), 0.0) for share in (0.45, 0.55))
+    counts = Counts(old, new, Noise(1.5**2, 0.0), Noise(1.5**2, 0.0))
+    mean, variance = receptors_at_death(counts, np.zeros(4000), Sizes.normal(2.5, 0.6), 0.0)
+    assert np.mean((mean - true) ** 2) < 0.85 * np.mean((counts.total - true) ** 2)
+    assert np.mean((mean - true) ** 2 / variance) == pytest.approx(1.0, abs=0.15)
+    for part in (counts.total < 8, counts.total > 25):
+        assert mean[part].mean() == pytest.approx(true[part].mean(), rel=0.06)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from synimg.analysis.separation import separate, separate_table
+from synimg.analysis.shares import CAUSES, variance_shares
 from synimg.errors import SynimgError
 from synimg.phantoms.scenarios.draw import draw
 from synimg.phantoms.scenarios.suite import scenario
@@ -43,14 +44,17 @@ def test_a_neurons_synapses_share_its_factor_in_every_draw(result, drawn):
     assert between > 0.3 * within  # were they drawn apart, it would be within / sqrt(40)
 
 
-def test_shares_are_those_of_the_causes_not_of_their_means(result, drawn):
+def test_the_intervals_of_the_shares_hold_in_every_animal(result, drawn):
     found, _ = result
-    lived = ~drawn.truth["formed"]
-    true = drawn.truth.loc[lived, ["ln_learning", "ln_homeostasis", "ln_drift"]]
-    share = np.cov(true["ln_homeostasis"], true.sum(axis=1))[0, 1] / true.sum(axis=1).var()
-    # of means it is .1 too large: a factor is known better than drift
-    assert found.animals["var_share_homeostasis"].mean() == pytest.approx(share, abs=0.06)
-    assert (found.animals["var_share_drift_lo"] < found.animals["var_share_drift_hi"]).all()
+    lived = drawn.truth[~drawn.truth["formed"]]
+    animal = drawn.neurons.set_index("neuron_id")["animal_id"].reindex(lived["post_id"]).to_numpy()
+    held = []
+    for row in found.animals.to_dict("records"):
+        true = lived.loc[animal == row["animal_id"], ["ln_learning", "ln_homeostasis", "ln_drift"]]
+        for cause, share in zip(CAUSES, variance_shares(true.to_numpy()), strict=True):
+            held.append(row[f"var_share_{cause}_lo"] < share < row[f"var_share_{cause}_hi"])
+    assert len(held) == 12
+    assert sum(held) >= 10
 
 
 def test_draws_lie_beside_the_result_and_go_with_it(tmp_path, drawn):

@@ -1,0 +1,264 @@
+"""Posterior of the hyper-parameters: share and size of learning, drift and factors trade off, and one value would promise too much.
+
+A Markov chain over all of them at once, in which a sign of learning comes and goes: its share is the square of a root
+that is uniform from 0 to 1, and below 0 there is none of that sign (`NOTHING`, half of the prior).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import gammaln
+from scipy.stats import norm
+
+from synimg.analysis.mixture.counts import Floats
+from synimg.analysis.mixture.fit import (
+    DOWN_PER_UP,
+    DRIFT_SD,
+    DRIFT_WEIGHT,
+    EFFECT_MEAN,
+    EFFECT_SD,
+    EFFECT_WEIGHT,
+    Data,
+    log_likelihood,
+    make_grid,
+)
+from synimg.analysis.mixture.model import DOWN, UP, Model, Slab
+
+N_WALKERS, N_GENERATIONS, N_LATE = 20, 40, 20
+N_CLIMBS, WIDEST = 3, 4.0
+N_TRIES = 20
+FAR_BEHIND, LOWEST = 6.0, 20.0
+COARSER = 2
+N_KEPT = 12
+SLAB_AXES = ("root", "mean", "sd")
+NOTHING = 0.2
+"""Width of the stretch of the root of a share that stands for no learning of that sign."""
+DOWN_PER_UP_SD_LN = 0.7
+HIDDEN_NOTHING_ODDS = 0.5
+FACTOR_SD, FACTOR_SD_LN = 0.25, 1.0
+LEAST_EFFECT = 0.15
+FIRST_STEP = {"drift": 0.05, "factor": 0.1, "size": 0.03, "turnover": 0.03, "root": 0.04, "mean": 0.06, "sd": 0.12}
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Coordinates of the hyper-parameters, about a fitted model.
+
+    Turnover and sizes bear on learning where it is removal that shrinks a synapse, which totals alone show.
+    """
+
+    centre: Model
+
+    @property
+    def names(self) -> list[str]:
+        """What each coordinate is."""
+        kinds = [f"factor {kind}" for kind in range(len(self.centre.factor_sd))]
+        removal = self.centre.form.depression == "label_blind_removal"
+        signs = [f"{what} {sign}" for sign in (UP, DOWN) for what in SLAB_AXES]
+        return ["drift", *kinds, *(["size mean", "size sd", "turnover"] if removal else []), *signs]
+
+    @property
+    def first_steps(self) -> Floats:
+        """Sd of the first proposals."""
+        return np.array([FIRST_STEP[name.split()[0]] for name in self.names])
+
+    def at(self, model: Model) -> Floats:
+        """Coordinates of a model that differs from the centre in what they are."""
+        value = dict.fromkeys(self.names, 0.0) | {"drift": np.log(model.drift_sd)}
+        for kind, sd in enumerate(model.factor_sd):
+            value[f"factor {kind}"] = np.log(max(sd, 0.02))
+        for sign in (UP, DOWN):
+            slab = model.slab(sign)
+            value[f"root {sign}"] = np.sqrt(slab.share) if slab.share > 1e-4 else -0.5 * NOTHING
+            value[f"mean {sign}"], value[f"sd {sign}"] = slab.mean, np.log(slab.sd)
+        return np.array([value[name] for name in self.names])
+
+    def of(self, model: Model) -> list[int]:
+        """Axes that bear on the likelihood of a model: those of absent signs do not."""
+        absent = {f"{what} {sign}" for sign in (UP, DOWN) for what in SLAB_AXES if sign not in model.signs}
+        return [i for i, name in enumerate(self.names) if name not in absent]
+
+    def model(self, at: Floats) -> Model | None:
+        """The model there, None outside of what is possible."""
+        value = dict(zip(self.names, at.tolist(), strict=True))
+        slabs, there = {UP: Slab(), DOWN: Slab()}, {UP: False, DOWN: False}
+        for sign in (UP, DOWN):
+            root, mean, sd = (value[f"{what} {sign}"] for what in SLAB_AXES)
+            if not -NOTHING < root < 1.0 or mean < LEAST_EFFECT:
+                return None
+            there[sign] = root > 0.0
+            slabs[sign] = Slab(max(root, 0.0) ** 2, mean, float(np.exp(sd)))
+        shift = value.get("turnover", 0.0)
+        turnover = self.centre.turnover + shift
+        if sum(slab.share for slab in slabs.values()) > 0.95 or turnover < 0.02:
+            return None
+        kinds = range(len(self.centre.factor_sd))
+        return replace(
+            self.centre,
+            form=replace(self.centre.form, up=there[UP], down=there[DOWN]),
+            drift_sd=float(np.exp(value["drift"])),
+            factor_sd=tuple(float(np.exp(value[f"factor {kind}"])) for kind in kinds),
+            factor_mean=tuple(mean - shift for mean in self.centre.factor_mean),
+            turnover=turnover,
+            sizes=self.centre.sizes.narrowed(float(np.exp(value["size sd"]))).moved(value["size mean"] + shift)
+            if "turnover" in value
+            else self.centre.sizes,
+            slabs=(slabs[UP], slabs[DOWN]),
+        )
+
+    def _nothing_odds(self, sign: int, root: dict[int, float]) -> float:
+        """Odds beforehand that there is none of that sign: where removal hides depression, it is rarely absent alone."""
+        hidden = self.centre.form.depression == "label_blind_removal" and sign == DOWN and root[UP] > 0.0
+        return HIDDEN_NOTHING_ODDS if hidden else 1.0
+
+    def log_prior(self, at: Floats) -> float:
+        """Log density on the axes: some synapses count as seen before (`EFFECT_WEIGHT`, `DRIFT_WEIGHT`)."""
+        value = dict(zip(self.names, at.tolist(), strict=True))
+        density = _ln_chi(value["drift"], DRIFT_WEIGHT, DRIFT_SD)
+        for kind in range(len(self.centre.factor_sd)):
+            density -= 0.5 * ((value[f"factor {kind}"] - np.log(FACTOR_SD)) / FACTOR_SD_LN) ** 2
+        root = {sign: value[f"root {sign}"] for sign in (UP, DOWN)}
+        expected = (EFFECT_MEAN, np.log(EFFECT_SD))
+        for sign in sorted(root, key=lambda sign: -root[sign]):
+            mean, ln_sd = value[f"mean {sign}"], value[f"sd {sign}"]
+            density += _ln_chi(ln_sd, EFFECT_WEIGHT, float(np.exp(expected[1])))
+            density -= 0.5 * EFFECT_WEIGHT * ((mean - expected[0]) * np.exp(-ln_sd)) ** 2 + ln_sd
+            if root[sign] > 0.0:
+                expected = (mean, ln_sd)  # the rarer sign borrows from the other
+            else:
+                density += np.log(self._nothing_odds(sign, root) / NOTHING)
+        if self.centre.form.depression == "label_blind_removal" and min(root.values()) > 0.0:
+            # shows in the totals alone: the likelihood hardly knows its share
+            ratio = float(np.log(root[DOWN] ** 2 / (DOWN_PER_UP * root[UP] ** 2)))
+            density += float(norm.logpdf(ratio, 0.0, DOWN_PER_UP_SD_LN)) + np.log(2.0 / root[DOWN])
+        return density
+
+
+def _ln_chi(ln_sd: float, weight: float, sd: float) -> float:
+    """Log density of ln sd where `weight` values with that sd have been seen."""
+    half = 0.5 * weight
+    constant = np.log(2.0) + half * np.log(half * sd**2) - gammaln(half)
+    return float(constant - weight * ln_sd - half * sd**2 * np.exp(-2.0 * ln_sd))
+
+
+def hyper_posterior(
+    data: Data, fitted: Sequence[Model], stay: float, largest: float, rng: np.random.Generator
+) -> tuple[Model, ...]:
+    """Models that stand for the posterior of the hyper-parameters, of equal weight.
+
+    Parameters
+    ----------
+    data : Data
+    fitted : sequence of Model
+        Of one form but for the signs of learning, from which the chain starts.
+    stay, largest : float
+        As in `fit`.
+    rng : Generator
+    """
+    axes = Axes(fitted[0])
+    kept = make_grid(data, fitted[0], stay, largest, COARSER) if "turnover" not in axes.names else None
+
+    def log_posterior(at: Floats) -> float:
+        there = axes.model(at)
+        if there is None:
+            return -np.inf
+        grid = kept if kept is not None else make_grid(data, there, stay, largest, COARSER)
+        return log_likelihood(data, there, grid) + axes.log_prior(at)
+
+    starts = []
+    for model in fitted:
+        starts.append(climb(log_posterior, axes.at(model), axes.first_steps, axes.of(model)))
+    best = max(start.value for start in starts)
+    near = [start for start in starts if start.value > best - FAR_BEHIND]
+    walkers = np.stack([_scattered(near[i % len(near)], axes, rng) for i in range(N_WALKERS)])
+    generations = differential_evolution_chain(log_posterior, walkers, N_GENERATIONS, rng)
+    late = generations[-N_LATE:].reshape(-1, generations.shape[2])
+    chosen = late[np.argsort(late[:, 0], kind="stable")][len(late) // (2 * N_KEPT) :: len(late) // N_KEPT][:N_KEPT]
+    return tuple(m for at in chosen if (m := axes.model(at)) is not None)
+
+
+@dataclass(frozen=True)
+class Top:
+    """A top of a density: its log, where it is, and the inverse curvature there."""
+
+    value: float
+    at: Floats
+    cov: Floats
+
+
+def _scattered(top: Top, axes: Axes, rng: np.random.Generator) -> Floats:
+    """A possible point about a top."""
+    root = np.linalg.cholesky(top.cov)
+    for _ in range(N_TRIES):
+        at: Floats = top.at + root @ rng.standard_normal(top.at.size)
+        if axes.model(at) is not None:
+            return at
+    return top.at
+
+
+def climb(log_density: Callable[[Floats], float], start: Floats, steps: Floats, own: list[int]) -> Top:
+    """The top near a start by Newton steps along some axes; where not those, `steps` squared stand for the curvature."""
+    at, cov = start.copy(), np.diag(steps**2)
+    value = log_density(at)
+    scale = steps[own]
+    for _ in range(N_CLIMBS):
+        slope, curve = _derivatives(log_density, at, value, steps, own)
+        size, vector = np.linalg.eigh(curve)
+        inverse = (vector / np.clip(size, 1.0 / WIDEST**2, None)) @ vector.T
+        move = np.clip(inverse @ slope, -4.0, 4.0) * scale
+        cov[np.ix_(own, own)] = inverse * np.outer(scale, scale)
+        for length in (1.0, 0.5, 0.2):
+            there = at.copy()
+            there[own] += length * move
+            new = log_density(there)
+            if new > value:
+                at, value = there, new
+                break
+        else:
+            break
+    return Top(value, at, cov)
+
+
+def _derivatives(
+    log_density: Callable[[Floats], float], at: Floats, value: float, steps: Floats, own: list[int]
+) -> tuple[Floats, Floats]:
+    """Slope and (negative) curvature in units of the steps, by differences."""
+    n = len(own)
+
+    def moved(*sides: tuple[int, float]) -> float:
+        there = at.copy()
+        for i, side in sides:
+            there[own[i]] += side * steps[own[i]]
+        return max(log_density(there), value - LOWEST)
+
+    above, below = (np.array([moved((i, side)) for i in range(n)]) for side in (1.0, -1.0))
+    slope = 0.5 * (above - below)
+    curve = np.diag(2.0 * value - above - below)
+    for i in range(n):
+        for j in range(i):
+            curve[i, j] = curve[j, i] = above[i] + above[j] - value - moved((i, 1.0), (j, 1.0))
+    return slope, curve
+
+
+def differential_evolution_chain(
+    log_density: Callable[[Floats], float], starts: Floats, n_generations: int, rng: np.random.Generator
+) -> Floats:
+    """Generations (n_generations, n_walkers, n) of walkers that step along differences of others (ter Braak 2006).
+
+    So the steps learn the density's shape, and where it has several tops a full difference leads from one to the other.
+    """
+    n_walkers, n = starts.shape
+    here, value = starts.copy(), np.array([log_density(at) for at in starts])
+    kept = np.empty((n_generations, n_walkers, n))
+    for generation in range(n_generations):
+        length = 1.0 if generation % 5 == 4 else 2.38 / np.sqrt(2.0 * n)
+        for i in range(n_walkers):
+            a, b = rng.choice(n_walkers - 1, 2, replace=False)
+            step = here[a + (a >= i)] - here[b + (b >= i)]
+            there = here[i] + length * step + 1e-4 * rng.standard_normal(n)
+            new = log_density(there)
+            if np.log(rng.random()) < new - value[i]:
+                here[i], value[i] = there, new
+        kept[generation] = here
+    return kept
