@@ -232,11 +232,23 @@ def measure(
         for path in datasets_of(source[0]):
             with bars() as report:
                 table = run_measure(path, run, None, _workers(workers, scheduler), scheduler, report)
+            _say_quality(path / "analysis" / run)
             _say(f"{path / 'analysis' / run}: {len(table)} synapses measured; next: synimg separate {source[0]}")
         return
     if len(source) == 1 and source[0].is_dir() and not source[0].name.endswith(".zarr"):
         raise SynimgError(f"{source[0]}: not a data set (dataset.json is missing); give a data set or image files")
     _measure_images(source, voxel_um, channel or [], out, threshold, max_distance_um, seed)
+
+
+def _say_quality(folder: Path) -> None:
+    """The quality report of a measurement, warnings first."""
+    from synimg.analysis.quality import read_quality
+
+    quality = read_quality(folder)
+    for sentence in quality.warnings():
+        _say(f"warning: {sentence}")
+    for name, value in quality.headlines().items():
+        _say(f"  {name:<30} {value}")
 
 
 def _measure_images(
