@@ -136,7 +136,8 @@ def _signs(best: Model, run: Run, data: Data, stay: float, largest: float, gains
 def spread_out(data: Data, choice: Choice, seed: int) -> Choice:
     """The choice with models that stand for all that the table leaves open about their hyper-parameters."""
     rng = stream(seed, "separate", "hierarchical", "hyper")
-    models = list(hyper_posterior(data, choice.models, choice.stay, choice.largest, rng))
+    likeliest = [choice.models[i] for i in np.argsort(-choice.weights, kind="stable")]
+    models = list(hyper_posterior(data, likeliest, choice.stay, choice.largest, rng))
     weights = np.ones(len(models))
     if not any(model.signs for model in models):  # a table that knows of no learning still ranks its synapses by it
         models.append(max((m for m in choice.models if m.signs), key=lambda m: sum(s.share for s in m.slabs)))

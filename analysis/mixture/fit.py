@@ -16,7 +16,8 @@ from synimg.analysis.mixture.threshold import chance_seen, unseen_drift, unseen_
 
 SCALING_CLASS_WIDTH, DRIFT_CLASS_WIDTH = 0.1, 0.2
 """Of classes of totals, in ln receptors: what scaling does to a synapse follows its size closer than drift does."""
-EFFECT_WEIGHT, EFFECT_MEAN, EFFECT_SD = 40.0, 0.5, 0.22
+EFFECT_WEIGHT, EFFECT_MEAN, EFFECT_SD = 40.0, 0.55, 0.22
+"""Prior of a change by learning: sustained potentiation is x1.5 to 2 (Matsuzaki et al. 2004), whose middle in ln is 0.55."""
 DRIFT_WEIGHT, DRIFT_SD = 20.0, 0.2
 BORROWED_SHARE, DOWN_PER_UP = 0.2, 0.6
 LEAST_OUTLIERS, MOST_OUTLIERS = 0.002, 0.005  # on images more would take what was learned for wrong counts

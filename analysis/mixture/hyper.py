@@ -38,7 +38,16 @@ DOWN_PER_UP_SD_LN = 0.7
 HIDDEN_NOTHING_ODDS = 0.5
 FACTOR_SD, FACTOR_SD_LN = 0.25, 1.0
 LEAST_EFFECT = 0.15
-FIRST_STEP = {"drift": 0.05, "factor": 0.1, "size": 0.03, "turnover": 0.03, "root": 0.04, "mean": 0.06, "sd": 0.12}
+FIRST_STEP = {
+    "drift": 0.05,
+    "factor": 0.1,
+    "size": 0.03,
+    "turnover": 0.03,
+    "zero": 0.03,
+    "root": 0.04,
+    "mean": 0.06,
+    "sd": 0.12,
+}
 
 
 @dataclass(frozen=True)
@@ -52,11 +61,11 @@ class Axes:
 
     @property
     def names(self) -> list[str]:
-        """What each coordinate is."""
+        """What each coordinate is; the zero is that of the factors, which with less insertion is the turnover's as well."""
         kinds = [f"factor {kind}" for kind in range(len(self.centre.factor_sd))]
         removal = self.centre.form.depression == "label_blind_removal"
         signs = [f"{what} {sign}" for sign in (UP, DOWN) for what in SLAB_AXES]
-        return ["drift", *kinds, *(["size mean", "size sd", "turnover"] if removal else []), *signs]
+        return ["drift", *kinds, *(["size mean", "size sd", "turnover"] if removal else ["zero"]), *signs]
 
     @property
     def first_steps(self) -> Floats:
@@ -68,11 +77,17 @@ class Axes:
         value = dict.fromkeys(self.names, 0.0) | {"drift": np.log(model.drift_sd)}
         for kind, sd in enumerate(model.factor_sd):
             value[f"factor {kind}"] = np.log(max(sd, 0.02))
+        if "zero" in value:
+            value["zero"] = self._zero(model) - self._zero(self.centre)
         for sign in (UP, DOWN):
             slab = model.slab(sign)
             value[f"root {sign}"] = np.sqrt(slab.share) if slab.share > 1e-4 else -0.5 * NOTHING
             value[f"mean {sign}"], value[f"sd {sign}"] = slab.mean, np.log(slab.sd)
         return np.array([value[name] for name in self.names])
+
+    def _zero(self, model: Model) -> float:
+        """Mean log turnover of synapses that neither learned nor drifted."""
+        return model.turnover + float(np.mean(model.factor_mean))
 
     def of(self, model: Model) -> list[int]:
         """Axes that bear on the likelihood of a model: those of absent signs do not."""
@@ -89,7 +104,7 @@ class Axes:
                 return None
             there[sign] = root > 0.0
             slabs[sign] = Slab(max(root, 0.0) ** 2, mean, float(np.exp(sd)))
-        shift = value.get("turnover", 0.0)
+        shift, zero = value.get("turnover", 0.0), value.get("zero", 0.0)
         turnover = self.centre.turnover + shift
         if sum(slab.share for slab in slabs.values()) > 0.95 or turnover < 0.02:
             return None
@@ -99,7 +114,7 @@ class Axes:
             form=replace(self.centre.form, up=there[UP], down=there[DOWN]),
             drift_sd=float(np.exp(value["drift"])),
             factor_sd=tuple(float(np.exp(value[f"factor {kind}"])) for kind in kinds),
-            factor_mean=tuple(mean - shift for mean in self.centre.factor_mean),
+            factor_mean=tuple(mean - shift + zero for mean in self.centre.factor_mean),
             turnover=turnover,
             sizes=self.centre.sizes.narrowed(float(np.exp(value["size sd"]))).moved(value["size mean"] + shift)
             if "turnover" in value
@@ -151,7 +166,7 @@ def hyper_posterior(
     ----------
     data : Data
     fitted : sequence of Model
-        Of one form but for the signs of learning, from which the chain starts.
+        Of one form but for the signs of learning, from which the chain starts; sizes and turnover are those of the first.
     stay, largest : float
         As in `fit`.
     rng : Generator
