@@ -143,6 +143,13 @@ def make_grid(data: Data, model: Model, stay: float, largest: float, coarser: in
     return Grid(values, top, wrong, born, factor_grid(largest, coarser), growth, classes, noise, ratio, ratio_top)
 
 
+def grid_key(model: Model) -> tuple[object, ...]:
+    """All that a grid depends on."""
+    form = model.form
+    size_laws = form.depends_on_size, form.has_size_law
+    return model.turnover, model.sizes, model.born, model.offset_share > 0.0, form.depression, *size_laws
+
+
 def _classes(ln_total: Floats, form: Form) -> list[tuple[Ints, float]]:
     """Rows of like totals, and what they are on average; one class where nothing depends on the size."""
     if not form.depends_on_size:

@@ -40,7 +40,7 @@ def test_the_page_is_self_contained_and_tells_the_whole_story(page):
         "erasure",
     ):
         assert title in page
-    assert page.count("data:image/png;base64,") == 10
+    assert page.count("data:image/png;base64,") == 11
     assert not re.findall(r"(?:src|href)=[\"'](?!data:)", page)
 
 
@@ -49,7 +49,7 @@ def test_a_question_about_groups_has_its_figure_until_it_is_asked_no_more(tiny_c
     validate(tiny_copy)
     page = report(tiny_copy).read_text()
     assert "By z_um" in page
-    assert page.count("data:image/png;base64,") == 11
+    assert page.count("data:image/png;base64,") == 12
     separate_dataset(tiny_copy, method="neuron_median")
     assert not (tiny_copy / "analysis/default/groups.parquet").exists()
     assert Dataset.open(tiny_copy).verify() == []

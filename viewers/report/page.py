@@ -149,9 +149,10 @@ def _summary(config: Config, scores: dict[str, Any]) -> str:
         network = f"A network of {config.network.n_units} units was {config.group}: it did not get to learn {tasks}. It changed"
     if config.imported.edges:
         network = f"A network from elsewhere ({Path(config.imported.edges).name}) changed"
+    n_synapses = scores["imaging"]["n_true"] - scores["imaging"].get("n_true_background", 0)
     text = html.escape(
         f"{network}, over {config.training.window_days:g} days. {config.tissue.n_imaged_neurons} of its neurons were "
-        f"imaged ({scores['imaging']['n_true']} synapses), the image was measured blind, and the result was scored."
+        f"imaged ({n_synapses} synapses), the image was measured blind, and the result was scored."
     )
     return f"<p>{text}</p>"
 

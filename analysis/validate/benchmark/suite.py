@@ -13,7 +13,7 @@ import threadpoolctl
 from synimg import compute, family, schema
 from synimg.analysis.method_process import Run, run_apart
 from synimg.analysis.separation import METHODS
-from synimg.analysis.user_method import installed, is_file_method, load_function
+from synimg.analysis.user_method import check_function, installed, is_file_method
 from synimg.analysis.validate.benchmark.cell import score_cell
 from synimg.analysis.validate.benchmark.imaged import Picture, known_measurement, load, take_picture
 from synimg.analysis.validate.benchmark.leaderboard import leaderboard
@@ -181,7 +181,7 @@ def _scores(run: Run, cell: Cell, drawn: Drawn) -> dict[str, Any]:
     try:
         scores = score_cell(run.result, scenario(cell.scenario), drawn, cell.seed)
         json.dumps(scores, allow_nan=False)
-    except (ValueError, TypeError, KeyError) as error:
+    except Exception as error:  # whatever a method may have put into its tables
         return {"failed": f"its result cannot be scored ({type(error).__name__}: {error})"}
     return scores
 
@@ -200,7 +200,7 @@ def _entries(methods: Sequence[str]) -> list[Entry]:
             raise SynimgError(f"unknown method '{name}'; {nearest(name, list(offered))}")
     entries = [offered[name] for name in dict.fromkeys(names)] or list(offered.values())
     for method in dict.fromkeys(files):
-        load_function(method)  # a mistake in the name or the file is told now, not in every cell
+        check_function(method)  # a mistake in the name or the file is told now, not in every cell
         path, _, function = method.rpartition(":")
         entry = Entry(f"{Path(path).name}:{function}", f"{Path(path).resolve()}:{function}", sha256(Path(path)))
         if entry.name in {e.name for e in entries}:
