@@ -247,6 +247,8 @@ def test_separate_and_compare_work_in_a_thread(opened, sample_copy, tiny_path):
     assert compare.list.rowCount() > 0
     compare.leave()
     assert not opened.canvas.grid.enabled
+    until(lambda: "synapses" in opened.layers)
+    settle(0.3)
     assert "true synapses" in opened.layers
     compare.use_dataset(tiny_path)  # another animal, with other voxels and more channels
     compare.compare()

@@ -79,7 +79,7 @@ def require_saved(viewer: Any) -> None:
         If there are such edits; the sentence says how many, and what to do.
     """
     for layer in viewer.layers:
-        if layer.name == SYNAPSES and (edits := unsaved(layer)) is not None:
+        if layer.name.startswith(SYNAPSES) and (edits := unsaved(layer)) is not None:
             raise SynimgError(
                 f"the layer '{layer.name}' has edits that are not saved ({edits.text}); keep them with 'Save edits as a new "
                 "run' in the synapse browser, or delete the layer"

@@ -29,14 +29,14 @@ from synimg.viewers.colours import NAMED
 from synimg.viewers.compare import disagreements, neurons_apart, partners_by_wiring, summary
 from synimg.viewers.layers import SYNAPSES, layers_of, synapses
 from synimg.viewers.synapse_map import PLACE, read_synapse_map, with_derived
-from synimg.viewers.view import whole_depth
+from synimg.viewers.view import showing, whole_depth
 from synimg.viewers.widgets.analyse import dataset_in, require_saved
 from synimg.viewers.widgets.listen import listen
 from synimg.viewers.widgets.mark import Mark
 from synimg.viewers.widgets.say import says_errors
 from synimg.viewers.widgets.session import OURS
 from synimg.viewers.widgets.settings import read_settings
-from synimg.viewers.widgets.work import Work
+from synimg.viewers.widgets.work import Work, in_steps
 
 OTHER = "another data set …"
 SHOWN = {"pulse", "chase"}
@@ -308,18 +308,20 @@ class Compare(QWidget):
         camera.center = (0.0, float(place[-2]), float(place[-1]))
         camera.zoom = max(camera.zoom, least_zoom)
 
+    @says_errors
     def leave(self) -> None:
         """One view again, of the data set that was there."""
         grid = self.viewer.canvas.grid
         if not grid.enabled:
             return
+        require_saved(self.viewer)
         path = dataset_in(self.viewer).path if len(self.viewer.layers) else None
         first = [one for one in self.viewer.layers if one.name.endswith(" A")]
         path = Path(first[0].metadata[OURS]["dataset"]) if first else path
         grid.enabled = False
         self.viewer.layers.clear()
         if path is not None:
-            self.viewer.open(str(path), plugin="synimg")
+            in_steps(self, showing(self.viewer, layers_of(path)))
 
 
 def _words(a: Side, b: Side, found: Found) -> str:
