@@ -13,10 +13,12 @@ from synimg.config import Config, Volume, load
 from synimg.errors import SynimgError, UnworkableError
 from synimg.phantoms import curriculum
 from synimg.phantoms.activity import Readout
+from synimg.phantoms.axons import with_axons
 from synimg.phantoms.cohort import animals_of, missing_controls
 from synimg.phantoms.imported import import_network
 from synimg.phantoms.ledger import CAUSES
 from synimg.phantoms.network import Learned, train
+from synimg.phantoms.plan import check_disk, check_tissue
 from synimg.phantoms.preparation.base import retention
 from synimg.phantoms.prepare import preparation_of, prepared, tissue_config
 from synimg.phantoms.receptors import Counts, draw_counts
@@ -26,22 +28,23 @@ from synimg.phantoms.render import (
     Channel,
     build_channels,
     imaging_notes,
-    on_disk,
     render_block,
     shrink_block,
 )
-from synimg.phantoms.surroundings import Others, background_table, other_synapses
+from synimg.phantoms.surroundings import Crowd, background_tables, crowd_of
 from synimg.phantoms.tissue import Tissue, build_tissue, solids, tree_of
 from synimg.phantoms.wiring import Wiring
 from synimg.psf.protocol import one_emitter
-from synimg.store.atomic import write_json
+from synimg.store.atomic import sha256, write_json
 from synimg.store.bins import Bins
+from synimg.store.cohort import INDEX as COHORT_INDEX
 from synimg.store.cohort import Cohort
 from synimg.store.dataset import INDEX, Dataset, append_journal, read_journal
 from synimg.store.image import LEVELS, Box, blocks, create_image, level_shape
-from synimg.store.morphology import read_tree_arrays, write_swc
+from synimg.store.morphology import morphology_notes, read_tree_arrays, write_swc
 from synimg.store.network import read_network, write_arrays, write_network
-from synimg.store.tables import write_table
+from synimg.store.remote import is_address, mirrored
+from synimg.store.tables import table_writer, write_table
 
 Floats = NDArray[np.float64]
 
@@ -61,7 +64,8 @@ def generate(
     config : Config, path or str
         A configuration, its TOML file, or the name of a preset.
     out : path
-        Folder of the data set; new, empty, or of an interrupted call with the same configuration.
+        Folder of the data set; new, empty, or of an interrupted call with the same configuration. Or an fsspec address,
+        such as ``s3://bucket/mouse01``: the local mirror is returned (see `synimg.store.remote`).
     seed : int, optional
         Takes the place of the configuration's seed.
     workers : int, optional
@@ -79,14 +83,22 @@ def generate(
     Raises
     ------
     SynimgError
-        For a mistake in the configuration, a folder that holds something else, a full disk. A run that diverges, and an
-        imported network that cannot be read, leave no folder behind.
+        For a mistake in the configuration, a folder that holds something else, a disk that is full or too small. A run
+        that diverges, and an imported network that cannot be read, leave no folder behind.
     """
+    if isinstance(out, str) and is_address(out):
+        with mirrored(out) as folder:
+            return generate(config, folder, seed, workers, scheduler, report)
     config = load(config)
     if seed is not None:
         config = Config.parse(config.model_dump() | {"seed": seed}, "--seed")
     trees = [read_tree_arrays(Path(name)) for name in config.tissue.morphologies]
     animals = animals_of(config)
+    if not any((Path(out) / index).exists() for index in (INDEX, COHORT_INDEX)):
+        for one in animals or [config]:
+            imaging_notes(one)  # what cannot be imaged is refused before anything is made
+            check_tissue(one, [tree_of(*arrays) for arrays in trees])
+        check_disk(config, Path(out))
     try:
         return _generate(config, Path(out), animals, trees, (workers, scheduler), report)
     except UnworkableError:
@@ -117,7 +129,6 @@ def _generate(
 
 
 def _generate_one(config: Config, out: Path, trees: list[Any], pool: compute.Pool, report: compute.Report) -> Dataset:
-    imaging_notes(config)  # what cannot be imaged is refused before anything is made
     dataset = Dataset.create(out, config)
     missing = [stage for stage in ("network", "tissue", "image") if not dataset.is_whole(stage)]
     if "network" in missing and config.imported.edges:
@@ -343,18 +354,18 @@ def _draw(
     counts = draw_counts(contacts["a_start"], contacts["a_end"], config, config.seed)
     imported = [tree_of(*arrays) for arrays in trees]
     tissue = build_tissue(tissue_config(config), wiring, contacts["a_end"], config.seed, imported)
+    tissue = with_axons(tissue, wiring.contact_pre, tissue_config(config), config.seed)
     shown = prepared(tissue, preparation_of(config, config.seed), config.volume.size_um)
     return wiring, contacts, nodes, tissue.position_um, counts, shown
 
 
-def _others(config: Config, contacts: Attributes, tissue: Tissue) -> Others:
-    """Synapses of neurons that are not in the network; where causes are not known, they change as the network's do."""
+def _crowd(config: Config, contacts: Attributes, tissue: Tissue) -> Crowd | None:
+    """What glows besides the network; where causes are not known, other synapses change as the network's do."""
     with np.errstate(divide="ignore", invalid="ignore"):
         whole = np.log(contacts["a_end"] / contacts["a_start"])
     unlearned = contacts["ln_drift"] + contacts["ln_homeostasis"]
     ln_change = np.where(np.isfinite(unlearned), unlearned, whole)
-    preparation = preparation_of(config, config.seed)
-    return other_synapses(config, contacts["a_start"], ln_change, int(tissue.is_imaged.sum()), preparation, config.seed)
+    return crowd_of(config, contacts["a_start"], ln_change, int(tissue.is_imaged.sum()), config.seed)
 
 
 def _make_tissue(dataset: Dataset, config: Config, trees: list[Any], report: compute.Report) -> None:
@@ -372,15 +383,20 @@ def _make_tissue(dataset: Dataset, config: Config, trees: list[Any], report: com
         if config.preparation:
             write_json(truth / "preparation.json", preparation_of(config, config.seed).facts())
         write_table(truth / "synapses.parquet", synapses, schema.TRUTH_SYNAPSES, notes)
-        if config.surroundings.synapses_per_um3 > 0:
-            background = background_table(_others(config, contacts, tissue))
-            write_table(truth / "background.parquet", background, schema.TRUTH_BACKGROUND)
+        crowd = _crowd(config, contacts, tissue)
+        if crowd is not None and config.surroundings.synapses_per_um3 > 0:
+            with table_writer(truth / "background.parquet", schema.TRUTH_BACKGROUND) as write_background:
+                for table in background_tables(crowd):
+                    write_background(table)
         codes = config.identity.barcodes(tissue.neuron_id, config.seed)
         neurons = neuron_truth(nodes, tissue, codes)
         write_table(truth / "neurons.parquet", neurons, schema.TRUTH_NEURONS)
         for neuron_id, tree in zip(tissue.neuron_id, tissue.trees, strict=True):
             file = truth / "morphology" / f"neuron{neuron_id:04d}.swc"
             write_swc(file, tree.points_um, tree.radius_um, tree.parent, tree.swc_type)
+        for k, (neuron_id, axon) in enumerate(zip(tissue.axon_neuron_id, tissue.axons, strict=True), start=1):
+            file = truth / "axons" / f"axon{k:05d}_neuron{neuron_id:04d}.swc"
+            write_swc(file, axon.points_um, axon.radius_um, axon.parent, axon.swc_type)
         readouts = config.identity.readouts(tissue, config.seed)
         if readouts is not None:
             write_table(scratch / "readouts.parquet", readouts, schema.READOUTS)
@@ -480,19 +496,23 @@ EMITTERS = "emitters"
 
 
 def image_parts(
-    dataset: Dataset, config: Config, trees: list[Any] | None = None
+    dataset: Dataset, config: Config, trees: list[Any] | None = None, folder: Path | None = None
 ) -> tuple[list[Channel], Bins, dict[str, Any]]:
-    """What the image of a data set is rendered from: channels, solid things, and what the experimenter knows."""
+    """What the image of a data set is rendered from: channels, solid things, and what the experimenter knows.
+
+    With a `folder`, all that may be long lies in files there.
+    """
     if trees is None:
         trees = [read_tree_arrays(Path(name)) for name in config.tissue.morphologies]
     _, contacts, _, _, counts, tissue = _draw(dataset, config, trees)
-    others = _others(config, contacts, tissue)
-    channels, volume = build_channels(config, tissue, counts, config.seed, others), config.volume
-    return channels, solids(tissue, volume.voxel_um, volume.shape_vox), acquisition(config, channels, tissue)
+    crowd, volume = _crowd(config, contacts, tissue), config.volume
+    channels = build_channels(config, tissue, counts, config.seed, crowd, folder)
+    things = solids(tissue, volume.voxel_um, volume.shape_vox)
+    return channels, things.save(folder / "solids") if folder else things, acquisition(config, channels, tissue)
 
 
 def new_image(path: Path, config: Config, channels: list[Channel], facts: dict[str, Any]) -> None:
-    """An image without voxels; one that is there already is left as it is."""
+    """An image without voxels; those of one that is there already are kept."""
     shown = [{"name": c.name, "color": c.color, "window": _window(c, config)} for c in channels]
     volume = config.volume
     create_image(path, volume.shape_vox, volume.chunk_vox, volume.voxel_um, shown, facts, volume.block_vox)
@@ -501,11 +521,10 @@ def new_image(path: Path, config: Config, channels: list[Channel], facts: dict[s
 def _make_image(dataset: Dataset, config: Config, trees: list[Any], pool: compute.Pool, report: compute.Report) -> None:
     notes: dict[str, Any] = {}
     with dataset.stage("image", notes, resumes=True) as scratch:
-        channels, things, facts = image_parts(dataset, config, trees)
         files, path, volume = scratch / EMITTERS, scratch / dataset.image.name, config.volume
-        channels, things = on_disk(channels, files), things.save(files / "solids")
+        channels, things, facts = image_parts(dataset, config, trees, files)
         new_image(path, config, channels, facts)
-        done = read_journal(scratch)
+        done = _rendered(scratch, path, volume)
         shared = (str(path.resolve()), channels, config, things)
         work: list[tuple[Any, ...]] = [
             (render_block, blocks(volume.shape_vox, volume.block_vox), "0", shared, "rendering")
@@ -522,11 +541,28 @@ def _make_image(dataset: Dataset, config: Config, trees: list[Any], pool: comput
         full = [v.split() for k, v in read_journal(scratch).items() if k.startswith(f"{path.name}/{SATURATED}")]
         share = np.array(full, float).sum(axis=0) / np.prod(volume.shape_vox)
         notes["saturated_share"] = {c.name: float(s) for c, s in zip(channels, share, strict=True)}
-        dataset.index["warnings"] = imaging_notes(config) + [
-            f"{name}: a share of {s:.2g} of its voxels is saturated; lower the gain or the photons"
-            for name, s in notes["saturated_share"].items()
-            if s > MOST_SATURATED
-        ]
+        odd = [note for file in config.tissue.morphologies for note in morphology_notes(Path(file))]
+        dataset.index["warnings"] = (
+            odd
+            + imaging_notes(config)
+            + [
+                f"{name}: a share of {s:.2g} of its voxels is saturated; lower the gain or the photons"
+                for name, s in notes["saturated_share"].items()
+                if s > MOST_SATURATED
+            ]
+        )
+
+
+def _rendered(scratch: Path, path: Path, volume: Volume) -> set[str]:
+    """The journal's files of the blocks that are whole; a power cut may have kept the journal and lost what it names."""
+    journal = read_journal(scratch)
+    done = set(journal)
+    for name, checksum in journal.items():
+        file = scratch / name
+        if SATURATED not in file.parts and not (file.is_file() and sha256(file) == checksum):
+            level, box = block_of(file.relative_to(path), volume) or (0, ((0, 0, 0), (0, 0, 0)))
+            done.discard(_last_file(path, str(level), box, volume.block_vox))
+    return done
 
 
 def block_of(file: Path, volume: Volume) -> tuple[int, Box] | None:

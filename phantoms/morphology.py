@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, replace
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from synimg.config import Tissue as TissueSettings
+from synimg.phantoms.neighbours import Index, Neighbours, nearest
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -55,7 +56,7 @@ def grow(
     length_um: float,
     settings: TissueSettings,
     rng: np.random.Generator,
-    others: cKDTree | None = None,
+    others: Neighbours | None = None,
 ) -> Tree:
     """A dendritic tree that enters the box from the soma and grows until `length_um` of it lies inside.
 
@@ -63,66 +64,117 @@ def grow(
     -----
     A persistent random walk in steps of 0.4 um; sections have exponential lengths and end in two daughters; near a
     face the walk turns inwards, so that the block holds the whole length. It turns away from the points of `others`,
-    which were there before: two dendrites do not share a place.
+    which were there before and are found within `CLEARANCE_UM`: two dendrites do not share a place.
     """
     box = np.array(box_um)
     inward = box * rng.uniform(0.2, 0.8, 3) - soma_um
-    points, parents, radii, branches = [soma_um], [-1], [settings.dendrite_radius_um * 4], [0]
-    first = _unit(inward)
-    tips = [(0, first, rng.exponential(settings.segment_um) + float(np.linalg.norm(inward)) * 0.5, 1)]
-    n_branches, inside_um = 1, 0.0
+    first_um = rng.exponential(settings.segment_um) + float(np.linalg.norm(inward)) * 0.5
+    index = (others or Neighbours(box_um, CLEARANCE_UM)).index
+    points, parents, radii, branches = _walk(
+        soma_um, inward, first_um, box, length_um, settings.segment_um, settings.dendrite_radius_um, rng, index
+    )
+    kinds = np.full(len(points), SWC_DENDRITE)
+    kinds[0] = SWC_SOMA
+    return Tree(points, radii, parents, kinds, branches)
+
+
+@nb.njit(cache=True)
+def _walk(
+    soma_um: Floats,
+    inward: Floats,
+    first_um: float,
+    box: Floats,
+    length_um: float,
+    segment_um: float,
+    radius_um: float,
+    rng: np.random.Generator,
+    index: Index,
+) -> tuple[Floats, Ints, Floats, Ints]:
+    """Points, parents, radii and branches of a tree; see `grow`."""
+    points, parents, radii, branches = (
+        np.empty((1024, 3)),
+        np.empty(1024, np.int64),
+        np.empty(1024),
+        np.empty(1024, np.int64),
+    )
+    points[0], parents[0], radii[0], branches[0] = soma_um, -1, radius_um * 4, 0
+    # tips wait in a queue, each with its point, its direction, the way left and its branch
+    tip, left, of = np.empty(1024, np.int64), np.empty(1024), np.empty(1024, np.int64)
+    heading = np.empty((1024, 3))
+    tip[0], heading[0], left[0], of[0] = 0, _unit(inward), first_um, 1
+    n, n_taken, n_queued, n_branches, inside_um = 1, 0, 1, 1, 0.0
+    margin, soft = np.minimum(MARGIN_UM, box / 4), np.minimum(3.0, box / 3)
+    found, distance = np.empty(1, np.int64), np.empty(1)
     while inside_um < length_um:
-        index, direction, left_um, branch = tips.pop(0)
-        here = points[index]
-        direction = _unit(direction + 0.14 * rng.standard_normal(3) + _steer(here, box) + _avoid(here, others))
-        there = here + STEP_UM * direction
-        points.append(there)
-        parents.append(index)
-        radii.append(max(settings.dendrite_radius_um * (1.0 - 0.1 * min(n_branches, 4) / 4), 0.1))
-        branches.append(branch)
-        tip = len(points) - 1
-        middle = 0.5 * (here + there)
-        margin = np.minimum(MARGIN_UM, box / 4)
+        if n + 1 > len(points):
+            points, parents = np.concatenate((points, points)), np.concatenate((parents, parents))
+            radii, branches = np.concatenate((radii, radii)), np.concatenate((branches, branches))
+        if n_queued + 2 > len(tip):
+            tip, left = np.concatenate((tip, tip)), np.concatenate((left, left))
+            of, heading = np.concatenate((of, of)), np.concatenate((heading, heading))
+        here, direction = points[tip[n_taken]], heading[n_taken] + 0.14 * _normal3(rng)
+        # a pull inwards that grows as a point nears or leaves the box
+        low = np.minimum(np.maximum((soft - here) / soft, 0.0), 1.5)
+        high = np.minimum(np.maximum((here - (box - soft)) / soft, 0.0), 1.5)
+        direction += 0.25 * (low - high)
+        if nearest(here, CLEARANCE_UM, index, found, distance):
+            away = _unit(here - index[0][found[0]] + 1e-9)
+            direction += 0.6 * (1.0 - distance[0] / CLEARANCE_UM) * away
+        direction = _unit(direction)
+        points[n] = here + STEP_UM * direction
+        parents[n], branches[n] = tip[n_taken], of[n_taken]
+        radii[n] = max(radius_um * (1.0 - 0.1 * min(n_branches, 4) / 4), 0.1)
+        middle = 0.5 * (here + points[n])
         if ((middle > margin) & (middle < box - margin)).all():
             inside_um += STEP_UM
-        left_um -= STEP_UM
+        left_um = left[n_taken] - STEP_UM
         if left_um > 0:
-            tips.append((tip, direction, left_um, branch))
-            continue
-        side = _unit(np.cross(direction, rng.standard_normal(3)))
-        for sign in (1.0, -1.0):
-            n_branches += 1
-            turned = _unit(direction + sign * rng.uniform(0.4, 0.8) * side)
-            tips.append((tip, turned, 2 * STEP_UM + rng.exponential(settings.segment_um), n_branches))
-    n = len(points)
-    kinds = np.full(n, SWC_DENDRITE)
-    kinds[0] = SWC_SOMA
-    return Tree(np.array(points), np.array(radii), np.array(parents), kinds, np.array(branches))
+            tip[n_queued], heading[n_queued], left[n_queued], of[n_queued] = n, direction, left_um, of[n_taken]
+            n_queued += 1
+        else:
+            side = _unit(_cross(direction, _normal3(rng)))
+            for sign in (1.0, -1.0):
+                n_branches += 1
+                turned = _unit(direction + sign * rng.uniform(0.4, 0.8) * side)
+                tip[n_queued], heading[n_queued], of[n_queued] = n, turned, n_branches
+                left[n_queued] = 2 * STEP_UM + rng.exponential(segment_um)
+                n_queued += 1
+        n_taken += 1
+        n += 1
+    return points[:n].copy(), parents[:n].copy(), radii[:n].copy(), branches[:n].copy()
 
 
+@nb.njit(inline="always")
+def _normal3(rng: np.random.Generator) -> Floats:
+    return np.array([rng.standard_normal(), rng.standard_normal(), rng.standard_normal()])
+
+
+@nb.njit(inline="always")
 def _unit(vector: Floats) -> Floats:
-    unit: Floats = vector / np.linalg.norm(vector)
+    unit: Floats = vector / np.sqrt(vector[0] * vector[0] + vector[1] * vector[1] + vector[2] * vector[2])
     return unit
 
 
-def _steer(point: Floats, box: Floats) -> Floats:
-    """A pull inwards that grows as a point nears or leaves the box."""
-    soft = np.minimum(3.0, box / 3)
-    low = np.clip((soft - point) / soft, 0.0, 1.5)
-    high = np.clip((point - (box - soft)) / soft, 0.0, 1.5)
-    pull: Floats = 0.25 * (low - high)
-    return pull
+@nb.njit(inline="always")
+def _cross(a: Floats, b: Floats) -> Floats:
+    return np.array([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
 
 
-def _avoid(point: Floats, others: cKDTree | None) -> Floats:
-    """A push away from the nearest point of other trees that lies within `CLEARANCE_UM`."""
-    if others is None:
-        return np.zeros(3)
-    distance, nearest = others.query(point, distance_upper_bound=CLEARANCE_UM)
-    if not np.isfinite(distance):
-        return np.zeros(3)
-    push: Floats = 0.6 * (1.0 - distance / CLEARANCE_UM) * _unit(point - others.data[nearest] + 1e-9)
-    return push
+def sholl_crossings(tree: Tree, shell_um: float) -> tuple[Floats, Ints]:
+    """Radii of spheres around the root [um], `shell_um` apart, and how often dendrite crosses each (Sholl 1953, J Anat 87:387)."""
+    child = tree.pieces()
+    distance: Floats = np.linalg.norm(tree.points_um - tree.points_um[0], axis=1)
+    low, high = np.sort([distance[tree.parent[child]], distance[child]], axis=0)
+    radius: Floats = shell_um * np.arange(1.0, np.ceil(high.max() / shell_um) + 1)
+    n = np.searchsorted(np.sort(low), radius) - np.searchsorted(np.sort(high), radius)
+    return radius, n.astype(np.int64)
+
+
+def section_lengths_um(tree: Tree) -> Floats:
+    """Length of every unbranched section of dendrite [um]."""
+    child = tree.pieces()
+    lengths = np.bincount(tree.branch[child], weights=tree.length_um(child)).astype(np.float64)
+    return lengths[lengths > 0]
 
 
 def place(tree: Tree, box_um: tuple[float, float, float], rng: np.random.Generator) -> Tree:

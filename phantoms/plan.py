@@ -1,7 +1,6 @@
 """What a configuration will cost, before anything is made: voxels, bytes, emitters, memory, time."""
 
 import resource
-import shutil
 import sys
 import tempfile
 import time
@@ -16,18 +15,24 @@ from synimg.compute import n_cores
 from synimg.config import Config, load
 from synimg.errors import SynimgError
 from synimg.phantoms.cohort import animals_of
+from synimg.phantoms.morphology import Tree
 from synimg.phantoms.prepare import tissue_config
 from synimg.phantoms.render import Channel, imaging_notes, render
-from synimg.phantoms.tissue import FILL_PER_UM3
+from synimg.phantoms.surroundings import GRANULE_POINTS, MOST_POINTS
+from synimg.phantoms.tissue import FILL_PER_UM3, check_room, tree_of, trees_of
+from synimg.phantoms.wiring import build_wiring
+from synimg.store.atomic import free_bytes
 from synimg.store.bins import Bins
 from synimg.store.image import create_image, write_block
+from synimg.store.morphology import read_tree_arrays
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]
-ROOM_UM_PER_UM3 = 0.5
 PYRAMID = 1.0 + 1 / 4 + 1 / 16
 LABEL_BYTES = 0.06
 """Of two label volumes, per voxel, compressed: most of it is empty."""
+SCRATCH_BYTES = 40
+"""Of a point of light, on disk while the image is being made."""
 
 
 @dataclass(frozen=True)
@@ -82,19 +87,13 @@ def plan(config: Config | str | Path, out: str | Path = ".", workers: int | None
     config, n_workers = load(config), workers or n_cores()
     notes, volume = tuple(imaging_notes(config)), config.volume
     n_animals = max(len(animals_of(config)), 1)
-    n_receptors, dendrite_um3 = _contents(config)
-    dyes = config.identity.dye_channels()
-    density = [n_receptors / 2, n_receptors / 2, *(dendrite_um3 * FILL_PER_UM3 for _ in dyes)]
+    check_tissue(config, [tree_of(*read_tree_arrays(Path(name))) for name in config.tissue.morphologies])
+    density = _emitters(config)
     seconds, n_bytes = _calibrate(config, density)
     n_voxels = int(np.prod(volume.shape_vox))
     block = np.minimum(volume.block_vox, volume.shape_vox)
-    on_disk = int(n_animals * n_voxels * PYRAMID * (n_bytes + LABEL_BYTES))
-    free = _free(Path(out))
-    if on_disk > free:
-        raise SynimgError(
-            f"volume.shape_vox: the images take about {on_disk / 1e9:.3g} GB, the disk of {Path(out).resolve()} has "
-            f"{free / 1e9:.3g} GB free: choose another disk or a smaller volume"
-        )
+    on_disk, free = int(n_animals * n_voxels * PYRAMID * (n_bytes + LABEL_BYTES)), free_bytes(Path(out))
+    _refuse_full(on_disk + SCRATCH_BYTES * sum(density), Path(out))
     per_voxel = len(density) * (8 + 8 * bool(config.optics.bleed_through) + 2) + 8 + 3 * 4
     return Plan(
         n_voxels=n_voxels,
@@ -111,27 +110,70 @@ def plan(config: Config | str | Path, out: str | Path = ".", workers: int | None
     )
 
 
-def _contents(config: Config) -> tuple[float, float]:
-    """Expected labelled receptors, and volume of dendrites and spine heads in the image [um^3].
+def check_tissue(config: Config, imported: list[Tree]) -> None:
+    """Refuse dendrites that do not fit into the block, before the network is trained; turnover may still change them.
+
+    Parameters
+    ----------
+    imported : list of Tree
+        Those of `tissue.morphologies`.
 
     Raises
     ------
     SynimgError
-        If the dendrites do not fit into the block.
+        If they do not.
     """
+    if not config.imported.edges:
+        wiring = build_wiring(config, config.seed)
+        grows = tissue_config(config)
+        units, n_living = check_room(grows, wiring, wiring.a_start, config.seed, is_grown=not imported)
+        if imported:
+            trees_of(grows, units, n_living, config.seed, imported)
+
+
+def check_disk(config: Config, out: Path) -> None:
+    """Refuse what the disk of `out` cannot hold, as `plan` does; quick where there is room in plenty.
+
+    Raises
+    ------
+    SynimgError
+        If the data set, or the cohort, does not fit.
+    """
+    n_voxels = max(len(animals_of(config)), 1) * float(np.prod(config.volume.shape_vox))
+    density = _emitters(config)
+    scratch = SCRATCH_BYTES * sum(density)
+    if n_voxels * PYRAMID * (2 * len(density) + 2 * 4) + scratch > free_bytes(out):  # as if nothing were compressed
+        _, n_bytes = _calibrate(config, density)
+        _refuse_full(n_voxels * PYRAMID * (n_bytes + LABEL_BYTES) + scratch, out)
+
+
+def _refuse_full(n_bytes: float, out: Path) -> None:
+    free = free_bytes(out)
+    if n_bytes > free:
+        raise SynimgError(
+            f"volume.shape_vox: the images take about {n_bytes / 1e9:.3g} GB, the disk of {out.resolve()} has "
+            f"{free / 1e9:.3g} GB free: choose another disk or a smaller volume"
+        )
+
+
+def _emitters(config: Config) -> list[float]:
+    """Expected points of light in each channel."""
+    n_receptors, dendrite_um3 = _contents(config)
+    around, tissue_um3 = config.surroundings, float(np.prod(tissue_config(config).volume.size_um))
+    specks = (around.synapses_per_um3 * MOST_POINTS / 2 + around.nonspecific_per_um3) * tissue_um3
+    granules = around.granules_per_um3 * GRANULE_POINTS * tissue_um3
+    receptors = n_receptors / 2 + specks + granules
+    return [receptors, receptors, *(dendrite_um3 * FILL_PER_UM3 + granules for _ in config.identity.dye_channels())]
+
+
+def _contents(config: Config) -> tuple[float, float]:
+    """Expected labelled receptors, and volume of dendrites and spine heads in the image [um^3]."""
     network, tissue, receptors = config.network, config.tissue, config.receptors
     n_exc = network.n_units * (network.share_excitatory or 1.0)
     per_edge = sum((i + 1) * p for i, p in enumerate(receptors.contacts_per_edge))
     per_neuron = n_exc * network.connection_probability * per_edge
     n_contacts = tissue.n_imaged_neurons * per_neuron
     length_um = n_contacts / tissue.spine_density_per_um
-    box = np.array(tissue_config(config).volume.size_um)
-    room = float(np.prod(box)) * ROOM_UM_PER_UM3
-    if length_um > room and not tissue.morphologies:
-        raise SynimgError(
-            f"tissue: {tissue.n_imaged_neurons} neurons need about {length_um:.0f} um of dendrite, the block holds about "
-            f"{room:.0f} um: image fewer neurons (tissue.n_imaged_neurons) or enlarge volume.shape_vox"
-        )
     scale = float(np.prod([f for step in config.preparation for f in step.scale]))
     volume_um3 = scale * (np.pi * tissue.dendrite_radius_um**2 * length_um + 0.08 * n_contacts)
     return n_contacts * receptors.receptors_mean, volume_um3
@@ -189,14 +231,6 @@ def _training_seconds(config: Config, workers: int) -> float:
     each = max(took[6] - took[2], 0.0) / 4
     runs = 4 if config.training.counterfactuals else 1
     return took[2] + each * config.training.n_updates * -(-runs // workers)
-
-
-def _free(path: Path) -> int:
-    """Bytes that the disk of `path` has left."""
-    path = path.resolve()
-    while not path.exists():
-        path = path.parent
-    return shutil.disk_usage(path).free
 
 
 def _resident() -> int:

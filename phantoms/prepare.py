@@ -50,6 +50,10 @@ class Preparation:
             places = step.forward(places, size_um, key)
         return kept
 
+    def is_visible(self, points_um: Floats) -> Any:
+        """1 where there still is what would lie at places in the image, 0 in lost sections."""
+        return self.is_kept(self.to_tissue(points_um)).astype(np.float64) if self.steps else 1.0
+
     @property
     def scale(self) -> Size:
         """How much longer lengths along z, y, x become, on average."""
@@ -123,6 +127,7 @@ def prepared(tissue: Tissue, preparation: Preparation, size_um: Size) -> Tissue:
         head_um=preparation.to_image(tissue.head_um),
         base_um=preparation.to_image(tissue.base_um),
         trees=tuple(moved(tree) for tree in tissue.trees),
+        axons=tuple(moved(axon) for axon in tissue.axons),
         is_imaged=there,
         disc_radius_um=factor * tissue.disc_radius_um,
         head_radius_um=factor * tissue.head_radius_um,

@@ -1,6 +1,6 @@
 """From emitters to grey levels, block by block: a voxel's bytes depend on the seed and its place alone."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from synimg.config import Config
 from synimg.errors import SynimgError, nearest
 from synimg.phantoms.identity.protocol import Identity
-from synimg.phantoms.prepare import Preparation, preparation_of
+from synimg.phantoms.prepare import preparation_of
 from synimg.phantoms.receptors import Counts
-from synimg.phantoms.surroundings import Others, granules, lights
+from synimg.phantoms.surroundings import Crowd, shaft_lights
 from synimg.phantoms.tissue import Tissue, fill_points, paint_labels, receptor_positions
 from synimg.psf.protocol import Kernel
+from synimg.store.atomic import atomic_path
 from synimg.store.bins import Bins
 from synimg.store.image import Box, level_shape, read_block, write_block
 from synimg.streams import key64, stream
@@ -29,11 +30,12 @@ class Channel:
 
     emitters : Bins, places (n, 3) in voxels (z, y, x) and expected photons (n,)
     kernel : Kernel, the point spread function as the voxels collect it
-    lattice : (z, y, x) ndarray, normal numbers at the nodes of the background's lattice
+    lattice : (z, y, x) ndarray, normal numbers at the nodes of the background's lattice; or the .npy file that holds it
     lattice_vox : (3,) ndarray, spacing of the nodes
     background, background_cv : float, mean photons per voxel and their relative sd
     shift_um : (3,) ndarray, where the channel shows what lies at 0
     noise_key : int, key of the camera's noise
+    crowd : Crowd, optional, further light, made where it is asked for
     """
 
     name: str
@@ -41,12 +43,13 @@ class Channel:
     emission_nm: float
     emitters: Bins
     kernel: Kernel
-    lattice: Floats
+    lattice: Floats | Path
     lattice_vox: Floats
     background: float
     background_cv: float
     shift_um: Floats
     noise_key: int
+    crowd: Crowd | None = None
 
 
 SATURATED = "saturated"
@@ -88,9 +91,17 @@ def imaging_notes(config: Config) -> list[str]:
 
 
 def build_channels(
-    config: Config, tissue: Tissue, counts: Counts, seed: int, others: Others | None = None
+    config: Config,
+    tissue: Tissue,
+    counts: Counts,
+    seed: int,
+    crowd: Crowd | None = None,
+    folder: Path | None = None,
 ) -> list[Channel]:
-    """The two receptor channels, with what glows there of `others`, and the identity's dye channels."""
+    """The two receptor channels and the identity's dye channels.
+
+    With a `folder`, emitters and lattices lie in files there: a worker holds those near its block and no others.
+    """
     dyes, preparation = config.dyes, preparation_of(config, seed)
     channels = []
     receptor = (
@@ -102,71 +113,73 @@ def build_channels(
         contact = np.repeat(shown, labelled[shown])
         points = receptor_positions(tissue, contact, stream(seed, "render", "receptors", name))
         each = np.repeat(photons[shown] / labelled[shown], labelled[shown])
-        if others is not None:
-            more = lights(config, tissue, others, preparation, name, seed)
-            points, each = (np.concatenate(parts) for parts in zip((points, each), *more, strict=True))
-        each = each * _is_kept(points, preparation)
-        channels.append(_channel(config, seed, name, color, emission_nm, points, each, dyes.background_photons))
+        if config.surroundings.extrasynaptic_per_um2 > 0:
+            more = shaft_lights(config, tissue, preparation, name, seed)
+            points, each = (np.concatenate(parts) for parts in zip((points, each), more, strict=True))
+        each = each * preparation.is_visible(points)
+        known = name, color, emission_nm, crowd, folder
+        channels.append(_channel(config, seed, known, points, each, dyes.background_photons))
     identity: Identity = config.identity
     dye_channels = identity.dye_channels()
     if dye_channels:
-        points, row, volume_um3 = fill_points(tissue, config.volume.size_um)
-        levels = identity.codes(tissue.neuron_id, seed)
+        points, neuron_id, volume_um3 = fill_points(tissue, config.volume.size_um)
+        known_id, row = np.unique(neuron_id, return_inverse=True)
+        levels = identity.codes(known_id, seed)
         # what swells is diluted
-        kept = _is_kept(points, preparation) * preparation.retention / np.prod(preparation.scale)
+        kept = preparation.is_visible(points) * preparation.retention / np.prod(preparation.scale)
         for k, (name, color, emission_nm) in enumerate(dye_channels):
             photons = identity.photons(levels[:, k])[row] * volume_um3 * kept
             background = identity.dye_background_photons()
-            channels.append(_channel(config, seed, name, color, emission_nm, points, photons, background))
+            known = name, color, emission_nm, crowd, folder
+            channels.append(_channel(config, seed, known, points, photons, background))
     return channels
-
-
-def _is_kept(points_um: Floats, preparation: Preparation) -> Any:
-    """1 where there still is what would lie at places in the image, 0 in lost sections."""
-    if not preparation.steps:
-        return 1.0
-    return preparation.is_kept(preparation.to_tissue(points_um)).astype(np.float64)
 
 
 def _channel(
     config: Config,
     seed: int,
-    name: str,
-    color: str,
-    emission_nm: float,
+    known: tuple[str, str, float, Crowd | None, Path | None],
     points_um: Floats,
     photons: Floats,
     background: float,
 ) -> Channel:
+    name, color, emission_nm, crowd, folder = known
     volume, optics = config.volume, config.optics
     voxel, preparation = np.array(volume.voxel_um), preparation_of(config, seed)
-    if config.surroundings.granules_per_um3 > 0:
-        more = granules(config, emission_nm, preparation, seed)
-        points_um, photons = np.concatenate([points_um, more[0]]), np.concatenate([photons, more[1]])
     lattice_vox = config.dyes.background_scale_um / voxel
     nodes = [int(np.ceil(n / s)) + 2 for n, s in zip(volume.shape_vox, lattice_vox, strict=True)]
     kernel = config.psf.kernel(emission_nm, volume.voxel_um, volume.shape_vox[0])
     shift_um = optics.shift_um(name, stream(seed, "render", "motion", name))
     points_vox = (points_um + shift_um) / voxel
     light = optics.brightness(points_vox, volume.shape_vox, voxel[0])
+    emitters = Bins(points_vox, (points_vox, photons * light), volume.shape_vox, kernel.reach_vox)
+    file = folder / name / "lattice.npy" if folder else None
     return Channel(
         name=name,
         color=color,
         emission_nm=emission_nm,
-        emitters=Bins(points_vox, (points_vox, photons * light), volume.shape_vox, kernel.reach_vox),
+        emitters=emitters.save(folder / name) if folder else emitters,
         kernel=kernel,
-        lattice=stream(seed, "render", "background", name).standard_normal(nodes),
+        lattice=_lattice(nodes, stream(seed, "render", "background", name), file),
         lattice_vox=lattice_vox,
         background=background * preparation.retention / float(np.prod(preparation.scale)),  # what swells is diluted
         background_cv=config.dyes.background_cv,
         shift_um=shift_um,
         noise_key=key64(seed, "render", "noise", name),
+        crowd=crowd,
     )
 
 
-def on_disk(channels: list[Channel], folder: Path) -> list[Channel]:
-    """The channels with their emitters in files, so that a worker holds those near its block and no others."""
-    return [replace(c, emitters=c.emitters.save(folder / c.name)) for c in channels]
+def _lattice(nodes: list[int], rng: np.random.Generator, file: Path | None) -> Floats | Path:
+    """Normal numbers at the nodes of a lattice; in a file, where one is given, plane by plane."""
+    if file is None:
+        return rng.standard_normal(nodes)
+    with atomic_path(file) as temporary:
+        planes = np.lib.format.open_memmap(temporary, "w+", np.float64, tuple(nodes))
+        for plane in planes:
+            plane[:] = rng.standard_normal(nodes[1:])
+        planes.flush()
+    return file.resolve()
 
 
 def expected_photons(channels: list[Channel], config: Config, box: Box) -> Floats:
@@ -180,6 +193,8 @@ def expected_photons(channels: list[Channel], config: Config, box: Box) -> Float
             _fill_background(signal[c], channel, config, start)
         points, photons = channel.emitters.near(start, start + shape)
         channel.kernel.deposit(signal[c], start, points, photons)
+        if channel.crowd is not None:
+            channel.kernel.deposit(signal[c], start, *_crowd_near(channel, config, start, start + shape))
     if background is None:
         return signal
     total = signal.copy()
@@ -191,8 +206,22 @@ def expected_photons(channels: list[Channel], config: Config, box: Box) -> Float
     return total
 
 
+def _crowd_near(channel: Channel, config: Config, start: NDArray[Any], stop: NDArray[Any]) -> tuple[Floats, Floats]:
+    """Places [voxels] and photons of the crowd's light that is felt in a block, in an order that the block does not change."""
+    assert channel.crowd is not None
+    voxel, reach = np.array(config.volume.voxel_um), np.ceil(channel.kernel.reach_vox) + 1
+    low, high = (start - reach) * voxel - channel.shift_um, (stop + reach) * voxel - channel.shift_um
+    points_um, photons = channel.crowd.near(channel.name, channel.emission_nm, low, high)
+    near = ((points_um >= low) & (points_um < high)).all(axis=1)
+    points = (points_um[near] + channel.shift_um) / voxel
+    return points, photons[near] * config.optics.brightness(points, config.volume.shape_vox, float(voxel[0]))
+
+
 def _fill_background(block: Floats, channel: Channel, config: Config, start: NDArray[np.int64]) -> None:
-    _background(block, start, channel.lattice, channel.lattice_vox, channel.background, channel.background_cv)
+    lattice = channel.lattice
+    if isinstance(lattice, Path):
+        lattice = np.asarray(np.load(lattice, mmap_mode="r"))
+    _background(block, start, lattice, channel.lattice_vox, channel.background, channel.background_cv)
     if config.optics.is_uneven:
         grid = np.stack(
             np.meshgrid(*(s + np.arange(n) for s, n in zip(start, block.shape, strict=True)), indexing="ij")

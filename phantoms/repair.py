@@ -6,7 +6,7 @@ from typing import Any
 
 from synimg import compute
 from synimg.errors import SynimgError
-from synimg.phantoms.generate import block_of, image_parts, new_image, remake
+from synimg.phantoms.generate import EMITTERS, block_of, image_parts, new_image, remake
 from synimg.phantoms.render import render_block, shrink_block
 from synimg.store.atomic import sha256
 from synimg.store.dataset import PARTIAL, Dataset
@@ -61,7 +61,7 @@ def _render_again(dataset: Dataset, names: list[str], report: compute.Report) ->
     shutil.rmtree(scratch, ignore_errors=True)
     try:
         scratch.mkdir(parents=True)
-        channels, things, facts = image_parts(dataset, config)
+        channels, things, facts = image_parts(dataset, config, None, scratch / EMITTERS)
         image = scratch / dataset.image.name
         new_image(image, config, channels, facts)
         found = [(name, block_of(Path(name).relative_to(dataset.image.name), config.volume)) for name in names]

@@ -1,23 +1,32 @@
 """What glows in the receptor channels besides the network's synapses: other synapses, receptors on the shaft, stray dye."""
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from synimg.config import Config
-from synimg.phantoms.prepare import Preparation, tissue_config
+from synimg.phantoms.prepare import Preparation, preparation_of, tissue_config
 from synimg.phantoms.receptors import Counts, count_receptors, survival
 from synimg.phantoms.tissue import Tissue, capsules, on_discs
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Cell = tuple[int, int, int]
 Lights = tuple[Floats, Floats]
 """Places in the image (n, 3) [um], and expected photons (n,)."""
+CELL_UM = 6.0
+"""Edge of a cell in tissue, the piece of space that the random numbers belong to. Part of what a seed means."""
 MOST_POINTS = 12
 """Points of light that stand for another synapse, where it has more dyes: its disc is hardly wider than a PSF."""
+MOST_DONORS = 65_536
+"""Contacts of the network of which a worker is told, for other synapses to be like."""
+GRANULE_SD_LN, GRANULE_SDS, GRANULE_POINTS = 0.3, 4.0, 60
 
 
 @dataclass(frozen=True)
@@ -35,100 +44,185 @@ class Others:
     counts: Counts
 
 
-def other_synapses(
-    config: Config, a_start: Floats, ln_change: Floats, n_imaged: int, preparation: Preparation, seed: int
-) -> Others:
-    """As many other synapses as bring the imaged ones to `surroundings.synapses_per_um3`, anywhere in the block.
+@dataclass(frozen=True, eq=False)
+class Crowd:
+    """Other synapses, stray dye and granules, drawn cell by cell where they are asked for: no list grows with the volume.
+
+    config, seed : Config, int
+    preparation : Preparation
+    a_start, ln_change : (n,) ndarray, receptors of contacts of the network at the pulse, and what drift and homeostasis made
+        of ln receptors since: the law of the others
+    synapses_per_um3 : float, other synapses in tissue
+    """
+
+    config: Config
+    seed: int
+    preparation: Preparation
+    a_start: Floats
+    ln_change: Floats
+    synapses_per_um3: float
+
+    @property
+    def cell_um(self) -> Floats:
+        """Edges of a cell in the image [um]."""
+        return CELL_UM * np.array(self.preparation.scale)
+
+    @property
+    def shape(self) -> Cell:
+        """Cells along z, y, x."""
+        z, y, x = np.ceil(np.array(self.config.volume.size_um) / self.cell_um).astype(int).tolist()
+        return z, y, x
+
+    @property
+    def swelling(self) -> float:
+        """How much longer lengths become in the preparation, on average."""
+        return float(np.cbrt(np.prod(self.preparation.scale)))
+
+    @property
+    def reach_um(self) -> float:
+        """How far light of a cell lies outside it at most."""
+        end = float((self.a_start * np.exp(self.ln_change)).max(initial=0.0))
+        disc = np.sqrt(end / (self.config.tissue.psd_density_per_um2 * np.pi))
+        settings = self.config.surroundings
+        granule = settings.granule_radius_um * np.exp(GRANULE_SD_LN * GRANULE_SDS) * (settings.granules_per_um3 > 0)
+        return self.swelling * max(float(disc), float(granule))
+
+    def cells(self, low_um: Floats, high_um: Floats) -> list[Cell]:
+        """The cells whose light may lie between two corners of the image [um], in C order."""
+        last = np.array(self.shape) - 1
+        first = np.clip(np.floor((low_um - self.reach_um) / self.cell_um), 0, last).astype(int)
+        end = np.clip(np.floor((high_um + self.reach_um) / self.cell_um), 0, last).astype(int)
+        z, y, x = (range(a, b + 1) for a, b in zip(first.tolist(), end.tolist(), strict=True))
+        return list(itertools.product(z, y, x))
+
+    def near(self, channel: str, emission_nm: float, low_um: Floats, high_um: Floats) -> Lights:
+        """What lights up a channel between two corners of the image [um], and some more around."""
+        parts = [_lights(self, channel, emission_nm, cell) for cell in self.cells(low_um, high_um)]
+        points, photons = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return points, photons
+
+    def others(self, cell: Cell) -> Others:
+        """The other synapses of a cell."""
+        return _others(self, cell)
+
+    def box_um(self, cell: Cell) -> tuple[Floats, Floats, float]:
+        """Corner and edges of a cell in the image [um], and its volume in tissue [um^3]."""
+        low = np.array(cell) * self.cell_um
+        edges = np.minimum(low + self.cell_um, self.config.volume.size_um) - low
+        return low, edges, float(np.prod(edges) / np.prod(self.preparation.scale))
+
+
+def crowd_of(config: Config, a_start: Floats, ln_change: Floats, n_imaged: int, seed: int) -> Crowd | None:
+    """What glows besides the network's synapses and dendrites; None where that is nothing.
 
     Parameters
     ----------
     a_start, ln_change : (n_contacts,) ndarray
-        Receptors of the network's contacts at the pulse, and what drift and homeostasis made of ln receptors since. The
-        others take both from contacts drawn at random, so that sizes and changes have the network's law.
+        See `Crowd`. The others take both from contacts drawn at random, so that sizes and changes have the network's law.
     n_imaged : int
-        Contacts that are imaged.
+        Contacts that are imaged; the others bring them to `surroundings.synapses_per_um3`.
     """
-    rng = stream(seed, "surroundings", "synapses")
-    volume_um3 = float(np.prod(tissue_config(config).volume.size_um))
-    n = max(int(round(config.surroundings.synapses_per_um3 * volume_um3)) - n_imaged, 0)
-    n = n if config.surroundings.synapses_per_um3 > 0 else 0
+    settings = config.surroundings
+    if not max(settings.synapses_per_um3, settings.nonspecific_per_um3, settings.granules_per_um3):
+        return None
     living = np.flatnonzero((a_start > 0) & np.isfinite(ln_change))
-    chosen = living[rng.integers(0, max(living.size, 1), n)] if living.size else living[:0]
-    start = a_start[chosen]
-    end = start * np.exp(ln_change[chosen])
-    position = rng.random((chosen.size, 3)) * np.array(config.volume.size_um)
-    normal = rng.standard_normal((chosen.size, 3))
-    factor = float(np.cbrt(np.prod(preparation.scale)))
+    if living.size > MOST_DONORS:
+        living = np.sort(stream(seed, "surroundings", "donors").permutation(living)[:MOST_DONORS])
+    per_um3 = settings.synapses_per_um3 - n_imaged / float(np.prod(tissue_config(config).volume.size_um))
+    preparation = preparation_of(config, seed)
+    return Crowd(config, seed, preparation, a_start[living], ln_change[living], max(per_um3, 0.0) * (living.size > 0))
+
+
+@lru_cache(maxsize=256)
+def _others(crowd: Crowd, cell: Cell) -> Others:
+    config = crowd.config
+    rng = stream(crowd.seed, "surroundings", "synapses", *cell)
+    low, edges, tissue_um3 = crowd.box_um(cell)
+    n = rng.poisson(crowd.synapses_per_um3 * tissue_um3)
+    chosen = rng.integers(0, max(crowd.a_start.size, 1), n)
+    start = crowd.a_start[chosen]
+    end = start * np.exp(crowd.ln_change[chosen])
+    normal = rng.standard_normal((n, 3))
     return Others(
-        position_um=position,
+        position_um=low + rng.random((n, 3)) * edges,
         normal=normal / np.linalg.norm(normal, axis=1, keepdims=True),
-        disc_radius_um=factor * np.sqrt(end / (config.tissue.psd_density_per_um2 * np.pi)),
-        counts=count_receptors(start, end, config, seed, "surroundings"),
+        disc_radius_um=crowd.swelling * np.sqrt(end / (config.tissue.psd_density_per_um2 * np.pi)),
+        counts=count_receptors(start, end, config, crowd.seed, "surroundings {} {} {}".format(*cell)),
     )
 
 
-def lights(
-    config: Config, tissue: Tissue, others: Others, preparation: Preparation, channel: str, seed: int
-) -> list[Lights]:
-    """All of it in one receptor channel, "pulse" or "chase": other synapses, extrasynaptic receptors, stray dye."""
-    settings, dyes = config.surroundings, config.dyes
-    rng = stream(seed, "surroundings", channel)
-    counts = others.counts
-    labelled, photons = (
-        (counts.labelled_old, counts.photons_old) if channel == "pulse" else (counts.labelled_new, counts.photons_new)
-    )
-    shown = np.flatnonzero(labelled > 0)
-    n_points = np.minimum(labelled[shown], MOST_POINTS)
-    contact = np.repeat(shown, n_points)
-    disc = others.position_um[contact], others.normal[contact], others.disc_radius_um[contact]
-    found = [(on_discs(*disc, rng), np.repeat(photons[shown] / n_points, n_points))]
-    if settings.extrasynaptic_per_um2 > 0:
-        points = _on_shafts(
-            config, tissue, settings.extrasynaptic_per_um2 * _labelled_share(config, channel), preparation, rng
+@lru_cache(maxsize=256)  # blocks that touch share cells
+def _lights(crowd: Crowd, channel: str, emission_nm: float, cell: Cell) -> Lights:
+    """All light of a cell in one channel; the receptors' are "pulse" and "chase"."""
+    found = [_granules(crowd, emission_nm, cell)]
+    if channel in {"pulse", "chase"}:
+        settings = crowd.config.surroundings
+        rng = stream(crowd.seed, "surroundings", channel, *cell)
+        others = _others(crowd, cell)
+        counts = others.counts
+        labelled, photons = (
+            (counts.labelled_old, counts.photons_old)
+            if channel == "pulse"
+            else (counts.labelled_new, counts.photons_new)
         )
-        found.append(
-            (points, rng.gamma(dyes.photons_shape, dyes.photons_per_receptor / dyes.photons_shape, len(points)))
-        )
-    size_um = np.array(config.volume.size_um)
-    volume_um3 = float(np.prod(tissue_config(config).volume.size_um))
-    n = rng.poisson(settings.nonspecific_per_um3 * volume_um3)
-    found.append((rng.random((n, 3)) * size_um, rng.exponential(settings.nonspecific_photons, n)))
-    return found
+        shown = np.flatnonzero(labelled > 0)
+        n_points = np.minimum(labelled[shown], MOST_POINTS)
+        contact = np.repeat(shown, n_points)
+        disc = others.position_um[contact], others.normal[contact], others.disc_radius_um[contact]
+        found.append((on_discs(*disc, rng), np.repeat(photons[shown] / n_points, n_points)))
+        low, edges, tissue_um3 = crowd.box_um(cell)
+        n = rng.poisson(settings.nonspecific_per_um3 * tissue_um3)
+        found.append((low + rng.random((n, 3)) * edges, rng.exponential(settings.nonspecific_photons, n)))
+    points, each = (np.concatenate(column) for column in zip(*found, strict=True))
+    return points, each * crowd.preparation.is_visible(points)
 
 
-def granules(config: Config, emission_nm: float, preparation: Preparation, seed: int) -> Lights:
+def _granules(crowd: Crowd, emission_nm: float, cell: Cell) -> Lights:
     """Autofluorescent granules in a channel: the same places in all channels, dimmer at longer wavelengths.
 
     Notes
     -----
     Lipofuscin: spheres of about 1 um whose broad emission falls with the wavelength, here by half every
-    `granule_half_nm`. Each is filled with 60 points.
+    `granule_half_nm`. Each is filled with 60 points. No radius lies beyond four standard deviations.
     """
-    settings = config.surroundings
-    rng = stream(seed, "surroundings", "granules")
-    n = rng.poisson(settings.granules_per_um3 * float(np.prod(tissue_config(config).volume.size_um)))
-    centre = rng.random((n, 3)) * np.array(config.volume.size_um)
-    radius = (
-        settings.granule_radius_um * np.exp(0.3 * rng.standard_normal(n)) * float(np.cbrt(np.prod(preparation.scale)))
-    )
+    settings = crowd.config.surroundings
+    rng = stream(crowd.seed, "surroundings", "granules", *cell)
+    low, edges, tissue_um3 = crowd.box_um(cell)
+    n = rng.poisson(settings.granules_per_um3 * tissue_um3)
+    centre = low + rng.random((n, 3)) * edges
+    spread = np.clip(rng.standard_normal(n), -GRANULE_SDS, GRANULE_SDS)
+    radius = settings.granule_radius_um * np.exp(GRANULE_SD_LN * spread) * crowd.swelling
     photons = (
         settings.granule_photons * rng.gamma(2.0, 0.5, n) * 0.5 ** ((emission_nm - 550.0) / settings.granule_half_nm)
     )
-    inside = rng.standard_normal((n, 60, 3))
-    inside *= np.cbrt(rng.random((n, 60, 1))) / np.linalg.norm(inside, axis=2, keepdims=True)
+    inside = rng.standard_normal((n, GRANULE_POINTS, 3))
+    inside *= np.cbrt(rng.random((n, GRANULE_POINTS, 1))) / np.linalg.norm(inside, axis=2, keepdims=True)
     points = centre[:, None] + radius[:, None, None] * inside
-    return points.reshape(-1, 3), np.repeat(photons / 60, 60)
+    return points.reshape(-1, 3), np.repeat(photons / GRANULE_POINTS, GRANULE_POINTS)
 
 
-def background_table(others: Others) -> pd.DataFrame:
-    """The other synapses, for the truth."""
-    return pd.DataFrame(
-        {
-            "background_id": np.arange(1, len(others.position_um) + 1),
-            **{f"{axis}_um": others.position_um[:, i] for i, axis in enumerate("zyx")},
-            **others.counts.columns(),
-        }
-    )
+def background_tables(crowd: Crowd) -> Iterator[pd.DataFrame]:
+    """The other synapses, for the truth, in pieces that do not grow with the volume."""
+    n_before = 0
+    nz, ny, nx = crowd.shape
+    for z, y in itertools.product(range(nz), range(ny)):
+        frames = []
+        for x in range(nx):
+            others = crowd.others((z, y, x))
+            place = {f"{axis}_um": others.position_um[:, i] for i, axis in enumerate("zyx")}
+            frames.append(pd.DataFrame(place | others.counts.columns()))
+        table = pd.concat(frames, ignore_index=True)
+        table.insert(0, "background_id", np.arange(n_before + 1, n_before + len(table) + 1))
+        n_before += len(table)
+        yield table
+
+
+def shaft_lights(config: Config, tissue: Tissue, preparation: Preparation, channel: str, seed: int) -> Lights:
+    """Extrasynaptic receptors on the network's dendrites in a receptor channel."""
+    rng, dyes = stream(seed, "surroundings", "shafts", channel), config.dyes
+    per_um2 = config.surroundings.extrasynaptic_per_um2 * _labelled_share(config, channel)
+    points = _on_shafts(config, tissue, per_um2, preparation, rng)
+    return points, rng.gamma(dyes.photons_shape, dyes.photons_per_receptor / dyes.photons_shape, len(points))
 
 
 def _labelled_share(config: Config, channel: str) -> float:

@@ -1,16 +1,17 @@
 """The imaged block: dendrites of the imaged neurons, their spines, the receptors on them, and the dye inside."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from synimg.config import Config
+from synimg.config import Tissue as TissueSettings
 from synimg.errors import SynimgError
-from synimg.phantoms.morphology import SWC_AXON, Tree, branches_of, grow, place, resample
+from synimg.phantoms.morphology import CLEARANCE_UM, SWC_AXON, Tree, branches_of, grow, place, resample
+from synimg.phantoms.neighbours import Index, Neighbours, nearest
 from synimg.phantoms.wiring import Wiring
 from synimg.store.bins import Bins
 from synimg.streams import stream
@@ -19,8 +20,12 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 NECK_RADIUS_UM = 0.08  # neck width 0.06 to 0.3 um (NUMBERS.md 2)
 FILL_PER_UM3 = 300.0
+ROOM_UM_PER_UM3 = 0.5
+"""Dendrite that a block holds at most: of a radius of 0.3 um, a seventh of its volume."""
 LEAST_DISTANCE_UM = 0.4
 N_AZIMUTHS = 12
+SOLID_REACH_UM = 2.0
+"""How far from a spine head other dendrites are looked for at most."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Tissue:
         has vanished from an imaged neuron: where on the dendrite's axis it was
     disc_radius_um, head_radius_um : (n_contacts,) ndarray; a head radius of 0 is a synapse on the shaft
     branch_id, neuron_row : (n_contacts,) ndarray of int, -1 if not imaged
+    axons : lines that cross the block, each of the neuron in axon_neuron_id (n_axons,)
     """
 
     neuron_id: Ints
@@ -50,6 +56,8 @@ class Tissue:
     head_radius_um: Floats
     branch_id: Ints
     neuron_row: Ints
+    axons: tuple[Tree, ...] = ()
+    axon_neuron_id: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, imported: list[Tree]) -> Tissue:
@@ -75,63 +83,39 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
     """
     settings, box = config.tissue, config.volume.size_um
     n_contacts, post = a_end.size, wiring.contact_post
-    if min(box) < 3.0:
-        raise SynimgError(
-            f"volume: the block measures {box[0]:.3g} x {box[1]:.3g} x {box[2]:.3g} um; dendrites need 3 um along "
-            "every axis: enlarge volume.shape_vox"
-        )
-    units = np.sort(stream(seed, "tissue", "imaged").permutation(wiring.leak.size)[: settings.n_imaged_neurons])
-    n_living = np.bincount(post[a_end > 0], minlength=wiring.leak.size)
-    needed_um = n_living[units].sum() / settings.spine_density_per_um
-    room = np.prod(np.array(box)) * 0.5
-    if not imported and needed_um > room:
-        raise SynimgError(
-            f"tissue: {units.size} neurons need {needed_um:.0f} um of dendrite, the block holds about {room:.0f} um: "
-            "image fewer neurons (tissue.n_imaged_neurons) or enlarge volume.shape_vox"
-        )
+    units, n_living = check_room(config, wiring, a_end, seed, is_grown=not imported)
     is_imaged = np.zeros(n_contacts, bool)
     vectors = {name: np.full((n_contacts, 3), np.nan) for name in ("position_um", "normal", "head_um", "base_um")}
     head_radius = np.zeros(n_contacts)
     disc_radius = np.sqrt(a_end / (settings.psd_density_per_um2 * np.pi))
     branch_id, neuron_row = np.full(n_contacts, -1), np.full(n_contacts, -1)
     head_volume = wiring.head_volume_um3 * a_end / wiring.a_first
-    trees = _trees(config, units, n_living, seed, imported)
-    points = [tree.points_um[tree.pieces()] for tree in trees]
-    owner = np.repeat(np.arange(len(trees)), [len(p) for p in points])
-    solid = cKDTree(np.concatenate(points))
+    trees = trees_of(config, units, n_living, seed, imported)
+    largest = np.cbrt(3.0 * head_volume.max(initial=0.0) / (4.0 * np.pi))
+    solid = Neighbours(box, min(_clear_um(float(largest), settings), SOLID_REACH_UM))
+    for row, tree in enumerate(trees):
+        solid.add(tree.points_um[tree.pieces()], row)
+    by_unit = np.split(np.argsort(post, kind="stable"), np.cumsum(np.bincount(post, minlength=wiring.leak.size))[:-1])
     # principal cells have spines: the excitatory ones, or, as in a striatum, all where none is excitatory
     is_spiny = wiring.is_excitatory | ~wiring.is_excitatory.any()
     first_branch = 1
     for row, (unit, tree) in enumerate(zip(units, trees, strict=True)):
         rng = stream(seed, "tissue", "spines", int(unit))
-        contacts = np.flatnonzero((post == unit) & (a_end > 0))
+        its = by_unit[unit]
+        contacts, gone = its[a_end[its] > 0], its[a_end[its] == 0]
         pieces = tree.pieces(box)
         pieces = pieces[np.argsort(tree.branch[pieces], kind="stable")]  # neighbours share a branch
-        capacity = int(tree.length_um(pieces).sum() * settings.spine_density_per_um * 1.2)
-        if capacity < 1:
-            raise SynimgError(
-                f"tissue.morphologies: neuron {unit + 1} has no dendrite inside the block of "
-                f"{box[0]:.3g} x {box[1]:.3g} x {box[2]:.3g} um; enlarge volume.shape_vox"
-            )
+        capacity = _capacity(tree, pieces, settings)
         chosen = contacts if contacts.size <= capacity else np.sort(rng.permutation(contacts)[:capacity])
         on_spine = bool(is_spiny[unit])
         radius = np.cbrt(3.0 * head_volume[chosen] / (4.0 * np.pi)) if on_spine else np.zeros(chosen.size)
 
-        def is_free(head_um: Floats, radius_um: Floats, row: int = row) -> NDArray[np.bool_]:
-            """Whether a head keeps clear of every other neuron's dendrite."""
-            distance, nearest = solid.query(head_um, k=4, distance_upper_bound=2.0)
-            other = owner[np.minimum(nearest, owner.size - 1)] != row
-            clear = radius_um[..., None] + settings.dendrite_radius_um + 0.1
-            free: NDArray[np.bool_] = ~((distance < clear) & other).any(axis=-1)
-            return free
-
         piece, base, direction, position, head = _spines(
-            tree, pieces, wiring.along[chosen], radius, config, rng, is_free
+            tree, pieces, wiring.along[chosen], radius, config, rng, row, solid
         )
         is_imaged[chosen] = True
         vectors["position_um"][chosen], vectors["head_um"][chosen] = position, head
         vectors["base_um"][chosen] = base
-        gone = np.flatnonzero((post == unit) & (a_end == 0))
         vectors["position_um"][gone] = _between(tree, pieces, wiring.along[gone], wiring.along[chosen])
         tilted = direction + 0.2 * rng.standard_normal(direction.shape)
         vectors["normal"][chosen] = tilted / np.linalg.norm(tilted, axis=1, keepdims=True)
@@ -148,23 +132,76 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
         head_radius_um=head_radius,
         branch_id=branch_id,
         neuron_row=neuron_row,
-        **vectors,
+        position_um=vectors["position_um"],
+        normal=vectors["normal"],
+        head_um=vectors["head_um"],
+        base_um=vectors["base_um"],
     )
 
 
-def _trees(config: Config, units: Ints, n_contacts: Ints, seed: int, imported: list[Tree]) -> list[Tree]:
-    """A tree for every imaged unit: imported ones in turn, or grown one after the other around those before."""
+def check_room(config: Config, wiring: Wiring, a: Floats, seed: int, is_grown: bool) -> tuple[Ints, Ints]:
+    """The units that are imaged, and the living contacts on each unit.
+
+    Parameters
+    ----------
+    a : (n_contacts,) ndarray [receptors]
+        0 for contacts that are not there.
+    is_grown : bool
+        Whether dendrites are grown, and not imported.
+
+    Raises
+    ------
+    SynimgError
+        If the block is too small for a dendrite, or for all dendrites that are to be grown.
+    """
+    settings, box = config.tissue, config.volume.size_um
+    if min(box) < 3.0:
+        raise SynimgError(
+            f"volume: the block measures {box[0]:.3g} x {box[1]:.3g} x {box[2]:.3g} um; dendrites need 3 um along "
+            "every axis: enlarge volume.shape_vox"
+        )
+    units = np.sort(stream(seed, "tissue", "imaged").permutation(wiring.leak.size)[: settings.n_imaged_neurons])
+    n_living = np.bincount(wiring.contact_post[a > 0], minlength=wiring.leak.size)
+    needed_um = n_living[units].sum() / settings.spine_density_per_um
+    room = np.prod(np.array(box)) * ROOM_UM_PER_UM3
+    if is_grown and needed_um > room:
+        raise SynimgError(
+            f"tissue: {units.size} neurons need {needed_um:.0f} um of dendrite, the block holds about {room:.0f} um: "
+            "image fewer neurons (tissue.n_imaged_neurons) or enlarge volume.shape_vox"
+        )
+    return units, n_living
+
+
+def trees_of(config: Config, units: Ints, n_contacts: Ints, seed: int, imported: list[Tree]) -> list[Tree]:
+    """A tree for every imaged unit: imported ones in turn, or grown one after the other around those before.
+
+    Raises
+    ------
+    SynimgError
+        If an imported one has no room for a spine in the block.
+    """
     settings, box = config.tissue, config.volume.size_um
     trees: list[Tree] = []
+    others = Neighbours(box, CLEARANCE_UM)
     for row, unit in enumerate(units):
         rng = stream(seed, "tissue", "neuron", int(unit))
         if imported:
             trees.append(resample(_without_axon(place(imported[row % len(imported)], box, rng))))
+            if _capacity(trees[-1], trees[-1].pieces(box), settings) < 1:
+                raise SynimgError(
+                    f"tissue.morphologies: neuron {unit + 1} has no dendrite inside the block of "
+                    f"{box[0]:.3g} x {box[1]:.3g} x {box[2]:.3g} um; enlarge volume.shape_vox"
+                )
             continue
-        others = cKDTree(np.concatenate([tree.points_um for tree in trees])) if trees else None
         length_um = max(n_contacts[unit], 1) / settings.spine_density_per_um  # one that gets no input has a stub
         trees.append(grow(_soma(box, rng), box, length_um, settings, rng, others))
+        others.add(trees[-1].points_um, row)
     return trees
+
+
+def _capacity(tree: Tree, pieces: Ints, settings: TissueSettings) -> int:
+    """Spines that have room on pieces of dendrite."""
+    return int(tree.length_um(pieces).sum() * settings.spine_density_per_um * 1.2)
 
 
 def tree_of(points_um: Floats, radius_um: Floats, parent: Ints, swc_type: Ints) -> Tree:
@@ -196,12 +233,14 @@ def _spines(
     head_radius: Floats,
     config: Config,
     rng: np.random.Generator,
-    is_free: Callable[[Floats, Floats], NDArray[np.bool_]],
+    row: int,
+    solid: Neighbours,
 ) -> tuple[Ints, Floats, Floats, Floats, Floats]:
     """A place for each head of one neuron: its piece, foot, direction, centre of the disc, centre of the head.
 
     Feet are spread along the dendrite in the order of `place`, with a jitter; of some directions around the shaft the first
-    is taken that keeps the synapse in the block, away from the neuron's others, and its head out of other neurons (`is_free`).
+    is taken that keeps the synapse in the block, away from the neuron's others, and its head clear of the dendrites of other
+    neurons than `row` (their points are in `solid`).
     """
     n = head_radius.size
     ends = np.cumsum(tree.length_um(pieces))
@@ -224,15 +263,60 @@ def _spines(
     position = head + direction * head_radius[:, None, None]
     box = np.array(config.volume.size_um)
     inside = ((position > 0.2) & (position < box - np.array(config.volume.voxel_um) - 0.2)).all(axis=2)
-    free = is_free(head, np.broadcast_to(head_radius[:, None], head.shape[:2]))
-    chosen = np.zeros(n, np.int64)
-    for i in range(n):
-        before = position[np.arange(i), chosen[:i]]
-        apart = np.linalg.norm(position[i][:, None] - before[None], axis=2).min(axis=1, initial=9.0)
-        good = inside[i] & free[i] & (apart > LEAST_DISTANCE_UM)
-        chosen[i] = np.argmax(good) if good.any() else np.argmax(apart + 10.0 * free[i] + 100.0 * inside[i])
+    clear_um = np.minimum(_clear_um(head_radius, config.tissue), SOLID_REACH_UM)
+    chosen = _choose(position, head, inside, clear_um, row, solid.index)
     rows = np.arange(n)
     return piece, base, direction[rows, chosen], position[rows, chosen], head[rows, chosen]
+
+
+@nb.njit(cache=True)
+def _choose(
+    position: Floats, head: Floats, inside: NDArray[np.bool_], clear_um: Floats, row: int, solid: Index
+) -> Ints:
+    """Which direction each synapse takes: the first one that will do, else the one that fails least; see `_spines`."""
+    n, m = inside.shape
+    chosen, apart, free, taken = np.zeros(n, np.int64), np.empty(m), np.empty(m, np.bool_), np.empty((n, 3))
+    for i in range(n):
+        chosen[i] = -1
+        for k in range(m):
+            if inside[i, k] and _distance(position[i, k], taken[:i], LEAST_DISTANCE_UM) > LEAST_DISTANCE_UM:
+                if _is_clear(head[i, k], clear_um[i], row, solid):
+                    chosen[i] = k
+                    break
+        if chosen[i] < 0:
+            for k in range(m):
+                apart[k] = min(_distance(position[i, k], taken[:i], 0.0), 9.0)
+                free[k] = _is_clear(head[i, k], clear_um[i], row, solid)
+            chosen[i] = np.argmax(apart + 10.0 * free + 100.0 * inside[i])
+        taken[i] = position[i, chosen[i]]
+    return chosen
+
+
+@nb.njit(cache=True)
+def _distance(place: Floats, others: Floats, enough: float) -> float:
+    """Distance to the nearest of `others`, or to one that is no farther than `enough`."""
+    squared, z, y, x = np.inf, place[0], place[1], place[2]
+    for j in range(len(others)):
+        dz, dy, dx = z - others[j, 0], y - others[j, 1], x - others[j, 2]
+        squared = min(squared, dz * dz + dy * dy + dx * dx)
+        if squared <= 0.999 * enough * enough:
+            break
+    return float(np.sqrt(squared))
+
+
+@nb.njit(cache=True)
+def _is_clear(head_um: Floats, clear_um: float, row: int, solid: Index) -> bool:
+    """Whether none of the four nearest points of dendrites is another neuron's and nearer than `clear_um`."""
+    found, distance = np.empty(4, np.int64), np.empty(4)
+    for k in range(nearest(head_um, clear_um, solid, found, distance)):
+        if solid[1][found[k]] != row:
+            return False
+    return True
+
+
+def _clear_um(head_radius_um: Any, settings: TissueSettings) -> Any:
+    """How far from a head's centre the axes of other dendrites have to be."""
+    return head_radius_um + settings.dendrite_radius_um + 0.1
 
 
 def _between(tree: Tree, pieces: Ints, place: Floats, occupied: Floats) -> Floats:
@@ -304,17 +388,33 @@ def capsules(tissue: Tissue) -> tuple[Floats, Floats, Floats, Ints, Ints]:
     )
 
 
+def axon_capsules(tissue: Tissue) -> tuple[Floats, Floats, Floats, Ints]:
+    """The pieces of axons as capsules: start (n, 3), end (n, 3), radius (n,), row of the axon."""
+    if not tissue.axons:
+        return np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), np.zeros(0, np.int64)
+    return (
+        np.concatenate([axon.points_um[:-1] for axon in tissue.axons]),
+        np.concatenate([axon.points_um[1:] for axon in tissue.axons]),
+        np.concatenate([axon.radius_um[1:] for axon in tissue.axons]),
+        np.repeat(np.arange(len(tissue.axons)), [len(axon.points_um) - 1 for axon in tissue.axons]),
+    )
+
+
 def fill_points(tissue: Tissue, box_um: tuple[float, float, float]) -> tuple[Floats, Ints, Floats]:
-    """Points that stand for the cytosol: positions (n, 3) [um], row of the neuron (n,), volume of each (n,) [um^3].
+    """Points that stand for the cytosol: positions (n, 3) [um], neuron id (n,), volume of each (n,) [um^3].
 
     Notes
     -----
     A low-discrepancy filling of every capsule (R3 sequence, Roberts 2018), denser than the point spread function is wide, so
     that the dye looks smooth and needs no random numbers.
     """
-    start, end, radius, row, _ = capsules(tissue)
+    *dendrites, row, _ = capsules(tissue)
+    *axons, axon = axon_capsules(tissue)
+    # axons last: they change nothing of what was there without them
+    start, end, radius = (np.concatenate(pair) for pair in zip(dendrites, axons, strict=True))
+    neuron_id = np.concatenate([tissue.neuron_id[row], tissue.axon_neuron_id[axon]])
     near = ((np.minimum(start, end) < np.array(box_um) + 1.0) & (np.maximum(start, end) > -1.0)).all(axis=1)
-    start, end, radius, row = start[near], end[near], radius[near], row[near]
+    start, end, radius, neuron_id = start[near], end[near], radius[near], neuron_id[near]
     length = np.linalg.norm(end - start, axis=1)
     ball = length < 1e-9
     volume = np.where(ball, 4.0 / 3.0 * np.pi * radius**3, np.pi * radius**2 * length)
@@ -334,15 +434,19 @@ def fill_points(tissue: Tissue, box_um: tuple[float, float, float]) -> tuple[Flo
     points += (height * distance)[:, None] * axis[which]
     angle = 2.0 * np.pi * u
     points += (across * np.cos(angle))[:, None] * side[which] + (across * np.sin(angle))[:, None] * other[which]
-    return points, row[which], volume[which] / n[which]
+    return points, neuron_id[which], volume[which] / n[which]
 
 
 def solids(tissue: Tissue, voxel_um: tuple[float, float, float], shape_vox: tuple[int, int, int]) -> Bins:
     """Everything solid, found by its place in the image, for `paint_labels`."""
-    start, end, radius, row, contact = capsules(tissue)
+    *dendrites, row, contact = capsules(tissue)
+    *axons, axon = axon_capsules(tissue)
+    start, end, radius = (np.concatenate(pair) for pair in zip(dendrites, axons, strict=True))
+    neuron_id = np.concatenate([tissue.neuron_id[row], tissue.axon_neuron_id[axon]])
+    contact = np.concatenate([contact, np.full(axon.size, -1)])
     is_head = (contact >= 0) & (np.abs(end - start).max(axis=1) < 1e-9)
     half_um = 0.5 * np.linalg.norm(end - start, axis=1).max(initial=0.0) + radius.max(initial=0.0)
-    columns = start, end, radius, tissue.neuron_id[row], np.where(is_head, contact + 1, 0)
+    columns = start, end, radius, neuron_id, np.where(is_head, contact + 1, 0)
     return Bins(0.5 * (start + end) / np.array(voxel_um), columns, shape_vox, tuple(half_um / np.array(voxel_um)))
 
 

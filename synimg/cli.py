@@ -1,11 +1,13 @@
 """The command line: parse, call, save, and one line that says what was made where."""
 
+import contextlib
 import errno
 import json
 import logging
 import os
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -34,7 +36,13 @@ Json = Annotated[bool, typer.Option("--json", help="machine-readable output on s
 DatasetPath = Annotated[Path, typer.Argument(metavar="DATASET", help="folder made by 'synimg generate'")]
 
 
+_address_of: dict[str, str] = {}
+"""Addresses by the local folder in which they are worked on, for people to read."""
+
+
 def _say(text: str) -> None:
+    for folder, address in _address_of.items():
+        text = text.replace(folder, address)
     typer.echo(text, err=True)
 
 
@@ -224,11 +232,23 @@ def measure(
         for path in datasets_of(source[0]):
             with bars() as report:
                 table = run_measure(path, run, None, _workers(workers, scheduler), scheduler, report)
+            _say_quality(path / "analysis" / run)
             _say(f"{path / 'analysis' / run}: {len(table)} synapses measured; next: synimg separate {source[0]}")
         return
     if len(source) == 1 and source[0].is_dir() and not source[0].name.endswith(".zarr"):
         raise SynimgError(f"{source[0]}: not a data set (dataset.json is missing); give a data set or image files")
     _measure_images(source, voxel_um, channel or [], out, threshold, max_distance_um, seed)
+
+
+def _say_quality(folder: Path) -> None:
+    """The quality report of a measurement, warnings first."""
+    from synimg.analysis.quality import read_quality
+
+    quality = read_quality(folder)
+    for sentence in quality.warnings():
+        _say(f"warning: {sentence}")
+    for name, value in quality.headlines().items():
+        _say(f"  {name:<30} {value}")
 
 
 def _measure_images(
@@ -687,6 +707,27 @@ def _join_voxel_size(arguments: list[str]) -> list[str]:
     return [*arguments[:first], ",".join(arguments[first:last]), *arguments[last:]]
 
 
+@contextlib.contextmanager
+def _here(arguments: list[str]) -> Iterator[list[str]]:
+    """The arguments with the local mirror of a data set in the place of each fsspec address; changes go back at the end."""
+    if not any("://" in argument for argument in arguments):
+        yield arguments
+        return
+    from synimg.store.remote import is_address, mirrored
+
+    as_it_is = arguments[:1] in (["verify"], ["repair"])
+    with contextlib.ExitStack() as stack:
+        local = []
+        for before, argument in zip(["", *arguments], arguments, strict=False):
+            option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+            if is_address(value) and "--scheduler" not in (before, option):
+                folder = str(stack.enter_context(mirrored(value, is_checked=not as_it_is)))
+                _address_of[folder] = value
+                argument = f"{option}{equals}{folder}"
+            local.append(argument)
+        yield local
+
+
 def _fail(text: str, code: int) -> NoReturn:
     _say(text)
     sys.stdout.flush()
@@ -698,7 +739,8 @@ def main() -> None:
     # an interrupted cluster has nothing to say that the sentence below does not
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
-        code = app(args=_join_voxel_size(sys.argv[1:]), standalone_mode=False)
+        with _here(_join_voxel_size(sys.argv[1:])) as arguments:
+            code = app(args=arguments, standalone_mode=False)
         if code == 130:
             raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)

@@ -1,6 +1,7 @@
 """Work on blocks: in this process, on a local dask cluster, or on a cluster that runs already."""
 
 import contextlib
+import itertools
 import logging
 import multiprocessing
 import os
@@ -27,6 +28,9 @@ WORKERS_ENVIRONMENT = {
 """Blocks are some 10 MB each: by dask's own settings glibc gives them back to the system and gets them anew, page by page,
 every time, which takes as long as rendering them. One thread each is dask's setting as well."""
 
+ANSWER_S, WAIT_FOR_WORKERS_S = 10, 60
+MOST_WAITING = 64
+"""Pieces of work that wait at the scheduler, or four for each of its threads."""
 NEEDS_MAIN = "a script that asks for workers keeps its calls under: if __name__ == '__main__':"
 
 
@@ -81,12 +85,22 @@ class Pool:
 
         try:
             sent = [self._client.scatter(argument, broadcast=True, hash=False) for argument in shared]
-            futures = {
-                self._client.submit(function, item, *sent, pure=False): index for index, item in enumerate(items)
-            }
-            for future in as_completed(futures):
-                yield futures[future], future.result()
+            waiting, index_of = iter(enumerate(items)), {}
+
+            def submit(n: int) -> list[Any]:
+                new = {
+                    self._client.submit(function, item, *sent, pure=False): i
+                    for i, item in itertools.islice(waiting, n)
+                }
+                index_of.update(new)
+                return list(new)
+
+            # what the scheduler holds does not grow with the work
+            running = as_completed(submit(max(MOST_WAITING, 4 * sum(self._client.nthreads().values()))))
+            for future in running:
+                yield index_of.pop(future), future.result()
                 future.release()
+                running.update(submit(1))
         except KilledWorker as error:
             raise SynimgError(f"a block of work killed {error.last_worker}: give the workers more memory") from error
         except (CancelledError, CommClosedError, TimeoutError) as error:
@@ -114,12 +128,20 @@ def pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[P
     from distributed import Client
 
     quiet = logging.CRITICAL
+    logging.getLogger("distributed.client").setLevel(quiet)  # a cluster that goes away is one sentence, which is ours
     if scheduler is not None:
         try:
-            client = Client(scheduler, timeout=10)
-        except (OSError, ValueError, TimeoutError) as error:
+            client = Client(scheduler, timeout=ANSWER_S)
+        except Exception as error:  # whatever may listen there instead: what it says is not dask's language
             raise SynimgError(f"no dask scheduler answers at {scheduler} ({error}); check the address") from None
         with client:
+            try:
+                client.wait_for_workers(1, timeout=WAIT_FOR_WORKERS_S)
+            except TimeoutError:
+                raise SynimgError(
+                    f"the dask scheduler at {scheduler} has had no worker for {WAIT_FOR_WORKERS_S} s; start one: "
+                    f"dask worker {scheduler}"
+                ) from None
             yield Pool(client)
         return
     import dask

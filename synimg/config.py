@@ -229,6 +229,19 @@ class Tissue(Model):
     psd_density_per_um2: float = Field(980.0, gt=0, description="receptors per um^2 of PSD (Tanaka 2005: about 1000)")
 
 
+class Axons(Model):
+    """Axons of presynaptic neurons that cross the block, filled with their neuron's dyes; as given, none."""
+
+    um_per_um3: float = Field(
+        0.0, ge=0, le=5, description="labelled axon per volume; all axons of cortex are 4 (Braitenberg and Schuz 1998)"
+    )
+    radius_um: float = Field(0.12, gt=0.02, le=1, description="radius between boutons (diameter 0.2 to 0.3)")
+    bouton_radius_um: float = Field(0.3, gt=0.05, le=1, description="radius of a bouton")
+    bouton_interval_um: float = Field(
+        4.5, gt=1, description="mean distance of boutons: 3 to 6 (Shepherd and Harris 1998)"
+    )
+
+
 class Dyes(Model):
     """Signal in the receptor channels."""
 
@@ -386,6 +399,7 @@ class Config(Model):
     tag: member("synimg.phantoms.tags") = Field({"kind": "surface_pulse_chase"})  # type: ignore[valid-type]
     volume: Volume = Field(default_factory=Volume)
     tissue: Tissue = Field(default_factory=Tissue)
+    axons: Axons = Field(default_factory=Axons)
     dyes: Dyes = Field(default_factory=Dyes)
     identity: member("synimg.phantoms.identity") = Field({"kind": "colour"})  # type: ignore[valid-type]
     surroundings: Surroundings = Field(default_factory=Surroundings)

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,39 @@ def test_progress_is_reported_from_nothing_to_all():
     assert said == [("work", 0, 2), ("work", 1, 2), ("work", 2, 2)]
 
 
-def test_no_scheduler_is_one_sentence():
+def test_no_scheduler_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(compute, "ANSWER_S", 1)
     with pytest.raises(SynimgError, match="no dask scheduler answers"), compute.pool(scheduler="tcp://127.0.0.1:9"):
         pass
+
+
+def test_a_scheduler_without_workers_is_one_sentence(monkeypatch):
+    from distributed import LocalCluster
+
+    monkeypatch.setattr(compute, "WAIT_FOR_WORKERS_S", 0.1)
+    with LocalCluster(n_workers=0, dashboard_address=":0") as cluster:
+        with (
+            pytest.raises(SynimgError, match="has had no worker for"),
+            compute.pool(scheduler=cluster.scheduler_address),
+        ):
+            pass
+
+
+def test_whoever_answers_in_another_language_is_no_scheduler():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            connection, _ = server.accept()
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            connection.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(SynimgError, match="no dask scheduler answers"), compute.pool(scheduler=address):
+            pass
+
+
+def test_the_scheduler_holds_a_part_of_the_work_alone(monkeypatch):
+    monkeypatch.setattr(compute, "MOST_WAITING", 2)
+    with compute.pool(2) as cluster:
+        assert dict(cluster.run(square, range(40), (1,))) == {i: i**2 + 1 for i in range(40)}

@@ -1,21 +1,29 @@
 """Every figure by name: what the report, the documentation and 'synimg figure' draw, from the tables of a data set."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from synimg.analysis.look import Measured, look
+from synimg.config import Tissue as TissueSettings
 from synimg.errors import SynimgError, nearest
+from synimg.phantoms.morphology import Tree, grow, section_lengths_um
+from synimg.phantoms.tissue import tree_of
 from synimg.store.atomic import atomic_path
 from synimg.store.dataset import Dataset
 from synimg.store.growth import read_growth
+from synimg.store.morphology import read_tree_arrays
+from synimg.streams import stream
 from synimg.viewers.figures.causes import causes
 from synimg.viewers.figures.count_calibration import count_calibration
 from synimg.viewers.figures.counterfactual import counterfactual
+from synimg.viewers.figures.dendrites import dendrites
 from synimg.viewers.figures.erasure import erasure
 from synimg.viewers.figures.error_budget import error_budget
 from synimg.viewers.figures.factor import factor
@@ -24,6 +32,7 @@ from synimg.viewers.figures.growth import growth
 from synimg.viewers.figures.image_views import image_views
 from synimg.viewers.figures.input_gradient import input_gradient
 from synimg.viewers.figures.learning_curve import learning_curve
+from synimg.viewers.figures.optics import optics
 from synimg.viewers.figures.precision_recall import precision_recall
 from synimg.viewers.figures.synapse_card import synapse_card
 from synimg.viewers.growth import places_of
@@ -91,6 +100,14 @@ def _counts(source: Source) -> Figure:
     return count_calibration(hit)
 
 
+def _optics(source: Source) -> Figure:
+    if not any(c.axial is not None for c in source.quality.optics.channels):
+        raise SynimgError(
+            f"{source.dataset.path}: too few bright synapses stand alone to see the point spread function"
+        )
+    return optics(source.quality.optics)
+
+
 def _factor(source: Source) -> Figure:
     if not source.neurons["scale_factor"].notna().any():
         method = source.separation.info["method"]
@@ -149,6 +166,43 @@ def _synapse(source: Source) -> Figure:
     return synapse_card(cutout, theirs, float(row["log_turnover"]))
 
 
+REFERENCE = "SYNIMG_MORPHOLOGIES"
+"""Environment variable: folder of real neurons, which the dendrites of a data set are compared with."""
+
+
+def _dendrites(source: Source) -> Figure:
+    """Whole trees are grown with the settings, as a block holds parts of trees alone."""
+    settings, folder = source.config.tissue, os.environ.get(REFERENCE, "")
+    files = [Path(name) for name in settings.morphologies]
+    files = files or sorted(
+        file for file in Path(folder or "/dev/null").glob("*") if file.suffix in {".swc", ".asc", ".h5"}
+    )
+    if folder and not files:
+        raise SynimgError(f"{REFERENCE} = {folder}: no .swc, .asc or .h5 file there")
+    families = []
+    for k, file in enumerate(files[:2]):
+        real = tree_of(*read_tree_arrays(file))
+        inside, name = real.points_um[real.pieces()], file.stem
+        low, length_um = inside.min(axis=0), float(real.length_um(real.pieces()).sum())
+        like = settings.model_copy(update={"segment_um": float(section_lengths_um(real).mean())})
+        grown = {
+            f"grown in the room of {name}": settings,
+            f"the same, segment_um = {like.segment_um:.0f}": like,
+        }
+        place = real.points_um[0] - low, tuple(np.ptp(inside, axis=0) + 1.0), length_um
+        family = [(label, _grown(place, one, source.config.seed, k)) for label, one in grown.items()]
+        families.append([(name, real), *family])
+    if not families:
+        box = (150.0, 250.0, 250.0)
+        families = [[("grown", _grown((0.5 * np.array(box), box, 2000.0), settings, source.config.seed, 0))]]
+    return dendrites(families, settings.segment_um)
+
+
+def _grown(place: Any, settings: TissueSettings, seed: int, k: int) -> Tree:
+    soma_um, box_um, length_um = place
+    return grow(soma_um, box_um, length_um, settings, stream(seed, "figure", "dendrites", k))
+
+
 FIGURES: dict[str, Entry] = {
     "learning_curve": Entry(
         "how well the network does its task, and what moves the synapses meanwhile", _learning_curve
@@ -159,8 +213,12 @@ FIGURES: dict[str, Entry] = {
     ),
     "input_gradient": Entry("change along the order of the inputs", _input_gradient),
     "growth": Entry("the map at several days of the window", _growth),
+    "dendrites": Entry(
+        f"grown dendrites beside real ones (folder {REFERENCE}): Sholl curve, lengths between branchings", _dendrites
+    ),
     "image": Entry("a slice and the projections of the recorded image", _image),
     "counts": Entry("measured against true receptors, and whether the stated errors are true", _counts),
+    "optics": Entry("whether the point spread function is as wide as stated, by bright synapses", _optics),
     "synapse": Entry("the synapse most sure to have learned: voxels, model, residual", _synapse),
     "neuron": Entry("the neuron with most synapses: log turnover, factor, what is left along the dendrite", _neuron),
     "factor": Entry("every neuron's factor, recovered against true", _factor),

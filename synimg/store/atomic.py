@@ -5,6 +5,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,8 +30,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         try:
             yield temporary
             if temporary.is_file():
-                with temporary.open("rb") as file:
-                    os.fsync(file.fileno())
+                sync(temporary)
             elif path.is_dir():
                 shutil.rmtree(path)
             temporary.replace(path)
@@ -46,14 +46,49 @@ def disk_errors(path: Path) -> Iterator[None]:
     """Turn a full disk or a missing permission while writing `path` into one sentence."""
     try:
         yield
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    except (OSError, RuntimeError) as error:
+        if _is_full(error):
             raise SynimgError(f"{path}: the disk is full; free some space and run the same command again") from error
+        if not isinstance(error, OSError):
+            raise
         if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
             raise SynimgError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
         if error.errno in {errno.ENOTDIR, errno.EEXIST}:
             raise SynimgError(f"{path}: a file is where a folder should be; choose another folder") from error
         raise
+
+
+def _is_full(error: OSError | RuntimeError) -> bool:
+    """Whether an error says that the disk is full; numpy and HDF5 say so in words alone."""
+    if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}:
+        return True
+    return bool(re.search(rf"errno = ({errno.ENOSPC}|{errno.EDQUOT})\b|^\d+ requested and \d+ written$", str(error)))
+
+
+def sync(path: Path) -> None:
+    """Wait until the bytes of a file are on the disk: a name may outlive a power cut that its bytes do not."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes that the disk has left on which `path` lies or will lie."""
+    path = Path(path).resolve()
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def require_room(path: Path, n_bytes: int) -> None:
+    """Refuse to write `n_bytes` to `path` where the disk has less.
+
+    Raises
+    ------
+    SynimgError
+        If it has.
+    """
+    if n_bytes > free_bytes(path):
+        raise SynimgError(f"{path}: the disk is full; free some space and run the same command again")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -63,15 +63,22 @@ class Bins:
         for z in range(low[0], high[0] + 1):
             for y in range(low[1], high[1] + 1):
                 row = (z * self._shape[1] + y) * self._shape[2]
-                runs.append(slice(int(self._first[row + low[2]]), int(self._first[row + high[2] + 1])))
-        return tuple(np.concatenate([column[run] for run in runs]) for column in self._columns)
+                runs.append((row + low[2], row + high[2] + 1))
+        if isinstance(self._first, Rows):
+            ends = self._first.read([(end, end + 1) for run in runs for end in run]).reshape(-1, 2)
+        else:
+            ends = self._first[np.array(runs)]
+        spans = [(int(begin), int(end)) for begin, end in ends]
+        return tuple(
+            column.read(spans) if isinstance(column, Rows) else np.concatenate([column[a:b] for a, b in spans])
+            for column in self._columns
+        )
 
     def save(self, folder: Path) -> "Bins":
-        """The same, kept in files of `folder`: what is sent to a worker is the folder's name, and workers map the files."""
+        """The same, kept in files of `folder`: what is sent to a worker is its name, and workers read what they need."""
         columns = {f"column{i}": column for i, column in enumerate(self._columns)}
         parts = {"shape": np.array([self._shape, self._reach]), "first": self._first, **columns}
         for name, part in parts.items():
-            # renamed into place: a worker that an interrupted call has left behind keeps the file that it has mapped
             with atomic_path(folder / f"{name}.npy") as temporary:
                 np.save(temporary, part)
         return open_bins(folder.resolve())
@@ -88,19 +95,40 @@ def _of_parts(shape: Any, reach: Any, first: Any, columns: Any, folder: Path | N
     return bins
 
 
+class Rows:
+    """Rows of an array in a ``.npy`` file, read where they lie: nothing of it stays in memory.
+
+    Parameters
+    ----------
+    file : Path
+        In C order.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        with file.open("rb") as opened:
+            np.lib.format.read_magic(opened)
+            self.shape, _, self.dtype = np.lib.format.read_array_header_1_0(opened)
+            self._offset = opened.tell()
+        self._row_bytes = int(np.prod(self.shape[1:])) * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def read(self, spans: list[tuple[int, int]]) -> NDArray[Any]:
+        """The rows of half-open spans, one after the other."""
+        with self.file.open("rb", buffering=0) as opened:
+            parts = []
+            for begin, end in spans:
+                opened.seek(self._offset + begin * self._row_bytes)
+                parts.append(opened.read((end - begin) * self._row_bytes))
+        return np.frombuffer(b"".join(parts), self.dtype).reshape(-1, *self.shape[1:])
+
+
 def open_bins(folder: Path) -> Bins:
-    """What `Bins.save` wrote, mapped into memory."""
+    """What `Bins.save` wrote, read where and when it is asked for."""
     files = sorted(folder.glob("column*.npy"), key=lambda file: int(file.stem.removeprefix("column")))
-
-    def mapped(file: Path) -> Any:
-        # an empty file cannot be mapped
-        return np.load(file, mmap_mode="r" if file.stat().st_size > 4096 else None)
-
     shape, reach = np.load(folder / "shape.npy")
     return _of_parts(
-        tuple(shape.astype(int)),
-        tuple(reach),
-        mapped(folder / "first.npy"),
-        tuple(mapped(file) for file in files),
-        folder,
+        tuple(shape.astype(int)), tuple(reach), Rows(folder / "first.npy"), tuple(Rows(file) for file in files), folder
     )

@@ -54,7 +54,6 @@ class Cohort:
             "animals": [{"animal_id": a.animal_id, "group": a.group, "seed": a.seed} for a in animals],
             "warnings": warnings,
         }
-        path.mkdir(parents=True, exist_ok=True)
         write_json(path / INDEX, index)
         return cls(path, index)
 

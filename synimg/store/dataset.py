@@ -12,7 +12,8 @@ from typing import Any
 from synimg import schema
 from synimg.config import Config
 from synimg.errors import SynimgError
-from synimg.store.atomic import disk_errors, read_json, sha256, write_json
+from synimg.store.atomic import disk_errors, read_json, sha256, sync, write_json
+from synimg.store.remote import is_address, mirrored
 
 INDEX = "dataset.json"
 PARTIAL = ".partial"
@@ -73,13 +74,16 @@ class Dataset:
 
     @classmethod
     def open(cls, path: str | Path) -> "Dataset":
-        """The data set at `path`.
+        """The data set at `path`, or a copy of the one at an fsspec address.
 
         Raises
         ------
         SynimgError
             If there is none, or it was written with a newer schema.
         """
+        if isinstance(path, str) and is_address(path):
+            with mirrored(path) as folder:
+                path = folder
         path = Path(path)
         if not path.is_dir():
             raise SynimgError(f"{path}: no such folder; a data set is a folder with {INDEX}, made by 'synimg generate'")
@@ -159,6 +163,8 @@ class Dataset:
             (scratch / JOURNAL).unlink(missing_ok=True)
             files = sorted(p for p in scratch.rglob("*") if p.is_file())
             sums = {str(p.relative_to(scratch)): journal.get(str(p.relative_to(scratch))) or sha256(p) for p in files}
+            for file in files:
+                sync(file)
             for child in sorted(scratch.iterdir()):
                 _move(child, self.path / child.name)
             shutil.rmtree(scratch)
@@ -167,11 +173,18 @@ class Dataset:
         self._save()
 
     def drop(self, *stages: str) -> None:
-        """Forget stages whose input has changed, and remove their files."""
-        for stage in stages:
-            entry = self.index["stages"].pop(stage, None)
-            for file in entry["files"] if entry else ():
-                (self.path / file).unlink(missing_ok=True)
+        """Forget stages whose input has changed, and remove their files.
+
+        Raises
+        ------
+        SynimgError
+            If the disk cannot be written.
+        """
+        with disk_errors(self.path):
+            for stage in stages:
+                entry = self.index["stages"].pop(stage, None)
+                for file in entry["files"] if entry else ():
+                    (self.path / file).unlink(missing_ok=True)
         self._save()
 
     def restore(self, stage: str, entry: dict[str, Any]) -> None:
@@ -228,8 +241,10 @@ def read_journal(scratch: Path) -> dict[str, str]:
 
 def append_journal(scratch: Path, sums: dict[str, str]) -> None:
     """Note files that are finished."""
-    with (scratch / JOURNAL).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(sums) + "\n")
+    with (scratch / JOURNAL).open("ab+") as file:
+        file.seek(max(file.tell() - 1, 0))
+        is_cut = file.read(1) not in {b"", b"\n"}  # by a full disk or a crash: what follows begins on a line of its own
+        file.write((b"\n" if is_cut else b"") + json.dumps(sums).encode() + b"\n")
 
 
 def _move(source: Path, target: Path) -> None:

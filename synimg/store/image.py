@@ -51,7 +51,7 @@ def create_image(
     Parameters
     ----------
     path : Path
-        Folder to create, ``*.ome.zarr``; an image that is there already is opened and completed.
+        Folder to create, ``*.ome.zarr``; of an image that is there already the voxels are kept.
     shape, chunk : tuple of int
         Voxels (z, y, x) of the image and of a chunk.
     voxel_um : tuple of float
@@ -65,6 +65,8 @@ def create_image(
     """
     block = block or chunk
     with disk_errors(path):
+        for file in path.rglob("zarr.json"):
+            file.unlink()  # written anew: a power cut may have left a part of it
         group = zarr.open_group(path, mode="a", zarr_format=3)
         name = path.name.removesuffix(".ome.zarr")
         group.attrs["ome"] = {
@@ -92,8 +94,6 @@ def create_image(
 def _array(
     group: Any, name: str, shape: tuple[int, ...], chunk: tuple[int, ...], block: tuple[int, ...], dtype: Any, axes: str
 ) -> None:
-    if name in group:
-        return
     group.create_array(
         name,
         shape=shape,
@@ -151,7 +151,14 @@ def write_block(path: Path, array: str, box: Box, values: NDArray[Any]) -> dict[
         Where; its start lies on the border of a file.
     values : (c, z, y, x) or (z, y, x) ndarray
         What.
+
+    Raises
+    ------
+    SynimgError
+        If the image is not there, as on a worker that does not share the disk, or the disk is full.
     """
+    if not path.is_dir():
+        raise SynimgError(f"{path}: not there for a worker; the machines of a cluster must share the disk of --out")
     with disk_errors(path):
         # a chunk of zeros is written too: an absent file must always mean a missing chunk
         target: Any = zarr.open_array(path / array, mode="r+").with_config({"write_empty_chunks": True})

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import morphio
 import numpy as np
@@ -22,18 +23,11 @@ def read_tree_arrays(path: Path) -> TreeArrays:
     Raises
     ------
     SynimgError
-        If the file is missing, of another kind or damaged, has no soma or no dendrite, or a radius that is not positive.
+        If the file is missing, of another kind or damaged, is not one tree, has no soma or no dendrite, or a radius that is
+        not positive.
     """
     path = Path(path)
-    if path.suffix.lower() not in {".swc", ".asc", ".h5"}:
-        raise SynimgError(f"{path}: a morphology is an .swc, .asc (Neurolucida) or .h5 file")
-    if not path.is_file():
-        raise SynimgError(f"{path}: no such morphology file")
-    collector = morphio.WarningHandlerCollector()
-    try:
-        cell = morphio.Morphology(str(path), warning_handler=collector)
-    except (morphio.MorphioError, ValueError, RuntimeError) as error:
-        raise SynimgError(f"{path}: not readable as a morphology ({_plain(error, path)})") from None
+    cell, _ = _read(path)
     if len(cell.soma.points) == 0:
         raise SynimgError(f"{path}: has no soma; a tree needs one as its root")
     # one point is a sphere of that diameter, several points are its outline
@@ -65,12 +59,59 @@ def read_tree_arrays(path: Path) -> TreeArrays:
     return np.ascontiguousarray(xyz[:, ::-1]), radius, np.array(parents, dtype=np.int64), swc_type
 
 
-def _plain(error: Exception, path: Path) -> str:
+def morphology_notes(path: Path) -> list[str]:
+    """What the reader found odd in a morphology file, and read nevertheless; one sentence each."""
+    _, warnings = _read(Path(path))
+    return [f"{path}: {text.removeprefix('Warning: ')}" for text in dict.fromkeys(_plain(w, path) for w in warnings)]
+
+
+def _read(path: Path) -> tuple[Any, list[str]]:
+    """The cell in a file, and the reader's warnings."""
+    if path.suffix.lower() not in {".swc", ".asc", ".h5"}:
+        raise SynimgError(f"{path}: a morphology is an .swc, .asc (Neurolucida) or .h5 file")
+    if not path.is_file():
+        raise SynimgError(f"{path}: no such morphology file")
+    if path.suffix.lower() == ".swc":
+        _refuse_other_than_a_tree(path)
+    collector = morphio.WarningHandlerCollector()
+    try:
+        cell = morphio.Morphology(str(path), warning_handler=collector)
+    except (morphio.MorphioError, ValueError, RuntimeError) as error:
+        raise SynimgError(f"{path}: not readable as a morphology ({_plain(error, path)})") from None
+    return cell, [one.warning.msg() for one in collector.get_all()]
+
+
+def _refuse_other_than_a_tree(path: Path) -> None:
+    """Refuse an SWC file of several trees, or with points that go round in a circle: the reader leaves them out."""
+    parent: dict[str, str] = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        values = line.split("#")[0].split()
+        if len(values) >= 7:
+            parent[values[0]] = values[6]
+    roots = [point for point, up in parent.items() if up == "-1"]
+    if len(roots) > 1:
+        raise SynimgError(
+            f"{path}: {len(roots)} trees, with the roots {', '.join(roots[:5])}; a file holds one neuron, whose root is its "
+            "soma: connect them or take them apart"
+        )
+    reached = set(roots)
+    for point in parent:
+        way: dict[str, None] = {}
+        while point in parent and point not in reached and point not in way:
+            way[point] = None
+            point = parent[point]
+        if point in way and len(way) > 1:
+            raise SynimgError(f"{path}: the points {', '.join(sorted(way)[:5])} go round in a loop; a neuron is a tree")
+        reached.update(way)
+
+
+def _plain(error: Exception | str, path: Path) -> str:
     """The reason in an `error` of the reader, without its terminal colours and its copies of the path."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     text = re.sub(re.escape(str(path)) + r":(\d+):(?:error|warning)", r"line \1:", text)
     text = text.replace(str(path), path.name)
-    return " ".join(text.split()).rstrip(" :")[:200]
+    text = " ".join(text.split()).removeprefix("line 0: ")  # of the whole file
+    return text.rstrip(" :")[:200]
 
 
 def write_swc(path: Path, points_um: Floats, radius_um: Floats, parent: Ints, swc_type: Ints) -> None:

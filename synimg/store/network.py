@@ -9,7 +9,7 @@ import zarr
 from numpy.typing import NDArray
 
 from synimg.errors import SynimgError
-from synimg.store.atomic import disk_errors
+from synimg.store.atomic import disk_errors, require_room
 
 Arrays = dict[str, NDArray[Any]]
 _MAGIC, _VERSION = 0x0A7A, [0, 1]  # SONATA data format: "SONATA file layout", root attributes
@@ -33,6 +33,10 @@ def write_network(
     axons : dict of (n_axons,) ndarray, optional
         Attributes of further nodes that have no dendrite, a second group of the population, with the ids behind the units'.
     """
+    kept = [nodes, axons or {}, extra, *edges.values()]
+    n_bytes = sum(values.nbytes for arrays in kept for values in arrays.values())
+    # HDF5 that meets the end of the disk can neither go on nor close its file; a fifth more for its indices
+    require_room(path, int(1.2 * n_bytes) + 2**16)
     with disk_errors(path), h5py.File(path, "w", libver="v110", track_order=False) as file:
         file.attrs["magic"], file.attrs["version"] = np.uint32(_MAGIC), np.array(_VERSION, np.uint32)
         units = file.create_group("nodes/units")

@@ -22,54 +22,110 @@ def sums(path):
     return {name: stages[name]["files"] for name in ("network", "tissue", "image")}
 
 
+class Cluster:
+    """A scheduler and two workers with folders of their own, as on two machines."""
+
+    def __init__(self, folder):
+        self.folder, self.workers = folder, []
+        address = folder / "scheduler.json"
+        dask = [sys.executable, "-m", "dask"]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        scheduler = [*dask, "scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(address)]
+        self.scheduler = subprocess.Popen(scheduler, **quiet)
+        while not address.exists():
+            time.sleep(0.1)
+        self.address = json.loads(address.read_text())["address"]
+        for i in range(2):
+            worker = [*dask, "worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+            scratch = folder / f"machine{i}"
+            scratch.mkdir()
+            self.workers.append(subprocess.Popen([*worker, "--local-directory", str(scratch)], cwd=scratch, **quiet))
+
+    def stop(self):
+        for process in [self.scheduler, *self.workers]:
+            process.kill()
+            process.wait()
+
+
 @pytest.fixture
-def cluster(tmp_path):
-    """A scheduler and two workers with folders of their own, as on two machines; the address, and how to kill a worker."""
-    address = tmp_path / "scheduler.json"
-    dask = [sys.executable, "-m", "dask"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    scheduler = [*dask, "scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(address)]
-    processes = [subprocess.Popen(scheduler, **quiet)]
-    for _ in range(200):
-        if address.exists():
-            break
-        time.sleep(0.1)
-    for i in range(2):
-        worker = [*dask, "worker", "--scheduler-file", str(address), "--nthreads", "1", "--no-nanny", "--no-dashboard"]
-        folder = tmp_path / f"machine{i}"
-        folder.mkdir()
-        processes.append(subprocess.Popen([*worker, "--local-directory", str(folder)], cwd=folder, **quiet))
-    yield json.loads(address.read_text())["address"], processes
-    for process in processes:
-        process.kill()
-        process.wait()
+def start(tmp_path):
+    """Starts a cluster in a folder of a given name."""
+    clusters = []
+
+    def one(name):
+        (tmp_path / name).mkdir()
+        clusters.append(Cluster(tmp_path / name))
+        return clusters[-1]
+
+    yield one
+    for cluster in clusters:
+        cluster.stop()
 
 
-def test_a_killed_worker_and_a_killed_client_cost_nothing_but_time(cluster, tmp_path):
+@pytest.fixture(scope="module")
+def settings():
     values = config.preset("tiny").model_dump()
     values["volume"]["chunk_vox"] = (4, 40, 48)
     values["training"] |= {"n_updates": 5, "counterfactuals": False}
-    settings = config.Config.parse(values, "test")
-    quiet = sums(synimg.generate(settings, tmp_path / "quiet").path)
-    (tmp_path / "mouse.toml").write_text(to_toml(settings))
-    scheduler, processes = cluster
-    out = tmp_path / "mouse"
-    call = [sys.executable, "-m", "synimg", "generate", str(tmp_path / "mouse.toml"), "--out", str(out)]
-    journal = out / ".partial/image/journal.jsonl"
+    return config.Config.parse(values, "test")
 
-    def rendered():
-        return journal.read_text().count("\n") if journal.exists() else 0
 
-    client = subprocess.Popen([*call, "--scheduler", scheduler], stderr=subprocess.DEVNULL)
-    while rendered() < 5 and client.poll() is None:
-        time.sleep(0.02)
-    os.kill(processes[1].pid, signal.SIGKILL)  # a worker
-    while rendered() < 15 and client.poll() is None:
-        time.sleep(0.02)
-    client.kill()
-    client.wait()
-    assert not Dataset.open(out).is_done("image")
-    assert rendered() >= 15
-    again = subprocess.run([*call, "--scheduler", scheduler], capture_output=True, text=True, check=False)
-    assert again.returncode == 0, again.stderr
-    assert sums(out) == quiet
+@pytest.fixture(scope="module")
+def quiet(settings, tmp_path_factory):
+    """Checksums of a run that nothing disturbed."""
+    return sums(synimg.generate(settings, tmp_path_factory.mktemp("quiet") / "mouse").path)
+
+
+class Client:
+    """`synimg generate` in a process of its own."""
+
+    def __init__(self, settings, folder):
+        self.out = folder / "mouse"
+        (folder / "mouse.toml").write_text(to_toml(settings))
+        self.call = [sys.executable, "-m", "synimg", "generate", str(folder / "mouse.toml"), "--out", str(self.out)]
+
+    def begin(self, cluster):
+        self.process = subprocess.Popen(
+            [*self.call, "--scheduler", cluster.address], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        )
+
+    def wait_for(self, n_blocks):
+        """Until so many blocks of the image are noted."""
+        journal = self.out / ".partial/image/journal.jsonl"
+        while self.process.poll() is None and not (journal.exists() and journal.read_text().count("\n") >= n_blocks):
+            time.sleep(0.02)
+        assert self.process.poll() is None, self.process.communicate()
+
+    def end(self):
+        said = self.process.communicate(timeout=120)[1]
+        return self.process.returncode, said
+
+
+def test_a_killed_worker_and_a_killed_client_cost_nothing_but_time(settings, quiet, start, tmp_path):
+    cluster, client = start("cluster"), Client(settings, tmp_path)
+    client.begin(cluster)
+    client.wait_for(5)
+    os.kill(cluster.workers[0].pid, signal.SIGKILL)
+    client.wait_for(15)
+    client.process.kill()
+    client.process.communicate()
+    assert not Dataset.open(client.out).is_done("image")
+    client.begin(cluster)
+    code, said = client.end()
+    assert code == 0, said
+    assert sums(client.out) == quiet
+
+
+def test_a_killed_scheduler_is_one_sentence_and_another_cluster_ends_the_work(settings, quiet, start, tmp_path):
+    cluster, client = start("cluster"), Client(settings, tmp_path)
+    client.begin(cluster)
+    client.wait_for(5)
+    cluster.scheduler.kill()
+    code, said = client.end()
+    assert code == 2
+    assert said.splitlines()[-1].startswith("synimg: the dask cluster went away")
+    assert "Traceback" not in said
+    client.begin(start("another"))
+    code, said = client.end()
+    assert code == 0, said
+    assert sums(client.out) == quiet

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from synimg.config import Tissue
-from synimg.phantoms.morphology import Tree, branches_of, grow, place, resample
+from synimg.phantoms.morphology import (
+    Tree,
+    branches_of,
+    grow,
+    place,
+    resample,
+    section_lengths_um,
+    sholl_crossings,
+)
 from synimg.phantoms.tissue import tree_of
 from synimg.store.morphology import read_tree_arrays
 from synimg.streams import stream
@@ -122,3 +130,14 @@ def test_a_real_neuron_is_moved_rigidly_with_dendrite_in_the_box_and_the_soma_ou
     assert placed.length_um(placed.pieces(BOX_UM)).sum() > 30.0
     soma, clear = placed.points_um[0], tree.radius_um[0]
     assert ((soma < -clear) | (soma > np.array(BOX_UM) + clear)).any()
+
+
+def test_sholl_counts_the_branches_at_a_distance_and_sections_are_as_long_as_they_are():
+    """A trunk of 30 um that forks into 50 and 20 um."""
+    points = np.array([[0, 0, 0], [0, 0, 30], [0, 40, 60], [0, -12, 46]], float)
+    parent, kinds = np.array([-1, 0, 1, 1]), np.array([1, 3, 3, 3])
+    tree = tree_of(points, np.ones(4), parent, kinds)
+    radius, crossings = sholl_crossings(tree, 10.0)
+    np.testing.assert_array_equal(radius, [10, 20, 30, 40, 50, 60, 70, 80])
+    np.testing.assert_array_equal(crossings, [1, 1, 1, 2, 1, 1, 1, 0])
+    np.testing.assert_allclose(np.sort(section_lengths_um(tree)), [20, 30, 50])

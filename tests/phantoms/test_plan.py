@@ -7,8 +7,8 @@ import pytest
 import synimg
 from synimg.config import Config, preset
 from synimg.errors import SynimgError
-from synimg.phantoms import plan as planning
 from synimg.phantoms.generate import image_parts
+from synimg.store import atomic
 from synimg.store.dataset import Dataset
 
 
@@ -28,7 +28,7 @@ def test_the_plan_of_a_data_set_is_near_what_it_became(tiny_path):
 
 def test_what_does_not_fit_on_the_disk_is_refused_before_anything_is_made(monkeypatch, tmp_path):
     small = shutil.disk_usage(tmp_path)._replace(free=100_000)
-    monkeypatch.setattr(planning.shutil, "disk_usage", lambda path: small)
+    monkeypatch.setattr(atomic.shutil, "disk_usage", lambda path: small)
     with pytest.raises(SynimgError, match=r"take about .* GB, the disk of .* has 0\.0001 GB free"):
         synimg.plan("tiny", tmp_path / "mouse")
     assert not any(tmp_path.iterdir())

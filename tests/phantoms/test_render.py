@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from synimg.config import Config, microscopes, preset, seen_by, to_toml
 from synimg.errors import SynimgError
-from synimg.phantoms.render import Channel, expected_photons, imaging_notes, render
+from synimg.phantoms.render import Channel, _background, expected_photons, imaging_notes, render
 from synimg.psf.gaussian import GaussianKernel
 from synimg.store.bins import Bins
 
@@ -102,6 +102,42 @@ def test_brightness_falls_with_depth_in_the_corners_and_along_the_scan():
     planes = expected_photons([empty], config, WHOLE)[0].mean(axis=(1, 2))
     flat = expected_photons([empty], config_of(), WHOLE)[0].mean(axis=(1, 2))
     np.testing.assert_allclose(planes / flat, np.exp(-np.arange(17) * 0.2 / 2.0), rtol=1e-9)
+
+
+def test_a_chromatic_shift_is_recovered_from_the_image():
+    shift_um = np.array([0.15, 0.06, -0.04])
+    inside = np.random.default_rng(4).uniform(0.35, 0.65, (40, 3)) * SHAPE
+    config, centre = config_of(camera={"kind": "scmos", "read_noise_electrons": 1.0}), {}
+    for name, points in (("chase", inside), ("pulse", inside + shift_um / config.volume.voxel_um)):
+        one = channel(config, name, points=points, photons=np.full(40, 2000.0), background=0.0)
+        grey = render([one], config, WHOLE)[0] - config.camera.offset_adu
+        grid = np.indices(SHAPE).reshape(3, -1)
+        centre[name] = (grid @ grey.ravel() / grey.sum()) * np.array(config.volume.voxel_um)
+    np.testing.assert_allclose(centre["pulse"] - centre["chase"], shift_um, atol=0.02)
+
+
+def test_the_background_has_its_spectrum():
+    """Mean, variance at every place, and covariance over every distance are those of the blend of the lattice's nodes."""
+    n, spacing, cv = 70, 20.0, 0.2
+
+    def blend(x):
+        part = x / spacing - np.floor(x / spacing)
+        part = part * part * (3.0 - 2.0 * part)
+        weights = np.zeros((x.size, 6))
+        rows, node = np.arange(x.size), np.floor(x / spacing).astype(int)
+        weights[rows, node], weights[rows, node + 1] = 1.0 - part, part
+        return weights / np.linalg.norm(weights, axis=1, keepdims=True)
+
+    rng, fields = np.random.default_rng(5), np.empty((3000, n))
+    for field in fields:
+        block = np.empty((1, 1, n))
+        _background(block, np.zeros(3, np.int64), rng.standard_normal((3, 3, 6)), np.full(3, spacing), 5.0, cv)
+        field[:] = block[0, 0] / 5.0 - 1.0
+    weights = blend(np.arange(n, dtype=float))
+    wanted = cv**2 * weights @ weights.T
+    np.testing.assert_allclose(fields.mean(axis=0), 0.0, atol=5 * cv / np.sqrt(3000))
+    np.testing.assert_allclose(np.cov(fields.T), wanted, atol=6 * cv**2 * np.sqrt(2 / 3000))
+    assert np.abs(wanted[0, 2 * 20 :]).max() == 0  # nothing is left beyond two nodes
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

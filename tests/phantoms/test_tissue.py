@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from synimg.config import Config
 from synimg.errors import SynimgError
 from synimg.phantoms.morphology import Tree, grow
+from synimg.phantoms.neighbours import Neighbours
 from synimg.phantoms.tissue import Tissue, build_tissue, fill_points, paint_labels, receptor_positions, solids, tree_of
 from synimg.phantoms.wiring import Wiring, build_wiring
 from synimg.store.morphology import read_tree_arrays
@@ -163,8 +164,8 @@ def test_receptors_lie_on_their_disc_slightly_to_the_rim(tissue):
 
 
 def test_dye_points_hold_the_volume_of_dendrites_necks_and_heads(tissue):
-    points, row, volume = fill_points(tissue, CONFIG.volume.size_um)
-    assert points.shape == (row.size, 3)
+    points, neuron_id, volume = fill_points(tissue, CONFIG.volume.size_um)
+    assert points.shape == (neuron_id.size, 3)
     tree = tissue.trees[0]
     near = ((tree.points_um > 0) & (tree.points_um < BOX_UM)).all(axis=1)
     child = tree.pieces()[near[tree.pieces()]]
@@ -172,18 +173,18 @@ def test_dye_points_hold_the_volume_of_dendrites_necks_and_heads(tissue):
     neck = np.linalg.norm(tissue.head_um[spine] - tissue.base_um[spine], axis=1).sum() * np.pi * 0.08**2
     heads = 4 / 3 * np.pi * (tissue.head_radius_um[spine] ** 3).sum()
     dendrite = (np.pi * tree.radius_um[child] ** 2 * tree.length_um(child)).sum()
-    inside = (row == 0) & ((points > 0) & (points < BOX_UM)).all(axis=1)
+    inside = (neuron_id == tissue.neuron_id[0]) & ((points > 0) & (points < BOX_UM)).all(axis=1)
     assert volume[inside].sum() == pytest.approx(dendrite + neck + heads, rel=0.03)
 
 
 def test_dye_points_lie_in_what_is_painted(tissue):
-    points, row, _ = fill_points(tissue, CONFIG.volume.size_um)
+    points, neuron_id, _ = fill_points(tissue, CONFIG.volume.size_um)
     neurons, _ = paint_labels(solids(tissue, VOXEL_UM, SHAPE_VOX), (0, 0, 0), SHAPE_VOX, VOXEL_UM)
     voxel = np.rint(points / np.array(VOXEL_UM)).astype(int)
     inside = ((voxel >= 0) & (voxel < np.array(SHAPE_VOX))).all(axis=1)
     found = neurons[tuple(voxel[inside].T)]
-    assert (found == tissue.neuron_id[row[inside]]).mean() > 0.75  # the rest is within half a voxel of the surface
-    assert ((found != 0) & (found != tissue.neuron_id[row[inside]])).mean() < 0.02
+    assert (found == neuron_id[inside]).mean() > 0.75  # the rest is within half a voxel of the surface
+    assert ((found != 0) & (found != neuron_id[inside])).mean() < 0.02
 
 
 def test_painting_in_blocks_equals_painting_whole(tissue):
@@ -241,11 +242,11 @@ def overlaps(trees: list[Tree]) -> int:
 def test_dendrites_overlap_far_less_than_if_they_ignored_each_other():
     settings, box, aware, blind = CONFIG.tissue, CONFIG.volume.size_um, 0, 0
     for seed in (1, 2, 3):
-        trees, ignoring = [], []
+        trees, ignoring, others = [], [], Neighbours(box, 1.6)
         for row in range(14):
             soma = np.array([4.0, -6.0, 23.0 * (row + 0.5) / 14])
-            others = cKDTree(np.concatenate([tree.points_um for tree in trees])) if trees else None
             trees.append(grow(soma, box, 40.0, settings, stream(seed, "test", row), others))
+            others.add(trees[-1].points_um, row)
             ignoring.append(grow(soma, box, 40.0, settings, stream(seed, "test", row)))
         aware, blind = aware + overlaps(trees), blind + overlaps(ignoring)
     assert blind > 100

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from synimg.errors import SynimgError
-from synimg.store.morphology import read_tree_arrays, write_swc
+from synimg.store.morphology import morphology_notes, read_tree_arrays, write_swc
 
 SOMA = "1 1 0 0 0 5 -1\n"
 STICK = SOMA + "2 3 0 5 1 0.5 1\n3 3 0 10 2 0.4 2\n"
@@ -79,6 +79,9 @@ def test_a_tree_written_as_swc_reads_back_the_same(tmp_path):
         ("nan.swc", STICK.replace("10", "nan"), "line 3"),
         ("orphan.swc", SOMA + "2 3 0 5 0 1 77\n", "parent ID: 77"),
         ("cut.swc", STICK[:-8], "line 3"),
+        ("loop.swc", STICK + "4 3 0 20 0 1 5\n5 3 0 30 0 1 4\n", "the points 4, 5 go round in a loop"),
+        ("self.swc", SOMA + "2 3 0 5 0 1 2\n", "Parent ID can not be itself"),
+        ("several.swc", STICK + "4 3 9 0 0 1 -1\n5 3 9 9 0 1 4\n", "2 trees, with the roots 1, 4"),
         ("cut.asc", ASC[:-30], "not readable as a morphology"),
         ("other.h5", "abc", "Not an HDF5 file"),
         ("tree.txt", STICK, r"an \.swc, \.asc \(Neurolucida\) or \.h5 file"),
@@ -113,3 +116,12 @@ def test_a_real_neuron_is_one_tree_with_dendrite_and_axon(path):
     assert 5 < radius[0] < 15  # soma of a cortical neuron [um]
     length = np.linalg.norm(points[1:] - points[parent[1:]], axis=1)[kind[1:] == 3].sum()
     assert 500 < length < 20_000  # dendrite [um]
+
+
+def test_what_the_reader_finds_odd_is_a_sentence(tmp_path):
+    soma = "1 1 0 0 0 5 -1\n2 1 0 4 0 3 1\n3 1 0 -9 0 3 1\n"
+    odd = written(tmp_path, "odd.swc", soma + "4 3 0 5 0 0.5 1\n5 3 0 10 2 0.4 4\n")
+    (note,) = morphology_notes(odd)
+    assert note.startswith(f"{odd}: Three Point Soma: The non-constant columns is not offset")
+    assert note.isprintable()
+    assert morphology_notes(written(tmp_path, "fine.swc", STICK)) == []

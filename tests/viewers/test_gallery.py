@@ -44,3 +44,17 @@ def test_a_figure_is_saved_and_the_same_data_give_the_same_bytes(tiny_path, tmp_
 def test_a_figure_of_a_stage_that_is_missing_says_what_to_run(tiny_path):
     with pytest.raises(SynimgError, match="run 'synimg validate"):
         draw("counts", Source(Dataset.open(tiny_path), "other"))
+
+
+def test_dendrites_are_compared_with_the_real_ones_of_a_folder(source, tmp_path, monkeypatch):
+    monkeypatch.setenv("SYNIMG_MORPHOLOGIES", str(tmp_path))
+    with pytest.raises(SynimgError, match=r"no \.swc, \.asc or \.h5 file there"):
+        draw("dendrites", source)
+    real = "1 1 0 0 0 5 -1\n2 3 0 0 40 1 1\n3 3 0 30 90 1 2\n4 3 30 0 80 1 2\n"
+    (tmp_path / "cell.swc").write_text(real)
+    left, _ = draw("dendrites", source).axes
+    names = [line.get_label() for line in left.get_lines()]
+    assert names == ["cell", "grown in the room of cell", "the same, segment_um = 49"]
+    _, crossings = left.get_lines()[0].get_data()
+    assert crossings[:3].tolist() == [1, 1, 1]
+    assert max(crossings) == 2
