@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from synimg.analysis.mixture.choose import Choice
 from synimg.analysis.mixture.counts import GROWTH, Floats, Floats32, Ints, receptors_at_death
-from synimg.analysis.mixture.fit import Data, Grid, chances, expect, factor_prior, kernels, make_grid
+from synimg.analysis.mixture.fit import Data, Grid, chances, expect, factor_prior, grids, kernels
 from synimg.analysis.mixture.model import NULL, UP, Kernel, Model
 from synimg.analysis.mixture.whole_cell import WholeCell
 from synimg.analysis.shares import per_ln
@@ -34,15 +34,15 @@ def draws(data: Data, choice: Choice, cells: WholeCell, n_draws: int, rng: np.ra
     -----
     The zero of the factors is that of the reading. Neurons that grew as a whole are drawn with their probability.
     """
-    for model, n in zip(choice.models, rng.multinomial(n_draws, choice.weights), strict=True):
-        if n:
-            yield from _of_model(data, model, choice, cells, int(n), rng)
+    counts = rng.multinomial(n_draws, choice.weights)
+    models = [model for model, n in zip(choice.models, counts, strict=True) if n]
+    for (model, grid), n in zip(grids(data, models, choice.stay, choice.largest), counts[counts > 0], strict=True):
+        yield from _of_model(data, model, grid, choice.stay, cells, int(n), rng)
 
 
 def _of_model(
-    data: Data, model: Model, choice: Choice, cells: WholeCell, n_draws: int, rng: np.random.Generator
+    data: Data, model: Model, grid: Grid, stay: float, cells: WholeCell, n_draws: int, rng: np.random.Generator
 ) -> Iterator[Draw]:
-    grid = make_grid(data, model, choice.stay, choice.largest)
     by_class = kernels(model, grid)
     posterior = expect(data, model, grid, by_class)
     each = np.empty((posterior.prior.shape[1], data.neuron.size, grid.factor.size), np.float32)
@@ -58,7 +58,7 @@ def _of_model(
     cumulated = np.cumsum(posterior.factor, axis=1)
     for _ in range(n_draws):
         factor = _pick(cumulated, rng)[unit]
-        yield _one(data, model, grid, by_class, each, abroad, irregular, factor, cells, choice.stay, rng)
+        yield _one(data, model, grid, by_class, each, abroad, irregular, factor, cells, stay, rng)
 
 
 def _one(

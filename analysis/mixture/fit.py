@@ -1,6 +1,6 @@
 """Expectation maximisation: hyper-parameters pooled over all neurons, with every neuron's factor summed over a grid."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -144,7 +144,17 @@ def make_grid(data: Data, model: Model, stay: float, largest: float, coarser: in
     return Grid(values, top, wrong, born, factor_grid(largest, coarser), growth, classes, noise, ratio, ratio_top)
 
 
-def grid_key(model: Model) -> tuple[object, ...]:
+def grids(data: Data, models: Sequence[Model], stay: float, largest: float) -> Iterator[tuple[Model, Grid]]:
+    """Each model with its grid, which those of the same turnover and sizes share."""
+    last: Model | None = None
+    for model in models:
+        if last is None or _on_grid(model) != _on_grid(last):
+            grid = make_grid(data, model, stay, largest)
+        last = model
+        yield model, grid
+
+
+def _on_grid(model: Model) -> tuple[object, ...]:
     """All that a grid depends on."""
     form = model.form
     size_laws = form.depends_on_size, form.has_size_law

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from synimg.analysis.mixture.counts import GROWTH, Floats, Ints, receptors_at_death
-from synimg.analysis.mixture.fit import Data, Grid, Posterior, expect, grid_key, kernels, make_grid
+from synimg.analysis.mixture.fit import Data, Grid, Posterior, expect, grids, kernels
 from synimg.analysis.mixture.model import NULL, Kernel, Model
 from synimg.analysis.shares import per_ln
 
@@ -42,10 +42,7 @@ class Parts:
 
 def summaries(data: Data, models: Sequence[Model], stay: float, largest: float) -> Iterator[Parts]:
     """Posterior of every synapse under each of the models; what they have in common is found once."""
-    last, grid = None, None
-    for model in models:
-        if grid is None or grid_key(model) != last:
-            last, grid = grid_key(model), make_grid(data, model, stay, largest)
+    for model, grid in grids(data, models, stay, largest):
         yield _of_grid(data, model, grid, stay)
 
 
