@@ -54,7 +54,7 @@ lint: $(DEV_READY)
 
 docs: $(DEV_READY)
 	$(BIN)/mkdocs build --strict
-	@echo "open build/site/index.html"
+	@echo "open build/site/index.html; its search needs a server: $(BIN)/python -m http.server -d build/site"
 
 format: $(DEV_READY)
 	$(BIN)/ruff check --fix .

@@ -15,6 +15,7 @@ from synimg.analysis.punctum import (
     along_x,
     covariance_of,
     gradient_polynomials,
+    in_channel,
     inverse_of,
     moments_of,
     on_line,
@@ -40,12 +41,21 @@ def standard_errors(scene: Scene, fit: Fit, model: Floats) -> Floats:
     pairs = np.vstack([np.column_stack([np.arange(n)] * 2), pairs, pairs[:, ::-1]])
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]  # each group in order, the punctum itself among them
     first = np.searchsorted(pairs[:, 0], np.arange(n + 1))
-    return _errors(model, fit.theta, first, pairs[:, 1].copy(), scene.psf_vox, scene.shape_scale, scene.spread_um2)
+    return _errors(
+        model, fit.theta, first, pairs[:, 1].copy(), scene.psf_vox, scene.shift_vox, scene.shape_scale, scene.spread_um2
+    )
 
 
 @nb.njit(cache=True, nogil=True)
 def _errors(
-    model: Floats, thetas: Floats, first: Ints, partner: Ints, psf: Floats, scale: Floats, spread: float
+    model: Floats,
+    thetas: Floats,
+    first: Ints,
+    partner: Ints,
+    psf: Floats,
+    shift: Floats,
+    scale: Floats,
+    spread: float,
 ) -> Floats:
     """Standard errors from the information that puncta share; the group of i is ``partner[first[i]:first[i + 1]]``."""
     n, n_each = thetas.shape
@@ -55,7 +65,7 @@ def _errors(
         for k in range(first[i], first[i + 1]):
             j = partner[k]
             if j >= i:
-                blocks[k] = shared_information(model, thetas[i], thetas[j], psf, scale)
+                blocks[k] = shared_information(model, thetas[i], thetas[j], psf, shift, scale)
             else:
                 back = first[j] + np.searchsorted(partner[first[j] : first[j + 1]], i)
                 blocks[k] = blocks[back].T
@@ -77,7 +87,7 @@ def _errors(
                 if k < own_group.size and own_group[k] == group[v]:
                     block = blocks[first[group[u]] + k]
                 else:  # neighbours on both sides; without what they share the matrix would not be an information
-                    block = shared_information(model, thetas[group[u]], thetas[group[v]], psf, scale)
+                    block = shared_information(model, thetas[group[u]], thetas[group[v]], psf, shift, scale)
                 information[u * n_each : (u + 1) * n_each, v * n_each : (v + 1) * n_each] = block
                 information[v * n_each : (v + 1) * n_each, u * n_each : (u + 1) * n_each] = block.T
         own = np.searchsorted(group, i) * n_each
@@ -91,19 +101,22 @@ def _errors(
 
 
 @nb.njit(cache=True, nogil=True)
-def shared_information(model: Floats, one: Floats, other: Floats, psf: Floats, scale: Floats) -> Floats:
+def shared_information(
+    model: Floats, first: Floats, second: Floats, psf: Floats, shift: Floats, scale: Floats
+) -> Floats:
     """Fisher information between the parameters of two puncta: the sum of the products of their gradients over the model.
 
     Notes
     -----
-    As in `score_and_information` sums of powers of the distance from `one` are enough: the gradients of `other` are
+    As in `score_and_information` sums of powers of the distance from the first are enough: the gradients of the second are
     polynomials of that distance, too.
     """
-    information = np.zeros((one.size, other.size))
+    information = np.zeros((first.size, second.size))
     shape = (model.shape[1], model.shape[2], model.shape[3])
-    mine, its = window_of(one, psf, scale, shape), window_of(other, psf, scale, shape)
-    shift = _shifted(one[:3] - other[:3])
+    apart = _shifted(first[:3] - second[:3])
     for c in range(psf.shape[0]):
+        one, other = in_channel(first, shift[c]), in_channel(second, shift[c])
+        mine, its = window_of(one, psf[c], scale, shape), window_of(other, psf[c], scale, shape)
         p, p_determinant = inverse_of(covariance_of(one, psf[c], scale))
         q, q_determinant = inverse_of(covariance_of(other, psf[c], scale))
         peak = 1.0 / ((2.0 * math.pi) ** 3 * math.sqrt(p_determinant * q_determinant))
@@ -139,7 +152,7 @@ def shared_information(model: Floats, one: Floats, other: Floats, psf: Floats, s
                     ratio *= fall
                 add_powers(weights, (w0, w1, w2, w3, w4), dz, dy)
         g_one = gradient_polynomials(one, c, p, scale)
-        g_other = gradient_polynomials(other, c, q, scale) @ shift
+        g_other = gradient_polynomials(other, c, q, scale) @ apart
         information += g_one @ moments_of(weights) @ g_other.T
     return information
 

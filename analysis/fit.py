@@ -19,6 +19,7 @@ from synimg.analysis.punctum import (
     along_x,
     covariance_of,
     gradient_polynomials,
+    in_channel,
     inverse_of,
     moments_of,
     on_line,
@@ -37,6 +38,7 @@ class Scene:
     data : (channel, z, y, x) ndarray [electrons], plus the variance of the read noise
     background : (channel, z, y, x) ndarray [electrons], likewise
     psf_vox : (channel, 3) ndarray, standard deviations of the point spread function
+    shift_vox : (channel, 3) ndarray, where each channel shows what lies at 0
     voxel_um : (3,) ndarray
     spread_um2 : float, expected variance of a synapse's shape per axis and electron [um^2 / electron]
 
@@ -49,6 +51,7 @@ class Scene:
     data: Floats
     background: Floats
     psf_vox: Floats
+    shift_vox: Floats
     voxel_um: Floats
     spread_um2: float
 
@@ -126,10 +129,11 @@ def split(scene: Scene, fit: Fit, least_excess: float) -> Floats:
 
 
 @nb.njit(cache=True, nogil=True)
-def add_punctum(model: Floats, theta: Floats, psf: Floats, scale: Floats, sign: float) -> None:
+def add_punctum(model: Floats, whole: Floats, psf: Floats, shift: Floats, scale: Floats, sign: float) -> None:
     """Add (or with `sign` -1 take away) a punctum's expected electrons in every channel of `model`."""
-    window = window_of(theta, psf, scale, (model.shape[1], model.shape[2], model.shape[3]))
     for c in range(psf.shape[0]):
+        theta = in_channel(whole, shift[c])
+        window = window_of(theta, psf[c], scale, (model.shape[1], model.shape[2], model.shape[3]))
         inverse, determinant = inverse_of(covariance_of(theta, psf[c], scale))
         peak = sign * theta[3 + c] / math.sqrt((2.0 * math.pi) ** 3 * determinant)
         fall = math.exp(-inverse[2, 2])
@@ -148,7 +152,7 @@ def add_punctum(model: Floats, theta: Floats, psf: Floats, scale: Floats, sign: 
 
 @nb.njit(cache=True, nogil=True)
 def score_and_information(
-    data: Floats, model: Floats, theta: Floats, psf: Floats, scale: Floats
+    data: Floats, model: Floats, whole: Floats, psf: Floats, shift: Floats, scale: Floats
 ) -> tuple[Floats, Floats]:
     """Gradient of the log likelihood by a punctum's parameters, and their Fisher information.
 
@@ -157,10 +161,11 @@ def score_and_information(
     Every derivative is the kernel times a polynomial of the distance, so sums over voxels are needed of its powers
     only: five along each line of voxels, combined line by line.
     """
-    score = np.zeros(theta.size)
-    information = np.zeros((theta.size, theta.size))
-    window = window_of(theta, psf, scale, (model.shape[1], model.shape[2], model.shape[3]))
+    score = np.zeros(whole.size)
+    information = np.zeros((whole.size, whole.size))
     for c in range(psf.shape[0]):
+        theta = in_channel(whole, shift[c])
+        window = window_of(theta, psf[c], scale, (model.shape[1], model.shape[2], model.shape[3]))
         inverse, determinant = inverse_of(covariance_of(theta, psf[c], scale))
         peak, fall = 1.0 / math.sqrt((2.0 * math.pi) ** 3 * determinant), math.exp(-inverse[2, 2])
         weights, excesses = np.zeros((5, 5, 5)), np.zeros((3, 3, 3))
@@ -240,6 +245,7 @@ def _sweep(
     thetas: Floats,
     active: NDArray[np.bool_],
     psf: Floats,
+    shift: Floats,
     scale: Floats,
     spread: float,
 ) -> None:
@@ -248,12 +254,12 @@ def _sweep(
         if not active[i]:
             continue
         theta = thetas[i]
-        score, information = score_and_information(data, model, theta, psf, scale)
+        score, information = score_and_information(data, model, theta, psf, shift, scale)
         _add_prior(score, information, theta, spread)
         for k in range(theta.size):  # a little of the diagonal keeps the matrix regular where a count is zero
             information[k, k] = information[k, k] * (1.0 + 1e-6) + 1e-9
         step = np.linalg.solve(information, score)
-        add_punctum(model, theta, psf, scale, -1.0)
+        add_punctum(model, theta, psf, shift, scale, -1.0)
         moved = 0.0
         for a in range(3):
             limit = 0.3 * psf[0, a]
@@ -267,7 +273,7 @@ def _sweep(
         for k in range(theta.size - N_SHAPE, theta.size):
             theta[k] += min(max(step[k], -0.004), 0.004)
         _no_negative_shape(theta)
-        add_punctum(model, theta, psf, scale, 1.0)
+        add_punctum(model, theta, psf, shift, scale, 1.0)
         if moved < 3e-3:
             active[i] = False
 
@@ -276,7 +282,7 @@ def model_of(scene: Scene, fit: Fit) -> Floats:
     """Expected image (channel, z, y, x) of background and puncta."""
     model = scene.background.copy()
     for theta in fit.theta:
-        add_punctum(model, theta, scene.psf_vox, scene.shape_scale, 1.0)
+        add_punctum(model, theta, scene.psf_vox, scene.shift_vox, scene.shape_scale, 1.0)
     return model
 
 
@@ -288,20 +294,22 @@ def fit_puncta(scene: Scene, theta: Floats, n_sweeps: int = 24) -> Fit:
     for sweep in range(n_sweeps):
         if not active.any():
             break
-        _sweep(scene.data, model, fit.theta, active, scene.psf_vox, scene.shape_scale, scene.spread_um2)
+        _sweep(
+            scene.data, model, fit.theta, active, scene.psf_vox, scene.shift_vox, scene.shape_scale, scene.spread_um2
+        )
         if sweep in {5, 11}:  # a frozen punctum whose neighbour has moved since gets another look
             active[:] = True
     return fit
 
 
 @nb.njit(cache=True, nogil=True)
-def _gains(data: Floats, model: Floats, thetas: Floats, psf: Floats, scale: Floats) -> Floats:
+def _gains(data: Floats, model: Floats, thetas: Floats, psf: Floats, shift: Floats, scale: Floats) -> Floats:
     found = np.zeros(thetas.shape[0])
     shape = (model.shape[1], model.shape[2], model.shape[3])
     for i in range(thetas.shape[0]):
-        theta = thetas[i]
-        window = window_of(theta, psf, scale, shape)
         for c in range(psf.shape[0]):
+            theta = in_channel(thetas[i], shift[c])
+            window = window_of(theta, psf[c], scale, shape)
             inverse, determinant = inverse_of(covariance_of(theta, psf[c], scale))
             peak = theta[3 + c] / math.sqrt((2.0 * math.pi) ** 3 * determinant)
             fall = math.exp(-inverse[2, 2])
@@ -323,4 +331,33 @@ def _gains(data: Floats, model: Floats, thetas: Floats, psf: Floats, scale: Floa
 
 def gains(scene: Scene, fit: Fit, model: Floats) -> Floats:
     """Twice the log likelihood (n,) that is lost when a punctum is taken out and nothing else changes."""
-    return _gains(scene.data, model, fit.theta, scene.psf_vox, scene.shape_scale)
+    return _gains(scene.data, model, fit.theta, scene.psf_vox, scene.shift_vox, scene.shape_scale)
+
+
+CORE = 1.5  # PSF widths around the middle that a misfit is told from
+
+
+@nb.njit(cache=True, nogil=True)
+def _cores(data: Floats, model: Floats, thetas: Floats, psf: Floats, shift: Floats) -> tuple[Floats, Floats]:
+    misfit, brightest = np.zeros(thetas.shape[0]), np.zeros((thetas.shape[0], psf.shape[0]))
+    low, high = np.empty(3, np.int64), np.empty(3, np.int64)
+    for i in range(thetas.shape[0]):
+        n = 0
+        for c in range(psf.shape[0]):
+            for a in range(3):
+                middle = thetas[i, a] + shift[c, a]
+                low[a] = max(int(math.ceil(middle - CORE * psf[c, a])), 0)
+                high[a] = min(int(math.floor(middle + CORE * psf[c, a])) + 1, data.shape[a + 1])
+            for z in range(low[0], high[0]):
+                for y in range(low[1], high[1]):
+                    for x in range(low[2], high[2]):
+                        misfit[i] += (data[c, z, y, x] - model[c, z, y, x]) ** 2 / max(model[c, z, y, x], 1e-6)
+                        brightest[i, c] = max(brightest[i, c], data[c, z, y, x])
+                        n += 1
+        misfit[i] /= max(n, 1)
+    return misfit, brightest
+
+
+def cores(scene: Scene, fit: Fit, model: Floats) -> tuple[Floats, Floats]:
+    """Chi square per voxel (n,) in the puncta's cores, 1 where the model is right; brightest voxel there (n, channels)."""
+    return _cores(scene.data, model, fit.theta, scene.psf_vox, scene.shift_vox)

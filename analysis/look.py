@@ -11,15 +11,18 @@ from numpy.typing import NDArray
 from synimg import schema
 from synimg.analysis.fit import Fit, Scene, fit_puncta, model_of, start
 from synimg.analysis.measure import (
+    PLACE,
     MeasureSettings,
-    Tile,
     detections_of,
-    measure_block,
+    find_puncta,
     read_parents,
     scene_of,
+    spread_of_block,
     synapse_table,
+    widened,
 )
-from synimg.analysis.recording import Recording
+from synimg.analysis.recording import RecordedChannel, Recording
+from synimg.analysis.widening import TrueErrors
 from synimg.errors import SynimgError
 from synimg.store.dataset import Dataset
 from synimg.store.image import image_attributes, open_array, read_block
@@ -28,8 +31,7 @@ from synimg.store.tables import read_notes, read_table
 Floats = NDArray[np.float64]
 HALF_UM = (1.0, 1.2, 1.2)
 N_SWEEPS = 12
-PLACE = ["z_um", "y_um", "x_um"]
-MOST_PREVIEW_VOX = (64, 192, 192)
+MOST_PREVIEW_VOX = (64, 128, 128)
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Measured:
     recording: Recording
     settings: MeasureSettings
     spread_um2: float
+    true_errors: TrueErrors | None
     detections: pd.DataFrame
     readouts: pd.DataFrame | None
     shape_vox: tuple[int, int, int]
@@ -57,12 +60,17 @@ class Measured:
         file = dataset.run(run) / "detections.parquet"
         notes = dataset.index["stages"][f"{run}/measure"]["notes"]
         readouts = dataset.path / "readouts.parquet"
-        recording = Recording.parse(image_attributes(dataset.image).get("synimg", {}), f"{dataset.image}: metadata")
+        recording = _recording(dataset)
+        found, where = read_notes(file), f"{dataset.path}: errors of {run}"
+        if used := found.get("channels"):  # widths and shift as the measurement had them
+            channels = tuple(RecordedChannel.parse(c, where) for c in used)
+            recording = recording.model_copy(update={"channels": channels})
         return cls(
             dataset.image,
             recording,
             MeasureSettings.parse(notes.get("settings", {}), f"{dataset.path}: settings of {run}"),
-            float(read_notes(file)["spread_um2_per_electron"]),
+            float(found["spread_um2_per_electron"]),
+            TrueErrors.parse(found["true_errors"], where) if found.get("true_errors") else None,
             read_table(file),
             read_table(readouts, schema.READOUTS) if readouts.is_file() else None,
             open_array(dataset.image).shape[-3:],
@@ -113,17 +121,19 @@ def look(measured: Measured, at_um: Floats, half_um: tuple[float, float, float] 
     block = _block(measured, at_um[None], half_um)
     fit = fit_puncta(block.scene, block.known)
     model = model_of(block.scene, fit)
-    recording, read = measured.recording, measured.recording.camera.read_noise_electrons**2
+    recording = measured.recording
     voxel = np.array(recording.voxel_um)
     first = np.array(block.first_vox)
     low = np.maximum(np.rint((at_um - np.array(half_um)) / voxel).astype(int), 0) - first
     high = np.minimum(np.rint((at_um + np.array(half_um)) / voxel).astype(int) + 1, measured.shape_vox) - first
     inner = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    z, y, x = (int(v) for v in first + low)
+    offset, gain, read = recording.pixels((z, y, x), tuple(int(v) for v in high - low))
     expected, data = model[(slice(None), *inner)], block.scene.data[(slice(None), *inner)]
     return Cutout(
         tuple(c.name for c in recording.channels),
         block.grey[(slice(None), *inner)],
-        (expected - read) * recording.camera.gain_adu_per_electron + recording.camera.offset_adu,
+        (expected - read**2) * gain + offset,
         (data - expected) / np.sqrt(np.maximum(expected, 1e-6)),
         (first + low) * voxel,
         voxel,
@@ -166,23 +176,67 @@ def fit_at(measured: Measured, places_um: Floats) -> tuple[pd.DataFrame, pd.Data
         own[len(block.known) + int(np.searchsorted(near, k))] = True
         parts.append(detections_of(block.grey, measured.recording, scene, fit, own, block.first_vox))
     detections = pd.concat(parts, ignore_index=True)
+    size_um = np.array(measured.shape_vox) * measured.recording.voxel_um
+    around = pd.concat([measured.detections[PLACE], detections[PLACE]])
+    detections = widened(detections, around, measured.true_errors, measured.recording, size_um)
     detections = read_parents(detections, measured.recording, measured.settings, measured.readouts)
     return detections, synapse_table(detections, measured.recording)
 
 
-def preview(measured: Measured, centre_um: Floats, settings: MeasureSettings) -> tuple[pd.DataFrame, Floats, Floats]:
-    """Detections with other settings in a block around a place, and the block's lower and upper corner [um].
+@dataclass(frozen=True)
+class Preview:
+    """What settings detect in a block of an image.
 
-    The block holds at most `MOST_PREVIEW_VOX` voxels along each axis, so that the answer comes while a slider moves.
+    places_um : (n, 3) ndarray [um] of the puncta
+    low_um, high_um : corners of the block
+    spread_um2 : variance of the synapses per electron that was used [um^2]
     """
-    voxel, shape = np.array(measured.recording.voxel_um), np.array(measured.shape_vox)
+
+    places_um: Floats
+    low_um: Floats
+    high_um: Floats
+    spread_um2: float
+
+
+def preview(
+    dataset: Dataset, yx_um: tuple[float, float], settings: MeasureSettings, spread_um2: float | None = None
+) -> Preview:
+    """What settings would detect around a place of an image, which need not have been measured.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With an image.
+    yx_um : tuple of float
+        Middle of the block, which holds at most `MOST_PREVIEW_VOX` voxels along each axis, so that the answer comes
+        while a slider moves; along z it lies in the middle of the image.
+    settings : MeasureSettings
+        How to measure.
+    spread_um2 : float, optional
+        The synapses' width per electron, if known; estimated in the block if not.
+
+    Raises
+    ------
+    SynimgError
+        If there is no image, or a chunk of it is missing or damaged.
+    """
+    dataset.require("image", f"synimg generate ... --out {dataset.path}")
+    recording = _recording(dataset)
+    voxel, shape = np.array(recording.voxel_um), np.array(open_array(dataset.image).shape[-3:])
     size = np.minimum(MOST_PREVIEW_VOX, shape)
-    first = np.clip(np.rint(centre_um / voxel).astype(int) - size // 2, 0, shape - size)
+    centre = np.array([shape[0] // 2, *np.rint(np.array(yx_um) / voxel[1:])]).astype(int)
+    first = np.clip(centre - size // 2, 0, shape - size)
     box: Any = (tuple(int(v) for v in first), tuple(int(v) for v in size))
-    grey = read_block(measured.image, "0", box)
-    tile = Tile(box, (-np.inf,) * 3, (np.inf,) * 3)
-    found = measure_block(grey, measured.recording, settings, measured.spread_um2, tile)
-    return found, (first - 0.5) * voxel, (first + size - 0.5) * voxel
+    grey = read_block(dataset.image, "0", box)
+    spread_um2 = spread_um2 or spread_of_block(grey, recording, settings, box[0])
+    scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2, box[0])
+    fit = find_puncta(scene, settings)
+    return Preview((fit.points_vox + first) * voxel, (first - 0.5) * voxel, (first + size - 0.5) * voxel, spread_um2)
+
+
+def _recording(dataset: Dataset) -> Recording:
+    recording = Recording.parse(image_attributes(dataset.image).get("synimg", {}), f"{dataset.image}: metadata")
+    return recording.model_copy(update={"width_vox": open_array(dataset.image).shape[-1]})
 
 
 @dataclass(frozen=True)
@@ -208,7 +262,7 @@ def _block(measured: Measured, places_um: Floats, half_um: tuple[float, float, f
     extent: Any = tuple(int(v) for v in high - low)
     grey = read_block(measured.image, "0", (first, extent))
     scene = scene_of(
-        grey[measured.recording.receptor_index], measured.recording, measured.settings, measured.spread_um2
+        grey[measured.recording.receptor_index], measured.recording, measured.settings, measured.spread_um2, first
     )
     found = measured.detections
     at = found[PLACE].to_numpy(float) / voxel - low

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,21 +12,29 @@ from pydantic import Field
 from scipy.spatial import cKDTree
 
 from synimg import compute, schema
-from synimg.analysis import assign
+from synimg.analysis import assign, replica
 from synimg.analysis.background import smooth_background
 from synimg.analysis.detect import candidates, log_significance
 from synimg.analysis.fisher import standard_errors
-from synimg.analysis.fit import Fit, Scene, fit_puncta, gains, model_of, split, start
+from synimg.analysis.fit import Fit, Scene, cores, fit_puncta, gains, model_of, split, start
+from synimg.analysis.quality import FILE as QUALITY_FILE
+from synimg.analysis.quality import quality_of
 from synimg.analysis.recording import Recording
 from synimg.analysis.spread import estimate_spread
+from synimg.analysis.survey import OpticsCheck, Survey, check_optics, survey
+from synimg.analysis.widening import TrueErrors, fit_true_errors
 from synimg.calibrate import dyes_of, receptors_of_dyes
 from synimg.errors import SynimgError
 from synimg.model import Model
+from synimg.store.atomic import write_json
 from synimg.store.dataset import Dataset
 from synimg.store.image import Box, blocks, image_attributes, open_array, read_block
 from synimg.store.tables import read_table, write_table
+from synimg.streams import stream
 
 Floats = NDArray[np.float64]
+PLACE = ["z_um", "y_um", "x_um"]
+ELECTRONS = ["pulse_electrons", "chase_electrons"]
 TYPICAL_SPREAD_UM2 = 0.005  # variance of a synapse of 0.28 um across, for the search alone
 
 
@@ -55,7 +63,24 @@ class MeasureSettings(Model):
     )
     halo_vox: tuple[int, int, int] = Field((8, 20, 20), description="margin around a tile that is fitted too")
     n_spread_tiles: int = Field(4, ge=1, description="tiles from which the synapses' width is estimated")
+    n_replica_tiles: int = Field(
+        4, ge=1, description="tiles of which replicas with known truth are measured: true errors and detection limit"
+    )
+    psf: Literal["stated", "puncta"] = Field(
+        "stated",
+        description="whether the point spread function's widths are those stated or those that bright puncta show",
+    )
     readout_gate_um: float = Field(0.6, gt=0, description="farthest that a label read-out may lie from its synapse")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a replica of a tile needs: what was found in its box (places in voxels of the image), and what hides there."""
+
+    tile: "Tile"
+    points_vox: Floats
+    electrons: Floats
+    hidden: replica.Hidden
 
 
 @dataclass(frozen=True)
@@ -81,26 +106,58 @@ def tiles(shape_vox: tuple[int, int, int], settings: MeasureSettings) -> list[Ti
     return out
 
 
-def scene_of(grey: NDArray[np.uint16], recording: Recording, settings: MeasureSettings, spread_um2: float) -> Scene:
-    """The receptor channels of a block, (2, z, y, x) grey levels, ready for the fit."""
-    electrons = recording.electrons(grey.astype(np.float64))
-    psf = recording.sigma_vox(recording.receptor_index)
-    read = recording.camera.read_noise_electrons
-    return scene_of_electrons(electrons, read, psf, np.array(recording.voxel_um), settings, spread_um2)
+def scene_of(
+    grey: NDArray[np.uint16],
+    recording: Recording,
+    settings: MeasureSettings,
+    spread_um2: float,
+    first_vox: tuple[int, int, int],
+) -> Scene:
+    """The receptor channels of a block, (2, z, y, x) grey levels, ready for the fit; it begins at voxel `first_vox`."""
+    index, pixels = recording.receptor_index, recording.pixels(first_vox, grey.shape)
+    return scene_of_electrons(
+        recording.electrons(grey, pixels),
+        pixels[2],
+        recording.sigma_vox(index),
+        recording.shift_vox(index),
+        np.array(recording.voxel_um),
+        settings,
+        spread_um2,
+    )
 
 
 def scene_of_electrons(
     electrons: Floats,
-    read_noise: float,
+    read_noise: Floats | float,
     psf_vox: Floats,
+    shift_vox: Floats,
     voxel_um: Floats,
     settings: MeasureSettings,
     spread_um2: float,
 ) -> Scene:
-    """Photo-electrons (channel, z, y, x) with their background, ready for the fit; `psf_vox` is (channel, 3)."""
-    smooth = np.maximum(settings.background_um / voxel_um, 2.0)
-    background = np.stack([smooth_background(channel, smooth, read_noise) for channel in electrons])
-    return Scene(electrons + read_noise**2, background + read_noise**2, psf_vox, voxel_um, spread_um2)
+    """Photo-electrons (channel, z, y, x) with their background, ready for the fit; `psf_vox`, `shift_vox` are (channel, 3).
+
+    The read noise is one number or that of every pixel (y, x).
+    """
+    smooth, variance = np.maximum(settings.background_um / voxel_um, 2.0), np.square(read_noise)
+    typical = float(np.sqrt(np.mean(variance)))
+    background = np.stack([smooth_background(channel, smooth, typical) for channel in electrons])
+    return Scene(electrons + variance, background + variance, psf_vox, shift_vox, voxel_um, spread_um2)
+
+
+def moved_back(image: Floats, shift_vox: Floats) -> Floats:
+    """Channels (c, z, y, x) moved by whole voxels so that what was shifted by `shift_vox` (c, 3) lies together.
+
+    What comes in over a face repeats it.
+    """
+    whole = np.rint(shift_vox).astype(int)
+    if not whole.any():
+        return image
+    out = np.empty_like(image)
+    for channel, step, target in zip(image, whole, out, strict=True):
+        at = [np.clip(np.arange(n) + s, 0, n - 1) for n, s in zip(channel.shape, step, strict=True)]
+        target[...] = channel[np.ix_(*at)]
+    return out
 
 
 def find_puncta(scene: Scene, settings: MeasureSettings) -> Fit:
@@ -109,15 +166,17 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> Fit:
     Notes
     -----
     Search the residual, fit all puncta together, drop what the likelihood does not want; again, until the rounds
-    are over. The search runs on the sum of the channels: a threshold per channel would bias the ratio.
+    are over. The search runs on the sum of the channels, each moved back by its shift to the nearest voxel: a threshold per
+    channel would bias the ratio.
     """
     fit, model = Fit.none(scene), scene.background.copy()
     psf = scene.psf_vox.mean(axis=0)
     volume = (2.0 * np.pi) ** 1.5 * np.prod(psf)
     typical = np.sqrt(psf**2 + TYPICAL_SPREAD_UM2 / scene.voxel_um**2)
     for k in range(settings.n_rounds):
-        residual = scene.data - model
-        significance = log_significance(residual.sum(axis=0), model.sum(axis=0), typical)
+        residual = moved_back(scene.data - model, scene.shift_vox)
+        variance = moved_back(model, scene.shift_vox).sum(axis=0)
+        significance = log_significance(residual.sum(axis=0), variance, typical)
         new = candidates(significance, settings.candidate_significance, 0.7 * psf)
         known = split(scene, fit, settings.split_excess) if k else fit.theta
         if not len(new) and len(known) == len(fit.theta):
@@ -128,6 +187,16 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> Fit:
         fit = fit_puncta(scene, _prune(scene, fit, settings).theta, n_sweeps=6)
         model = model_of(scene, fit)
     return _prune(scene, fit_puncta(scene, fit.theta), settings)
+
+
+def n_candidates(scene: Scene, settings: MeasureSettings) -> int:
+    """How many puncta a first search of the block takes up."""
+    psf = scene.psf_vox.mean(axis=0)
+    light, variance = (
+        moved_back(v, scene.shift_vox).sum(axis=0) for v in (scene.data - scene.background, scene.background)
+    )
+    typical = np.sqrt(psf**2 + TYPICAL_SPREAD_UM2 / scene.voxel_um**2)
+    return len(candidates(log_significance(light, variance, typical), settings.candidate_significance, 0.7 * psf))
 
 
 def _prune(scene: Scene, fit: Fit, settings: MeasureSettings) -> Fit:
@@ -165,6 +234,88 @@ def _prune(scene: Scene, fit: Fit, settings: MeasureSettings) -> Fit:
     return fit.keep(keep)
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What a tile and its replica, whose truth is known, say of the measurement and of the optics."""
+
+    outcome: replica.Outcome
+    survey: Survey
+    replica_survey: Survey
+
+
+def measure_replica(
+    known: Known, scene: Scene, read_noise: Floats | float, size_um: Floats, settings: MeasureSettings
+) -> Checked:
+    """How well a replica of a tile, whose `scene` is its box, is measured; the image is `size_um` large.
+
+    The background is estimated anew, and the replica's draws belong to the tile's place.
+    """
+    first, low, high = (np.array(v) for v in (known.tile.box[0], known.tile.low, known.tile.high))
+    rng = stream(0, "measure", "replica", *known.tile.box[0])
+    made = replica.draw_replica(
+        scene, known.points_vox - first, known.electrons, known.hidden, settings.least_gain, rng
+    )
+    again = scene_of_electrons(
+        made.data - np.square(read_noise),
+        read_noise,
+        scene.psf_vox,
+        scene.shift_vox,
+        scene.voxel_um,
+        settings,
+        scene.spread_um2,
+    )
+    fit = find_puncta(again, settings)
+    errors = standard_errors(again, fit, model_of(again, fit))
+    outcome = replica.judge(made, again, fit, errors, first, low, high, size_um)
+    found = Fit(start(known.points_vox - first, known.electrons, scene))
+    return Checked(outcome, survey(scene, found), survey(again, fit))
+
+
+def to_replicate(
+    work: list[Tile], detections: pd.DataFrame, recording: Recording, size_um: Floats, settings: MeasureSettings
+) -> list[Known]:
+    """A few of the tiles with what was found in them."""
+    points_um, electrons = detections[PLACE].to_numpy(float), detections[ELECTRONS].to_numpy(float)
+    hidden = replica.hidden_neighbours(points_um, recording.psf_um, size_um)
+    points = points_um / np.array(recording.voxel_um)
+    known = []
+    for tile in replicated(work, settings):
+        first, size = np.array(tile.box[0]), np.array(tile.box[1])
+        inside = ((points > first - 1.0) & (points < first + size)).all(axis=1)
+        known.append(Known(tile, points[inside], electrons[inside], hidden.at(inside)))
+    return known
+
+
+def replicated(work: list[Tile], settings: MeasureSettings) -> list[Tile]:
+    """The tiles of which replicas are made: at most a third of all, since a replica costs as much as its tile."""
+    return [work[i] for i in _spread_over(len(work), min(settings.n_replica_tiles, -(-len(work) // 3)))]
+
+
+def _spread_over(n: int, n_chosen: int) -> list[int]:
+    return [int(i) for i in np.unique(np.linspace(0, n - 1, n_chosen).round())]
+
+
+def replica_tile(
+    known: Known, image: str, recording: Recording, settings: MeasureSettings, spread_um2: float, size_um: Floats
+) -> Checked:
+    """`measure_replica` of a tile of an image in a file."""
+    grey = read_block(Path(image), "0", known.tile.box)
+    return _replica_of_block(grey, known, recording, settings, spread_um2, size_um)
+
+
+def _replica_of_block(
+    grey: NDArray[np.uint16],
+    known: Known,
+    recording: Recording,
+    settings: MeasureSettings,
+    spread_um2: float,
+    size_um: Floats,
+) -> Checked:
+    first = known.tile.box[0]
+    scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2, first)
+    return measure_replica(known, scene, recording.pixels(first, grey.shape)[2], size_um, settings)
+
+
 def measure_tile(
     tile: Tile, image: str, recording: Recording, settings: MeasureSettings, spread_um2: float
 ) -> pd.DataFrame:
@@ -177,7 +328,7 @@ def measure_block(
     grey: NDArray[np.uint16], recording: Recording, settings: MeasureSettings, spread_um2: float, tile: Tile
 ) -> pd.DataFrame:
     """Detections in a block of grey levels (channel, z, y, x), of the part that `tile` owns."""
-    scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2)
+    scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2, tile.box[0])
     fit = find_puncta(scene, settings)
     at = fit.points_vox + np.array(tile.box[0])
     own = ((at >= np.array(tile.low)) & (at < np.array(tile.high))).all(axis=1)
@@ -198,13 +349,18 @@ def detections_of(
     gain, errors = gains(scene, fit, model), standard_errors(scene, fit, model)
     voxel = np.array(recording.voxel_um)
     table = {f"{axis}_um": at[own, i] * voxel[i] for i, axis in enumerate("zyx")}
-    table |= {f"{axis}_um_se": errors[own, i] * voxel[i] for i, axis in enumerate("zyx")}
+    scatter = recording.receptor_scatter_um(scene.spread_um2)
+    table |= {f"{axis}_um_se": np.hypot(errors[own, i] * voxel[i], scatter) for i, axis in enumerate("zyx")}
     for c, name in enumerate(("pulse", "chase")):
         table[f"{name}_electrons"] = fit.electrons[own, c]
         table[f"{name}_electrons_se"] = errors[own, 3 + c]
     table["gain"] = gain[own]
+    misfit, brightest = cores(scene, fit, model)
+    camera = recording.camera
+    full = (camera.largest_adu - camera.offset_adu) / camera.gain_adu_per_electron + camera.read_noise_electrons**2
+    table |= {"misfit": misfit[own], "is_saturated": (brightest >= full - 0.5).any(axis=1)[own]}
     if recording.identity.get("kind") == "colour":
-        row, probability, colours = _parents_by_colour(grey, recording, fit.points_vox[own])
+        row, probability, colours = _parents_by_colour(grey, recording, fit.points_vox[own], first_vox)
         table["neuron_id"] = np.array(recording.identity["neuron_id"])[row]
         table["neuron_prob"] = probability
         table |= {recording.channels[i].name: colours[:, k] for k, i in enumerate(recording.dye_index)}
@@ -212,13 +368,14 @@ def detections_of(
 
 
 def _parents_by_colour(
-    grey: NDArray[np.uint16], recording: Recording, points_vox: Floats
+    grey: NDArray[np.uint16], recording: Recording, points_vox: Floats, first_vox: tuple[int, int, int]
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
     """Row of the code book, its probability, and the dye signal of each synapse in a block."""
     dyes, voxel = recording.dye_index, np.array(recording.voxel_um)
     book, cv = np.array(recording.identity["codebook"]), float(recording.identity["expression_cv"])
-    electrons = recording.electrons(grey[dyes].astype(np.float64))
-    variance = np.maximum(electrons, 0.0) + recording.camera.read_noise_electrons**2
+    pixels = recording.pixels(first_vox, grey.shape)
+    electrons = moved_back(recording.electrons(grey[dyes], pixels), recording.shift_vox(dyes))
+    variance = np.maximum(electrons, 0.0) + np.square(pixels[2])
     sigma = recording.sigma_vox(dyes).mean(axis=0)
     colours, colours_se = assign.head_colours(electrons, variance, points_vox, sigma, voxel)
     likelihood = assign.colour_log_likelihood(colours, colours_se, book, cv)
@@ -227,24 +384,73 @@ def _parents_by_colour(
     return row, probability, colours
 
 
-def spread_of_image(image: Path, recording: Recording, settings: MeasureSettings, shape: Any) -> float:
-    """The synapses' width per electron [um^2], the median over a few tiles spread over the image."""
-    return _median_spread(tiles(shape, settings), lambda tile: read_block(image, "0", tile.box), recording, settings)
-
-
 def _median_spread(
     work: list[Tile], cut: Callable[[Tile], NDArray[np.uint16]], recording: Recording, settings: MeasureSettings
 ) -> float:
     """The median of `spread_of_block` over a few of the tiles, which `cut` takes out of the image."""
-    chosen = np.unique(np.linspace(0, len(work) - 1, settings.n_spread_tiles).round().astype(int))
-    return float(np.median([spread_of_block(cut(work[i]), recording, settings) for i in chosen]))
+    chosen = _spread_over(len(work), settings.n_spread_tiles)
+    return float(np.median([spread_of_block(cut(work[i]), recording, settings, work[i].box[0]) for i in chosen]))
 
 
-def spread_of_block(grey: NDArray[np.uint16], recording: Recording, settings: MeasureSettings) -> float:
+MOST_PER_UM3 = 5.0
+"""Puncta per um^3 of a first search; cortex has 1 to 2 synapses, and the noise of a wrong camera has any number."""
+
+
+def refuse_unfit(recording: Recording, size_um: Floats, where: str) -> None:
+    """Refuse a recording that does not fit its image.
+
+    Raises
+    ------
+    SynimgError
+        If a point spread function is larger than the image.
+    """
+    for i in recording.receptor_index:
+        channel = recording.channels[i]
+        for axis, sigma, size in zip("zyx", channel.psf_sigma_um, size_um, strict=True):
+            if 2.355 * sigma > size:
+                raise SynimgError(
+                    f"{where}: the point spread function of '{channel.name}' is {2.355 * sigma:.3g} um wide along {axis}, the "
+                    f"image is {size:.3g} um large; check psf_sigma_um and voxel_um"
+                )
+
+
+def _refuse_unfit_block(grey: NDArray[np.uint16], scene: Scene, recording: Recording) -> None:
+    """Refuse grey levels that the camera cannot have recorded.
+
+    Raises
+    ------
+    SynimgError
+        If a channel is constant or lies below the camera's offset.
+    """
+    for k, i in enumerate(recording.receptor_index):
+        name = recording.channels[i].name
+        if grey[i].min() == grey[i].max():
+            raise SynimgError(f"channel '{name}' holds the grey level {grey[i].min()} alone; it was not recorded")
+        pixels = recording.camera
+        below = float(np.median(scene.data[k])) - pixels.read_noise_electrons**2
+        if below < -2.0 - pixels.read_noise_electrons:
+            raise SynimgError(
+                f"channel '{name}': half of its grey levels lie {-below:.0f} electrons or more below the camera's offset of "
+                f"{pixels.offset_adu:g}; check offset_adu"
+            )
+
+
+def spread_of_block(
+    grey: NDArray[np.uint16], recording: Recording, settings: MeasureSettings, first_vox: tuple[int, int, int]
+) -> float:
     """The synapses' width per electron [um^2] in one block of grey levels."""
     typical_electrons = 50.0 * recording.camera.quantum_efficiency * recording.photons_per_receptor
     guess = TYPICAL_SPREAD_UM2 / typical_electrons
-    scene = scene_of(grey[recording.receptor_index], recording, settings, guess)
+    scene = scene_of(grey[recording.receptor_index], recording, settings, guess, first_vox)
+    _refuse_unfit_block(grey, scene, recording)
+    n_found = n_candidates(scene, settings)
+    volume_um3 = float(np.prod(scene.voxel_um)) * scene.data[0].size
+    if n_found > max(MOST_PER_UM3 * volume_um3, 200):
+        raise SynimgError(
+            f"{n_found} puncta in {volume_um3:.0f} um^3 stand out from the noise that the camera's offset of "
+            f"{recording.camera.offset_adu:g}, gain of {recording.camera.gain_adu_per_electron:g} and read noise of "
+            f"{recording.camera.read_noise_electrons:g} say: check these numbers"
+        )
     fit = find_puncta(scene, settings.model_copy(update={"n_rounds": 1}))
     return estimate_spread(scene, fit)
 
@@ -253,11 +459,8 @@ def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFram
     """The synapse table (SCHEMA.md) of detections with their parents: electrons become receptors."""
     dyes = []
     for name, index in zip(("pulse", "chase"), recording.receptor_index, strict=True):
-        # the fit counts the light in a Gaussian, which is not all of a physical PSF's
-        seen = recording.channels[index].psf_gaussian_share
-        per_dye = seen * recording.camera.quantum_efficiency * recording.photons_per_receptor
         electrons, se = (detections[f"{name}_electrons{end}"].to_numpy() for end in ("", "_se"))
-        dyes.append(dyes_of(electrons, se, per_dye, recording.photons_shape))
+        dyes.append(dyes_of(electrons, se, recording.electrons_per_dye(index), recording.photons_shape))
     (old, old_var), (new, new_var) = dyes
     r_old, r_old_se, r_new, r_new_se = receptors_of_dyes(old, new, old_var, new_var, recording.tag)
     return pd.DataFrame(
@@ -270,8 +473,79 @@ def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFram
             "r_old_se": r_old_se,
             "r_new": r_new,
             "r_new_se": r_new_se,
+            "merged_prob": detections["merged_prob"],
         }
     )
+
+
+def as_puncta_show(
+    recording: Recording,
+    work: list[Tile],
+    cut: Callable[[Tile], NDArray[np.uint16]],
+    settings: MeasureSettings,
+    size_um: Floats,
+) -> Recording:
+    """The recording with the shift of the channels, if it is not stated, and the widths, if asked for, that puncta show.
+
+    Some tiles are measured for that ahead of the others.
+    """
+    is_shift_known = all(recording.channels[i].shift_um is not None for i in recording.receptor_index)
+    if is_shift_known and settings.psf == "stated":
+        return recording
+    checked = []
+    spread = _median_spread(work, cut, recording, settings)
+    for tile in replicated(work, settings):
+        table = measure_block(cut(tile), recording, settings, spread, tile)
+        for known in to_replicate([tile], table, recording, size_um, settings):
+            checked.append(_replica_of_block(cut(tile), known, recording, settings, spread, size_um))
+    _, optics = learn(checked, recording)
+    channels = list(recording.channels)
+    for c, i in enumerate(recording.receptor_index):
+        seen, update = optics.channels[c], {}
+        if settings.psf == "puncta" and seen.axial is not None and seen.lateral is not None:
+            scale = np.array([1 + seen.axial.excess, 1 + seen.lateral.excess, 1 + seen.lateral.excess])
+            update["psf_sigma_um"] = tuple(float(v) for v in scale * channels[i].psf_sigma_um)
+        if not is_shift_known:
+            update["shift_um"] = (0.0, 0.0, 0.0) if c == 0 or optics.shift_um is None else tuple(optics.shift_um)
+        channels[i] = channels[i].model_copy(update=update)
+    return recording.model_copy(update={"channels": tuple(channels)})
+
+
+def learn(checked: list[Checked], recording: Recording) -> tuple[TrueErrors | None, OpticsCheck]:
+    """What tiles and their replicas say together: true errors, and the optics."""
+    index = recording.receptor_index
+    channels = [recording.channels[i] for i in index]
+    psf = np.array([c.psf_sigma_um for c in channels])
+    shift = recording.shift_vox(index) * recording.voxel_um
+    optics = check_optics(
+        [c.survey for c in checked], [c.replica_survey for c in checked], [c.name for c in channels], psf, shift
+    )
+    return fit_true_errors(pd.concat([c.outcome.found for c in checked]), len(index)), optics
+
+
+def widened(
+    detections: pd.DataFrame,
+    around: pd.DataFrame,
+    true_errors: TrueErrors | None,
+    recording: Recording,
+    size_um: Floats,
+) -> pd.DataFrame:
+    """Detections with standard errors that hold where synapses crowd, and ``merged_prob``; null if that is not known.
+
+    `around` holds all detections that can crowd them.
+    """
+    if true_errors is None:
+        return detections.assign(merged_prob=np.nan)
+    points, among = (table[PLACE].to_numpy(float) for table in (detections, around))
+    near = replica.nearby(points, recording.psf_um, size_um, among)
+    total = detections[ELECTRONS].sum(axis=1).to_numpy(float)
+    out = detections.assign(merged_prob=true_errors.merged.of(near, total))
+    for name, law in zip(PLACE, (true_errors.axial, true_errors.lateral, true_errors.lateral), strict=True):
+        out[f"{name}_se"] = law.of(detections[f"{name}_se"].to_numpy(float), near, total)
+    for name in ELECTRONS:
+        counts = detections[name].to_numpy(float)
+        out[f"{name}_se"] = true_errors.counts.of(detections[f"{name}_se"].to_numpy(float), near, counts)
+    return out
 
 
 def read_parents(
@@ -330,24 +604,44 @@ def measure(
         return read_table(table, schema.SYNAPSES)
     recording = Recording.parse(image_attributes(dataset.image).get("synimg", {}), f"{dataset.image}: metadata")
     shape = tuple(open_array(dataset.image).shape[-3:])
-    dataset.drop(f"{run}/measure", f"{run}/separate", f"{run}/validate")
+    recording = recording.model_copy(update={"width_vox": shape[-1]})
     with dataset.stage(stage, {"settings": settings.model_dump(mode="json")}) as scratch:
+        work, size_um = tiles(shape, settings), np.array(shape) * recording.voxel_um
+
+        def cut(tile: Tile) -> NDArray[np.uint16]:
+            return read_block(dataset.image, "0", tile.box)
+
+        refuse_unfit(recording, size_um, str(dataset.image))
         report("estimating the synapses' width", 0, 1)
-        spread_um2 = spread_of_image(dataset.image, recording, settings, shape)
+        recording = as_puncta_show(recording, work, cut, settings, size_um)
+        spread_um2 = _median_spread(work, cut, recording, settings)
         report("estimating the synapses' width", 1, 1)
-        work = tiles(shape, settings)
         shared = (str(dataset.image.resolve()), recording, settings, spread_um2)
         with compute.pool(workers, scheduler) as pool:
             parts = dict(pool.run(measure_tile, work, shared, "measuring", report))
-        detections = pd.concat([parts[i] for i in range(len(work))], ignore_index=True)
+            detections = pd.concat([parts[i] for i in range(len(work))], ignore_index=True)
+            known = to_replicate(work, detections, recording, size_um, settings)
+            found = dict(pool.run(replica_tile, known, (*shared, size_um), "measuring replicas", report))
+        checked = [found[i] for i in range(len(known))]
+        true_errors, optics = learn(checked, recording)
+        detections = widened(detections, detections, true_errors, recording, size_um)
         readouts = None
         if (dataset.path / "readouts.parquet").is_file():
             readouts = read_table(dataset.path / "readouts.parquet", schema.READOUTS)
         detections = read_parents(detections, recording, settings, readouts)
         synapses = synapse_table(detections, recording)
+        quality = quality_of(detections, recording, [c.outcome for c in checked], optics, size_um)
         folder = scratch / "analysis" / run
-        write_table(folder / "detections.parquet", detections, notes={"spread_um2_per_electron": spread_um2})
+        notes = {
+            "spread_um2_per_electron": spread_um2,
+            "true_errors": true_errors and true_errors.model_dump(),
+            "channels": [c.model_dump(mode="json") for c in recording.channels],
+        }
+        write_table(folder / "detections.parquet", detections, notes=notes)
         write_table(folder / "synapses.parquet", synapses, schema.SYNAPSES)
+        write_json(folder / QUALITY_FILE, quality.facts())
+        # only now: a call that is stopped leaves what was there
+        dataset.drop(stage, f"{run}/separate", f"{run}/validate", f"{run}/report")
     return read_table(table, schema.SYNAPSES)
 
 
@@ -360,12 +654,20 @@ def measure_image(
     """The synapse table of an image in memory, (channel, z, y, x) grey levels; see `measure`."""
     settings = settings or MeasureSettings()
     shape: Any = grey.shape[1:]
+    recording = recording.model_copy(update={"width_vox": shape[-1]})
     work = tiles(shape, settings)
 
     def cut(tile: Tile) -> NDArray[np.uint16]:
         return grey[(slice(None), *(slice(s, s + n) for s, n in zip(*tile.box, strict=True)))]
 
+    size_um = np.array(shape) * recording.voxel_um
+    refuse_unfit(recording, size_um, "the image")
+    recording = as_puncta_show(recording, work, cut, settings, size_um)
     spread = _median_spread(work, cut, recording, settings)
     parts = [measure_block(cut(tile), recording, settings, spread, tile) for tile in work]
     detections = pd.concat(parts, ignore_index=True)
+    known = to_replicate(work, detections, recording, size_um, settings)
+    checked = [_replica_of_block(cut(k.tile), k, recording, settings, spread, size_um) for k in known]
+    true_errors, _ = learn(checked, recording)
+    detections = widened(detections, detections, true_errors, recording, size_um)
     return synapse_table(read_parents(detections, recording, settings, readouts), recording)

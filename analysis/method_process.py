@@ -100,8 +100,9 @@ def _answer(folder: Path, table: pd.DataFrame, method: str, code: int) -> Run:
         result = read_separation(folder / "result")
         if not result.synapses["synapse_id"].equals(table["synapse_id"].astype("int64")):
             raise SynimgError(f"method {method}: its rows are not those of the table, in their order")
-        if result.synapses["p_learning"].isna().any():
-            raise SynimgError(f"method {method}: p_learning is NaN in some rows")
+        for name in ("p_learning", "lfdr"):
+            if result.synapses[name].isna().any():
+                raise SynimgError(f"method {method}: {name} is empty or NaN in some rows")
     except SynimgError as error:
         return Run(None, str(error).replace(f"{folder}/", ""), facts["seconds"], facts["peak_bytes"])
     return Run(result, "", facts["seconds"], facts["peak_bytes"])

@@ -47,11 +47,20 @@ def inverse_of(c: Floats) -> tuple[Floats, float]:
 
 
 @nb.njit(cache=True, nogil=True)
+def in_channel(theta: Floats, shift: Floats) -> Floats:
+    """The parameters of a punctum as a channel shows it that is shifted by `shift` (3,) [voxels]."""
+    there = theta.copy()
+    for a in range(3):
+        there[a] += shift[a]
+    return there
+
+
+@nb.njit(cache=True, nogil=True)
 def window_of(theta: Floats, psf: Floats, scale: Floats, shape: tuple[int, int, int]) -> Ints:
-    """First and last + 1 voxel along each axis that a punctum reaches, cut at the block."""
+    """First and last + 1 voxel along each axis that a punctum reaches in a channel, cut at the block."""
     window = np.empty((3, 2), np.int64)
     for a in range(3):
-        widest = psf[:, a].max() ** 2 + VOXEL_VARIANCE + theta[a - N_SHAPE] * scale[a]
+        widest = psf[a] ** 2 + VOXEL_VARIANCE + theta[a - N_SHAPE] * scale[a]
         reach = int(math.ceil(REACH * math.sqrt(widest)))
         middle = int(round(theta[a]))
         window[a, 0] = min(max(middle - reach, 0), shape[a])

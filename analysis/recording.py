@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from synimg.cameras.scmos import Scmos
 from synimg.errors import SynimgError
 from synimg.family import member
 from synimg.model import Model
@@ -23,8 +24,9 @@ class RecordedChannel(Model):
     psf_gaussian_share: float = Field(
         1.0, gt=0, le=1, description="share of an emitter's light in the Gaussian of these widths"
     )
-    shift_um: tuple[float, float, float] = Field(
-        (0.0, 0.0, 0.0), description="where the channel shows what lies at 0, as a calibration with beads gives it"
+    shift_um: tuple[float, float, float] | None = Field(
+        (0.0, 0.0, 0.0),
+        description="where the channel shows what lies at 0, as a calibration with beads gives it; null if it is not known",
     )
 
 
@@ -43,6 +45,7 @@ class Recording(Model):
     photons_shape: float = Field(gt=0, description="shape of the Gamma law of one dye's photons")
     tag: dict[str, Any] = Field(description="labelling efficiencies")
     identity: dict[str, Any] = Field(description="how a synapse shows its parent: kind, code book, errors")
+    width_vox: int = Field(0, ge=0, description="pixels in a row of the image; 0 if all pixels are to count as equal")
 
     @property
     def receptor_index(self) -> list[int]:
@@ -68,6 +71,40 @@ class Recording(Model):
         """Widths of the point spread function (channel, axis) in voxels."""
         return np.array([self.channels[i].psf_sigma_um for i in index]) / np.array(self.voxel_um)
 
-    def electrons(self, grey: NDArray[np.uint16]) -> Floats:
-        """Photo-electrons of grey levels; negative where read noise went below the offset."""
-        return (grey - self.camera.offset_adu) / self.camera.gain_adu_per_electron
+    def shift_vox(self, index: list[int]) -> Floats:
+        """Where channels show what lies at 0 (channel, axis), in voxels."""
+        return np.array([self.channels[i].shift_um or (0.0, 0.0, 0.0) for i in index]) / np.array(self.voxel_um)
+
+    def electrons_per_dye(self, index: int) -> float:
+        """Mean electrons of a dye in channel `index`, in the Gaussian that is fitted: not all of a physical PSF's light."""
+        return self.channels[index].psf_gaussian_share * self.camera.quantum_efficiency * self.photons_per_receptor
+
+    def receptor_scatter_um(self, spread_um2: float) -> float:
+        """Sd along an axis of the middle of a synapse's receptors about the synapse's place.
+
+        Notes
+        -----
+        n receptors at random in a synapse whose variance is ``spread_um2`` times its electrons: that over n, a little more
+        for dyes of unequal brightness; electrons over n are those of a dye, so that it is the same for every synapse.
+        """
+        per_dye = float(np.mean([self.electrons_per_dye(i) for i in self.receptor_index]))
+        return float(np.sqrt(spread_um2 * per_dye * (1.0 + 1.0 / self.photons_shape)))
+
+    @property
+    def psf_um(self) -> Floats:
+        """Mean widths (3,) of the point spread function in the two receptor channels."""
+        return np.mean([self.channels[i].psf_sigma_um for i in self.receptor_index], axis=0)
+
+    def pixels(self, first_vox: tuple[int, int, int], shape_vox: tuple[int, ...]) -> Floats:
+        """Offset [adu], gain [adu per electron] and read noise [electrons] (3, y, x) of the pixels of a block.
+
+        A camera with maps of its pixels has them by `width_vox`; else one pixel (3, 1, 1) stands for all.
+        """
+        camera = self.camera
+        if isinstance(camera, Scmos) and self.width_vox:
+            return camera.maps(first_vox[1:], shape_vox[-2:], self.width_vox)
+        return np.array([camera.offset_adu, camera.gain_adu_per_electron, camera.read_noise_electrons])[:, None, None]
+
+    def electrons(self, grey: NDArray[np.uint16], pixels: Floats) -> Floats:
+        """Photo-electrons of grey levels (..., y, x); negative where read noise went below the offset."""
+        return (grey.astype(np.float64) - pixels[0]) / pixels[1]

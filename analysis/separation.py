@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from synimg import family, schema
+from synimg import compute, family, schema
 from synimg.analysis.groups.ask import ask
 from synimg.analysis.groups.question import read_question
+from synimg.analysis.pieces import Whole, is_too_large, separate_in_pieces
 from synimg.analysis.separate.hierarchical import hierarchical
 from synimg.analysis.separate.protocol import Method, Needs, Separation
 from synimg.analysis.user_method import installed, is_file_method, load_function, load_installed, run_user_method
@@ -66,16 +67,22 @@ def separate(
     table = schema.check(table, schema.SYNAPSES, "synapse table")
     if table.empty:
         raise SynimgError("synapse table: no row in it; a table has one row per synapse")
-    if "animal_id" not in table:
-        table = table.assign(animal_id="animal")
-    table["animal_id"] = table["animal_id"].fillna("animal")
-    _check_owners(table)
+    table = _complete(table)
     if by is not None:
         read_question(table, by)  # a column that asks nothing is refused before the work
     if draws:
         method = _with_draws(table, method, draws)
     result = hierarchical(table, seed, draws) if draws else _separated(table, method, seed)
     return result if by is None else ask(table, result, by, seed)
+
+
+def _complete(table: pd.DataFrame) -> pd.DataFrame:
+    """The checked table with its animal, if it is one alone; refuses neurons of two animals."""
+    if "animal_id" not in table:
+        table = table.assign(animal_id="animal")
+    table["animal_id"] = table["animal_id"].fillna("animal")
+    _check_owners(table)
+    return table
 
 
 def _check_owners(table: pd.DataFrame) -> None:
@@ -155,9 +162,18 @@ def _choice(table: pd.DataFrame) -> tuple[str, str]:
 
 
 def separate_table(
-    table: Path, out: Path, method: str = "auto", seed: int = 0, by: str | None = None, draws: int = 0
-) -> tuple[Separation, Path]:
+    table: Path,
+    out: Path,
+    method: str = "auto",
+    seed: int = 0,
+    by: str | None = None,
+    draws: int = 0,
+    report: compute.Report = compute.silent,
+) -> tuple[Separation | Whole, Path]:
     """Separate the synapse table in a file; write what `write_separation` does to `out`.
+
+    A Parquet table of more than a million rows goes through `hierarchical` in pieces, in bounded memory; its rows are in
+    the file alone.
 
     Raises
     ------
@@ -169,12 +185,26 @@ def separate_table(
         raise SynimgError(f"{out}: a file is there; --out takes a folder")
     if out.is_dir() and any(out.iterdir()) and not (out / "result.json").is_file():
         raise SynimgError(f"{out}: the folder holds something else; --out takes a new or empty folder")
+    if method in {"auto", "hierarchical"} and by is None and not draws and is_too_large(table):
+        return _of_pieces(table, out, seed, report), out
     synapses = read_table(table, schema.SYNAPSES)
     if synapses.empty:
         raise SynimgError(f"{table}: no synapse in it; a table has one row per synapse")
     result = separate(synapses, method, seed, by, draws)
     write_separation(out, result, seed)
     return result, out
+
+
+def _of_pieces(table: Path, out: Path, seed: int, report: compute.Report) -> Whole:
+    """Separate a table that is too large for the memory, and write the result."""
+    (out / "result.json").unlink(missing_ok=True)  # until all is there, nothing is
+    whole = separate_in_pieces(table, out, seed, _complete, report)
+    for name in ("groups", "draws"):
+        (out / f"{name}.parquet").unlink(missing_ok=True)
+    write_table(out / "neurons.parquet", whole.neurons, TABLES["neurons"])
+    write_table(out / "animals.parquet", whole.animals, TABLES["animals"])
+    write_json(out / "result.json", {"synimg_schema": schema.SCHEMA_VERSION, "seed": seed, **whole.info})
+    return whole
 
 
 def separate_dataset(

@@ -1,5 +1,6 @@
 """A separation method that a user brings: from a file or an installed package, run on a copy, its answer checked."""
 
+import ast
 import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
@@ -48,6 +49,30 @@ def is_file_method(method: str) -> bool:
     return method.rpartition(":")[0].endswith(".py")
 
 
+def check_function(method: str) -> None:
+    """Refuse a ``FILE.py:FUNCTION`` whose file is no Python or does not define the function, without running it.
+
+    Raises
+    ------
+    SynimgError
+        As `load_function`, for what a look at the file tells.
+    """
+    file, _, name = method.rpartition(":")
+    path = Path(file)
+    if not path.is_file():
+        raise SynimgError(f"{path}: no such file; a method is given as FILE.py:FUNCTION")
+    try:
+        body = ast.parse(path.read_bytes(), str(path)).body
+    except (SyntaxError, ValueError) as error:
+        raise SynimgError(f"{path}: cannot be run ({type(error).__name__}: {error})") from error
+    functions = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    # what is assigned or imported, or made within another statement, may be a function, too: who runs the file will see
+    is_plain = all(isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Import | ast.Expr) for node in body)
+    if name not in functions and (is_plain or name not in path.read_text(errors="replace")):
+        known = [function for function in functions if not function.startswith("_")]
+        raise SynimgError(f"{path}: has no function '{name}'; {nearest(name, known) if known else 'it has none'}")
+
+
 def load_function(method: str) -> Callable[..., Any]:
     """The function of ``FILE.py:FUNCTION``.
 
@@ -66,7 +91,7 @@ def load_function(method: str) -> Callable[..., Any]:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # a user's file may raise anything
+    except (Exception, SystemExit) as error:  # a user's file may raise anything
         raise SynimgError(f"{path}: cannot be run ({type(error).__name__}: {error})") from error
     function = getattr(module, name, None)
     if not callable(function):
@@ -79,7 +104,7 @@ def run_user_method(function: Callable[..., Any], table: pd.DataFrame, seed: int
     """Run a user's function of a table; a plain table of synapse_id and p_learning is enough."""
     try:
         result = function(table.copy())
-    except Exception as error:  # a user's method may raise anything
+    except (Exception, SystemExit) as error:  # a user's method may raise anything
         raise SynimgError(f"method {name}: raised {type(error).__name__}: {error}") from error
     if isinstance(result, Separation):
         return replace(result, synapses=_rows_of(table, result.synapses, name))

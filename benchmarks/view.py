@@ -145,6 +145,7 @@ def large_image() -> None:
         viewer.add_image(levels, multiscale=True, contrast_limits=(0, 100), scale=(0.2, 0.07, 0.07), units=("um",) * 3)
 
     timed("opens", opens)
+    timed("a slab of it", lambda: whole_depth(viewer, 0))
     for zoom in (None, 10.0):
         if zoom:
             viewer.scene.camera.zoom = zoom

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from synimg.store.dataset import Dataset
 from synimg.viewers.colours import NAMED
-from synimg.viewers.figures.style import composite, scale_bar
+from synimg.viewers.figures.style import CLASS_MARKERS, composite, scale_bar
 from synimg.viewers.sample import sample_dataset
 from synimg.viewers.source import Source
 
@@ -25,7 +25,8 @@ def main() -> Figure:
     axis.imshow(composite(source.projection, colors, windows), interpolation="nearest")
     for name, rows in synapses.groupby("class"):
         place = rows["x_um"] / pixel_um, rows["y_um"] / pixel_um
-        axis.scatter(*place, s=40, color=NAMED[str(name)], lw=0, label=f"{name} ({len(rows)})")
+        marker, label = CLASS_MARKERS.get(str(name), "o"), f"{name} ({len(rows)})"
+        axis.scatter(*place, s=40, color=NAMED[str(name)], marker=marker, lw=0, label=label)
     learned = synapses["is_learned_true"].fillna(False).astype(bool)
     ringed = synapses[learned]
     place = ringed["x_um"] / pixel_um, ringed["y_um"] / pixel_um

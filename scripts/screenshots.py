@@ -20,7 +20,7 @@ from synimg.viewers.sample import sample_dataset
 from synimg.viewers.view import show
 
 OUT = Path(__file__).parent.parent / "docs" / "images"
-COLORS = 192
+COLORS = 256
 """A palette of so many keeps a picture of a dark window small."""
 
 
@@ -106,10 +106,13 @@ def validate(path: Path) -> Any:
 
 def compare(path: Path) -> Any:
     viewer, widget = opened(path, "Compare")
-    widget.a.setCurrentText("method neuron_mode")
+    widget.a.setCurrentText("run default")
     widget.b.setCurrentText("method raw")
     widget.compare()
     wait(widget)
+    widget.list.selectRow(0)
+    widget.list.cellClicked.emit(0, 0)
+    viewer.reset_view()
     return viewer
 
 

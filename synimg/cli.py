@@ -232,11 +232,23 @@ def measure(
         for path in datasets_of(source[0]):
             with bars() as report:
                 table = run_measure(path, run, None, _workers(workers, scheduler), scheduler, report)
+            _say_quality(path / "analysis" / run)
             _say(f"{path / 'analysis' / run}: {len(table)} synapses measured; next: synimg separate {source[0]}")
         return
     if len(source) == 1 and source[0].is_dir() and not source[0].name.endswith(".zarr"):
         raise SynimgError(f"{source[0]}: not a data set (dataset.json is missing); give a data set or image files")
     _measure_images(source, voxel_um, channel or [], out, threshold, max_distance_um, seed)
+
+
+def _say_quality(folder: Path) -> None:
+    """The quality report of a measurement, warnings first."""
+    from synimg.analysis.quality import read_quality
+
+    quality = read_quality(folder)
+    for sentence in quality.warnings():
+        _say(f"warning: {sentence}")
+    for name, value in quality.headlines().items():
+        _say(f"  {name:<30} {value}")
 
 
 def _measure_images(
@@ -315,12 +327,22 @@ def separate(
         return
     if out is None:
         raise SynimgError("--out is missing: give a folder for the results")
-    _say_separation(*separate_table(source, out, method, seed, by, draws))
+    from synimg.progress import bars
+
+    with bars() as report:
+        result, folder = separate_table(source, out, method, seed, by, draws, report)
+    _say_separation(result, folder)
 
 
 def _say_separation(result: Any, folder: Path) -> None:
+    from synimg.analysis.pieces import Whole
+
     for warning in result.info["warnings"]:
         _say(f"note: {warning}")
+    if isinstance(result, Whole):
+        what = f"{result.n_synapses} synapses by '{result.info['method']}', {result.n_called} with p(learning) of 0.8 or more"
+        _say(f"{folder}: {what}")
+        return
     if result.groups is not None:
         from synimg.analysis.groups.text import groups_text
 
@@ -419,17 +441,21 @@ def benchmark(
     scenario: Annotated[list[str] | None, typer.Option(help="a scenario's name; all if not given")] = None,
     seeds: Annotated[int, typer.Option(help="tables per scenario")] = 3,
     limit_s: Annotated[float, typer.Option(help="time limit of a method on a table")] = 300.0,
+    imaged: Annotated[
+        bool, typer.Option("--imaged", help="also tables measured on images, of five scenarios; minutes each, once")
+    ] = False,
     workers: Workers = None,
 ) -> None:
     """Run separation methods on the challenge suite; write the leaderboard. The same call again goes on.
 
-    Example: `synimg benchmark --out board --method my_method.py:separate`
+    Examples: `synimg benchmark --out board --method my_method.py:separate`,
+    `synimg benchmark --out board --imaged --scenario half_learned`
     """
     from synimg.progress import bars
     from synimg.viewers.benchmark import benchmark as run
 
     with bars() as report:
-        board = run(out, method or [], scenario or [], seeds, _workers(workers, None), limit_s, report)
+        board = run(out, method or [], scenario or [], seeds, _workers(workers, None), limit_s, report, imaged)
     _print_leaderboard(board)
     _say(f"{out / 'leaderboard.html'}: {board['scenario'].nunique()} scenarios; open it in a browser")
 

@@ -66,9 +66,21 @@ SYNAPSES = Table(
         Column("r_old_se", "float64", "receptors", "standard error of r_old"),
         Column("r_new", "float64", "receptors", "receptors inserted in the window", required=True),
         Column("r_new_se", "float64", "receptors", "standard error of r_new"),
+        Column(
+            "merged_prob",
+            "float64",
+            "",
+            "probability that a neighbour was not told apart; standard errors allow for it",
+        ),
         Column("size", "float64", "um^2", "structural marker (PSD area), where imaged"),
         Column("size_se", "float64", "um^2", "standard error of size"),
         Column("eligibility", "float64", "", "activity covariate: pre x post term recorded in the living animal"),
+        Column(
+            "inhibition_ln",
+            "float64",
+            "",
+            "mean change of ln size of the neuron's inhibitory synapses in the window; one value in all its rows",
+        ),
         Column(
             "predicted_ln", "float64", "", "change of ln receptors by learning that a simulation of the rule predicts"
         ),
@@ -348,11 +360,22 @@ def _cast(values: pd.Series, column: Column, where: str) -> pd.Series:
 
 def _check_ranges(frame: pd.DataFrame, where: str) -> None:
     """Refuse receptors, standard errors and probabilities that cannot be."""
-    for name in ("r_old", "r_new", "r_old_se", "r_new_se", "size", "size_se", "neuron_prob", "p_learning", "lfdr"):
+    for name in (
+        "r_old",
+        "r_new",
+        "r_old_se",
+        "r_new_se",
+        "size",
+        "size_se",
+        "neuron_prob",
+        "merged_prob",
+        "p_learning",
+        "lfdr",
+    ):
         if name not in frame.columns:
             continue
         values = frame[name].to_numpy(dtype=float)
-        top = 1.0 + 1e-9 if name in {"neuron_prob", "p_learning", "lfdr"} else np.inf
+        top = 1.0 + 1e-9 if name in {"neuron_prob", "merged_prob", "p_learning", "lfdr"} else np.inf
         bad = (values < 0) | (values > top) | np.isinf(values)
         if bad.any():
             row = int(np.argmax(bad))

@@ -28,15 +28,20 @@ def name(page: Path) -> str:
 
 
 WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
+LONG = {ROOT / "README.md": ('"demo"', '"tiny"')}
+"""Where a page asks for what takes minutes, and what is made in its place."""
 
 
-@pytest.mark.parametrize("page", [page for page in WITH_PYTHON if page.name != "README.md"], ids=name)
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=name)
 def test_the_python_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    space = {"__name__": page.stem}
+    space = {"__name__": "__main__"}
     with contextlib.redirect_stdout(io.StringIO()):
         for k, block in enumerate(blocks(page, "python")):
-            exec(compile(block, f"{page.name}, block {k + 1}", "exec"), space)
+            long, short = LONG.get(page, ("", ""))
+            assert long in block
+            code = block.replace(long, short).replace("workers=2", "workers=1")
+            exec(compile(code, f"{page.name}, block {k + 1}", "exec"), space)
 
 
 def commands() -> list[tuple[str, str]]:

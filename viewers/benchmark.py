@@ -16,7 +16,7 @@ from synimg import compute
 from synimg.analysis.validate.benchmark import run_suite
 from synimg.analysis.validate.benchmark.leaderboard import summary
 from synimg.analysis.validate.benchmark.suite import LIMIT_S, N_SEEDS
-from synimg.phantoms.scenarios.suite import SUITE, VERSION
+from synimg.phantoms.scenarios.suite import SCENARIOS, VERSION
 from synimg.store.atomic import atomic_path, write_text
 from synimg.viewers.figures.leaderboard import leaderboard_figure
 
@@ -67,6 +67,7 @@ def benchmark(
     workers: int | None = None,
     limit_s: float = LIMIT_S,
     report: compute.Report = compute.silent,
+    imaged: bool = False,
 ) -> pd.DataFrame:
     """Run separation methods on the challenge suite and write the leaderboard to `out`.
 
@@ -86,6 +87,8 @@ def benchmark(
         Time limit of a method on a table.
     report : callable
         Called with (what, done, total).
+    imaged : bool
+        Whether tables that were measured on images come along, of the five scenarios that have one.
 
     Returns
     -------
@@ -98,7 +101,7 @@ def benchmark(
         For an unknown scenario or method, a folder that holds something else, or cells of another version of the suite.
     """
     out = Path(out)
-    board = run_suite(out, methods, scenarios, n_seeds, workers, limit_s, report)
+    board = run_suite(out, methods, scenarios, n_seeds, workers, limit_s, report, imaged)
     picture = _png(board)
     with atomic_path(out / "leaderboard.png") as temporary:
         temporary.write_bytes(picture)
@@ -140,7 +143,7 @@ def _header(columns: dict[str, tuple[str, str]]) -> str:
 def _scenario_rows(board: pd.DataFrame) -> list[str]:
     rows = [_header(SCENARIO)]
     for name, part in board.groupby("scenario", sort=False):
-        what = f"<strong>{html.escape(str(name))}</strong>: {html.escape(SUITE[str(name)].hard_at)}"
+        what = f"<strong>{html.escape(str(name))}</strong>: {html.escape(SCENARIOS[str(name)].hard_at)}"
         rows.append(f'<tr class="scenario"><td colspan="{len(SCENARIO)}">{what}</td></tr>')
         rows += [_row(row, SCENARIO) for _, row in part.iterrows()]
     return rows

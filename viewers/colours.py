@@ -15,6 +15,7 @@ NAMED = {
     "unchanged": "#BBBBBB",
     "not separated": "#F0E442",
     "match": "#BBBBBB",
+    "background": "#009E73",
     "false positive": "#CC79A7",
     "miss": "#E69F00",
     "yes": "#D55E00",

@@ -145,9 +145,7 @@ def save_edits(
     table = read_table(folder / "synapses.parquet", schema.SYNAPSES)
     detections = read_table(folder / "detections.parquet")
     edits = edits_of(table, places_um, features)
-    before = {name: table[name].astype("string").fillna("") for name in BY_HAND if name in table}
-    asked = pd.DataFrame(before, index=table.index).assign(synapse_id=table["synapse_id"])
-    if not (edits.deleted or edits.moved or len(edits.added_um)) and _same_labels(asked, edits.labels):
+    if not is_change(table, edits):
         raise SynimgError("nothing has been changed, so there is no edit to save")
     kept, found = _edited(dataset, run, table, detections, edits)
     name = next_run(dataset, run)
@@ -166,6 +164,13 @@ def save_edits(
         write_table(out / "synapses.parquet", kept, schema.SYNAPSES, notes={"edit": edit})
         write_table(out / "detections.parquet", found, notes=notes)
     return name, edits
+
+
+def is_change(table: pd.DataFrame, edits: Edits) -> bool:
+    """Whether edits of a measured table change anything."""
+    before = {name: table[name].astype("string").fillna("") for name in BY_HAND if name in table}
+    asked = pd.DataFrame(before, index=table.index).assign(synapse_id=table["synapse_id"])
+    return bool(edits.deleted or edits.moved or len(edits.added_um)) or not _same_labels(asked, edits.labels)
 
 
 def _same_labels(before: pd.DataFrame, after: pd.DataFrame) -> bool:

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import numpy as np
-import zarr
+import pandas as pd
 
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json
+from synimg.store.lazy import lazy_level
 from synimg.store.tables import read_table
 from synimg.viewers.layers import LayerData, colormap, synapses
 from synimg.viewers.synapse_map import PLACE, with_derived
@@ -17,6 +17,7 @@ ENDINGS = (".parquet", ".csv")
 UM_PER = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "angstrom": 1e-4, "meter": 1e6}
 COLORS = ("FF00FF", "00FF00", "00FFFF", "FFFF00", "FF8000", "FFFFFF")
 SPATIAL = "zyx"
+MOST_PLANES, MOST_SIDE = 4, 1024
 
 
 def table_beside(image: Path) -> Path | None:
@@ -68,10 +69,16 @@ def layers_of_image(image: Path, table: Path) -> list[LayerData]:
     wanted = PLACE if extent_um.shape[1] == 3 else PLACE[1:]
     if missing := [name for name in wanted if name not in rows]:
         raise SynimgError(f"{table}: column '{missing[0]}' is missing; the synapses need {', '.join(wanted)} in um")
+    for name in wanted:
+        if not pd.api.types.is_numeric_dtype(rows[name]) and len(rows):
+            wrong = rows[name][pd.to_numeric(rows[name], errors="coerce").isna() & rows[name].notna()]
+            raise SynimgError(
+                f"{table}: column '{name}' holds '{wrong.iloc[0]}' (row {wrong.index[0]}); places are numbers in um"
+            )
     rows = rows.dropna(subset=wanted).reset_index(drop=True)
     places = rows[wanted].to_numpy(float)
     outside = ~((places >= extent_um[0]) & (places <= extent_um[1])).all(axis=1)
-    if outside.mean() > 0.5 and len(rows):
+    if outside.sum() > 0.5 * len(rows):
         sizes = " x ".join(f"{length:.4g}" for length in extent_um[1] - extent_um[0])
         raise SynimgError(
             f"{table}: {outside.sum()} of {len(rows)} synapses lie outside the image of {sizes} um ({image.name}); "
@@ -110,10 +117,7 @@ def _channels(image: Path) -> tuple[list[LayerData], Any]:
         if step["type"] == "translation":
             shift = np.array(step["translation"], float)
     scale, shift = scale * units, shift * units
-    try:
-        levels = [da.from_zarr(zarr.open_array(image / d["path"], mode="r")) for d in multiscale["datasets"]]
-    except (FileNotFoundError, KeyError, ValueError) as error:
-        raise SynimgError(f"{image}: a level of the pyramid is missing or damaged ({error})") from None
+    levels = [lazy_level(image, str(dataset["path"]), is_ours=False) for dataset in multiscale["datasets"]]
     if "t" in axes:
         levels = [level[tuple(0 if name == "t" else slice(None) for name in axes)] for level in levels]
         keep = [i for i, name in enumerate(axes) if name != "t"]
@@ -150,7 +154,8 @@ def _channels(image: Path) -> tuple[list[LayerData], Any]:
 
 
 def _limits(level: Any) -> tuple[float, float]:
-    """Grey levels to show, from the coarsest level (at most a few million voxels of it)."""
-    step = tuple(slice(None, None, max(1, n // 128)) for n in level.shape)
-    low, high = np.percentile(np.asarray(level[step]), [1, 99.8])
+    """Grey levels to show, from the middle of the coarsest level (at most a few million voxels of it are read)."""
+    most = (MOST_PLANES, MOST_SIDE, MOST_SIDE)[-level.ndim :]
+    middle = tuple(slice(max((n - m) // 2, 0), (n + m + 1) // 2) for n, m in zip(level.shape, most, strict=True))
+    low, high = np.percentile(np.asarray(level[middle]), [1, 99.8])
     return float(low), float(high if high > low else low + 1)

@@ -32,6 +32,7 @@ from synimg.viewers.figures.growth import growth
 from synimg.viewers.figures.image_views import image_views
 from synimg.viewers.figures.input_gradient import input_gradient
 from synimg.viewers.figures.learning_curve import learning_curve
+from synimg.viewers.figures.optics import optics
 from synimg.viewers.figures.precision_recall import precision_recall
 from synimg.viewers.figures.synapse_card import synapse_card
 from synimg.viewers.growth import places_of
@@ -97,6 +98,14 @@ def _counts(source: Source) -> Figure:
     if hit.empty:
         raise SynimgError(f"{source.dataset.path}: no found synapse is a true one, so there are no counts to compare")
     return count_calibration(hit)
+
+
+def _optics(source: Source) -> Figure:
+    if not any(c.axial is not None for c in source.quality.optics.channels):
+        raise SynimgError(
+            f"{source.dataset.path}: too few bright synapses stand alone to see the point spread function"
+        )
+    return optics(source.quality.optics)
 
 
 def _factor(source: Source) -> Figure:
@@ -209,6 +218,7 @@ FIGURES: dict[str, Entry] = {
     ),
     "image": Entry("a slice and the projections of the recorded image", _image),
     "counts": Entry("measured against true receptors, and whether the stated errors are true", _counts),
+    "optics": Entry("whether the point spread function is as wide as stated, by bright synapses", _optics),
     "synapse": Entry("the synapse most sure to have learned: voxels, model, residual", _synapse),
     "neuron": Entry("the neuron with most synapses: log turnover, factor, what is left along the dendrite", _neuron),
     "factor": Entry("every neuron's factor, recovered against true", _factor),

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import pandas as pd
 
 from synimg.store.dataset import Dataset
-from synimg.store.image import LEVELS, image_attributes, open_array
-from synimg.viewers.colours import colour_by
+from synimg.store.image import LEVELS, image_attributes
+from synimg.store.lazy import lazy_level
+from synimg.viewers.colours import NAMED, colour_by
 from synimg.viewers.dendrites import SPACE, dendrites_of
 from synimg.viewers.synapse_map import PLACE, read_synapse_map, read_truth
 
@@ -19,6 +19,7 @@ SYNAPSES, TRUTH, DENDRITES = "synapses", "true synapses", "dendrites"
 MOST_DRAWN = 20_000
 """More points than these take a software renderer longer than a third of a second: a map of the density stands for them."""
 LARGE_UM, SMALL_UM = 0.6, 0.35
+UNCHANGED = NAMED["unchanged"]
 
 
 def layers_of(path: str | Path | Dataset, run: str = "default") -> list[LayerData]:
@@ -60,7 +61,7 @@ def layers_of(path: str | Path | Dataset, run: str = "default") -> list[LayerDat
 def _channels(dataset: Dataset) -> list[LayerData]:
     omero = image_attributes(dataset.image)["ome"]["omero"]["channels"]
     scale = dataset.config.volume.voxel_um
-    levels = [da.from_zarr(open_array(dataset.image, str(level))) for level in range(LEVELS)]
+    levels = [lazy_level(dataset.image, str(level)) for level in range(LEVELS)]
     layers: list[LayerData] = []
     for c, channel in enumerate(omero):
         window = channel["window"]
@@ -86,7 +87,7 @@ def colormap(color: str) -> Any:
 
 
 def _neuron_labels(dataset: Dataset) -> LayerData:
-    levels = [da.from_zarr(open_array(dataset.image, f"labels/neurons/{level}")) for level in range(LEVELS)]
+    levels = [lazy_level(dataset.image, f"labels/neurons/{level}") for level in range(LEVELS)]
     arguments = {
         "name": "neurons",
         "scale": dataset.config.volume.voxel_um,
@@ -106,10 +107,10 @@ def synapses(table: pd.DataFrame, column: str = "class") -> LayerData:
     arguments = {
         "name": SYNAPSES,
         "features": table.drop(columns=PLACE).reset_index(drop=True),
-        "size": diameters(table),
+        "size": diameters(table) if len(table) else SMALL_UM,
         "symbol": "disc",
-        "face_color": colors,
-        "border_width": 0,
+        "face_color": colors if len(colors) else UNCHANGED,  # napari takes no empty array
+        "border_width": 0.0,
         "projection_mode": "all",
         "visible": True,
         **SPACE,
@@ -134,11 +135,11 @@ def true_synapses(truth: pd.DataFrame, found: pd.DataFrame | None) -> LayerData:
     arguments = {
         "name": TRUTH,
         "features": truth.drop(columns=PLACE).reset_index(drop=True),
-        "size": 1.2 * diameters(truth),
+        "size": 1.2 * diameters(truth) if len(truth) else SMALL_UM,
         "symbol": "square",
         "face_color": "transparent",
-        "border_color": colors,
-        "border_width": 0.15,
+        "border_color": colors if len(colors) else UNCHANGED,
+        "border_width": 0.1,
         "projection_mode": "all",
         "visible": False,
         **SPACE,
@@ -147,7 +148,7 @@ def true_synapses(truth: pd.DataFrame, found: pd.DataFrame | None) -> LayerData:
 
 
 def legend_of(layers: list[LayerData]) -> str:
-    """One line that says what the colours of the shown synapses mean, with counts."""
+    """What the colours of the shown synapses mean, a line for each, with counts."""
     shown = [
         arguments["features"]["class"]
         for _, arguments, kind in layers
@@ -158,4 +159,4 @@ def legend_of(layers: list[LayerData]) -> str:
     counts = shown[0].value_counts()
     words = {"potentiated": "orange: potentiated", "depressed": "blue: depressed", "unchanged": "grey: unchanged"}
     words["not separated"] = "yellow: not separated yet"
-    return "   ".join(f"{words[name]} {counts[name]}" for name in words if name in counts)
+    return "\n".join(f"{words[name]} {counts[name]}" for name in words if name in counts)

@@ -59,7 +59,7 @@ def _told(layers: list[Any]) -> list[Any]:
     if most > MOST_DRAWN:
         from napari.utils.notifications import show_info
 
-        show_info(f"{most} synapses are slow to draw one by one; Layers > Visualize > Browse synapses makes them fast")
+        show_info(f"{most} synapses are slow to draw one by one; Layers > Visualize > Synapse browser makes them fast")
     return layers
 
 

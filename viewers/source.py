@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg import schema
+from synimg.analysis.quality import Quality, read_quality
 from synimg.analysis.separate.protocol import Separation
 from synimg.analysis.separation import read_separation, separate
 from synimg.analysis.validate.separation import learned_of
@@ -100,6 +101,12 @@ class Source:
         """The measured synapse map with what is derived from it."""
         self._need("measure")
         return read_synapse_map(self.dataset, self.run)
+
+    @cached_property
+    def quality(self) -> Quality:
+        """The quality report of the measurement."""
+        self._need("measure")
+        return read_quality(self.dataset.run(self.run))
 
     @cached_property
     def separation(self) -> Separation:

@@ -11,7 +11,7 @@ from synimg import schema
 from synimg.analysis.validate.imaging import match_truth
 from synimg.analysis.validate.scores import called
 from synimg.store.dataset import Dataset
-from synimg.store.tables import read_table
+from synimg.store.tables import read_background, read_table
 from synimg.viewers.dendrites import along, tree_files
 
 Bools = NDArray[np.bool_]
@@ -43,9 +43,10 @@ def read_synapse_map(dataset: Dataset, run: str = "default") -> pd.DataFrame:
     truth = dataset.path / "truth" / "synapses.parquet"
     if truth.is_file():
         imaged = read_truth(dataset)
-        matched = match_truth(table[["synapse_id", *PLACE]], imaged)
+        matched = match_truth(table[["synapse_id", *PLACE]], imaged, read_background(truth.parent))
+        known = [matched["true_synapse_id"].notna(), matched["is_background"]]
         table = table.assign(
-            match=np.where(matched["true_synapse_id"].isna(), "false positive", "match"),
+            match=np.select(known, ["match", "background"], "false positive"),
             true_synapse_id=matched["true_synapse_id"].astype("Int64"),
             **{f"{name}_true": matched[f"{name}_true"] for name in ("ln_learning", "is_learned", "r_old", "r_new")},
         )

@@ -1,5 +1,6 @@
 """The napari window of a data set."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ from synimg.viewers.crowd import Crowd
 from synimg.viewers.growth import growth_captions, growth_layers, read_growing_map
 from synimg.viewers.layers import MOST_DRAWN, layers_of, legend_of
 
-MOST_SLAB_VOX = 64_000_000
+WHOLE_VOX = 64_000_000
+"""Of an image with more voxels a slab is shown, not the whole depth: the whole would be read for every view."""
+SLAB_VOX, SCREEN_VOX = 8_000_000, 2_000_000
+"""Voxels of a slab that a view reads in a third of a second, and of one plane of it: a screen shows no more."""
 
 
 def view(
@@ -66,10 +70,16 @@ def show(viewer: Any, layers: list[Any], is_browsed: bool = False) -> None:
     is_browsed : bool
         A synapse browser comes and chooses which of many synapses are drawn; otherwise the view alone does.
     """
+    for _ in showing(viewer, layers, is_browsed):
+        pass
+
+
+def showing(viewer: Any, layers: list[Any], is_browsed: bool = False) -> Iterator[None]:
+    """`show`, one layer at a time: to add a layer takes a window a fifth of a second, in which it does not answer."""
     many = [arguments["name"] for data, arguments, kind in layers if kind == "points" and len(data) > MOST_DRAWN]
     # so many are not drawn at all before it is chosen how
     none = [(d, a | {"shown": np.zeros(len(d), bool)} if a["name"] in many else a, k) for d, a, k in layers]
-    _add(viewer, none)
+    yield from _adding(viewer, none)
     _say(viewer, legend_of(layers))
     viewer.dims.axis_labels = ("z", "y", "x")
     whole_depth(viewer, 0)
@@ -79,7 +89,8 @@ def show(viewer: Any, layers: list[Any], is_browsed: bool = False) -> None:
 
 def show_growth(viewer: Any, layers: list[Any], captions: list[str]) -> None:
     """Put the layers of a growing map into a napari viewer; `captions` has a line for each snapshot, the last is shown."""
-    _add(viewer, layers)
+    for _ in _adding(viewer, layers):
+        pass
     viewer.layers["growing synapses"].face_colorbar.visible = True
     viewer.dims.axis_labels = ("day", "z", "y", "x")
     whole_depth(viewer, 1)
@@ -92,34 +103,36 @@ def show_growth(viewer: Any, layers: list[Any], captions: list[str]) -> None:
     caption()
 
 
-def _add(viewer: Any, layers: list[Any]) -> None:
+def _adding(viewer: Any, layers: list[Any]) -> Iterator[None]:
     from napari.layers import Layer
     from napari.utils.colormaps import Colormap
 
     for data, arguments, kind in layers:
         maps = {k: Colormap(**v) for k, v in arguments.items() if k.endswith("colormap") and isinstance(v, dict)}
         viewer.add_layer(Layer.create(data, arguments | maps, kind))
+        yield
     viewer.canvas.overlays["scale_bar"].visible = True
 
 
 def _say(viewer: Any, text: str) -> None:
     overlay = viewer.canvas.overlays["text"]
-    overlay.text, overlay.position, overlay.visible = text, "top_left", True
+    overlay.text, overlay.position, overlay.font_size, overlay.visible = text, "top_left", 9, True
 
 
 def whole_depth(viewer: Any, z: int) -> None:
     """A slab as thick as the image: the whole map is seen at once; a thinner one (right click on the slider) leafs through.
 
-    Of a large image, whose coarsest level has more than `MOST_SLAB_VOX` voxels, the slab is thinner: all of it is read.
+    Of a large image the slab is a few planes, so that a view reads about `SLAB_VOX` voxels at any zoom.
     """
     dims = viewer.dims
     depth_um = dims.range[z].stop - dims.range[z].start
     thick_um = depth_um
     for layer in viewer.layers:
         if type(layer).__name__ == "Image" and not layer.rgb and layer.ndim == dims.ndim - z:
-            coarsest = layer.data[-1] if layer.multiscale else layer.data
-            plane = max(int(np.prod(coarsest.shape[1:])), 1)
-            thick_um = min(thick_um, max(MOST_SLAB_VOX // plane, 1) * layer.scale[0])
+            shape = layer.data[0].shape if layer.multiscale else layer.data.shape
+            plane = int(np.prod(shape[1:]))
+            if shape[0] * plane > WHOLE_VOX:
+                thick_um = min(thick_um, max(SLAB_VOX // min(plane, SCREEN_VOX), 1) * layer.scale[0])
     dims.set_point(z, dims.range[z].start + depth_um / 2)
     dims.thickness = (*dims.thickness[:z], thick_um, *dims.thickness[z + 1 :])
 

@@ -28,8 +28,10 @@ def arrange(table: pd.DataFrame, known: dict[str, Known]) -> tuple[Data, Ints, I
     branch = np.cumsum(is_new) - 1
     old, new = table["r_old"].to_numpy(float)[order], table["r_new"].to_numpy(float)[order]
     is_control = control_neurons(table, ids)
-    priors = known.values()
-    kind = kinds(table, _rows_of_controls(table))[order][np.flatnonzero(np.r_[True, np.diff(neuron) > 0])]
+    priors = [prior for prior in known.values() if prior.about == "learning"]
+    of_neuron = [prior for prior in known.values() if prior.about == "factor"]
+    first = np.flatnonzero(np.r_[True, np.diff(neuron) > 0])
+    kind = kinds(table, _rows_of_controls(table))[order][first]
     kind = np.unique(kind, return_inverse=True)[1]
     errors = [table[name].to_numpy(float)[order] if name in table else None for name in ("r_old_se", "r_new_se")]
     parent = table["neuron_prob"].fillna(1.0).to_numpy(float)[order] if "neuron_prob" in table else np.ones(len(table))
@@ -47,12 +49,14 @@ def arrange(table: pd.DataFrame, known: dict[str, Known]) -> tuple[Data, Ints, I
         signed=np.concatenate([np.zeros(0, bool), *(np.full(p.columns.shape[1], p.signed) for p in priors)]),
         ln_threshold=find_threshold(np.maximum(old + new, 0.0)),
         log_prior_odds=np.zeros((len(table), 2)),
+        of_factor=np.column_stack([np.zeros((ids.size, 0)), *(prior.columns[order[first]] for prior in of_neuron)]),
+        factor_widths=np.concatenate([np.zeros(0), *(np.full(p.columns.shape[1], p.width) for p in of_neuron)]),
     )
     return data, order, ids
 
 
 def what_is_known(table: pd.DataFrame) -> dict[str, Known]:
-    """What the table knows of the odds of learning beside the counts, by the name of the prior."""
+    """What the table knows beside the counts, by the name of the prior."""
     is_control = _rows_of_controls(table)
     priors: dict[str, Prior] = {name: family.part(PRIORS, name) for name in family.names(PRIORS)}
     found = {name: prior(table, is_control) for name, prior in priors.items()}
@@ -131,4 +135,6 @@ def take(data: Data, chosen: NDArray[np.bool_]) -> Data:
         signed=data.signed,
         ln_threshold=data.ln_threshold,
         log_prior_odds=data.log_prior_odds[rows],
+        of_factor=data.of_factor[chosen],
+        factor_widths=data.factor_widths,
     )

@@ -40,12 +40,14 @@ class Counts:
 
     old, new : (n,) ndarray, receptors from before and from within the window
     noise_old, noise_new : Noise of their measurement, the same for all: a synapse's own would follow its count
+    ln_offset : (n,) ndarray or 0, by how much its neuron's synapses are larger than others, in ln receptors
     """
 
     old: Floats
     new: Floats
     noise_old: Noise
     noise_new: Noise
+    ln_offset: Floats | float = 0.0
 
     @cached_property
     def total(self) -> Floats:
@@ -60,7 +62,8 @@ class Counts:
 
     def take(self, rows: Ints) -> "Counts":
         """Some of the synapses."""
-        return Counts(self.old[rows], self.new[rows], self.noise_old, self.noise_new)
+        offset = self.ln_offset if isinstance(self.ln_offset, float) else self.ln_offset[rows]
+        return Counts(self.old[rows], self.new[rows], self.noise_old, self.noise_new, offset)
 
     @classmethod
     def measured(cls, old: Floats, new: Floats, old_se: Floats | None, new_se: Floats | None) -> "Counts":
@@ -73,16 +76,21 @@ class Counts:
         Notes
         -----
         Of the counts expected for that total without growth: a noise that followed a synapse's own old and new would be
-        correlated with what they say.
+        correlated with what they say. Given a total of hardly a receptor neither count can be far off, as none is below 0.
         """
-        old = 1.0 - stay + self.noise_old.over_mean(total * stay)
-        return np.maximum(old, LEAST_DISPERSION), 1.0 + self.noise_new.over_mean(total * (1.0 - stay))
+        old, new = self._dispersion(stay, total)
+        bounded = np.hypot(1.0, (stay * new + (1.0 - stay) * old) / total)
+        return old / bounded, new / bounded
 
     def total_variance(self, receptors: Floats, stay: float) -> Floats:
         """Variance of the total where there are that many receptors."""
-        old, new = self.dispersion(stay, receptors)
+        old, new = self._dispersion(stay, receptors)
         variance: Floats = receptors * (stay * old + (1.0 - stay) * new)
         return variance
+
+    def _dispersion(self, stay: float, total: Floats) -> tuple[Floats, Floats]:
+        old = 1.0 - stay + self.noise_old.over_mean(total * stay)
+        return np.maximum(old, LEAST_DISPERSION), 1.0 + self.noise_new.over_mean(total * (1.0 - stay))
 
 
 @dataclass(frozen=True)
@@ -111,6 +119,11 @@ class Sizes:
     def normal(cls, mean: float, sd: float) -> "Sizes":
         """Two equal normals a little apart, from which a fit may start."""
         return cls((0.6, 0.4), (mean - 0.4 * sd, mean + 0.6 * sd), (0.87 * sd, 0.87 * sd))
+
+    def narrowed(self, by: float) -> "Sizes":
+        """Sizes that lie that much closer to their mean."""
+        centre = [self.mean + by * (c - self.mean) for c in self.centre]
+        return Sizes(self.weight, (centre[0], centre[1]), (by * self.width[0], by * self.width[1]))
 
     def moved(self, by: float) -> "Sizes":
         """Sizes larger by that many ln receptors."""
@@ -160,7 +173,7 @@ def receptors_at_death(counts: Counts, growth: Floats, sizes: Sizes, stay: float
     Where totals are noisy the largest are too large and the smallest too small. Ln receptors are normal beforehand; their
     posterior is summed over nodes about its top, which some steps of Newton's method find.
     """
-    before, total = sizes.mean + growth, counts.total
+    before, total = sizes.mean + counts.ln_offset + growth, counts.total
     top = before.copy()
     for _ in range(N_NEWTON):
         receptors = np.exp(top)
@@ -178,7 +191,7 @@ def receptors_at_death(counts: Counts, growth: Floats, sizes: Sizes, stay: float
 
 
 def likelihood(
-    counts: Counts, turnover: float, stay: float, depression: Depression, sizes: Sizes, growth: Floats = GROWTH
+    counts: Counts, turnover: float, stay: float, depression: Depression, sizes: Sizes | None, growth: Floats = GROWTH
 ) -> tuple[Floats32, Floats]:
     """Likelihood of the counts for each growth on the grid, and the logarithm of the factor taken out of each row.
 
@@ -190,7 +203,8 @@ def likelihood(
     stay : float
         ``exp(-k t)`` for the variance of old receptors; the same for all models that are compared.
     depression : {"reduced_insertion", "label_blind_removal"}
-    sizes : Sizes
+    sizes : Sizes or None
+        Without them the total says nothing.
     growth : (n_growth,) ndarray
 
     Returns
@@ -206,20 +220,21 @@ def likelihood(
     share = old_share(growth, turnover, depression)
     of_class, row_class = counts.total_class
     phi_old, phi_new = (phi[row_class] for phi in counts.dispersion(stay, of_class))
-    old, new, ln_total = counts.old / phi_old, counts.new / phi_new, np.log(counts.total)
+    old, new, ln_total = counts.old / phi_old, counts.new / phi_new, np.log(counts.total) - counts.ln_offset
     all_, column = old + new, (slice(None), None)
     mixed = np.log([share / a + (1.0 - share) / b for a, b in zip(*counts.dispersion(stay, of_class), strict=True)])
     ln = np.column_stack([old, new]) @ np.stack([np.log(share), np.log1p(-share)])
     ln -= (all_ + 0.5)[column] * mixed[row_class]
     ln -= (old * np.log(phi_old) + new * np.log(phi_new))[column]
-    # an exponential of single precision is good to 1e-6 here, and takes half the time
-    apart = (ln_total[column] - growth).astype(np.float32)
-    size = np.zeros_like(apart)
-    for weight, centre, width in zip(sizes.weight, sizes.centre, sizes.width, strict=True):
-        variance = (width**2 + 1.0 / np.maximum(all_, 0.5)).astype(np.float32)
-        size += (np.float32(weight) / np.sqrt(variance))[column] * np.exp(
-            (np.float32(-0.5) / variance)[column] * (apart - np.float32(centre)) ** 2
-        )
-    ln += np.log(np.maximum(size, np.float32(1e-37)))
+    if sizes is not None:
+        # an exponential of single precision is good to 1e-6 here, and takes half the time
+        apart = (ln_total[column] - growth).astype(np.float32)
+        size = np.zeros_like(apart)
+        for weight, centre, width in zip(sizes.weight, sizes.centre, sizes.width, strict=True):
+            variance = (width**2 + 1.0 / np.maximum(all_, 0.5)).astype(np.float32)
+            size += (np.float32(weight) / np.sqrt(variance))[column] * np.exp(
+                (np.float32(-0.5) / variance)[column] * (apart - np.float32(centre)) ** 2
+            )
+        ln += np.log(np.maximum(size, np.float32(1e-37)))
     top = ln.max(axis=1)
     return np.exp((ln - top[column]).astype(np.float32)), top

@@ -52,7 +52,7 @@ def _of_model(
     if data.ln_threshold is not None:
         each /= (posterior.prior @ chances(data, model, grid.factor)).astype(np.float32)
     each *= np.float32(1.0 - model.outliers - model.born.share)
-    abroad = np.exp(factor_prior(model, data.kind, grid.factor)).astype(np.float32)[data.neuron] * each
+    abroad = np.exp(factor_prior(data, model, grid.factor, of_another=True)).astype(np.float32)[data.neuron] * each
     irregular = np.column_stack([model.outliers * grid.wrong, model.born.share * grid.born])
     unit = data.branch if model.form.by_branch else data.neuron
     cumulated = np.cumsum(posterior.factor, axis=1)

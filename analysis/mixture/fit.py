@@ -11,6 +11,7 @@ from scipy.special import logsumexp
 from synimg.analysis.mixture.counts import GROWTH, Counts, Floats, Floats32, Ints, Sizes, likelihood
 from synimg.analysis.mixture.irregular import Born, ln_irregular
 from synimg.analysis.mixture.model import DOWN, NULL, UP, Form, Kernel, Model, Slab, densities, factor_grid, kernel
+from synimg.analysis.mixture.preference import fitted_weight, standard_size, tilted, true_size
 from synimg.analysis.mixture.threshold import chance_seen, unseen_drift, unseen_sizes
 
 SCALING_CLASS_WIDTH, DRIFT_CLASS_WIDTH = 0.1, 0.2
@@ -41,6 +42,8 @@ class Data:
     signed : (n_covariates,) ndarray of bool, which speak for growth and against shrinkage
     ln_threshold : float or None, ln of the total below which synapses are missing
     log_prior_odds : (n, 2) ndarray, what else is known of learning up and down, added to its log odds
+    of_factor : (n_neurons, n_known) ndarray, what bears on the ln factor, of mean 0, 0 where it is not known
+    factor_widths : (n_known,) ndarray, prior sd of the weight of each
     """
 
     counts: Counts
@@ -56,6 +59,8 @@ class Data:
     signed: NDArray[np.bool_]
     ln_threshold: float | None
     log_prior_odds: Floats
+    of_factor: Floats
+    factor_widths: Floats
 
     @property
     def n_neurons(self) -> int:
@@ -79,7 +84,11 @@ class Data:
 
 @dataclass(frozen=True)
 class Grid:
-    """Likelihoods of the counts on the grid of growths, of wrong and of born rows, and classes of like totals."""
+    """Likelihoods of the counts on the grid of growths, of wrong and of born rows, and classes of like totals.
+
+    noise : list of float, variance of ln total around the mean of each class, by counting and by what is in a class
+    `ratio` is the likelihood of old and new alone, where totals do not count in full (`Model.offset_share`).
+    """
 
     likelihood: Floats32
     log_factor: Floats
@@ -88,6 +97,9 @@ class Grid:
     factor: Floats
     growth: Floats
     classes: list[tuple[Ints, float]]
+    noise: list[float]
+    ratio: Floats32 | None
+    ratio_log_factor: Floats
 
 
 @dataclass(frozen=True)
@@ -123,12 +135,24 @@ def make_grid(data: Data, model: Model, stay: float, largest: float, coarser: in
     ln_total = np.log(data.counts.total)
     classes = _classes(ln_total, model.form)
     wrong, born = (np.exp(np.minimum(ln - top, 60.0)) for ln in ln_irregular(data.counts, stay, model.born))
-    return Grid(values, top, wrong, born, factor_grid(largest, coarser), growth, classes)
+    variance = data.counts.total_variance(data.counts.total, stay) / data.counts.total**2
+    noise = [float(variance[rows].mean() + ln_total[rows].var()) for rows, _ in classes]
+    ratio, ratio_top = None, np.zeros(0)
+    if model.offset_share > 0.0:
+        ratio, ratio_top = likelihood(data.counts, model.turnover, stay, model.form.depression, None, growth)
+    return Grid(values, top, wrong, born, factor_grid(largest, coarser), growth, classes, noise, ratio, ratio_top)
+
+
+def grid_key(model: Model) -> tuple[object, ...]:
+    """All that a grid depends on."""
+    form = model.form
+    size_laws = form.depends_on_size, form.has_size_law
+    return model.turnover, model.sizes, model.born, model.offset_share > 0.0, form.depression, *size_laws
 
 
 def _classes(ln_total: Floats, form: Form) -> list[tuple[Ints, float]]:
     """Rows of like totals, and what they are on average; one class where nothing depends on the size."""
-    if not (form.drift_exponent or form.has_size_law):
+    if not form.depends_on_size:
         return [(np.arange(ln_total.size), float(ln_total.mean()))]
     width = SCALING_CLASS_WIDTH if form.has_size_law else DRIFT_CLASS_WIDTH
     number = np.floor(np.clip(ln_total / width, -1e6, 1e6)).astype(np.int64)
@@ -151,9 +175,14 @@ def priors(data: Data, model: Model) -> Floats:
     return np.exp(ln - logsumexp(ln, axis=1, keepdims=True))
 
 
-def factor_prior(model: Model, kind: Ints, factor: Floats) -> Floats:
-    """Log prior of the factor, (n_neurons, n_factor)."""
-    mean, sd = np.asarray(model.factor_mean)[kind], np.maximum(np.asarray(model.factor_sd)[kind], 0.02)
+def factor_prior(data: Data, model: Model, factor: Floats, of_another: bool = False) -> Floats:
+    """Log prior of the factor, (n_neurons, n_factor); or `of_another` neuron of the same kind, of which nothing is known."""
+    mean, sd = np.asarray(model.factor_mean)[data.kind], np.maximum(np.asarray(model.factor_sd)[data.kind], 0.02)
+    expected = data.of_factor @ np.asarray(model.factor_weights)
+    if of_another:
+        sd = np.hypot(sd, expected.std())
+    else:
+        mean = mean + expected
     ln = -0.5 * ((factor - mean[:, None]) / sd[:, None]) ** 2
     normalised: Floats = ln - logsumexp(ln, axis=1, keepdims=True)
     return normalised
@@ -161,7 +190,10 @@ def factor_prior(model: Model, kind: Ints, factor: Floats) -> Floats:
 
 def kernels(model: Model, grid: Grid) -> list[Kernel]:
     """The kernel of each class of totals."""
-    return [kernel(model, ln_total, grid.factor) for _, ln_total in grid.classes]
+    return [
+        kernel(model, ln_total, grid.factor, noise)
+        for (_, ln_total), noise in zip(grid.classes, grid.noise, strict=True)
+    ]
 
 
 def chances(data: Data, model: Model, factor: Floats) -> Floats:
@@ -173,16 +205,18 @@ def chances(data: Data, model: Model, factor: Floats) -> Floats:
     var = np.array([model.learned_var(j) for j in components]) + model.drift_sd**2
     total = np.exp([data.ln_threshold])
     noise = float(data.counts.total_variance(total, 0.5)[0] / total[0] ** 2)
-    return chance_seen(data.ln_threshold, noise, model.sizes, mean, var, factor)
+    if not model.form.learns_by_size:
+        return chance_seen(data.ln_threshold, noise, model.sizes, mean, var, factor)
+    sizes = [model.sizes, *(tilted(model.sizes, model.size_weight) for _ in model.signs)]
+    each = [chance_seen(data.ln_threshold, noise, s, mean[[j]], var[[j]], factor) for j, s in enumerate(sizes)]
+    return np.vstack(each)
 
 
 def expect(data: Data, model: Model, grid: Grid, by_class: list[Kernel]) -> Posterior:
     """Posterior of the factors and of learning under a model."""
     given = _given(data, model, grid, [parts.weight for parts in by_class])
     prior, seen, good = given.prior, given.seen, given.good
-    unit, of_neuron, branch_var, log_likelihood = _factors(
-        data, model, np.log(given.total), given.ln_factor, grid.factor
-    )
+    unit, of_neuron, branch_var, log_likelihood = _factors(data, model, given.ln, given.ln_factor, grid.factor)
     ratio = unit.astype(np.float32)[data.branch if model.form.by_branch else data.neuron] / given.total
     shared = ratio.sum(axis=1)
     parent = data.parent.astype(np.float32)
@@ -199,19 +233,19 @@ def expect(data: Data, model: Model, grid: Grid, by_class: list[Kernel]) -> Post
         outlier=model.outliers * grid.wrong * shared,
         born=model.born.share * grid.born * shared,
         branch_var=branch_var,
-        log_likelihood=log_likelihood + float(grid.log_factor.sum()),
+        log_likelihood=log_likelihood + given.log_factor,
     )
 
 
 def log_likelihood(data: Data, model: Model, grid: Grid) -> float:
     """Of the table under a model, without all else that `expect` finds."""
     ln_total = np.array([mean for _, mean in grid.classes])
-    weights = densities(model, ln_total, grid.factor, grid.growth)[1]
+    weights = densities(model, ln_total, grid.factor, np.array(grid.noise), grid.growth)[1]
     given = _given(data, model, grid, list(zip(*weights, strict=True)))
-    ln = _ln_of_units(data, model, np.log(given.total))
+    ln = _ln_of_units(data, model, given.ln)
     if model.form.by_branch:
         ln = _ln_of_neurons(data, model, ln, grid.factor)
-    return float(logsumexp(given.ln_factor + ln, axis=1).sum() + grid.log_factor.sum())
+    return float(logsumexp(given.ln_factor + ln, axis=1).sum()) + given.log_factor
 
 
 @dataclass(frozen=True)
@@ -220,6 +254,7 @@ class _Given:
 
     components : list, by component
     total : all that may have been, wrong rows and other parents included
+    ln : its logarithm as it counts for the factor, and `log_factor`, what was taken out of it, summed over synapses
     elsewhere : prior of the factor of another neuron
     prior : (n, n_components) ndarray
     seen : probability that the synapse is in the table, 1 or an array
@@ -229,6 +264,8 @@ class _Given:
 
     components: list[Floats32]
     total: Floats32
+    ln: Floats
+    log_factor: float
     elsewhere: Floats32
     prior: Floats
     seen: Floats32
@@ -236,31 +273,53 @@ class _Given:
     ln_factor: Floats
 
 
+def _by_factor(of_growth: Floats32, grid: Grid, weights: Sequence[Sequence[Floats]]) -> list[Floats32]:
+    """Likelihoods by factor (n, n_factor) of each component, from those by growth."""
+    each = [np.empty((len(of_growth), grid.factor.size), np.float32) for _ in weights[0]]
+    for (rows, _), of_class in zip(grid.classes, weights, strict=True):
+        own = of_growth[rows]
+        for one, density in zip(each, of_class, strict=True):
+            one[rows] = own @ density.astype(np.float32)
+    return each
+
+
+def _mixed(prior: Floats, each: list[Floats32]) -> Floats32:
+    mixed: Floats32 = np.zeros_like(each[0])
+    for j, one in enumerate(each):
+        mixed += prior[:, j : j + 1].astype(np.float32) * one
+    return mixed
+
+
 def _given(data: Data, model: Model, grid: Grid, weights: Sequence[Sequence[Floats]]) -> _Given:
-    n, n_factor = data.neuron.size, grid.factor.size
     prior = priors(data, model)
-    each = [np.empty((n, n_factor), np.float32) for _ in range(prior.shape[1])]
-    for (rows, _), densities_ in zip(grid.classes, weights, strict=True):
-        likelihood_ = grid.likelihood[rows]
-        for one, density in zip(each, densities_, strict=True):
-            one[rows] = likelihood_ @ density.astype(np.float32)
-    given = sum(prior[:, j : j + 1].astype(np.float32) * one for j, one in enumerate(each))
+    each = _by_factor(grid.likelihood, grid, weights)
     seen = (
         (prior @ chances(data, model, grid.factor)).astype(np.float32)
         if data.ln_threshold is not None
         else np.ones((1, 1), np.float32)
     )
-    given = given / seen
-    ln_factor = factor_prior(model, data.kind, grid.factor)
-    elsewhere = np.exp(ln_factor).astype(np.float32)[data.neuron]
+    ln_factor = factor_prior(data, model, grid.factor)
+    abroad = factor_prior(data, model, grid.factor, of_another=True) if data.of_factor.shape[1] else ln_factor
+    elsewhere = np.exp(abroad).astype(np.float32)[data.neuron]
     good = np.float32(1.0 - model.outliers - model.born.share)
-    total: Floats32 = np.asarray(good * given, np.float32)
-    if data.has_strangers:
-        parent = data.parent.astype(np.float32)
-        total = parent[:, None] * total + ((1.0 - parent) * (elsewhere * total).sum(axis=1))[:, None]
-    irregular = model.outliers * grid.wrong + model.born.share * grid.born
-    total += np.maximum(irregular, 1e-30).astype(np.float32)[:, None]
-    return _Given(each, total, elsewhere, prior, seen, good, ln_factor)
+
+    def whole(components: list[Floats32], irregular: Floats) -> Floats32:
+        total: Floats32 = good * (_mixed(prior, components) / seen)
+        if data.has_strangers:
+            parent = data.parent.astype(np.float32)
+            total = parent[:, None] * total + ((1.0 - parent) * (elsewhere * total).sum(axis=1))[:, None]
+        total += np.maximum(irregular, 1e-30).astype(np.float32)[:, None]
+        return total
+
+    total = whole(each, model.outliers * grid.wrong + model.born.share * grid.born)
+    ln, log_factor = np.log(total).astype(float), grid.log_factor
+    if grid.ratio is not None:
+        # a neuron's totals share its offset: as evidence for its factor they count by their design effect (Kish 1965)
+        counts = 1.0 / (1.0 + (np.bincount(data.neuron) - 1.0) * model.offset_share)[data.neuron]
+        alone = whole(_by_factor(grid.ratio, grid, weights), np.full(data.neuron.size, model.outliers))
+        ln = counts[:, None] * ln + (1.0 - counts)[:, None] * np.log(alone)
+        log_factor = counts * log_factor + (1.0 - counts) * grid.ratio_log_factor
+    return _Given(each, total, ln, float(log_factor.sum()), elsewhere, prior, seen, good, ln_factor)
 
 
 def _factors(
@@ -361,11 +420,14 @@ def maximise(
         expected = slabs[sign]  # the rarer sign borrows from the other
     ln_total = np.log(data.counts.total)
     mean, sd = list(model.factor_mean), list(model.factor_sd)
+    factor_weights = _factor_weights(data, model, grid, posterior)
+    by_known = data.of_factor @ factor_weights
     for kind in range(len(mean)):
-        of_kind = posterior.of_neuron[data.kind == kind]
+        of_kind, known = posterior.of_neuron[data.kind == kind], by_known[data.kind == kind]
         if len(of_kind):
-            mean[kind] = float((of_kind @ grid.factor).mean())
-            square = float((of_kind @ (grid.factor - mean[kind]) ** 2).sum())
+            rest = of_kind @ grid.factor - known
+            mean[kind] = float(rest.mean())
+            square = float((of_kind @ grid.factor**2 - (of_kind @ grid.factor) ** 2 + (rest - mean[kind]) ** 2).sum())
             sd[kind] = float(np.sqrt((square + 0.02) / (len(of_kind) + 1.0)))
     outliers = (posterior.outlier.sum() + 1.0) / (data.neuron.size + 500.0)
     return replace(
@@ -376,9 +438,38 @@ def maximise(
         drift_sd=drift_sd,
         slabs=(slabs[UP], slabs[DOWN]),
         covariate_weights=tuple(float(w) for w in weights),
+        factor_weights=tuple(float(w) for w in factor_weights),
+        size_weight=_size_weight(model, grid, posterior, by_class),
         born=model.born.fitted(ln_total, posterior.born, Born.first(ln_total)),
         outliers=float(np.clip(outliers, LEAST_OUTLIERS, MOST_OUTLIERS)),
     )
+
+
+def _factor_weights(data: Data, model: Model, grid: Grid, posterior: Posterior) -> Floats:
+    """Ln factor per unit of what tells of it: regression of the factors within kinds of neurons, each as sure as it is."""
+    sd = np.maximum(np.asarray(model.factor_sd)[data.kind], 0.02)
+    x, y = data.of_factor / sd[:, None], posterior.of_neuron @ grid.factor / sd
+    one = (data.kind[:, None] == np.arange(data.n_kinds)) / sd[:, None]
+    design = np.hstack([x, one])
+    precision = np.append(data.factor_widths**-2.0, np.full(data.n_kinds, 1e-6))
+    found: Floats = np.linalg.solve(design.T @ design + np.diag(precision), design.T @ y)
+    return found[: x.shape[1]]
+
+
+def _size_weight(model: Model, grid: Grid, posterior: Posterior, by_class: list[Kernel]) -> float:
+    """How much the odds of learning depend on the size at the pulse, by the mean size of what learned."""
+    if not model.form.learns_by_size or not model.signs:
+        return model.size_weight
+    count = total = 0.0
+    for (rows, ln_total), noise, parts in zip(grid.classes, grid.noise, by_class, strict=True):
+        size = standard_size(model.sizes, ln_total - GROWTH)
+        size = true_size(model.sizes, model.size_weight, size, noise)
+        for j in range(1, len(parts.weight)):
+            weighted = posterior.weight[rows] * posterior.prior[rows, j : j + 1].astype(np.float32)
+            by_growth = (parts.weight[j] * (grid.likelihood[rows].T @ weighted)).sum(axis=1)
+            count += float(by_growth.sum())
+            total += float(by_growth @ size)
+    return fitted_weight(model.sizes, model.size_weight, count, total / max(count, 1e-9))
 
 
 def _with_unseen(
@@ -436,13 +527,15 @@ def _log_odds_step(data: Data, model: Model, posterior: Posterior) -> tuple[Floa
     return odds / (1.0 + odds.sum()), np.clip(theta[n_signs:], -5.0, 5.0)
 
 
-def growth_moments(grid: Grid, posterior: Posterior, by_class: list[Kernel]) -> tuple[Floats, Floats]:
-    """Posterior mean and variance of each synapse's growth."""
+def growth_moments(
+    grid: Grid, posterior: Posterior, by_class: list[Kernel], if_null: bool = False
+) -> tuple[Floats, Floats]:
+    """Posterior mean and variance of each synapse's growth; those that it would have without learning `if_null`."""
     first, second = np.zeros(len(posterior.weight)), np.zeros(len(posterior.weight))
     for (rows, _), parts in zip(grid.classes, by_class, strict=True):
         density = grid.likelihood[rows] * sum(
             posterior.prior[rows, j : j + 1].astype(np.float32) * (posterior.weight[rows] @ weight.T.astype(np.float32))
-            for j, weight in enumerate(parts.weight)
+            for j, weight in enumerate(parts.weight[:1] if if_null else parts.weight)
         )
         whole = np.maximum(density.sum(axis=1), 1e-300)
         first[rows], second[rows] = density @ GROWTH / whole, density @ GROWTH**2 / whole
@@ -462,6 +555,7 @@ def first_guess(data: Data, form: Form) -> Model:
         factor_sd=(0.2,) * data.n_kinds,
         factor_mean=(0.0,) * data.n_kinds,
         covariate_weights=(0.0,) * data.covariates.shape[1],
+        factor_weights=(0.0,) * data.of_factor.shape[1],
     )
 
 
@@ -509,8 +603,10 @@ def recentre(
     With reduced insertion the turnover and the zero of the factor cannot be told apart, and the factors' mean (that of
     the controls) is moved into it. Removal has a kink where synapses neither grow nor shrink: there the likelihood says.
     """
-    growth, spread = growth_moments(grid, posterior, by_class)
-    regular = posterior.member.sum(axis=1)
+    # where the odds of learning depend on size, the sizes are those of what did not learn
+    by_size = model.form.learns_by_size
+    growth, spread = growth_moments(grid, posterior, by_class, if_null=by_size)
+    regular = posterior.member[:, 0] if by_size else posterior.member.sum(axis=1)
     ln_start, noise = np.log(data.counts.total) - growth, 1.0 / data.counts.total
     if data.ln_threshold is not None:
         start, missing = unseen_sizes(data.ln_threshold, model.sizes, *_growth(data, model))

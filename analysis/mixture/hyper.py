@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import gammaln
 from scipy.stats import norm
 
-from synimg.analysis.mixture.counts import Floats, Sizes
+from synimg.analysis.mixture.counts import Floats
 from synimg.analysis.mixture.fit import (
     DOWN_PER_UP,
     DRIFT_SD,
@@ -101,7 +101,7 @@ class Axes:
             factor_sd=tuple(float(np.exp(value[f"factor {kind}"])) for kind in kinds),
             factor_mean=tuple(mean - shift for mean in self.centre.factor_mean),
             turnover=turnover,
-            sizes=_moved(self.centre.sizes, value["size mean"] + shift, float(np.exp(value["size sd"])))
+            sizes=self.centre.sizes.narrowed(float(np.exp(value["size sd"]))).moved(value["size mean"] + shift)
             if "turnover" in value
             else self.centre.sizes,
             slabs=(slabs[UP], slabs[DOWN]),
@@ -133,11 +133,6 @@ class Axes:
             ratio = float(np.log(root[DOWN] ** 2 / (DOWN_PER_UP * root[UP] ** 2)))
             density += float(norm.logpdf(ratio, 0.0, DOWN_PER_UP_SD_LN)) + np.log(2.0 / root[DOWN])
         return density
-
-
-def _moved(sizes: Sizes, by: float, wider: float) -> Sizes:
-    centre = [sizes.mean + by + wider * (c - sizes.mean) for c in sizes.centre]
-    return Sizes(sizes.weight, (centre[0], centre[1]), (sizes.width[0] * wider, sizes.width[1] * wider))
 
 
 def _ln_chi(ln_sd: float, weight: float, sd: float) -> float:

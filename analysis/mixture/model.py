@@ -7,6 +7,7 @@ from scipy.special import expit, ndtri
 
 from synimg.analysis.mixture.counts import GROWTH, Depression, Floats, Sizes
 from synimg.analysis.mixture.irregular import Born
+from synimg.analysis.mixture.preference import standard_size, tilt
 
 FACTOR_STEP = 0.05
 SOFTNESS = 0.25
@@ -32,6 +33,7 @@ class Form:
     spared_above : float, quantile of a0 above which homeostasis spares a synapse; 1: none
     by_branch : bool, whether branches have factors of their own
     up, down : bool, signs of learning
+    learns_by_size : bool, whether the odds of learning depend on the size at the pulse
     """
 
     depression: Depression = "reduced_insertion"
@@ -42,6 +44,12 @@ class Form:
     by_branch: bool = False
     up: bool = True
     down: bool = True
+    learns_by_size: bool = False
+
+    @property
+    def depends_on_size(self) -> bool:
+        """Whether anything does, so that synapses of one total are a class of their own."""
+        return bool(self.drift_exponent) or self.has_size_law or self.learns_by_size
 
     @property
     def has_size_law(self) -> bool:
@@ -62,7 +70,10 @@ class Model:
     drift_sd : float, of a synapse of typical size
     slabs : (Slab, Slab), learning up and down
     covariate_weights : (n_covariates,) tuple, log odds of learning per unit of each covariate
+    factor_weights : tuple, ln factor per unit of each column that tells of it
+    size_weight : float, log odds of learning per sd of ln size at the pulse
     outliers : float, share of wrong rows
+    offset_share : float, share of the variance of sizes that lies between neurons
     """
 
     form: Form
@@ -75,7 +86,10 @@ class Model:
     drift_sd: float = 0.2
     slabs: tuple[Slab, Slab] = field(default_factory=lambda: (Slab(0.05), Slab(0.05)))
     covariate_weights: tuple[float, ...] = ()
+    factor_weights: tuple[float, ...] = ()
+    size_weight: float = 0.0
     outliers: float = 0.002
+    offset_share: float = 0.0
 
     @property
     def signs(self) -> list[int]:
@@ -104,7 +118,7 @@ def drift_profile(form: Form, sizes: Sizes, ln_start: Floats) -> Floats:
 
 def scaling_profile(form: Form, sizes: Sizes, ln_start: Floats) -> Floats:
     """Share of the neuron's ln factor that a synapse of that size takes."""
-    z = (ln_start - sizes.mean) / sizes.sd
+    z = standard_size(sizes, ln_start)
     if form.spared_above < 1.0:
         spared: Floats = expit((ndtri(form.spared_above) - z) / SOFTNESS)
         return spared
@@ -128,7 +142,9 @@ class Kernel:
     scaled: Floats
 
 
-def densities(model: Model, ln_total: Floats, factor: Floats, growth: Floats = GROWTH) -> tuple[Floats, list[Floats]]:
+def densities(
+    model: Model, ln_total: Floats, factor: Floats, noise: Floats, growth: Floats = GROWTH
+) -> tuple[Floats, list[Floats]]:
     """Relative drift variance, and by component the density of the growth times the step of its grid.
 
     Parameters
@@ -136,7 +152,9 @@ def densities(model: Model, ln_total: Floats, factor: Floats, growth: Floats = G
     model : Model
     ln_total : (n_classes,) ndarray
         Ln receptors at death: the size at the pulse is the total less the growth.
-    factor, growth : (n_factor,) and (n_growth,) ndarray
+    factor : (n_factor,) ndarray
+    noise : (n_classes,) ndarray, variance with which `ln_total` is known
+    growth : (n_growth,) ndarray
 
     Returns
     -------
@@ -151,13 +169,17 @@ def densities(model: Model, ln_total: Floats, factor: Floats, growth: Floats = G
     for component in (NULL, *model.signs):
         total_var = (model.drift_sd**2 * profile + model.learned_var(component))[..., None]
         off = moved - model.learned_mean(component)
-        weights.append(step / np.sqrt(2.0 * np.pi * total_var) * np.exp(-0.5 * off**2 / total_var))
+        density = step / np.sqrt(2.0 * np.pi * total_var) * np.exp(-0.5 * off**2 / total_var)
+        if component != NULL and model.form.learns_by_size:
+            size = standard_size(model.sizes, start)
+            density = density * tilt(model.sizes, model.size_weight, size, noise[:, None])[..., None]
+        weights.append(density)
     return profile, weights
 
 
-def kernel(model: Model, ln_total: float, factor: Floats) -> Kernel:
-    """The kernel for synapses with that many ln receptors at death."""
-    (profile,), weights = densities(model, np.array([ln_total]), factor)
+def kernel(model: Model, ln_total: float, factor: Floats, noise: float) -> Kernel:
+    """The kernel for synapses with that many ln receptors at death, known with the variance `noise`."""
+    (profile,), weights = densities(model, np.array([ln_total]), factor, np.array([noise]))
     drift_var = (model.drift_sd**2 * profile)[:, None]
     scaled = scaling_profile(model.form, model.sizes, ln_total - GROWTH)
     moved = GROWTH[:, None] - scaled[:, None] * factor

@@ -84,7 +84,18 @@ def blocks_of(data: Data) -> Iterator[NDArray[np.bool_]]:
 
 
 def result_of(found: Found, version: str, assumes: tuple[str, ...], n_draws: int) -> Separation:
-    """Tables of the result; where several readings are alike, p is their mean and the lfdr that of the worst."""
+    """Tables of the result."""
+    return Separation(
+        synapse_table(found),
+        neuron_table(found),
+        shares_of_animals(found),
+        facts(found, version, assumes),
+        draws=_draw_tables(found, n_draws) if n_draws else None,
+    )
+
+
+def synapse_table(found: Found) -> pd.DataFrame:
+    """A row per synapse; where several readings are alike, p is their mean and the lfdr that of the worst."""
     parts, data, cells, zero, order = found.parts, found.data, found.cells, found.zero, found.order
     readings, groups = found.readings, found.group_shifts
     shift = np.where(cells.p_grown > 0, cells.p_grown * cells.shift, 0.0)[data.neuron]
@@ -119,16 +130,10 @@ def result_of(found: Found, version: str, assumes: tuple[str, ...], n_draws: int
     }
     for k, cause in enumerate(("learning", "homeostasis", "drift")):
         columns |= {f"delta_{cause}{end}": v[:, k][back] for end, v in (("", linear), ("_lo", low), ("_hi", high))}
-    return Separation(
-        pd.DataFrame(columns),
-        _neuron_table(found),
-        _animals(found),
-        _info(found, version, assumes),
-        draws=_draw_tables(found, n_draws) if n_draws else None,
-    )
+    return pd.DataFrame(columns)
 
 
-def _animals(found: Found) -> pd.DataFrame:
+def shares_of_animals(found: Found) -> pd.DataFrame:
     """Shares of the causes in every animal, from draws; of a large table those of some neurons of each."""
     table, data, order, cells = found.table, found.data, found.order, found.cells
     identifiable = found.zero.anchored and not found.rivals
@@ -176,7 +181,8 @@ def _group_shifts(data: Data, parts: Parts) -> Floats:
     return shift
 
 
-def _neuron_table(found: Found) -> pd.DataFrame:
+def neuron_table(found: Found) -> pd.DataFrame:
+    """A row per neuron."""
     data, parts, zero, cells, groups = found.data, found.parts, found.zero, found.cells, found.group_shifts
     mean = parts.factor - zero.value - cells.p_grown * cells.shift
     spread = cells.p_grown * (1.0 - cells.p_grown) * cells.shift**2
@@ -224,7 +230,8 @@ def _slab_value(k: int, what: str, model: Model) -> float:
     return float(getattr(model.slabs[k], what))
 
 
-def _info(found: Found, version: str, assumes: tuple[str, ...]) -> dict[str, Any]:
+def facts(found: Found, version: str, assumes: tuple[str, ...]) -> dict[str, Any]:
+    """What `result.json` says."""
     data, choice, cells, blocks, known = found.data, found.choice, found.cells, found.blocks, found.known
     form, mean, kinds = choice.form, found.mean, data.kind[_studied(data)]
     scaling = "one factor per neuron"
@@ -234,9 +241,12 @@ def _info(found: Found, version: str, assumes: tuple[str, ...]) -> dict[str, Any
         scaling = f"a factor per neuron that spares the largest {1 - form.spared_above:.0%} of the synapses"
     if form.by_branch:
         scaling += ", and one per branch"
-    names = [name for name, prior in known.items() for _ in range(prior.columns.shape[1])]
-    covariate_weights = np.average([m.covariate_weights for m in choice.models], axis=0, weights=choice.weights)
-    weights = {name: [float(w) for w, n in zip(covariate_weights, names, strict=True) if n == name] for name in known}
+    weights: dict[str, list[float]] = {}
+    for about in ("learning", "factor"):
+        names = [name for name, prior in known.items() if prior.about == about for _ in range(prior.columns.shape[1])]
+        each = [m.covariate_weights if about == "learning" else m.factor_weights for m in choice.models]
+        for name, weight in zip(names, np.average(each, axis=0, weights=choice.weights), strict=True):
+            weights.setdefault(name, []).append(float(weight))
     has_learning = [w for m, w in zip(choice.models, choice.weights, strict=True) if m.signs]
     return {
         "method": "hierarchical",
@@ -257,6 +267,7 @@ def _info(found: Found, version: str, assumes: tuple[str, ...]) -> dict[str, Any
             },
             "covariate_weight": weights.get("eligibility", [0.0])[0],
             "prior_weights": weights,
+            "size_weight": mean(lambda m: m.size_weight) if form.learns_by_size else 0.0,
             "share_outliers": mean(lambda m: m.outliers),
         },
         "assumptions": [
@@ -269,6 +280,7 @@ def _info(found: Found, version: str, assumes: tuple[str, ...]) -> dict[str, Any
             )
             + " (chosen by evidence)",
             *assumes,
+            *(["log odds of learning are linear in ln size at the pulse (chosen by evidence)"] * form.learns_by_size),
             *(prior.said for prior in known.values()),
             *(
                 f"{SIGN_NAMES[sign]} synapses are more frequent where {block.share_pre:.0%} of the presynaptic cells meet "

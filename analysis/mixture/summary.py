@@ -1,14 +1,18 @@
 """What the mixture says of every synapse and every neuron: probabilities, means, and intervals."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from synimg.analysis.mixture.counts import GROWTH, Floats, Ints, receptors_at_death
-from synimg.analysis.mixture.fit import Data, Grid, Posterior, expect, kernels, make_grid
-from synimg.analysis.mixture.model import NULL, Model
+from synimg.analysis.mixture.fit import Data, Grid, Posterior, expect, grid_key, kernels, make_grid
+from synimg.analysis.mixture.model import NULL, Kernel, Model
 from synimg.analysis.shares import per_ln
+
+N_MEASURES = 10
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,21 @@ class Parts:
     factor_var: Floats
 
 
+def summaries(data: Data, models: Sequence[Model], stay: float, largest: float) -> Iterator[Parts]:
+    """Posterior of every synapse under each of the models; what they have in common is found once."""
+    last, grid = None, None
+    for model in models:
+        if grid is None or grid_key(model) != last:
+            last, grid = grid_key(model), make_grid(data, model, stay, largest)
+        yield _of_grid(data, model, grid, stay)
+
+
 def summarise(data: Data, model: Model, stay: float, largest: float) -> Parts:
     """Posterior of every synapse under one model."""
-    grid = make_grid(data, model, stay, largest)
+    return next(summaries(data, [model], stay, largest))
+
+
+def _of_grid(data: Data, model: Model, grid: Grid, stay: float) -> Parts:
     by_class = kernels(model, grid)
     posterior = expect(data, model, grid, by_class)
     n, components = data.neuron.size, (NULL, *model.signs)
@@ -46,25 +62,9 @@ def summarise(data: Data, model: Model, stay: float, largest: float) -> Parts:
     given = {sign: np.zeros((n, 2)) for sign in (1, 2)}
     ln_parts, linear, square = np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 3))
     # ln receptors become receptors by the logarithmic mean of both ends, so that the parts add up
-    scale = per_ln(GROWTH)[:, None]
     for (rows, _), parts in zip(grid.classes, by_class, strict=True):
-        scaling = parts.scaled[:, None] * grid.factor
-        for j, (component, density) in enumerate(zip(components, parts.weight, strict=True)):
-            drift = GROWTH[:, None] - scaling - parts.learned[j]
-            within = parts.learned2[j] - parts.learned[j] ** 2  # learning and drift share what is not known
-            measures = [
-                np.ones_like(density),
-                parts.learned[j],
-                scaling,
-                drift,
-                parts.learned[j] * scale,
-                scaling * scale,
-                drift * scale,
-                parts.learned2[j] * scale**2,
-                scaling**2 * scale**2,
-                (drift**2 + within) * scale**2,
-            ]
-            found = _sums(grid, posterior, rows, j, density, measures)
+        for j, component in enumerate(components):
+            found = _sums(grid, posterior, rows, j, parts)
             ln_parts[rows] += found[:, 1:4]
             linear[rows] += found[:, 4:7]
             square[rows] += found[:, 7:10]
@@ -98,14 +98,42 @@ def summarise(data: Data, model: Model, stay: float, largest: float) -> Parts:
     )
 
 
-def _sums(grid: Grid, posterior: Posterior, rows: Ints, j: int, density: Floats, measures: list[Floats]) -> Floats:
-    """Posterior sums of the measures over growths and factors, (n_rows, n_measures)."""
+def _sums(grid: Grid, posterior: Posterior, rows: Ints, j: int, parts: Kernel) -> Floats:
+    """Posterior sums of the `measures` over growths and factors, (n_rows, n_measures).
+
+    Notes
+    -----
+    All measures are quadratic in the factor: its three moments at every growth are summed once, the rest is a product of
+    small matrices.
+    """
     weight = posterior.weight[rows] * posterior.prior[rows, j : j + 1].astype(np.float32)
     likelihood = grid.likelihood[rows]
-    found = np.empty((rows.size, len(measures)))
-    for k, measure in enumerate(measures):
-        found[:, k] = np.einsum("nc,nc->n", likelihood @ (density * measure).astype(np.float32), weight)
-    return found
+    found = np.zeros((rows.size, N_MEASURES), np.float32)
+    for power, coefficients in enumerate(_measures(grid, parts, j)):
+        at_growth = weight @ (parts.weight[j] * grid.factor**power).astype(np.float32).T
+        at_growth *= likelihood
+        found += at_growth @ coefficients
+    return found.astype(float)
+
+
+def _measures(grid: Grid, parts: Kernel, j: int) -> NDArray[np.float32]:
+    """Coefficients of the factor to the powers 0, 1 and 2 in every measure: (3, n_growth, n_measures).
+
+    Of 1; of learning, scaling and drift in ln receptors; of the same over the receptors at death, and of their squares.
+    """
+    slope = (parts.learned[j][:, -1] - parts.learned[j][:, 0]) / (grid.factor[-1] - grid.factor[0])
+    learned = np.stack([parts.learned[j][:, 0] - slope * grid.factor[0], slope])
+    within = (parts.learned2[j] - parts.learned[j] ** 2)[:, 0]  # learning and drift share what is not known
+    scaling = np.stack([np.zeros_like(slope), parts.scaled])
+    drift = np.stack([GROWTH, np.zeros_like(slope)]) - scaling - learned
+    scale = per_ln(GROWTH)
+    measures = np.zeros((3, GROWTH.size, N_MEASURES))
+    measures[0, :, 0] = 1.0
+    for k, (part, spread) in enumerate(((learned, within), (scaling, 0.0), (drift, within)), start=1):
+        measures[:2, :, k], measures[:2, :, 3 + k] = part, part * scale
+        square = np.stack([part[0] ** 2 + spread, 2.0 * part[0] * part[1], part[1] ** 2])
+        measures[:, :, 6 + k] = square * scale**2
+    return measures.astype(np.float32)
 
 
 def average(parts: list[Parts], weights: Floats) -> Parts:

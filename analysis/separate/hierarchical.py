@@ -27,11 +27,12 @@ from synimg.analysis.mixture.fit import Data, priors
 from synimg.analysis.mixture.model import DOWN, UP
 from synimg.analysis.mixture.neighbours import LEAST_GAIN as LEAST_NEIGHBOUR_GAIN
 from synimg.analysis.mixture.neighbours import REACH_UM, neighbour_pairs, neighbours_learned
+from synimg.analysis.mixture.offsets import data_with, ln_offsets, model_with, offset_share
 from synimg.analysis.mixture.priors.protocol import Known
 from synimg.analysis.mixture.result import Found, blocks_of, result_of
 from synimg.analysis.mixture.rivals import rivals_of
 from synimg.analysis.mixture.structure import LEAST_GAIN, Block, find_block
-from synimg.analysis.mixture.summary import Parts, average, summarise
+from synimg.analysis.mixture.summary import Parts, average, summaries
 from synimg.analysis.mixture.whole_cell import whole_cells
 from synimg.analysis.separate.protocol import Needs, Separation
 
@@ -64,10 +65,11 @@ def hierarchical(table: pd.DataFrame, seed: int, n_draws: int = 0) -> Separation
     data, choice, clustered = _with_neighbours(table, order, data, choice, seed)
     known |= clustered
     choice = spread_out(some_neurons(data, SEARCH_SYNAPSES, seed), choice, seed)
-    parts = _in_blocks(data, choice)
+    data, choice = with_offsets(data, choice)
+    parts = in_blocks(data, choice)
     zero = zero_of(parts.factor, data.is_control)
     cells = whole_cells(parts.factor, parts.factor_var, data.is_control)
-    readings = [parts, *(_in_blocks(data, rival.choice) for rival in rivals)]
+    readings = [parts, *(in_blocks(data, rival.choice) for rival in rivals)]
     found = Found(table, data, order, ids, choice, readings, rivals, zero, cells, blocks, known, seed)
     return result_of(found, VERSION, needs.assumes, n_draws)
 
@@ -85,7 +87,7 @@ def _with_structure(data: Data, pre: Ints, choice: Choice, seed: int) -> tuple[D
     cells = np.unique(pre[rows], return_inverse=True)[1], np.unique(data.neuron[rows], return_inverse=True)[1]
     accepted: dict[int, Block] = {}
     for _ in range(STRUCTURE_ROUNDS):
-        parts = _in_blocks(data, choice)
+        parts = in_blocks(data, choice)
         now, base = (_mean_prior(d, choice)[rows] for d in (data, free))
         found = {}
         for sign, p in ((UP, parts.up[rows]), (DOWN, parts.down[rows])):
@@ -115,7 +117,7 @@ def _with_neighbours(
     near = neighbour_pairs(table, order)
     if near is None:
         return data, choice, {}
-    parts = _in_blocks(data, choice)
+    parts = in_blocks(data, choice)
     surplus = parts.up + parts.down - _mean_prior(data, choice)[:, 1:].sum(axis=1)
     column = neighbours_learned(*near, surplus, data.neuron)
     wider = replace(
@@ -138,6 +140,26 @@ def _with_neighbours(
     return wider, again, {"clustering": Known(column[:, None], 1.0, False, said)}
 
 
+def with_offsets(data: Data, choice: Choice) -> tuple[Data, Choice]:
+    """Data and models that know of neurons whose synapses are larger than others', if there are any.
+
+    Notes
+    -----
+    Sizes and growth are those of the models without; a table cut off at a threshold has no sizes to compare.
+    """
+    if data.ln_threshold is not None:
+        return data, choice
+    middle = replace(choice, models=choice.models[len(choice.models) // 2 :][:1], weights=np.ones(1))
+    parts, sizes = in_blocks(data, middle), middle.models[0].sizes
+    ln_start = np.log(data.counts.total) - parts.ln_parts.sum(axis=1)
+    share = offset_share(ln_start, data.neuron, sizes.sd**2, float(parts.factor_var.mean()))
+    if not share:
+        return data, choice
+    offset = ln_offsets(ln_start, data.neuron, share, sizes.sd**2)
+    models = tuple(model_with(model, share) for model in choice.models)
+    return data_with(data, offset), replace(choice, models=models)
+
+
 def _mean_prior(data: Data, choice: Choice) -> Floats:
     """Prior of no learning, of up and of down, (n, 3), over the models."""
     mean = np.zeros((data.neuron.size, 3))
@@ -151,12 +173,12 @@ def _log_odds(p: Floats) -> Floats:
     return odds
 
 
-def _in_blocks(data: Data, choice: Choice) -> Parts:
+def in_blocks(data: Data, choice: Choice) -> Parts:
     """Posterior of all synapses, some neurons after the other so that memory stays bounded."""
     found = []
     for chosen in blocks_of(data):
         some = take(data, chosen)
-        each = [summarise(some, model, choice.stay, choice.largest) for model in choice.models]
+        each = list(summaries(some, choice.models, choice.stay, choice.largest))
         found.append(average(each, choice.weights))
     return Parts(*(np.concatenate([getattr(part, name) for part in found]) for name in Parts.__dataclass_fields__))
 

@@ -13,8 +13,10 @@ GATE_UM = {"lateral_um": 0.15, "axial_um": 0.4}
 AXES = ["z_um", "y_um", "x_um"]
 
 
-def match_truth(synapses: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
-    """The measured table with its true partner: ``true_synapse_id`` (null: a false positive) and the truth's columns.
+def match_truth(synapses: pd.DataFrame, truth: pd.DataFrame, background: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The measured table with its true partner: ``true_synapse_id``, ``is_background`` and the truth's columns.
+
+    A row without either is a false positive.
 
     Parameters
     ----------
@@ -22,15 +24,26 @@ def match_truth(synapses: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
         Measured synapse table.
     truth : DataFrame
         Imaged rows of the truth table.
+    background : DataFrame, optional
+        Places of synapses of other neurons in the image, which are there to be found as well.
     """
-    found, true = match(synapses[AXES].to_numpy(float), truth[AXES].to_numpy(float), **GATE_UM)
-    partner = truth.iloc[true].add_suffix("_true").rename(columns=lambda name: name.replace("_true_true", "_true"))
-    partner = partner.rename(columns={"synapse_id_true": "true_synapse_id"}).set_index(synapses.index[found])
-    return synapses.join(partner)
+    places = [truth[AXES].to_numpy(float)] + ([] if background is None else [background[AXES].to_numpy(float)])
+    found, true = match(synapses[AXES].to_numpy(float), np.vstack(places), **GATE_UM)
+    of_network = true < len(truth)
+    partner = truth.iloc[true[of_network]].add_suffix("_true")
+    partner = partner.rename(columns=lambda name: name.replace("_true_true", "_true"))
+    partner = partner.rename(columns={"synapse_id_true": "true_synapse_id"}).set_index(
+        synapses.index[found[of_network]]
+    )
+    is_background = np.zeros(len(synapses), bool)
+    is_background[found[~of_network]] = True
+    return synapses.assign(is_background=is_background).join(partner)
 
 
-def imaging_scores(matched: pd.DataFrame, truth: pd.DataFrame, detections: pd.DataFrame) -> dict[str, Any]:
-    """Precision, recall, errors of place and count, coverage, and parents.
+def imaging_scores(
+    matched: pd.DataFrame, truth: pd.DataFrame, detections: pd.DataFrame, background: pd.DataFrame | None = None
+) -> dict[str, Any]:
+    """Precision and recall of all synapses in the image; errors of place and count, coverage, and parents of the network's.
 
     Parameters
     ----------
@@ -40,19 +53,24 @@ def imaging_scores(matched: pd.DataFrame, truth: pd.DataFrame, detections: pd.Da
         Imaged rows of the truth table.
     detections : DataFrame
         Detections with the standard errors of the places, in the order of the synapse table.
+    background : DataFrame, optional
+        As in `match_truth`.
     """
     hit = matched["true_synapse_id"].notna().to_numpy()
-    n_found, n_true, n_hit = len(matched), len(truth), int(hit.sum())
-    precision, recall = n_hit / max(n_found, 1), n_hit / max(n_true, 1)
+    there = truth[AXES] if background is None else pd.concat([truth[AXES], background[AXES]])
+    n_found, n_true, n_hit = len(matched), len(there), int(hit.sum())
+    n_right = n_hit + int(matched["is_background"].sum())
+    precision, recall = n_right / max(n_found, 1), n_right / max(n_true, 1)
     rows = matched[hit]
     scores: dict[str, Any] = {
         "gate_um": GATE_UM,
         "n_found": n_found,
         "n_true": n_true,
+        "n_true_background": n_true - len(truth),
         "precision": precision,
         "recall": recall,
         "f1": 2 * precision * recall / max(precision + recall, 1e-12),
-        "chance_f1": _chance(matched, truth),
+        "chance_f1": _chance(matched, there),
         "place": {},
         "counts": {},
     }

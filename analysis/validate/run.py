@@ -24,7 +24,7 @@ from synimg.store.atomic import write_json
 from synimg.store.dataset import Dataset
 from synimg.store.image import image_attributes
 from synimg.store.network import read_arrays
-from synimg.store.tables import read_table, write_table
+from synimg.store.tables import read_background, read_table, write_table
 
 Floats = NDArray[np.float64]
 
@@ -72,14 +72,15 @@ def validate(
     result = read_separation(folder)
     what = "scoring"
     report(what, 0, 4)
-    matched = match_truth(synapses, imaged)
+    background = read_background(truth_folder)
+    matched = match_truth(synapses, imaged, background)
     scores: dict[str, Any] = {
         "synimg_schema": schema.SCHEMA_VERSION,
         "animal_id": config.animal_id,
         "seed": config.seed,
         "run": run,
         "network": ledger_scores(truth) | ({} if config.imported.edges else learning_scores(truth_folder)),
-        "imaging": imaging_scores(matched, imaged, read_table(folder / "detections.parquet")),
+        "imaging": imaging_scores(matched, imaged, read_table(folder / "detections.parquet"), background),
     }
     report(what, 1, 4)
     scores["separation"] = separation_scores(result, matched, neurons, config.seed)

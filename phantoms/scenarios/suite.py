@@ -126,6 +126,19 @@ _LIST = (
     ),
 )
 SUITE = {scenario.name: scenario for scenario in _LIST}
+_OF_ONE_ANIMAL = {"n_animals": 1, "n_neurons": 30}
+IMAGED = {
+    f"{name}_imaged": SUITE[name].model_copy(
+        update=_OF_ONE_ANIMAL
+        | {
+            "name": f"{name}_imaged",
+            "hard_at": f"{SUITE[name].hard_at}; imaged: puncta overlap, miss, and get wrong parents",
+        }
+    )
+    for name in ("sparse_potentiation", "sparse_both_signs", "half_learned", "divergent_scaling", "low_counts")
+}
+"""The same with a table that was measured on an image."""
+SCENARIOS = SUITE | IMAGED
 
 
 def scenario(name: str) -> Scenario:
@@ -136,6 +149,6 @@ def scenario(name: str) -> Scenario:
     SynimgError
         If there is none, with the nearest name.
     """
-    if name not in SUITE:
-        raise SynimgError(f"unknown scenario '{name}'; {nearest(name, list(SUITE))}")
-    return SUITE[name]
+    if name not in SCENARIOS:
+        raise SynimgError(f"unknown scenario '{name}'; {nearest(name, list(SCENARIOS))}")
+    return SCENARIOS[name]

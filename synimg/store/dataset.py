@@ -173,11 +173,18 @@ class Dataset:
         self._save()
 
     def drop(self, *stages: str) -> None:
-        """Forget stages whose input has changed, and remove their files."""
-        for stage in stages:
-            entry = self.index["stages"].pop(stage, None)
-            for file in entry["files"] if entry else ():
-                (self.path / file).unlink(missing_ok=True)
+        """Forget stages whose input has changed, and remove their files.
+
+        Raises
+        ------
+        SynimgError
+            If the disk cannot be written.
+        """
+        with disk_errors(self.path):
+            for stage in stages:
+                entry = self.index["stages"].pop(stage, None)
+                for file in entry["files"] if entry else ():
+                    (self.path / file).unlink(missing_ok=True)
         self._save()
 
     def restore(self, stage: str, entry: dict[str, Any]) -> None:

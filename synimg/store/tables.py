@@ -106,6 +106,12 @@ def read_table(path: Path, table: schema.Table | None = None) -> pd.DataFrame:
     return frame if table is None else schema.check(frame, table, str(path))
 
 
+def read_background(truth_folder: Path) -> pd.DataFrame | None:
+    """Synapses in the image that belong to other neurons than the network's; None where there are none."""
+    path = truth_folder / "background.parquet"
+    return read_table(path, schema.TRUTH_BACKGROUND) if path.is_file() else None
+
+
 def read_notes(path: Path) -> dict[str, Any]:
     """The facts that `write_table` kept in the metadata of a Parquet file."""
     metadata = _read_parquet(path).schema.metadata or {}

@@ -5,22 +5,24 @@ import pytest
 
 from synimg.analysis import fisher
 from synimg.analysis import fit as f
+from synimg.analysis.measure import MeasureSettings, find_puncta
 from synimg.streams import stream
 
 PSF = np.array([[1.3, 1.4, 1.4], [1.2, 1.3, 1.3]])
+SHIFT = np.array([[0.0, 0.0, 0.0], [0.6, -1.2, 0.9]])
 VOXEL = np.array([0.2, 0.07, 0.07])
 THETA = np.array([[9.3, 14.2, 15.6, 900.0, 500.0, 0.004, 0.003, 0.006, 0.001, -0.001, 0.002]])
 
 
 def scene(data=None, spread=4.5e-6):
     flat = np.full((2, 21, 31, 33), 5.0)
-    return f.Scene(flat if data is None else data, flat, PSF, VOXEL, spread)
+    return f.Scene(flat if data is None else data, flat, PSF, SHIFT, VOXEL, spread)
 
 
 def test_the_score_is_the_derivative_of_the_log_likelihood():
     model = f.model_of(scene(), f.Fit(THETA))
     data = stream(1, "test").poisson(model).astype(float)
-    score, _ = f.score_and_information(data, model, THETA[0], PSF, scene().shape_scale)
+    score, _ = f.score_and_information(data, model, THETA[0], PSF, SHIFT, scene().shape_scale)
 
     def log_likelihood(theta):
         m = f.model_of(scene(), f.Fit(theta[None]))
@@ -50,10 +52,10 @@ def test_the_information_of_two_puncta_is_the_sum_over_voxels_of_their_slopes():
     one, two = slopes(THETA[0]), slopes(other)
     for a, b, mine, its in ((THETA[0], other, one, two), (other, other, two, two)):
         slow = (mine / model.ravel()) @ its.T
-        fast = fisher.shared_information(model, a, b, PSF, scene().shape_scale)
+        fast = fisher.shared_information(model, a, b, PSF, SHIFT, scene().shape_scale)
         unit = np.sqrt(np.outer(((mine**2) / model.ravel()).sum(axis=1), ((its**2) / model.ravel()).sum(axis=1)))
         np.testing.assert_allclose(fast / unit, slow / unit, atol=3e-3)
-    _, own = f.score_and_information(model, model, other, PSF, scene().shape_scale)
+    _, own = f.score_and_information(model, model, other, PSF, SHIFT, scene().shape_scale)
     np.testing.assert_allclose(own, fast, rtol=1e-8, atol=1e-9 * np.abs(fast).max())
 
 
@@ -89,3 +91,13 @@ def test_crowded_puncta_have_errors_and_larger_ones_than_alone():
     alone = fisher.standard_errors(scene(), f.Fit(crowd[:1]), f.model_of(scene(), f.Fit(crowd[:1])))
     assert (both > 0).all()
     assert (both[0] > alone[0]).all()
+
+
+def test_a_synapse_whose_channels_are_shifted_is_one_and_keeps_its_counts():
+    flat, shift = scene().background, 5 * SHIFT
+    dark = f.Scene(flat, flat, PSF, shift, VOXEL, 4.5e-6)
+    shifted = f.Scene(f.model_of(dark, f.Fit(THETA)), flat, PSF, shift, VOXEL, 4.5e-6)
+    found = find_puncta(shifted, MeasureSettings())
+    assert len(found.theta) == 1
+    np.testing.assert_allclose(found.points_vox[0], THETA[0, :3], atol=0.03)
+    np.testing.assert_allclose(found.electrons[0], THETA[0, 3:5], rtol=0.03)

@@ -9,9 +9,11 @@ import pytest
 import synimg
 from synimg import schema
 from synimg.analysis.measure import MeasureSettings, tiles
+from synimg.analysis.quality import read_quality
 from synimg.analysis.recording import Recording
 from synimg.calibrate import receptors_of_dyes
 from synimg.errors import SynimgError
+from synimg.store.atomic import read_json
 from synimg.store.image import image_attributes, read_block
 from synimg.store.tables import read_table
 
@@ -49,6 +51,18 @@ def test_most_synapses_are_found_and_counted_without_bias(tiny_path):
     assert scores["parents"]["accuracy"] > 0.8
 
 
+def test_intervals_hold_though_neighbours_were_not_told_apart(tiny_path):
+    matched = read_table(tiny_path / "analysis/default/matched.parquet")
+    detections = read_table(tiny_path / "analysis/default/detections.parquet")
+    hit = matched["true_synapse_id"].notna().to_numpy()
+    z = [
+        (matched[axis] - matched[f"{axis}_true"])[hit] / detections.loc[hit, f"{axis}_se"]
+        for axis in ("z_um", "y_um", "x_um")
+    ]
+    assert (np.abs(z) < 1.96).mean() == pytest.approx(0.95, abs=0.035)  # 4 sigma of 640
+    assert matched["merged_prob"].between(0, 1).all()
+
+
 def test_calibration_undoes_labelling_and_blocking():
     tag = {"pulse_efficiency": 0.9, "blocking_efficiency": 0.95, "chase_efficiency": 0.8}
     old, new = np.array([90.0]), np.array([(50 + 100 * 0.1 * 0.05) * 0.8])
@@ -72,3 +86,65 @@ def test_a_data_set_without_image_says_what_to_run(tmp_path):
     Dataset.create(tmp_path / "mouse", config.preset("tiny"))
     with pytest.raises(SynimgError, match="image is not done yet; run 'synimg generate"):
         synimg.measure(tmp_path / "mouse")
+
+
+def test_the_quality_report_agrees_with_the_truth(tiny_path):
+    folder = tiny_path / "analysis/default"
+    quality, scores = read_quality(folder), read_json(folder / "scores.json")["imaging"]
+    assert quality.n_synapses == scores["n_found"]
+    assert quality.share_found == pytest.approx(scores["recall"], abs=0.1)
+    assert 3 < quality.detection_limit_receptors < 40  # NUMBERS.md: tens of receptors
+    assert quality.misfit == pytest.approx(1, abs=0.1)
+    assert quality.share_saturated == 0
+    assert quality.optics.shift_um == pytest.approx([0, 0, 0], abs=0.05)
+
+
+def test_an_image_without_a_synapse_gives_an_empty_table_and_says_so(tiny_path):
+    path = tiny_path / "image.ome.zarr"
+    recording = Recording.parse(image_attributes(path)["synimg"], "image")
+    rng = np.random.default_rng(1)
+    grey = np.round(100 + 2.17 * rng.poisson(5.0, (len(recording.channels), 24, 70, 90))).astype(np.uint16)
+    table = synimg.measure_image(grey, recording)
+    assert len(table) <= 1
+    assert list(table)[:3] == ["synapse_id", "animal_id", "group"]
+
+
+@pytest.mark.slow
+def test_a_shift_that_is_not_stated_is_found(tiny_path):
+    path = tiny_path / "image.ome.zarr"
+    facts = image_attributes(path)["synimg"]
+    recording = Recording.parse(facts, "image")
+    grey, index = read_block(path, "0").copy(), recording.receptor_index
+    grey[index[1]] = np.roll(grey[index[1]], (1, 2, -2), axis=(0, 1, 2))
+    unknown = {**facts, "channels": [{**c, "shift_um": None} for c in facts["channels"]]}
+    blind = synimg.measure_image(grey, Recording.parse(unknown, "image"))
+    known = synimg.measure_image(read_block(path, "0"), recording)
+    assert len(blind) == pytest.approx(len(known), rel=0.05)
+    assert blind["r_old"].median() == pytest.approx(known["r_old"].median(), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        (
+            {"camera": {"kind": "scmos", "offset_adu": 140.0}},
+            "half of its grey levels lie .* below the camera's offset",
+        ),
+        (
+            {"camera": {"kind": "scmos", "gain_adu_per_electron": 0.2}},
+            "stand out from the noise that the camera's offset",
+        ),
+        ({"psf_sigma_um": (10.0, 1.0, 1.0)}, "point spread function of 'pulse' is 23.6 um wide along z, the image is"),
+        ({"constant": True}, "channel 'pulse' holds the grey level 100 alone"),
+    ],
+)
+def test_a_recording_that_does_not_fit_its_image_is_refused_at_once(tiny_path, facts, sentence):
+    path = tiny_path / "image.ome.zarr"
+    known = image_attributes(path)["synimg"]
+    grey = read_block(path, "0", ((0, 0, 0), (32, 80, 90)))
+    if facts.pop("constant", False):
+        grey[Recording.parse(known, "image").receptor_index[0]] = 100
+    if psf := facts.pop("psf_sigma_um", None):
+        known["channels"] = [{**c, "psf_sigma_um": psf} for c in known["channels"]]
+    with pytest.raises(SynimgError, match=sentence):
+        synimg.measure_image(grey, Recording.parse(known | facts, "image"))

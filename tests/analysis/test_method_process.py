@@ -35,6 +35,12 @@ def short(table):
 def not_a_number(table):
     return half(table).assign(p_learning=float("nan"))
 
+def no_rate(table):
+    return half(table).assign(lfdr=float("nan"))
+
+def leaves(table):
+    raise SystemExit("bye")
+
 def looks_around(table):
     raise ValueError(f"{sorted(os.listdir())} {sorted(table.columns)}")
 """
@@ -68,6 +74,8 @@ def test_the_answer_comes_back_with_time_and_memory(table, file):
         ("dies", "ended with exit code 3"),
         ("short", "synapse_id 5 is in one of table and result only"),
         ("not_a_number", "'p_learning' is empty or NaN in row 0"),
+        ("no_rate", "lfdr is empty or NaN"),
+        ("leaves", "raised SystemExit: bye"),
     ],
 )
 def test_a_broken_method_is_one_sentence(table, file, function, reason):

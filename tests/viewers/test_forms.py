@@ -8,7 +8,7 @@ from synimg.analysis.measure import MeasureSettings
 from synimg.config import Network, Volume, preset
 from synimg.errors import SynimgError
 from synimg.viewers.colours import colour_by
-from synimg.viewers.compare import disagreements
+from synimg.viewers.compare import disagreements, neurons_apart, partners_by_wiring
 from synimg.viewers.forms import fields_of, sections, text_of, unit_of, value_of, with_section
 from synimg.viewers.synapse_map import class_of, columns_to_colour, following, keep
 
@@ -104,6 +104,36 @@ def test_disagreements_are_those_of_one_image_by_id_or_by_place():
     assert sorted(disagreements(a, renumbered, 0.05)["synapse_id"]) == [1, 3]
     with pytest.raises(SynimgError, match="has not been separated"):
         disagreements(a, b.drop(columns="p_learning"), 0.05)
+
+
+def test_of_two_animals_of_one_wiring_the_same_contacts_are_compared():
+    truth_a = pd.DataFrame({"synapse_id": [1, 2, 3, 4], "pre_id": [7, 7, 8, 9], "post_id": [0, 0, 0, 1]})
+    truth_b = truth_a.assign(synapse_id=[10, 20, 30, 40])
+    a = _map([0.99, 0.99, 0.0, 0.0]).assign(true_synapse_id=pd.array([1, 2, None, 4], "Int64"))
+    b = _map([0.0, 0.99, 0.99, 0.99]).assign(true_synapse_id=pd.array([40, 20, 10, None], "Int64"))
+    rows = partners_by_wiring(a, b, truth_a, truth_b)
+    assert sorted(map(tuple, rows.to_numpy())) == [(0, 2), (1, 1), (3, 0)]
+    assert disagreements(a, b, 0.05, rows).empty
+    other = truth_b.assign(pre_id=[9, 5, 4, 3])
+    assert partners_by_wiring(a, b, truth_a, other).empty
+    assert partners_by_wiring(a.drop(columns="true_synapse_id"), b, truth_a, truth_b).empty
+
+
+def test_of_two_animals_the_neuron_least_like_the_others_comes_first():
+    rng = np.random.default_rng(1)
+    neurons = np.repeat(np.arange(6), 30)
+    tables = [
+        pd.DataFrame(
+            {"synapse_id": np.arange(180), "neuron_id": neurons, "log_turnover": 0.5 + rng.normal(0, 0.05, 180)}
+        )
+        for _ in "AB"
+    ]
+    tables[1].loc[neurons == 4, "log_turnover"] += 0.4
+    found = neurons_apart(*tables, fdr=0.2)
+    assert found.loc[0, ["animal", "neuron_id"]].tolist() == ["B", 4]
+    assert found.loc[0, "apart"] > 5
+    few = neurons_apart(tables[0][neurons < 2], tables[1], fdr=0.2)
+    assert few.loc[few["animal"] == "B", "apart"].isna().all()
 
 
 def test_columns_without_a_value_are_not_offered():

@@ -80,6 +80,18 @@ def test_a_table_in_voxels_or_without_places_is_refused_in_one_sentence(foreign)
         layers_of_image(foreign, table)
 
 
+def test_a_table_of_words_is_refused_and_one_without_rows_is_shown(foreign):
+    table = foreign.with_name("slice3.csv")
+    pd.DataFrame({"z_um": ["a", "1"], "y_um": [1, 2], "x_um": [1, 2]}).to_csv(table, index=False)
+    with pytest.raises(SynimgError, match=r"column 'z_um' holds 'a' \(row 0\)"):
+        layers_of_image(foreign, table)
+    pd.DataFrame({"z_um": [], "y_um": [], "x_um": []}).to_csv(table, index=False)
+    layers = pytest.importorskip("napari.layers")
+    layer = layers.Layer.create(*get_reader(str(foreign))(str(foreign))[-1])
+    layer.add([1.0, 2.0, 3.0])
+    assert len(layer.data) == 1
+
+
 def test_saved_points_are_read_back_in_micrometres(tmp_path):
     attributes = {
         "scale": [0.2, 0.07, 0.07], "translate": [1.0, 0, 0], "units": ("micrometer",) * 3,
@@ -145,6 +157,18 @@ def test_a_half_written_data_set_is_refused_in_one_sentence(sample_copy):
         get_reader(str(sample_copy))(str(sample_copy))
 
 
+def test_an_image_with_a_damaged_and_a_missing_chunk_is_shown_with_a_warning(sample_copy):
+    level = sample_copy / "image.ome.zarr" / "0" / "c"
+    chunk = next(file for file in sorted((level / "0").rglob("*")) if file.is_file())
+    chunk.write_bytes(chunk.read_bytes()[:100])
+    shutil.rmtree(level / "1")
+    for channel, why in ((0, "checksum|decompress|buffer"), (1, "is not there")):
+        levels = [data for data, _, kind in layers_of(sample_copy) if kind == "image"][channel]
+        with pytest.warns(UserWarning, match=rf"a chunk is missing or damaged and is shown as zeros.*({why})"):
+            assert not levels[0][3].compute().any()
+        assert levels[1].max().compute() > 0
+
+
 def test_edits_on_a_disk_that_cannot_be_written_leave_nothing(sample_copy, monkeypatch):
     dataset = Dataset.open(sample_copy)
     data, arguments, _ = layers_of(sample_copy)[-1]
@@ -157,6 +181,15 @@ def test_edits_on_a_disk_that_cannot_be_written_leave_nothing(sample_copy, monke
         save_edits(dataset, "default", data[1:], arguments["features"].iloc[1:])
     assert not (sample_copy / ".partial").exists()
     assert Dataset.open(sample_copy).verify() == []
+
+
+def test_to_forget_a_stage_on_a_disk_that_cannot_be_written_is_refused(sample_copy, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("pathlib.Path.unlink", refuse)
+    with pytest.raises(SynimgError, match="cannot be written"):
+        Dataset.open(sample_copy).drop("default/separate")
 
 
 def test_a_setting_is_kept():

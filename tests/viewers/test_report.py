@@ -40,7 +40,7 @@ def test_the_page_is_self_contained_and_tells_the_whole_story(page):
         "erasure",
     ):
         assert title in page
-    assert page.count("data:image/png;base64,") == 10
+    assert page.count("data:image/png;base64,") == 11
     assert not re.findall(r"(?:src|href)=[\"'](?!data:)", page)
 
 
@@ -49,7 +49,7 @@ def test_a_question_about_groups_has_its_figure_until_it_is_asked_no_more(tiny_c
     validate(tiny_copy)
     page = report(tiny_copy).read_text()
     assert "By z_um" in page
-    assert page.count("data:image/png;base64,") == 11
+    assert page.count("data:image/png;base64,") == 12
     separate_dataset(tiny_copy, method="neuron_median")
     assert not (tiny_copy / "analysis/default/groups.parquet").exists()
     assert Dataset.open(tiny_copy).verify() == []
@@ -126,7 +126,9 @@ const count = box.querySelector(".count").textContent;
 addEventListener("load", () => setTimeout(() => {
   const canvas = document.querySelector(".map canvas"), seen = new Set(canvas.getContext("2d").getImageData(0, 0, 400, 400).data);
   document.title = JSON.stringify({ down, count, width: document.documentElement.scrollWidth, colours: seen.size,
-    wide: [...document.querySelectorAll("img, p, h1, h2")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).length,
+    wide: [...document.querySelectorAll("img, p, h1, h2")].filter(
+      (e) => !e.closest(".scroll") && e.getBoundingClientRect().right > innerWidth + 1).length,
+    thin: Math.min(...[...document.querySelectorAll(".scroll img")].map((e) => e.clientWidth / e.naturalWidth)),
     small: Math.min(...[...document.querySelectorAll("p, td, li")].map((e) => parseFloat(getComputedStyle(e).fontSize))) });
 }, 500));
 </script>"""
@@ -167,6 +169,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(page, tmp_path, browser):
     dom = chromium(browser, tmp_path, "--window-size=800,900", "--dump-dom", (tmp_path / "phone.html").as_uri())
     seen = json.loads(html.unescape(re.search("<title>(.*)</title>", dom)[1]))
     assert seen["width"] <= 390
+    assert seen["thin"] >= 0.6  # its text stays legible, and the picture is moved sideways
     assert seen["wide"] == 0
 
 

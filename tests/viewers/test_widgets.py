@@ -93,6 +93,7 @@ def test_the_browser_colours_filters_and_shows_a_synapse(opened):
     browser.next_miss()
     truth = browser.session.truth
     assert truth.visible
+    assert opened.layers.index(truth) == opened.layers.index(layer) + 1
     assert truth.features["match"].iloc[next(iter(truth.selected_data))] == "miss"
 
 
@@ -158,6 +159,40 @@ def test_a_flat_image_of_another_lab_can_be_browsed(window, tmp_path, said):
     assert "only edits of a data set become a run" in said[1]
 
 
+def test_the_selected_synapse_has_a_rim_that_goes_with_the_next(opened):
+    from synimg.viewers.widgets.browser import SynapseBrowser
+
+    browser = SynapseBrowser(opened)
+    layer = browser.session.layer
+    layer.selected_data = {2}
+    layer.selected_data = {4}
+    assert np.flatnonzero(layer.border_width).tolist() == [4]
+    layer.selected_data = {1}
+    layer.remove_selected()
+    browser.next_miss()
+    assert not layer.border_width.any()
+
+
+def test_edits_that_are_not_saved_are_not_taken_away(opened, said):
+    from synimg.viewers.widgets.analyse import SeparateForm
+    from synimg.viewers.widgets.browser import SynapseBrowser
+    from synimg.viewers.widgets.compare import Compare
+    from synimg.viewers.widgets.session import unsaved
+
+    browser, form, compare = SynapseBrowser(opened), SeparateForm(opened), Compare(opened)
+    layer = browser.session.layer
+    layer.selected_data = {0}
+    layer.remove_selected()
+    form.start()
+    compare.compare()
+    assert not form.work.is_running
+    assert not compare.work.is_running
+    assert len(said) == 2
+    assert "edits that are not saved (0 added, 1 deleted, 0 moved" in said[0]
+    browser.save_edits()
+    assert unsaved(layer) is None
+
+
 def test_the_neuron_view_follows_the_selection(opened):
     from synimg.viewers.widgets.neuron import NeuronView
 
@@ -168,9 +203,17 @@ def test_the_neuron_view_follows_the_selection(opened):
     assert view.picture._whole is not None
 
 
-def test_the_preview_of_detection_follows_the_threshold(opened):
+def test_the_preview_of_detection_follows_the_threshold_before_anything_is_measured(window, sample_copy):
+    from synimg.store.dataset import Dataset
+    from synimg.viewers.reader import read
+    from synimg.viewers.view import show
     from synimg.viewers.widgets.analyse import PREVIEW, MeasureForm
 
+    Dataset.open(sample_copy).drop("default/measure", "default/separate", "default/validate")
+    window.layers.clear()
+    show(window, read(str(sample_copy)))
+    assert "synapses" not in window.layers
+    opened = window
     form = MeasureForm(opened)
     numbers = []
     for gain in (28.0, 5000.0):
@@ -209,27 +252,37 @@ def test_separate_and_compare_work_in_a_thread(opened, sample_copy, tiny_path):
     compare.compare()
     until(lambda: not compare.work.is_running)
     assert {layer.metadata["synimg"]["dataset"] for layer in opened.layers} == {str(sample_copy), str(tiny_path)}
-    assert "two animals" in compare.about.text()
-    assert compare.list.rowCount() == 0
+    assert "synapses are not the same ones" in compare.about.text()
+    n_neurons = sum(opened.layers[f"synapses {side}"].features["neuron_id"].nunique() for side in "AB")
+    assert compare.list.rowCount() == n_neurons
+    compare.list.cellClicked.emit(0, 0)
+    side, neuron = compare.list.item(0, 0).text(), int(compare.list.item(0, 1).text())
+    layer = opened.layers[f"synapses {side}"]
+    assert set(layer.features["neuron_id"][layer.shown]) == {neuron}
+    compare.list.cellClicked.emit(0, 0)
+    assert layer.shown.all()
     opened.canvas.grid.enabled = False
 
 
-def test_work_that_is_stopped_leaves_nothing_half_written(opened, sample_copy):
+def test_work_that_is_stopped_leaves_nothing_half_written_and_all_that_was_there(opened, sample_copy):
     from synimg.store.dataset import Dataset
     from synimg.viewers.widgets.analyse import MeasureForm
 
+    before = Dataset.open(sample_copy).index
     form = MeasureForm(opened)
-    form.run_name.setText("again")
-    form.start()
-    form.work.stop()
-    until(lambda: not form.work.is_running)
-    assert "again/measure" not in Dataset.open(sample_copy).index["stages"]
+    form.form.set_values({"least_gain": 40.0})
+    for run in ("again", "default"):
+        form.run_name.setText(run)
+        form.start()
+        form.work.stop()
+        until(lambda: not form.work.is_running)
+    assert Dataset.open(sample_copy).index == before
+    assert Dataset.open(sample_copy).verify() == []
     assert not (sample_copy / "analysis" / "again").exists()
     assert not (sample_copy / ".partial").exists()
 
 
 def test_a_widget_that_closes_while_its_work_runs_stops_it(window):
-    from napari._qt.qthreading import wait_for_workers_to_quit
     from PyQt6 import sip
 
     from synimg.viewers.widgets.work import Work
@@ -248,9 +301,25 @@ def test_a_widget_that_closes_while_its_work_runs_stops_it(window):
     work.start(long, lambda _: None)
     settle(0.1)
     sip.delete(work)  # as the window does when it goes
-    wait_for_workers_to_quit(5000)
-    assert ended
+    until(lambda: ended, 5)
     assert ended[0] < 1000
+
+
+def test_an_error_of_ours_in_a_thread_is_shown_and_the_next_work_can_start(window, monkeypatch):
+    from napari.utils.notifications import notification_manager
+
+    from synimg.viewers.widgets.work import Work
+
+    shown, done = [], []
+    monkeypatch.setattr(notification_manager, "receive_error", lambda kind, error, trace: shown.append(str(error)))
+    work = Work("go", lambda: None)
+    work.start(lambda report: 1 / 0, done.append)
+    until(lambda: not work.is_running)
+    assert shown == ["division by zero"]
+    assert "failed" in work.label.text()
+    work.start(lambda report: 3, done.append)
+    until(lambda: not work.is_running)
+    assert done == [3]
 
 
 def test_the_viewer_goes_on_after_its_widgets_are_closed(opened):
@@ -295,3 +364,20 @@ def test_every_widget_opens_in_an_empty_viewer_and_says_what_is_missing(widget, 
         made.form.set_values({"kind": "kesten"})
         made._changed()
         assert made.config.drift.kind == "kesten"
+
+
+def test_the_command_opens_a_folder_and_says_of_a_plain_one_that_it_is_no_data_set(
+    window, sample_copy, tmp_path, said, monkeypatch
+):
+    from napari._app_model import get_app_model
+    from qtpy.QtWidgets import QFileDialog
+
+    window.layers.clear()
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    for folder in (plain, sample_copy):
+        monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, folder=folder: str(folder))
+        get_app_model().commands.execute_command("synimg.open_folder").result()
+    until(lambda: window.dims.thickness[0] > 1)  # the last step
+    assert "synapses" in window.layers
+    assert str(plain) in said[0]

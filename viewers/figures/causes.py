@@ -33,7 +33,7 @@ def causes(truth: pd.DataFrame) -> Figure:
     ):
         label = f"{name} ({which.sum()})"
         right.scatter(total[which], learning[which], s=size, color=color, lw=0, alpha=0.5, label=label, rasterized=True)
-    right.set(xlabel="total change of ln receptors", ylabel="by learning", title="The total hides the learning")
+    right.set(xlabel="total change of ln receptors", ylabel="change by learning", title="The total hides the learning")
     right.set(xlim=(-2, 2), ylim=(-1.5, 1.5))
     right.legend(frameon=False, fontsize=8, markerscale=4)
     return figure

@@ -41,7 +41,8 @@ def cohort(animals: pd.DataFrame, precision: dict[str, dict[str, float | None]])
         axis.set_xticks(range(len(groups)), groups)
         axis.set_xlim(-0.5, len(groups) - 0.5)
     names = list(dict.fromkeys(name for row in precision.values() for name in row))
-    for k, (animal, row) in enumerate(precision.items()):
+    ranked = {animal: row for animal, row in precision.items() if any(v is not None for v in row.values())}
+    for k, (animal, row) in enumerate(ranked.items()):
         values = [np.nan if row.get(name) is None else float(row[name] or 0.0) for name in names]
         color = SET_COLORS[groups.index(animals.set_index("animal_id").loc[animal, "group"]) % len(SET_COLORS)]
         methods.plot(
@@ -49,7 +50,7 @@ def cohort(animals: pd.DataFrame, precision: dict[str, dict[str, float | None]])
         )
     methods.set_xticks(range(len(names)), names, rotation=25, ha="right", fontsize=8)
     methods.set(ylim=(0, 1), ylabel="average precision", title="Methods on the measured tables")
-    if len(precision) <= 8:
+    if 0 < len(ranked) <= 8:
         methods.legend(frameon=False, fontsize=7)
     methods.grid(axis="y", color=CHANCE, lw=0.3)
     for axis in (shares, turnover, methods):

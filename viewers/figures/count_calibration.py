@@ -19,7 +19,9 @@ def count_calibration(matched: pd.DataFrame) -> Figure:
     for axis, name in zip(axes, ("r_old", "r_new"), strict=False):
         true, found = matched[f"{name}_true"].to_numpy(float), matched[name].to_numpy(float)
         top = float(np.percentile(true, 99.5)) * 1.15 if true.size else 1.0
-        axis.scatter(true, found, s=4, lw=0, alpha=0.4, color=ESTIMATE, rasterized=True)
+        # few are dots that are seen, many a cloud
+        area = float(np.clip(3000 / max(true.size, 1), 4, 16))
+        axis.scatter(true, found, s=area, lw=0, alpha=0.4, color=ESTIMATE, rasterized=True)
         axis.plot([0, top], [0, top], color=TRUTH, lw=1)
         what = "old" if name == "r_old" else "new"
         axis.set(xlabel=f"true {what} receptors", ylabel=f"measured {what} receptors", xlim=(0, top), ylim=(0, top))

@@ -32,7 +32,7 @@ def counterfactual(truth: pd.DataFrame) -> Figure:
 
 
 def disagreement(truth: pd.DataFrame) -> dict[str, tuple[float, float]]:
-    """Per cause: correlation of both, and the share of the change by the cause that they put elsewhere.
+    """Per cause: correlation of both, and their mean absolute difference as a share of the mean absolute booked change.
 
     Notes
     -----

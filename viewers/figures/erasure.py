@@ -16,7 +16,7 @@ def erasure(curve: pd.DataFrame, loss_intact: float, loss_chance: float) -> Figu
     loss_intact, loss_chance : float
         Loss of the trained network and of guessing.
     """
-    figure, (axis,) = new_figure(1, 5.2, 4.0)
+    figure, (axis,) = new_figure(1, 5.2, 4.4)
     for (name, rows), color, style in zip(curve.groupby("set", sort=False), SET_COLORS, SET_STYLES, strict=False):
         rows = rows.sort_values("n")
         axis.plot(rows["n"], rows["loss"], color=color, ls=style, marker="o", ms=4, lw=2, label=str(name))
@@ -27,8 +27,8 @@ def erasure(curve: pd.DataFrame, loss_intact: float, loss_chance: float) -> Figu
     top = max(float(curve["loss"].max()) * 1.1, 1.2 * loss_intact)
     if top > loss_chance:
         axis.axhline(loss_chance, color=CHANCE, lw=1, ls="--")
-        axis.text(0, loss_chance, " guessing", va="bottom", color="#555555", fontsize=8)
+        axis.text(axis.get_xlim()[1], loss_chance, "guessing ", ha="right", va="bottom", color="#555555", fontsize=8)
     axis.set(xlabel="synapses in which learning is undone", ylabel="task loss", ylim=(0, top))
     axis.set_title("Undo learning where it was called")
-    axis.legend(frameon=False, fontsize=8)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)  # curves may lie anywhere
     return figure

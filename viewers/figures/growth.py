@@ -8,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -50,7 +51,10 @@ def growth(grown: Growth, position_um: Floats, size_um: tuple[float, float, floa
     figure, axes = new_figure(shown.size, 3.4, 3.4 * size_um[1] / size_um[2] + 0.4)
     for axis, k in zip(axes, shown, strict=True):
         _draw(axis, grown, int(k), position_um, size_um)
-    axes[0].set(xlabel="x [µm]", ylabel="y [µm]")
+    axes[0].set_ylabel("y [µm]")
+    for axis in axes:
+        axis.set_xlabel("x [µm]")
+        axis.xaxis.set_major_locator(MaxNLocator(4, prune="both"))
     for axis in axes[1:]:
         axis.set_yticklabels([])
     figure.colorbar(_scale(grown), ax=axes, label="learned so far (ln receptors)", extend="both", pad=0.01)

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from synimg.viewers.colours import NAMED
-from synimg.viewers.figures.style import CHANCE, TRUTH
+from synimg.viewers.figures.style import CHANCE, CLASS_MARKERS, TRUTH
 
 FACTOR = "#009E73"
 
@@ -80,8 +80,9 @@ def neuron_card(
     for name, group in rows.assign(place=place).groupby("class"):
         label = f"{name} ({len(group)})"
         bottom.scatter(
-            group["place"], group["turnover_residual"], s=12, color=NAMED.get(str(name), CHANCE), label=label, lw=0
-        )
+            group["place"], group["turnover_residual"], s=16, color=NAMED.get(str(name), CHANCE), label=label, lw=0,
+            marker=CLASS_MARKERS.get(str(name), "o"),
+        )  # fmt: skip
     if selected is not None and (chosen := (rows["synapse_id"] == selected).to_numpy()).any():
         at = place[chosen], rows.loc[chosen, "turnover_residual"]
         bottom.scatter(*at, s=120, facecolors="none", edgecolors=TRUTH, lw=1.5)

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 CAUSE_COLORS = {"learning": "#D55E00", "homeostasis": "#0072B2", "drift": "#777777"}
+CLASS_MARKERS = {"potentiated": "^", "depressed": "v"}
+"""Orange and blue are one grey in print: up and down are told by the shape, too."""
 TRUTH, ESTIMATE, CHANCE = "#000000", "#D55E00", "#999999"
 SET_COLORS = ("#000000", "#D55E00", "#0072B2", "#999999", "#009E73", "#CC79A7")
 SET_STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))

@@ -15,6 +15,8 @@ RECEPTORS = ("pulse", "chase")
 def synapse_card(cutout: Cutout, turnover: Floats, this: float | None, width_in: float = 4.2) -> Figure:
     """The slice through a synapse: data, model and residual of pulse and chase, further channels, and the histogram.
 
+    In the residual orange is light that the model lacks, violet light that it has too much.
+
     Parameters
     ----------
     cutout : Cutout
@@ -35,12 +37,12 @@ def synapse_card(cutout: Cutout, turnover: Floats, this: float | None, width_in:
         data = cutout.grey[cutout.channels.index(name), z].astype(float)
         model, residual = cutout.model[row, z], cutout.residual[row, z]
         low, high = float(min(data.min(), model.min())), float(max(data.max(), model.max()))
-        for column, (title, picture) in enumerate(((name, data), ("model", model), ("residual [sd]", residual))):
+        for column, (title, picture) in enumerate(((name, data), ("model", model), ("residual, ±5 sd", residual))):
             axis = figure.add_subplot(grid[row, column])
             if column < 2:
                 axis.imshow(picture, cmap="gray", vmin=low, vmax=high, interpolation="nearest", extent=_extent(cutout))
             else:
-                axis.imshow(picture, cmap="PuOr", vmin=-5, vmax=5, interpolation="nearest", extent=_extent(cutout))
+                axis.imshow(picture, cmap="PuOr_r", vmin=-5, vmax=5, interpolation="nearest", extent=_extent(cutout))
             _mark(axis, cutout, title)
     for k, channel in enumerate(others):
         axis = figure.add_subplot(grid[2 + k // 3, k % 3])

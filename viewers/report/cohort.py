@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 
 from synimg.analysis.validate.scores import average_precision
+from synimg.config import Config
 from synimg.store.cohort import Cohort, datasets_of
 from synimg.store.dataset import Dataset
 from synimg.viewers.figures.cohort import cohort as cohort_figure
-from synimg.viewers.report.page import difference_table, fill_template, section, settings_table
+from synimg.viewers.report.page import UNTAUGHT, difference_table, fill_template, section, settings_table
 from synimg.viewers.report.tables import sortable
 from synimg.viewers.source import Source
 
@@ -34,9 +35,10 @@ def render_cohort(path: Path, run: str) -> str:
     warnings = list(cohort.index["warnings"])
     for source in sources:
         said = f"{source.config.animal_id}: "
-        if source.scores["network"].get("criterion_trials", 0) is None:
+        is_taught = source.config.group not in UNTAUGHT
+        if is_taught and source.scores["network"].get("criterion_trials", 0) is None:
             warnings.append(said + "the network did not reach the learning criterion")
-    config = sources[0].config
+    config = Config.parse(cohort.index["config"], f"{cohort.path}: configuration")
     groups = animals.groupby("group", sort=False).size()
     what = ", ".join(f"{n} {group}" for group, n in groups.items())
     summary = (
@@ -44,8 +46,9 @@ def render_cohort(path: Path, run: str) -> str:
         f"{config.training.window_days:g} days, measured blind, separated and scored.</p>"
     )
     text = (
-        "Each dot is an animal. Learning should show in the trained group alone; turnover has constitutive exchange, "
-        "homeostasis and drift in it, and differs between groups for other reasons too."
+        "Each dot is an animal; exchange rate and light differ between animals as the section cohort says. Learning should "
+        "show in the trained group alone; turnover has constitutive exchange, homeostasis and drift in it, and differs "
+        "between groups for other reasons too."
     )
     table = sortable("animals", animals, "group = trained")
     methods = pd.DataFrame([{"animal_id": animal, **row} for animal, row in precision.items()])

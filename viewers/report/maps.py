@@ -1,6 +1,7 @@
 """The map of a page that zooms and pans: the projected image with the measured synapses over it."""
 
 import base64
+import html
 import io
 import json
 from typing import Any
@@ -33,19 +34,31 @@ def map_view(source: Source) -> str:
         [int(i), round(float(y), 3), round(float(x), 3), str(c)]
         for i, y, x, c in synapses[["synapse_id", "y_um", "x_um", "class"]].itertuples(index=False)
     ]
-    data = {"pixel_um": source.pixel_um, "points": points, "colors": NAMED}
+    classes = [str(name) for name in synapses["class"].value_counts().index]
+    bar_um = 5.0 if flat.shape[-1] * source.pixel_um > 20 else 1.0
+    data = {"pixel_um": source.pixel_um, "points": points, "colors": NAMED, "bar_um": bar_um}
     buttons = "".join(
-        f'<label><input type="radio" name="picture" value="{k}"{" checked" if k == 0 else ""}> {name}</label> '
+        f'<label class="picture"><input type="radio" name="picture" value="{k}"{" checked" if k == 0 else ""}> {name}</label> '
         for k, name in enumerate(pictures)
     )
     images = "".join(f'<img hidden alt="{name}" src="data:image/jpeg;base64,{p}">' for name, p in pictures.items())
     text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
     return (
-        f'<div class="map"><p class="controls">{buttons}<label><input type="checkbox" checked> synapses</label> '
+        f'<div class="map"><p class="controls">{buttons}{_legend(synapses, classes)}'
         '<button type="button" data-zoom="1.5">+</button> <button type="button" data-zoom="0.667">−</button> '
         '<button type="button" data-zoom="0">whole</button> <span class="hover"></span></p>'
         f'<canvas width="1000" height="620" aria-label="synapse map"></canvas>{images}'
         f'<script type="application/json">{text}</script></div>'
+    )
+
+
+def _legend(synapses: Any, classes: list[str]) -> str:
+    """A switch for the dots of each class, with their colour and number."""
+    return "".join(
+        f'<label><input type="checkbox" value="{html.escape(name)}" checked> '
+        f'<span class="dot" style="border-color:{NAMED.get(name, "#999999")}"></span> {html.escape(name)} '
+        f"{int((synapses['class'] == name).sum())}</label> "
+        for name in classes
     )
 
 

@@ -28,7 +28,10 @@ SYNAPSE_COLUMNS = (
     "synapse_id", "neuron_id", "branch_id", "class", "match", "p_learning", "r_old", "r_new", "log_turnover",
     "turnover_residual", "delta_learning", "delta_homeostasis", "delta_drift", "ln_learning_true",
 )  # fmt: skip
+UNTAUGHT = ("yoked", "deprived", "naive")
+"""Groups of a cohort that are not meant to learn the task."""
 MOST_ROWS = 5000
+DPI = 110
 
 
 def report(dataset: Dataset | str | Path, run: str = "default", out: str | Path | None = None) -> Path:
@@ -79,7 +82,7 @@ def render_page(dataset: Dataset, run: str) -> str:
     return fill_template(
         title=f"{config.animal_id}, seed {config.seed}",
         summary=_summary(config, scores) + f"<p>{html.escape(lost_text(scores['average_precision']))}</p>",
-        warnings=_warnings(source.separation.info, scores),
+        warnings=_warnings(source.separation.info, scores, config.group not in UNTAUGHT),
         headlines=_headlines(scores["headlines"]),
         body=body + _explore(source),
         settings=difference_table(config) + settings_table(config),
@@ -119,7 +122,12 @@ def _explore(source: Source) -> str:
 
 def section(title: str, text: str, figure: Figure | None) -> str:
     """A section as HTML; the text is HTML already."""
-    picture = "" if figure is None else f'<img alt="{html.escape(title)}" src="data:image/png;base64,{png(figure)}">'
+    picture = ""
+    if figure is not None:
+        # on a phone a picture keeps a size at which it can be read, and is moved sideways
+        size = f"--width:{figure.get_size_inches()[0] * DPI:.0f}px"
+        image = f'<img alt="{html.escape(title)}" style="{size}" src="data:image/png;base64,{png(figure)}">'
+        picture = f"<div class='scroll'>{image}</div>"
     return f"<section><h2>{html.escape(title)}</h2><div class='text'>{text}</div>{picture}</section>"
 
 
@@ -127,7 +135,7 @@ def png(figure: Figure) -> str:
     """A figure as base64 of a PNG."""
     buffer = io.BytesIO()
     # without the software's version and date the same data give the same bytes
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
@@ -137,18 +145,21 @@ def _summary(config: Config, scores: dict[str, Any]) -> str:
         f"A network of {config.network.n_units} units learned {tasks} by {config.rule.kind} while homeostasis "
         f"({config.homeostasis.kind}) and drift ({config.drift.kind}) went on"
     )
+    if config.group in UNTAUGHT:
+        network = f"A network of {config.network.n_units} units was {config.group}: it did not get to learn {tasks}. It changed"
     if config.imported.edges:
         network = f"A network from elsewhere ({Path(config.imported.edges).name}) changed"
+    n_synapses = scores["imaging"]["n_true"] - scores["imaging"].get("n_true_background", 0)
     text = html.escape(
         f"{network}, over {config.training.window_days:g} days. {config.tissue.n_imaged_neurons} of its neurons were "
-        f"imaged ({scores['imaging']['n_true']} synapses), the image was measured blind, and the result was scored."
+        f"imaged ({n_synapses} synapses), the image was measured blind, and the result was scored."
     )
     return f"<p>{text}</p>"
 
 
-def _warnings(info: dict[str, Any], scores: dict[str, Any]) -> str:
+def _warnings(info: dict[str, Any], scores: dict[str, Any], is_taught: bool) -> str:
     warnings = list(info["warnings"])
-    if scores["network"].get("criterion_trials", 0) is None:
+    if is_taught and scores["network"].get("criterion_trials", 0) is None:
         warnings.insert(0, "the network did not reach the learning criterion")
     for found in scores["separation"]["discovery"]:
         rate, n = found["realised_fdr"], found["n_called"]

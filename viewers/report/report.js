@@ -29,7 +29,9 @@ for (const box of document.querySelectorAll(".sortable")) {
     const head = table.createTHead().insertRow();
     data.columns.forEach((name, k) => {
       const cell = document.createElement("th");
-      cell.textContent = name.replaceAll("_", " ") + (k === column ? (up ? " ▲" : " ▼") : "");
+      const [meaning, unit] = data.about[k];
+      cell.textContent = name.replaceAll("_", " ") + (unit ? ` [${unit}]` : "") + (k === column ? (up ? " ▲" : " ▼") : "");
+      cell.title = meaning;
       cell.tabIndex = 0;
       cell.setAttribute("aria-sort", k === column ? (up ? "ascending" : "descending") : "none");
       const sort = () => { up = k === column ? !up : true; column = k; order(); };
@@ -61,7 +63,7 @@ for (const box of document.querySelectorAll(".sortable")) {
 for (const box of document.querySelectorAll(".map")) {
   const data = JSON.parse(box.querySelector("script").textContent);
   const canvas = box.querySelector("canvas"), pen = canvas.getContext("2d"), images = [...box.querySelectorAll("img")];
-  const dots = box.querySelector("input[type=checkbox]"), hover = box.querySelector(".hover");
+  const switches = [...box.querySelectorAll("input[type=checkbox]")], hover = box.querySelector(".hover");
   let which = 0, scale = 1, left = 0, top = 0, held = null;
   const draw = () => {
     pen.setTransform(1, 0, 0, 1, 0, 0);
@@ -70,15 +72,23 @@ for (const box of document.querySelectorAll(".map")) {
     pen.setTransform(scale, 0, 0, scale, left, top);
     pen.imageSmoothingEnabled = scale < 3;
     pen.drawImage(images[which], 0, 0);
-    if (!dots.checked) return;
+    const shown = new Set(switches.filter((one) => one.checked).map((one) => one.value));
     const radius = Math.max(0.22 / data.pixel_um, 1.6 / scale);
     pen.lineWidth = radius / 2;
     for (const [, y, x, name] of data.points) {
+      if (!shown.has(name)) continue;
       pen.strokeStyle = data.colors[name] || "#999999";
       pen.beginPath();
       pen.arc(x / data.pixel_um + 0.5, y / data.pixel_um + 0.5, radius, 0, 7);
       pen.stroke();
     }
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    const length = data.bar_um / data.pixel_um * scale, end = canvas.width - 24, low = canvas.height - 20;
+    pen.fillStyle = "#fff";
+    pen.fillRect(end - length, low, length, 4);
+    pen.font = "16px sans-serif";
+    pen.textAlign = "right";
+    pen.fillText(`${data.bar_um} µm`, end, low - 8);
   };
   const whole = () => {
     const image = images[which];
@@ -124,6 +134,6 @@ for (const box of document.querySelectorAll(".map")) {
     });
   for (const radio of box.querySelectorAll("input[type=radio]"))
     radio.addEventListener("change", () => { which = Number(radio.value); draw(); });
-  dots.addEventListener("change", draw);
+  for (const one of switches) one.addEventListener("change", draw);
   Promise.all(images.map((image) => image.decode())).then(whole);
 }

@@ -70,7 +70,7 @@ _GRADIENT_TEXT = (
 def _counterfactual_text(truth: pd.DataFrame) -> str:
     """Where the ledger and the runs without a cause disagree."""
     rows = [
-        f"{cause}: correlation {r:.2f}, {apart:.0%} of the change lies elsewhere"
+        f"{cause}: correlation {r:.2f}, mean difference {apart:.0%} of the mean change"
         for cause, (r, apart) in disagreement(truth).items()
         if np.isfinite(r)
     ]
@@ -84,23 +84,45 @@ def _counterfactual_text(truth: pd.DataFrame) -> str:
 
 def _image(source: Source) -> list[Section]:
     imaging = source.scores["imaging"]
-    size = " x ".join(f"{s:.1f}" for s in source.config.volume.size_um)
+    size = " × ".join(f"{s:.1f}" for s in source.config.volume.size_um)
     picture = (
-        f"A block of {size} um in {len(source.channels)} channels. Pulse-labelled (old) receptors are magenta, "
+        f"A block of {size} µm in {len(source.channels)} channels. Pulse-labelled (old) receptors are magenta, "
         "chase-labelled (new) ones green; the dyes in the cytosol tell the neurons apart."
     )
     parents = imaging["parents"]["accuracy"]
     counts = (
         f"{imaging['n_found']} synapses were found, {imaging['n_true']} were there: precision {imaging['precision']:.3f}, "
-        f"recall {imaging['recall']:.3f} (matched one to one within {imaging['gate_um']['lateral_um']} um laterally and "
-        f"{imaging['gate_um']['axial_um']} um axially; chance F1 {imaging['chance_f1']:.3f})."
+        f"recall {imaging['recall']:.3f} (matched one to one within {imaging['gate_um']['lateral_um']} µm laterally and "
+        f"{imaging['gate_um']['axial_um']} µm axially; chance F1 {imaging['chance_f1']:.3f})."
     )
+    if n_others := imaging.get("n_true_background", 0):  # scores of an older version have none
+        counts += f" {n_others} of those there belong to neurons that are not in the network."
     if parents is not None:
         counts += f" The parent neuron is right for {parents:.1%}."
     return [
         ("The image", picture, draw("image", source)),
         ("Counting receptors", counts, _if_there("counts", source)),
+        *_quality(source),
     ]
+
+
+def _quality(source: Source) -> list[Section]:
+    """How far the measurement can be trusted, by what it can know without the truth."""
+    try:
+        quality = source.quality
+    except SynimgError:  # a run that was edited by hand
+        return []
+    said = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in quality.warnings())
+    rows = "".join(
+        f"<tr><td>{html.escape(k)}</td><td>{html.escape(v)}</td></tr>" for k, v in quality.headlines().items()
+    )
+    text = (
+        "What the measurement says of itself, without the truth: parts of the image were made anew from what was found, with "
+        "the neighbours that must hide there, and measured again; and bright synapses that stand alone show the optics."
+        + (f"<ul>{said}</ul>" if said else "")
+        + f"<table>{rows}</table>"
+    )
+    return [("How far to trust the measurement", text, _if_there("optics", source))]
 
 
 def _separation(source: Source) -> list[Section]:

@@ -7,7 +7,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from synimg import schema
+
 DIGITS = 4
+DERIVED = {
+    "log_turnover": ("ln((old + new) / old)", ""),
+    "turnover_residual": ("log turnover minus the median of the neuron", ""),
+    "class": ("potentiated, depressed or unchanged at the false discovery rate", ""),
+    "match": ("whether the synapse is a true one", ""),
+    "ln_learning_true": ("true change of ln receptors by learning", ""),
+    "scale_factor_true": ("true homeostatic factor", ""),
+}
+KNOWN = DERIVED | {
+    column.name: (column.meaning, column.unit)
+    for table in (schema.ANIMAL_RESULT, schema.NEURON_RESULT, schema.SEPARATION, schema.SYNAPSES)
+    for column in table.columns
+}
+"""Meaning and unit of the columns."""
 
 
 def sortable(name: str, table: pd.DataFrame, hint: str = "") -> str:
@@ -18,11 +34,17 @@ def sortable(name: str, table: pd.DataFrame, hint: str = "") -> str:
     name : str
         Id of the table in the page.
     table : DataFrame
-        Columns of numbers, truth values or text; unknown values are left empty.
+        Columns of numbers, truth values or text; unknown values are left empty. A header has the unit, and tells the
+        meaning when it is pointed at.
     hint : str
         An example of a filter, shown where one is typed.
     """
-    data = {"columns": list(map(str, table.columns)), "rows": [_row(row) for row in table.itertuples(index=False)]}
+    columns = list(map(str, table.columns))
+    data = {
+        "columns": columns,
+        "about": [KNOWN.get(column, ("", "")) for column in columns],
+        "rows": [_row(row) for row in table.itertuples(index=False)],
+    }
     # a closing tag within a text would end the script early
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
     return (

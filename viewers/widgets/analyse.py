@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -16,19 +15,19 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from synimg.analysis.look import Measured, preview
+from synimg.analysis.look import Preview, preview
 from synimg.analysis.measure import MeasureSettings, measure
 from synimg.analysis.separation import methods, separate_dataset
 from synimg.analysis.validate import validate
 from synimg.compute import Report
 from synimg.errors import SynimgError
 from synimg.store.dataset import Dataset
-from synimg.viewers.layers import synapses, true_synapses
-from synimg.viewers.synapse_map import PLACE, read_synapse_map, read_truth
+from synimg.viewers.layers import SYNAPSES, synapses, true_synapses
+from synimg.viewers.synapse_map import read_synapse_map, read_truth
 from synimg.viewers.widgets.form import Form
 from synimg.viewers.widgets.listen import listen
 from synimg.viewers.widgets.say import says_errors
-from synimg.viewers.widgets.session import OURS
+from synimg.viewers.widgets.session import OURS, unsaved
 from synimg.viewers.widgets.work import Work
 
 PREVIEW = "preview of detection"
@@ -45,11 +44,20 @@ def dataset_in(viewer: Any) -> Dataset:
     """
     paths = [layer.metadata[OURS]["dataset"] for layer in viewer.layers if "dataset" in layer.metadata.get(OURS, {})]
     if not paths:
-        raise SynimgError("no data set is open: File > Open Folder with the reader synimg, or the widget Generate")
+        raise SynimgError("no data set is open: File > IO Utilities > Open a data set folder, or the widget Generate")
     return Dataset.open(paths[-1])
 
 
-def show_run(viewer: Any, dataset: Dataset, run: str) -> None:
+def layers_of_run(dataset: Dataset, run: str) -> list[Any]:
+    """A run's synapses and the true ones, as layers."""
+    table = read_synapse_map(dataset, run)
+    layers = [synapses(table)]
+    if (dataset.path / "truth" / "synapses.parquet").is_file():
+        layers.insert(0, true_synapses(read_truth(dataset), table))
+    return layers
+
+
+def show_run(viewer: Any, dataset: Dataset, run: str, layers: list[Any]) -> None:
     """Put a run's synapses into the viewer, in place of those of the same data set that are there."""
     from napari.layers import Layer
 
@@ -58,16 +66,30 @@ def show_run(viewer: Any, dataset: Dataset, run: str) -> None:
         is_ours = layer.metadata.get(OURS, {}).get("dataset") == about["dataset"]
         if is_ours and type(layer).__name__ == "Points":
             viewer.layers.remove(layer)
-    table = read_synapse_map(dataset, run)
-    made = [synapses(table)]
-    if (dataset.path / "truth" / "synapses.parquet").is_file():
-        made.insert(0, true_synapses(read_truth(dataset), table))
-    for data, arguments, kind in made:
+    for data, arguments, kind in layers:
         viewer.add_layer(Layer.create(data, {**arguments, "metadata": {OURS: about}}, kind))
+
+
+def require_saved(viewer: Any) -> None:
+    """Refuse to take synapses out of the viewer that hold edits by hand which are nowhere else.
+
+    Raises
+    ------
+    SynimgError
+        If there are such edits; the sentence says how many, and what to do.
+    """
+    for layer in viewer.layers:
+        if layer.name == SYNAPSES and (edits := unsaved(layer)) is not None:
+            raise SynimgError(
+                f"the layer '{layer.name}' has edits that are not saved ({edits.text}); keep them with 'Save edits as a new "
+                "run' in the synapse browser, or delete the layer"
+            )
 
 
 class _Stage(QWidget):
     """A run's name, a form, and work."""
+
+    takes_layer = True
 
     def __init__(self, viewer: Any, text: str) -> None:
         super().__init__()
@@ -85,15 +107,23 @@ class _Stage(QWidget):
     def start(self) -> None:
         """Do the work of the stage in a thread."""
         dataset, run = dataset_in(self.viewer), self.run_name.text().strip() or "default"
-        self.work.start(self.task(dataset, run), lambda result: self.finished(Dataset.open(dataset.path), run, result))
+        if self.takes_layer:
+            require_saved(self.viewer)
+        task = self.task(dataset, run)
+
+        def work(report: Report) -> tuple[Any, Dataset, list[Any]]:
+            result, now = task(report), Dataset.open(dataset.path)
+            return result, now, layers_of_run(now, run) if self.takes_layer else []
+
+        self.work.start(work, lambda found: self.finished(run, *found))
 
     def task(self, dataset: Dataset, run: str) -> Any:
         """The function of a report that does it."""
         raise NotImplementedError
 
-    def finished(self, dataset: Dataset, run: str, result: Any) -> None:
+    def finished(self, run: str, result: Any, dataset: Dataset, layers: list[Any]) -> None:
         """Show what came out."""
-        show_run(self.viewer, dataset, run)
+        show_run(self.viewer, dataset, run, layers)
 
 
 class MeasureForm(_Stage):
@@ -116,6 +146,7 @@ class MeasureForm(_Stage):
         self._timer.setInterval(250)
         self._timer.timeout.connect(self._preview)
         self._again = False
+        self._spreads: dict[Any, float] = {}  # of each image, estimated where its first preview was
         self._previewer = Work("", lambda: None, self)
         self._previewer.setVisible(False)
         self.form.changed.connect(self._preview_soon)
@@ -130,9 +161,9 @@ class MeasureForm(_Stage):
 
         return measured
 
-    def finished(self, dataset: Dataset, run: str, result: Any) -> None:
+    def finished(self, run: str, result: Any, dataset: Dataset, layers: list[Any]) -> None:
         """Show the measured synapses."""
-        super().finished(dataset, run, result)
+        super().finished(run, result, dataset, layers)
         self.work.label.setText(f"{len(result)} synapses measured; next: Separate")
 
     def _preview_soon(self, *_: Any) -> None:
@@ -149,30 +180,35 @@ class MeasureForm(_Stage):
         if self._previewer.is_running:  # once more when that one is done
             self._again = True
             return
-        dataset, run = dataset_in(self.viewer), self.run_name.text().strip() or "default"
-        measured = Measured.open(dataset, run)
+        dataset = dataset_in(self.viewer)
         settings = MeasureSettings.parse(self.form.values(), "the form")
-        voxel, shape = np.array(measured.recording.voxel_um), np.array(measured.shape_vox)
-        centre = 0.5 * shape * voxel
-        centre[-2:] = self.viewer.scene.camera.center[-2:]
-        self._previewer.start(lambda _: preview(measured, centre, settings), self._show_preview)
+        y, x = map(float, self.viewer.scene.camera.center[-2:])
+        spread = self._spreads.get(dataset.path)
 
-    def _show_preview(self, result: Any) -> None:
-        found, low, high = result
-        places = found[PLACE].to_numpy(float)
-        side = " x ".join(f"{v:.1f}" for v in high - low)
-        self.found.setText(f"{len(places)} puncta in {side} um around the middle of the view")
+        def look(_: Report) -> tuple[Any, Preview]:
+            return dataset.path, preview(dataset, (y, x), settings, spread)
+
+        self._previewer.start(look, lambda found: self._show_preview(*found))
+
+    def _show_preview(self, path: Any, found: Preview) -> None:
+        self._spreads[path] = found.spread_um2
+        if not self.live.isChecked():  # switched off meanwhile
+            self.found.setText("")
+            return
+        side = " × ".join(f"{v:.1f}" for v in found.high_um - found.low_um)
+        self.found.setText(f"{len(found.places_um)} puncta in {side} µm around the middle of the view")
         if PREVIEW in self.viewer.layers:
-            self.viewer.layers[PREVIEW].data = places
+            self.viewer.layers[PREVIEW].data = found.places_um
         else:
             active = self.viewer.layers.selection.active
             self.viewer.add_points(
-                places,
+                found.places_um,
                 name=PREVIEW,
-                symbol="ring",
-                size=0.7,
-                face_color=PREVIEW_COLOR,
-                border_width=0,
+                symbol="disc",
+                size=0.6,
+                face_color="transparent",
+                border_color=PREVIEW_COLOR,
+                border_width=0.12,
                 projection_mode="all",
                 units=("um",) * 3,
                 axis_labels=("z", "y", "x"),
@@ -219,15 +255,17 @@ class SeparateForm(_Stage):
 
         return separated
 
-    def finished(self, dataset: Dataset, run: str, result: Any) -> None:
+    def finished(self, run: str, result: Any, dataset: Dataset, layers: list[Any]) -> None:
         """Show the classes and what the method warns of."""
-        super().finished(dataset, run, result)
+        super().finished(run, result, dataset, layers)
         notes = "".join(f"<li>{text}</li>" for text in result.info["warnings"])
         self.work.label.setText(f"separated by {result.info['method']}<ul>{notes}</ul>")
 
 
 class ValidateForm(_Stage):
     """Score measurement and separation against the truth."""
+
+    takes_layer = False
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:  # type: ignore[name-defined]  # noqa: F821
         super().__init__(napari_viewer, "Validate")
@@ -244,10 +282,10 @@ class ValidateForm(_Stage):
         """Validate the run."""
         return lambda report: validate(dataset, run, report)
 
-    def finished(self, dataset: Dataset, run: str, result: Any) -> None:
+    def finished(self, run: str, result: Any, dataset: Dataset, layers: list[Any]) -> None:
         """The headlines."""
         parts = []
         for title, rows in result["headlines"].items():
             body = "".join(f"<tr><td>{k}&nbsp;&nbsp;</td><td align='right'>{v}</td></tr>" for k, v in rows.items())
-            parts.append(f"<b>{title}</b><table>{body}</table>")
+            parts.append(f"<b>{title}</b><table width='100%'>{body}</table>")
         self.scores.setText("<br>".join(parts))

@@ -33,12 +33,15 @@ from synimg.viewers.layers import diameters
 from synimg.viewers.synapse_map import PLACE, class_of, columns_to_colour, following, keep
 from synimg.viewers.view import whole_depth
 from synimg.viewers.widgets.listen import at_end, listen
+from synimg.viewers.widgets.mark import Mark
 from synimg.viewers.widgets.picture import Picture
 from synimg.viewers.widgets.say import says_errors
-from synimg.viewers.widgets.session import Session, find_session, table_of_layer
+from synimg.viewers.widgets.session import OURS, Session, find_session, state_of, table_of_layer
 from synimg.viewers.widgets.settings import keep_setting, read_settings
 
 ALL = "all"
+NEAR_ZOOM = 110.0
+"""Pixels of the screen per micrometre at which one synapse is looked at: some ten micrometres are in view."""
 MEANINGS = {
     column.name: (column.meaning, column.unit)
     for table in (schema.SYNAPSES, schema.SEPARATION)
@@ -57,6 +60,7 @@ class SynapseBrowser(QWidget):
         self.session: Session | None = None
         self.crowd: Crowd | None = None
         self._measured: Measured | None = None
+        self._mark = Mark()
         self._table = pd.DataFrame()
         self._settled = QTimer(self)
         self._settled.setSingleShot(True)
@@ -274,8 +278,13 @@ class SynapseBrowser(QWidget):
         layer.edge_color = colors
 
     def _show_truth(self, on: bool) -> None:
-        if self.session is not None and self.session.truth is not None:
-            self.session.truth.visible = on
+        if self.session is None or self.session.truth is None:
+            return
+        self.session.truth.visible = on
+        layers = self.viewer.layers
+        at, below = layers.index(self.session.layer), layers.index(self.session.truth)
+        if on and below < at:  # open squares hide no dot; the other way round they are hidden
+            layers.move(below, at + 1)
 
     def _set_depth(self, on: bool) -> None:
         dims = self.viewer.dims
@@ -319,6 +328,7 @@ class SynapseBrowser(QWidget):
         assert self.session is not None
         table = self._table if layer is self.session.layer else table_of_layer(layer)
         synapse = table.iloc[row]
+        self._mark.put(layer, row)
         self._show_row(synapse)
         for widget in (self.by_hand, self.note):
             widget.blockSignals(True)
@@ -399,7 +409,7 @@ class SynapseBrowser(QWidget):
         self.viewer.layers.selection.active = layer
         camera = self.viewer.scene.camera
         camera.center = tuple(layer.data[row][-len(camera.center) :])
-        camera.zoom = max(camera.zoom, 60.0)
+        camera.zoom = max(camera.zoom, NEAR_ZOOM)
         if not self.whole.isChecked() and self.viewer.dims.ndim >= 3:
             self.viewer.dims.set_point(self.viewer.dims.ndim - 3, float(layer.data[row][-3]))
         layer.selected_data = {row}
@@ -439,6 +449,7 @@ class SynapseBrowser(QWidget):
         layer = self.session.layer
         author = read_settings().author or None
         run, edits = save_edits(dataset, self.session.run, np.asarray(layer.data, float), layer.features, author)
+        layer.metadata[OURS]["saved"] = state_of(layer)
         show_info(f"run '{run}': {edits.text}; next: synimg separate {dataset.path} --run {run}")
 
 

@@ -19,9 +19,11 @@ from synimg.compute import Report
 from synimg.config import preset, presets
 from synimg.store.dataset import Dataset
 from synimg.viewers.forms import sections, with_section
+from synimg.viewers.layers import layers_of
+from synimg.viewers.view import showing
 from synimg.viewers.widgets.form import Form
 from synimg.viewers.widgets.say import says_errors
-from synimg.viewers.widgets.work import Work
+from synimg.viewers.widgets.work import Work, in_steps
 
 
 class GenerateForm(QWidget):
@@ -47,6 +49,7 @@ class GenerateForm(QWidget):
         self.area = QScrollArea()
         self.area.setWidgetResizable(True)
         self.work = Work("Generate", self.generate)
+        self.work.stopped = "stopped; with the same folder and settings it goes on from here"
         box = QVBoxLayout(self)
         box.addLayout(head)
         box.addWidget(self.area, 1)
@@ -104,14 +107,15 @@ class GenerateForm(QWidget):
             raise SynimgError("no folder is given; choose a new or empty one for the data set")
         config, out = self.config, Path(self.out.text().strip()).expanduser()
 
-        def run(report: Report) -> Any:
-            return generate(config, out, report=report)
+        def run(report: Report) -> tuple[Any, list[Any]]:
+            made = generate(config, out, report=report)
+            return made, layers_of(made) if isinstance(made, Dataset) else []
 
-        self.work.start(run, self._made)
+        self.work.start(run, lambda result: self._made(*result))
 
-    def _made(self, made: Any) -> None:
+    def _made(self, made: Any, layers: list[Any]) -> None:
         if isinstance(made, Dataset):
             self.work.label.setText(f"{made.path}: made; next: Measure")
-            self.viewer.open(str(made.path), plugin="synimg")
+            in_steps(self, showing(self.viewer, layers))
         else:
             self.work.label.setText(f"{made.path}: a cohort of {len(made.animals)} animals; open one of its folders")

@@ -16,6 +16,13 @@ def say_error(error: SynimgError) -> None:
     show_error(str(error))
 
 
+def show_failure(error: Exception) -> None:
+    """Show an error that is ours, with its traceback behind a button, as napari does with errors of a plugin."""
+    from napari.utils.notifications import notification_manager
+
+    notification_manager.receive_error(type(error), error, error.__traceback__)
+
+
 def says_errors(function: Callable[..., Result]) -> Callable[..., Result | None]:
     """A method that shows a `SynimgError` as a notification instead of raising it."""
 

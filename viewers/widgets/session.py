@@ -1,13 +1,18 @@
 """What a viewer shows: the layers of ours in it, and the data set that they come from."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from synimg import schema
 from synimg.errors import SynimgError
 from synimg.store.dataset import Dataset
+from synimg.store.tables import read_table
+from synimg.viewers.edits import BY_HAND, Edits, edits_of, is_change
 from synimg.viewers.layers import DENDRITES, SYNAPSES, TRUTH
 from synimg.viewers.synapse_map import PLACE
 
@@ -40,6 +45,25 @@ def table_of_layer(layer: Any) -> pd.DataFrame:
     return pd.concat([layer.features.reset_index(drop=True), places], axis=1)
 
 
+def unsaved(layer: Any) -> Edits | None:
+    """The edits by hand in a layer of synapses that no run has yet; None if there are none, or it is of no data set."""
+    about = layer.metadata.get(OURS, {})
+    if "dataset" not in about or about.get("saved") == state_of(layer):
+        return None
+    dataset, run = Dataset.open(about["dataset"]), about["run"]
+    if not dataset.is_done(f"{run}/measure"):
+        return None
+    table = read_table(dataset.run(run) / "synapses.parquet", schema.SYNAPSES)
+    edits = edits_of(table, np.asarray(layer.data, float), layer.features)
+    return edits if is_change(table, edits) else None
+
+
+def state_of(layer: Any) -> str:
+    """A fingerprint of what can be edited by hand in a layer of synapses."""
+    labels = layer.features[[name for name in BY_HAND if name in layer.features]]
+    return hashlib.sha256(np.asarray(layer.data, float).tobytes() + labels.to_csv().encode()).hexdigest()
+
+
 def find_session(viewer: Any) -> Session:
     """The synapses in a viewer.
 
@@ -55,8 +79,8 @@ def find_session(viewer: Any) -> Session:
         chosen = [active]
     if not chosen:
         raise SynimgError(
-            "there are no synapses in this viewer: open a data set folder (File > Open Folder, reader synimg) "
-            "or the sample (File > Open Sample > synimg)"
+            "there are no synapses in this viewer: open a data set folder (File > IO Utilities > Open a data set folder) "
+            "or the sample (File > Open Sample > Synapse map with its causes)"
         )
     layer = chosen[-1]
     about = layer.metadata[OURS]

@@ -1,14 +1,28 @@
 """Long work in a thread of its own, with a bar, a button that stops it, and sentences for mistakes."""
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QApplication, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from synimg.compute import Report
 from synimg.errors import SynimgError
+
+
+def in_steps(owner: QObject, steps: Iterator[None]) -> None:
+    """Go through steps between which the window answers; they end with their owner, such as a widget that closes."""
+    timer = QTimer(owner)
+
+    def step() -> None:
+        if next(steps, "end") == "end":
+            timer.stop()
+            timer.deleteLater()
+
+    timer.timeout.connect(step)
+    timer.start(0)
 
 
 class Stopped(Exception):  # noqa: N818, it is no error
@@ -19,6 +33,7 @@ class _Signals(QObject):
     """Outlives the widget: a thread may still report after the window has gone."""
 
     progress = Signal(str, int, int)
+    ended = Signal(str, object)
 
 
 class Work(QWidget):
@@ -27,7 +42,8 @@ class Work(QWidget):
     def __init__(self, text: str, start: Callable[[], None], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._stop: threading.Event | None = None
-        self.worker: Any = None
+        self._done: Callable[[Any], None] = lambda _: None
+        self.stopped = "stopped; nothing was left half-written"
         self.button, self.stop_button = QPushButton(text), QPushButton("Stop")
         self.button.clicked.connect(lambda _: start())
         self.stop_button.clicked.connect(lambda _: self.stop())
@@ -56,10 +72,9 @@ class Work(QWidget):
         """Run `function(report)` in a thread and hand what it returns to `done` here; one work at a time."""
         if self.is_running:
             return
-        from napari.qt.threading import create_worker
-
         stop, signals = threading.Event(), _Signals()
         signals.progress.connect(self._progressed)
+        signals.ended.connect(self._ended)
 
         def report(what: str, finished: int, total: int) -> None:
             if stop.is_set():
@@ -69,26 +84,28 @@ class Work(QWidget):
             except RuntimeError:  # Qt has gone before the thread: the program is ending
                 raise Stopped from None
 
-        def run() -> tuple[str, Any]:
+        def run() -> None:
             try:
-                return "done", function(report)
+                end: tuple[str, Any] = "done", function(report)
             except SynimgError as error:
-                return "mistake", error
+                end = "mistake", error
             except Stopped:
-                return "stopped", None
+                end = "stopped", None
+            except Exception as error:
+                end = "failed", error
+            with contextlib.suppress(RuntimeError):  # Qt has gone
+                signals.ended.emit(*end)
 
         # a closed window stops the work at its next report; stages clean up behind themselves
         self.destroyed.connect(stop.set)
-        self._stop = stop
+        self._stop, self._done = stop, done
         self.button.setEnabled(False)
         self.stop_button.setEnabled(True)
         self.bar.setRange(0, 0)
         self.bar.setVisible(True)
         self.label.setText("")
-        self.worker = create_worker(run, _start_thread=False)
-        self.worker.returned.connect(lambda result: self._ended(result, done))
-        self.worker.errored.connect(lambda _: self._idle("failed; the notification says why"))
-        self.worker.start()
+        # Python waits for a thread of its own before it ends; of napari's workers the signals go first, and Qt aborts
+        threading.Thread(target=run, name=self.button.text()).start()
 
     def stop(self) -> None:
         """Ask the work to end at its next report."""
@@ -100,17 +117,18 @@ class Work(QWidget):
         self.bar.setValue(finished)
         self.label.setText(f"{what}: {finished} of {total}")
 
-    def _ended(self, result: tuple[str, Any], done: Callable[[Any], None]) -> None:
-        from synimg.viewers.widgets.say import say_error
+    def _ended(self, how: str, value: Any) -> None:
+        from synimg.viewers.widgets.say import say_error, show_failure
 
-        how, value = result
-        self._idle("stopped; nothing was left half-written" if how == "stopped" else "")
+        self._idle({"stopped": self.stopped, "failed": "failed; the notification says why"}.get(how, ""))
+        if how == "failed":
+            show_failure(value)
         if how == "mistake":
             say_error(value)
             self.label.setText(str(value))
         elif how == "done":
             try:
-                done(value)
+                self._done(value)
             except SynimgError as error:
                 say_error(error)
 

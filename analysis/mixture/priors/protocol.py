@@ -1,7 +1,7 @@
 """What a prior takes and returns."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -13,18 +13,20 @@ LEAST_SEEN = 50
 
 @dataclass(frozen=True)
 class Known:
-    """Columns that move the log odds of learning; how much each weighs is estimated with all the rest.
+    """Columns that move the log odds of learning, or the ln factor of a neuron; what each weighs is estimated with the rest.
 
     columns : (n, m) ndarray, of mean 0; 0 where nothing is known
-    width : float, prior sd of a weight, in log odds per unit
+    width : float, prior sd of a weight, in log odds (in ln factor) per unit
     signed : whether a positive value speaks for growth and against shrinkage; else it speaks for either
     said : str, the assumption that this makes
+    about : {"learning", "factor"}, of a synapse, or of its neuron, all of whose rows are alike
     """
 
     columns: Floats
     width: float
     signed: bool
     said: str
+    about: Literal["learning", "factor"] = "learning"
 
 
 class Prior(Protocol):

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.stats import beta
 
 from synimg.phantoms.scenarios.scenario import Scenario
-from synimg.phantoms.scenarios.suite import SUITE
+from synimg.phantoms.scenarios.suite import SCENARIOS
 
 Cells = list[dict[str, Any]]
 MEANS = (
@@ -54,16 +54,16 @@ def leaderboard(cells: Cells) -> pd.DataFrame:
     ceiling's. ``fdr_05`` and ``fdr_10`` are false calls over calls, pooled over tables, with the wider of the exact
     binomial and the bootstrap interval; where nothing learned, the share of tables with any call.
     """
-    known = [cell for cell in cells if cell["scenario"] in SUITE]
+    known = [cell for cell in cells if cell["scenario"] in SCENARIOS]
     ceilings = {
         (cell["scenario"], cell["seed"]): cell for cell in known if cell["method"] == "ceiling" and not cell["failed"]
     }
     groups: dict[tuple[str, str], Cells] = {}
     for cell in known:
         groups.setdefault((cell["scenario"], cell["method"]), []).append(cell)
-    place = {name: i for i, name in enumerate(SUITE)}
+    place = {name: i for i, name in enumerate(SCENARIOS)}
     ordered = sorted(groups, key=lambda key: (place[key[0]], key[1] == "ceiling", key[1]))
-    board = pd.DataFrame([_row(SUITE[s], m, groups[s, m], ceilings) for s, m in ordered])
+    board = pd.DataFrame([_row(SCENARIOS[s], m, groups[s, m], ceilings) for s, m in ordered])
     truths = ["flag_wanted", "fdr_05_broken", "fdr_10_broken"]
     others = ["scenario", "method", "failed", "n_tables", "n_failed", "called_05", "called_10"]
     numbers = board.columns.difference([*truths, *others])
@@ -159,7 +159,7 @@ def summary(board: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for method, part in board.groupby("method", sort=False):
-        fair = part[[SUITE[s].identifiable and SUITE[s].shuffled != "labels" for s in part["scenario"]]]
+        fair = part[[SCENARIOS[s].identifiable and SCENARIOS[s].shuffled != "labels" for s in part["scenario"]]]
         worst = fair.dropna(subset=["ap_share"]).sort_values("ap_share", kind="stable").head(1)
         row: dict[str, Any] = {"method": method, "ap_share": fair["ap_share"].mean()}
         row["least_share"] = worst["ap_share"].min()

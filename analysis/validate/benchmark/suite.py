@@ -13,13 +13,14 @@ import threadpoolctl
 from synimg import compute, family, schema
 from synimg.analysis.method_process import Run, run_apart
 from synimg.analysis.separation import METHODS
-from synimg.analysis.user_method import installed, is_file_method, load_function
+from synimg.analysis.user_method import check_function, installed, is_file_method
 from synimg.analysis.validate.benchmark.cell import score_cell
+from synimg.analysis.validate.benchmark.imaged import Picture, known_measurement, load, take_picture
 from synimg.analysis.validate.benchmark.leaderboard import leaderboard
 from synimg.analysis.validate.ceiling import ceiling
 from synimg.errors import SynimgError, nearest
 from synimg.phantoms.scenarios.draw import Drawn, draw
-from synimg.phantoms.scenarios.suite import SUITE, VERSION, scenario
+from synimg.phantoms.scenarios.suite import IMAGED, SUITE, VERSION, scenario
 from synimg.store.atomic import read_json, sha256, write_json
 from synimg.store.tables import write_table
 from synimg.streams import key64
@@ -30,6 +31,12 @@ SUITE_CODE = (
     "phantoms/receptors.py",
     "analysis/validate/scores.py",
     "analysis/validate/benchmark/cell.py",
+    "analysis/validate/benchmark/imaged.py",
+)
+IMAGE_CODE = (
+    "phantoms",
+    *(f"analysis/{name}.py" for name in ("measure", "background", "detect", "fit", "fisher", "puncta", "punctum")),
+    *(f"analysis/{name}.py" for name in ("residual", "spread", "assign", "match")),
 )
 N_SEEDS = 3
 LIMIT_S = 300.0
@@ -46,12 +53,18 @@ class Entry:
 
 @dataclass(frozen=True)
 class Cell:
-    """One piece of work."""
+    """One piece of work; `image` is the folder of an imaged table."""
 
     scenario: str
     seed: int
     entry: Entry
     file: Path
+    image: Path | None = None
+
+    @property
+    def drawn(self) -> Drawn:
+        """The table, and its truth."""
+        return draw(scenario(self.scenario), self.seed) if self.image is None else load(self.image)
 
 
 def run_suite(
@@ -62,6 +75,7 @@ def run_suite(
     workers: int | None = None,
     limit_s: float = LIMIT_S,
     report: compute.Report = compute.silent,
+    imaged: bool = False,
 ) -> pd.DataFrame:
     """Run separation methods on the challenge suite; a cell that is finished in `out` is not run again.
 
@@ -81,6 +95,9 @@ def run_suite(
         A method that takes longer on a table has failed there.
     report : callable
         Called with (what, done, total).
+    imaged : bool
+        Whether the measured versions of the scenarios, those that have one, come along: a minute or two per table for
+        the image, once.
 
     Returns
     -------
@@ -94,6 +111,9 @@ def run_suite(
     """
     out = Path(out)
     chosen = [scenario(name) for name in scenarios] or list(SUITE.values())
+    if imaged:
+        names = [s.name for s in chosen]
+        chosen += [IMAGED[n] for name in names if (n := f"{name}_imaged") in IMAGED and n not in names]
     if n_seeds < 1:
         raise SynimgError(f"--seeds = {n_seeds}; it takes 1 or more")
     if not limit_s > 0:
@@ -101,15 +121,23 @@ def run_suite(
     entries = [*_entries(methods), Entry(CEILING, CEILING, _code_of(("analysis/validate/ceiling.py",)))]
     _prepare(out)
     suite_code = _code_of(SUITE_CODE)
-    entries = [Entry(entry.name, entry.method, f"{entry.code} {suite_code}") for entry in entries]
-    cells = [
-        Cell(s.name, seed, entry, out / "cells" / s.name / f"seed{seed}" / f"{_file_name(entry.name)}.json")
-        for s in chosen
-        for seed in range(1, n_seeds + 1)
-        for entry in entries
-    ]
+    image_code = _code_of(IMAGE_CODE)
+    cells, pictures = [], []
+    for s in chosen:
+        for seed in range(1, n_seeds + 1):
+            folder = out / "images" / s.name / f"seed{seed}" if s.name in IMAGED else None
+            if folder is not None:
+                pictures.append(Picture(s, seed, folder, image_code))
+            for entry in entries:
+                code = f"{entry.code} {suite_code}" + (f" {image_code}" if folder else "")
+                file = out / "cells" / s.name / f"seed{seed}" / f"{_file_name(entry.name)}.json"
+                cells.append(Cell(s.name, seed, Entry(entry.name, entry.method, code), file, folder))
     todo = [cell for cell in cells if not _is_done(cell, limit_s)]
+    wanted = {cell.image for cell in todo}
+    unmade = [picture for picture in pictures if picture.folder in wanted and not picture.is_done]
     with compute.pool(workers) as pool:
+        for _ in pool.run(take_picture, unmade, (), "imaged tables", report) if unmade else ():
+            pass
         for _ in pool.run(run_cell, todo, (limit_s,), "methods on tables", report):
             pass
     board = leaderboard(_finished(out))
@@ -120,10 +148,11 @@ def run_suite(
 def run_cell(cell: Cell, limit_s: float) -> None:
     """Draw the table, run the method, score it, keep the scores."""
     settings = scenario(cell.scenario)
-    drawn = draw(settings, cell.seed)
+    drawn = cell.drawn
     with threadpoolctl.threadpool_limits(1):
         if cell.entry.name == CEILING:
-            run = Run(ceiling(settings, drawn, cell.seed), "", None, None)
+            known = settings if cell.image is None else known_measurement(settings, drawn)
+            run = Run(ceiling(known, drawn, cell.seed), "", None, None)
         else:
             # a seed that does not tell which table it is
             method_seed = key64(cell.seed, "benchmark", cell.scenario, cell.entry.name) % 2**31
@@ -152,7 +181,7 @@ def _scores(run: Run, cell: Cell, drawn: Drawn) -> dict[str, Any]:
     try:
         scores = score_cell(run.result, scenario(cell.scenario), drawn, cell.seed)
         json.dumps(scores, allow_nan=False)
-    except (ValueError, TypeError, KeyError) as error:
+    except Exception as error:  # whatever a method may have put into its tables
         return {"failed": f"its result cannot be scored ({type(error).__name__}: {error})"}
     return scores
 
@@ -171,7 +200,7 @@ def _entries(methods: Sequence[str]) -> list[Entry]:
             raise SynimgError(f"unknown method '{name}'; {nearest(name, list(offered))}")
     entries = [offered[name] for name in dict.fromkeys(names)] or list(offered.values())
     for method in dict.fromkeys(files):
-        load_function(method)  # a mistake in the name or the file is told now, not in every cell
+        check_function(method)  # a mistake in the name or the file is told now, not in every cell
         path, _, function = method.rpartition(":")
         entry = Entry(f"{Path(path).name}:{function}", f"{Path(path).resolve()}:{function}", sha256(Path(path)))
         if entry.name in {e.name for e in entries}:

@@ -11,6 +11,7 @@ from synimg.analysis.mixture.model import Form
 from synimg.analysis.mixture.priors.group import kinds
 from synimg.analysis.mixture.summary import summarise
 from synimg.analysis.validate.scores import average_precision
+from synimg.errors import SynimgError
 from synimg.phantoms.scenarios.draw import draw
 from synimg.phantoms.scenarios.suite import scenario
 
@@ -39,7 +40,7 @@ def test_a_table_that_knows_nothing_more_gets_no_prior(name, plain):
     assert family.part(PRIORS, name)(table, np.zeros(len(table), bool)) is None
 
 
-@pytest.mark.parametrize("column", ["eligibility", "predicted_ln"])
+@pytest.mark.parametrize("column", ["eligibility", "predicted_ln", "inhibition_ln"])
 @pytest.mark.parametrize("values", [1.0, np.nan])
 def test_a_column_that_is_constant_or_empty_is_no_knowledge(column, values, plain):
     assert what_is_known(plain[0].table.assign(**{column: values})) == {}
@@ -60,6 +61,45 @@ def test_a_simulation_of_something_else_does_no_harm(plain):
     found, model = ranked(drawn.table.assign(predicted_ln=predicted), drawn.truth)
     assert found > alone - 0.02
     assert abs(model.covariate_weights[0]) < 0.3
+
+
+@pytest.fixture(scope="module")
+def few():
+    """Four synapses per neuron, too few to tell its factor."""
+    settings = {"n_neurons": 400, "synapses_per_neuron": (4, 4), "factor_sd_ln": 0.4}
+    drawn = draw(scenario("sparse_potentiation").model_copy(update=settings), 1001)
+    return drawn, ranked(drawn.table, drawn.truth)[0]
+
+
+def mirrored(drawn, ln_factor):
+    inhibition = pd.Series(-ln_factor + 0.1 * np.random.default_rng(3).standard_normal(len(ln_factor)))
+    return drawn.table.assign(
+        inhibition_ln=drawn.table["neuron_id"].map(inhibition.set_axis(drawn.neurons["neuron_id"]))
+    )
+
+
+def test_inhibition_that_mirrors_scaling_tells_the_factor(few):
+    drawn, alone = few
+    ln_factor = np.log(drawn.neurons["scale_factor"].to_numpy())
+    found, model = ranked(mirrored(drawn, ln_factor), drawn.truth)
+    assert found > alone + 0.03
+    # regression on a change that is known to within 0.1: var / (var + 0.1^2)
+    assert model.factor_weights[0] == pytest.approx(-1.0 / (1.0 + 0.01 / ln_factor.var()), abs=0.1)
+    assert model.factor_sd[0] == pytest.approx(0.1, abs=0.05)
+
+
+def test_inhibition_of_other_neurons_does_no_harm(few):
+    drawn, alone = few
+    others = np.random.default_rng(4).permutation(np.log(drawn.neurons["scale_factor"].to_numpy()))
+    found, model = ranked(mirrored(drawn, others), drawn.truth)
+    assert found > alone - 0.01
+    assert model.factor_weights[0] == pytest.approx(0.0, abs=0.12)
+
+
+def test_a_neuron_whose_inhibition_changed_in_two_ways_is_refused(plain):
+    table = plain[0].table.assign(inhibition_ln=np.arange(len(plain[0].table)))
+    with pytest.raises(SynimgError, match="neuron_id 1 has inhibition_ln 0 and"):
+        what_is_known(table)
 
 
 def test_groups_have_a_share_and_a_turnover_of_their_own():

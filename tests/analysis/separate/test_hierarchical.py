@@ -130,7 +130,7 @@ def test_the_interval_of_learning_is_nothing_where_learning_is_unlikely():
         n = np.size(up)
         given = np.column_stack([np.full(n, 30.0), np.full(n, 25.0)])
         zero = np.zeros((n, 3))
-        return Parts(np.array(up), np.zeros(n), zero, zero, zero, given, -given, np.zeros(1), np.zeros(1))
+        return Parts(np.array(up), np.zeros(n), zero, zero, zero, given, -given, np.zeros(n), np.zeros(1), np.zeros(1))
 
     low, high = learning_interval(parts([0.01, 0.5, 0.999]))
     assert low[0] == high[0] == 0

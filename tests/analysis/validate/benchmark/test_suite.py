@@ -54,6 +54,30 @@ def test_a_method_that_fails_is_marked_and_the_suite_goes_on(board):
     assert leaders.loc["raw", "n_failed"] == 0
 
 
+def test_what_a_file_does_before_its_function_is_called_fails_that_cell_alone(board):
+    nasty = {
+        "leaves.py": "import sys\nsys.exit(0)\ndef own(table): return None\n",
+        "hangs.py": "import time\ntime.sleep(600)\ndef own(table): return None\n",
+        "junk.py": "import synimg, dataclasses\ndef own(table):\n"
+        "    return dataclasses.replace(synimg.separate(table, 'raw'), info={'warnings': [1]})\n",
+    }
+    for name, text in nasty.items():
+        (board / name).write_text(text)
+    methods = ["raw", *(f"{board / name}:own" for name in nasty)]
+    run_suite(board / "out", [methods.pop(2)], ["few_synapses"], 1, limit_s=2.0)
+    failed = run_suite(board / "out", methods, ["few_synapses"], 1).set_index("method")["failed"]
+    assert "SystemExit: 0" in failed["leaves.py:own"]
+    assert "took longer than 2 s" in failed["hangs.py:own"]
+    assert "cannot be scored" in failed["junk.py:own"]
+    assert failed["raw"] == ""
+
+
+def test_a_misspelt_function_is_told_before_the_file_is_run(tmp_path):
+    (tmp_path / "mine.py").write_text("raise RuntimeError\ndef own(table): return None\n")
+    with pytest.raises(SynimgError, match="has no function 'won'; did you mean 'own'"):
+        run_suite(tmp_path / "out", [f"{tmp_path / 'mine.py'}:won"])
+
+
 @pytest.mark.parametrize(
     ("methods", "scenarios", "n_seeds", "sentence"),
     [

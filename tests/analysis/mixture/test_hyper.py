@@ -1,0 +1,113 @@
+"""The posterior of the hyper-parameters: what the chain finds is what was there."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from synimg.analysis.mixture.arrange import arrange
+from synimg.analysis.mixture.choose import choose
+from synimg.analysis.mixture.fit import (
+    EFFECT_MEAN,
+    EFFECT_SD,
+    expect,
+    first_guess,
+    fit,
+    kernels,
+    log_likelihood,
+    make_grid,
+)
+from synimg.analysis.mixture.hyper import NOTHING, Axes, climb, differential_evolution_chain, hyper_posterior
+from synimg.analysis.mixture.model import Form, Slab
+from synimg.phantoms.scenarios.draw import draw
+from synimg.phantoms.scenarios.suite import scenario
+
+COV = np.array([[1.0, 0.9], [0.9, 1.0]])
+
+
+def ln_normal(at):
+    return float(-0.5 * at @ np.linalg.solve(COV, at))
+
+
+@pytest.fixture(scope="module")
+def table():
+    drawn = draw(scenario("sparse_potentiation").model_copy(update={"n_neurons": 25}), 1001)
+    data, _, _ = arrange(drawn.table, {})
+    model, _ = fit(data, first_guess(data, Form(down=False, drift_exponent=0.25)), np.exp(-0.8), 1.0, 2)
+    return data, model
+
+
+def test_the_climb_ends_at_the_top_and_knows_its_width():
+    top = climb(ln_normal, np.array([0.3, -0.4]), np.array([0.5, 0.5]), [0, 1])
+    np.testing.assert_allclose(top.at, 0.0, atol=0.02)
+    np.testing.assert_allclose(top.cov, COV, rtol=0.3, atol=0.1)
+
+
+def test_the_chain_draws_from_the_density_that_it_is_given():
+    rng = np.random.default_rng(1)
+    late = differential_evolution_chain(ln_normal, rng.standard_normal((20, 2)), 400, rng)[100:].reshape(-1, 2)
+    np.testing.assert_allclose(late.mean(axis=0), 0.0, atol=0.15)
+    np.testing.assert_allclose(np.cov(late.T), COV, atol=0.2)
+
+
+def test_the_chain_goes_between_two_tops_by_their_mass():
+    def two(at):
+        return float(np.logaddexp(np.log(0.75) - 0.5 * (at[0] + 4) ** 2, np.log(0.25) - 0.5 * (at[0] - 4) ** 2))
+
+    rng = np.random.default_rng(2)
+    starts = np.repeat([[-4.0], [4.0]], 10, axis=0) + rng.standard_normal((20, 1))
+    late = differential_evolution_chain(two, starts, 600, rng)[200:]
+    assert (late < 0).mean() == pytest.approx(0.75, abs=0.08)
+
+
+def test_coordinates_lead_back_to_their_model(table):
+    _, model = table
+    axes = Axes(model)
+    assert axes.model(axes.at(model)).slabs[0].share == pytest.approx(model.slabs[0].share)
+    none = axes.model(axes.at(replace(model, slabs=(Slab(), Slab()))))
+    assert not none.signs
+
+
+def test_half_of_the_prior_says_that_nothing_learned_up(table):
+    _, model = table
+    axes = Axes(model)
+    at = axes.at(replace(model, slabs=(Slab(0.1, EFFECT_MEAN, EFFECT_SD), Slab(0.0, EFFECT_MEAN, EFFECT_SD))))
+    root = axes.names.index("root 1")
+    roots = np.linspace(-NOTHING, 1.0, 2401)[1:-1]
+    density = np.exp([axes.log_prior(np.where(np.arange(at.size) == root, r, at)) for r in roots])
+    assert density[roots < 0].sum() / density.sum() == pytest.approx(0.5, abs=0.01)
+
+
+def test_the_quick_likelihood_is_that_of_the_expectation_step(table):
+    data, model = table
+    grid = make_grid(data, model, np.exp(-0.8), 1.0)
+    slow = expect(data, model, grid, kernels(model, grid)).log_likelihood
+    assert log_likelihood(data, model, grid) == pytest.approx(slow, abs=1e-6)
+    wider = replace(model, drift_sd=1.2 * model.drift_sd)
+    coarse = make_grid(data, model, np.exp(-0.8), 1.0, 2)
+    there = log_likelihood(data, wider, grid) - log_likelihood(data, model, grid)
+    assert log_likelihood(data, wider, coarse) - log_likelihood(data, model, coarse) == pytest.approx(there, abs=0.2)
+
+
+def test_the_same_stream_gives_the_same_models(table):
+    data, model = table
+    one, two = (hyper_posterior(data, [model], np.exp(-0.8), 1.0, np.random.default_rng(3)) for _ in range(2))
+    assert one == two
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["sparse_potentiation", "sparse_potentiation_removal"])
+def test_drift_and_share_are_those_that_made_the_table(name):
+    true = scenario(name)
+    drift, share = [], []
+    for seed in (21, 22, 23, 24):
+        data, _, _ = arrange(draw(true, seed).table, {})
+        choice = choose(data, False)
+        rng = np.random.default_rng(seed)
+        models = hyper_posterior(data, choice.models, choice.stay, choice.largest, rng)
+        drift.append([model.drift_sd for model in models])
+        share.append([model.slabs[0].share for model in models])
+    for found, value in ((drift, true.drift_sd_ln), (share, true.share_learned)):
+        error = (np.mean(found, axis=1) - value) / np.std(found, axis=1)
+        assert (np.abs(error) < 3.5).all()
+        assert abs(error.mean()) < 1.5

@@ -1,0 +1,73 @@
+"""A table too large for the memory is separated in pieces: the same result but for chance, in the order of its rows."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synimg import schema
+from synimg.analysis import pieces
+from synimg.analysis.separation import read_separation, separate, separate_table
+from synimg.analysis.validate.scores import average_precision
+from synimg.errors import SynimgError
+from synimg.phantoms.scenarios.draw import draw
+from synimg.phantoms.scenarios.suite import scenario
+from synimg.store.tables import write_table
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """2000 rows in no order, in two pieces."""
+    folder = tmp_path_factory.mktemp("large")
+    drawn = draw(scenario("sparse_with_controls").model_copy(update={"n_neurons": 25}), 1)
+    order = np.random.default_rng(1).permutation(len(drawn.table))
+    table = drawn.table.iloc[order].reset_index(drop=True)
+    write_table(folder / "table.parquet", table, schema.SYNAPSES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pieces, "MOST_IN_MEMORY", 1000)
+        patch.setattr(pieces, "PIECE_SYNAPSES", 1000)
+        patch.setattr(pieces, "BATCH_ROWS", 300)
+        whole, out = separate_table(folder / "table.parquet", folder / "out")
+    return table, drawn.truth["is_learned"].to_numpy()[order], whole, out
+
+
+def test_every_row_has_its_answer_in_its_place(large):
+    table, learned, _, out = large
+    result = read_separation(out)
+    assert (result.synapses["synapse_id"] == table["synapse_id"]).all()
+    assert set(result.neurons["neuron_id"]) == set(table["neuron_id"])
+    assert sorted(result.animals["animal_id"]) == sorted(table["animal_id"].unique())
+    # a row in another's place would rank no better than chance
+    at_once = separate(table, "hierarchical").synapses["p_learning"].to_numpy()
+    found = result.synapses["p_learning"].to_numpy(float)
+    assert average_precision(learned, found) > average_precision(learned, at_once) - 0.08
+    assert np.corrcoef(found, at_once)[0, 1] > 0.9
+
+
+def test_what_is_said_is_of_the_whole_table(large):
+    table, _, whole, out = large
+    info = read_separation(out).info
+    assert info["diagnosis"]["n_synapses"] == whole.n_synapses == len(table)
+    assert info["diagnosis"]["n_neurons"] == table["neuron_id"].nunique()
+    assert "in 2 parts" in info["warnings"][-1]
+
+
+def test_nothing_is_left_on_the_way(large):
+    names = {path.name for path in large[3].iterdir()}
+    assert names == {"separation.parquet", "neurons.parquet", "animals.parquet", "result.json"}
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "sentence"),
+    [
+        ("synapse_id", [1, 2, 3, 2], "synapse_id 2 occurs more than once"),
+        ("neuron_id", [1, None, 1, 1], "'neuron_id' is empty in 1 rows"),
+        ("r_old", [1.0, -2.0, 1.0, 1.0], "r_old"),
+    ],
+)
+def test_a_broken_table_is_one_sentence(tmp_path, monkeypatch, column, values, sentence):
+    monkeypatch.setattr(pieces, "MOST_IN_MEMORY", 3)
+    frame = pd.DataFrame({"synapse_id": [1, 2, 3, 4], "neuron_id": [1, 1, 2, 2], "r_old": 5.0, "r_new": 5.0})
+    frame.assign(**{column: values}).to_parquet(tmp_path / "table.parquet")
+    with pytest.raises(SynimgError, match=sentence):
+        separate_table(tmp_path / "table.parquet", tmp_path / "out")
+    assert not (tmp_path / "out" / "result.json").exists()

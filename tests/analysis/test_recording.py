@@ -1,0 +1,27 @@
+"""Grey levels as photo-electrons."""
+
+import numpy as np
+import pytest
+
+from synimg.analysis.recording import Recording
+
+
+def recording(**camera):
+    values = {"synimg_schema": 1, "window_days": 2.0, "voxel_um": (0.2, 0.07, 0.07), "photons_per_receptor": 40.0}
+    values |= {"photons_shape": 4.0, "tag": {}, "identity": {}, "channels": []}
+    return Recording.parse(values | {"camera": {"kind": "scmos", **camera}, "width_vox": 70}, "test")
+
+
+def test_the_maps_of_the_pixels_undo_a_camera_whose_pixels_differ():
+    camera = recording(offset_sd_adu=8.0, gain_sd=0.1, read_noise_sd_ln=0.5)
+    photons = np.full((40, 30, 50), 500.0)
+    grey = camera.camera.record(photons, 7, (0, 11, 20), (40, 60, 70))
+    pixels = camera.pixels((0, 11, 20), grey.shape)
+    per_pixel = camera.electrons(grey, pixels).mean(axis=0)
+    expected = 500 * camera.camera.quantum_efficiency
+    assert per_pixel.mean() == pytest.approx(expected, rel=0.005)
+    assert per_pixel.std() == pytest.approx(
+        np.sqrt(expected / 40), rel=0.1
+    )  # photons alone; pixels as equal: ten times
+    equal = camera.model_copy(update={"width_vox": 0})
+    assert equal.electrons(grey, equal.pixels((0, 11, 20), grey.shape)).mean(axis=0).std() > 5 * per_pixel.std()
