@@ -145,14 +145,14 @@ def test_of_two_neurons_equally_near_the_colour_decides():
     traced_um, traced_row = np.array([[5.0, 4.0, 5.0], [5.0, 6.0, 5.0]]), np.array([0, 1])
     row, probability = parents(np.array([[-6.0, 0.0], [0.0, 0.0]]), np.full((2, 3), 5.0), traced_um, traced_row)
     assert row[0] == 1
-    assert probability[0] > 0.9
+    assert probability[0] > 0.8  # a fifth of the heads has a colour that tells nothing
     assert probability[1] == pytest.approx(0.5)
 
 
 def test_without_any_trace_the_colour_alone_decides():
     row, probability = parents(np.array([[0.0, -9.0, -9.0]]), np.zeros((1, 3)), np.zeros((0, 3)), np.zeros(0, np.int64))
     assert row.tolist() == [0]
-    assert probability[0] > 0.9
+    assert probability[0] > 0.8  # a fifth of the heads has a colour that tells nothing
 
 
 def test_a_dark_block_has_no_trace():
