@@ -142,9 +142,5 @@ def spread_out(data: Data, choice: Choice, n_synapses: int, seed: int) -> Choice
     n_models = MODELS if n_synapses <= LARGE_TABLE else MODELS_OF_LARGE_TABLE
     rng = stream(seed, "separate", "hierarchical", "hyper")
     likeliest = [choice.models[i] for i in np.argsort(-choice.weights, kind="stable")]
-    models = list(hyper_posterior(data, likeliest, choice.stay, choice.largest, n_models, rng))
-    weights = np.ones(len(models))
-    if not any(model.signs for model in models):  # a table that knows of no learning still ranks its synapses by it
-        models.append(max((m for m in choice.models if m.signs), key=lambda m: sum(s.share for s in m.slabs)))
-        weights = np.append(weights, np.exp(-LEAST_LOG_WEIGHT))
-    return replace(choice, models=tuple(models), weights=weights / weights.sum())
+    models, weights = hyper_posterior(data, likeliest, choice.stay, choice.largest, n_models, rng)
+    return replace(choice, models=models, weights=weights)

@@ -37,6 +37,7 @@ DOWN_PER_UP_SD_LN = 0.7
 HIDDEN_NOTHING_ODDS = 0.5
 FACTOR_SD, FACTOR_SD_LN = 0.25, 1.0
 LEAST_EFFECT = 0.15
+SMALL_SHARE, HARDLY_ANY = 0.03, 0.01
 FIRST_STEP = {
     "drift": 0.05,
     "factor": 0.1,
@@ -158,8 +159,11 @@ def _ln_chi(ln_sd: float, weight: float, sd: float) -> float:
 
 def hyper_posterior(
     data: Data, fitted: Sequence[Model], stay: float, largest: float, n_models: int, rng: np.random.Generator
-) -> tuple[Model, ...]:
-    """Models that stand for the posterior of the hyper-parameters, of equal weight.
+) -> tuple[tuple[Model, ...], Floats]:
+    """Models that stand for the posterior of the hyper-parameters, and their weights.
+
+    They are of equal weight; where hardly any has one of the signs of learning, which so few cannot exclude, half a model
+    has both.
 
     Parameters
     ----------
@@ -181,8 +185,10 @@ def hyper_posterior(
         grid = kept if kept is not None else make_grid(data, there, stay, largest, COARSER)
         return log_likelihood(data, there, grid) + axes.log_prior(at)
 
+    # evidence that just fails to pay for a sign still leaves it a chance, which no walker would find far from there
+    both = replace(fitted[0], form=replace(fitted[0].form, up=True, down=True), slabs=_some_of_each(fitted[0]))
     starts = []
-    for model in fitted:
+    for model in (*fitted, both):
         starts.append(climb(log_posterior, axes.at(model), axes.first_steps, axes.of(model)))
     best = max(start.value for start in starts)
     near = [start for start in starts if start.value > best - FAR_BEHIND]
@@ -191,7 +197,19 @@ def hyper_posterior(
     late = generations[-N_LATE:].reshape(-1, generations.shape[2])
     chosen = ((np.arange(n_models) + 0.5) / n_models * len(late)).astype(int)
     evenly = late[np.argsort(late[:, 0], kind="stable")][chosen]
-    return tuple(m for at in evenly if (m := axes.model(at)) is not None)
+    models = [m for at in evenly if (m := axes.model(at)) is not None]
+    weights = np.ones(len(models))
+    if min(max(m.slab(sign).share for m in models) for sign in (UP, DOWN)) < HARDLY_ANY:
+        models.append(replace(both, drift_sd=models[len(models) // 2].drift_sd))
+        weights = np.append(weights, 0.5)
+    return tuple(models), weights / weights.sum()
+
+
+def _some_of_each(model: Model) -> tuple[Slab, Slab]:
+    """The slabs of a model, a small one where there is none."""
+    small = Slab(SMALL_SHARE, EFFECT_MEAN, EFFECT_SD)
+    up, down = (slab if slab.share > SMALL_SHARE else small for slab in model.slabs)
+    return up, down
 
 
 @dataclass(frozen=True)
