@@ -217,14 +217,19 @@ class SynapseBrowser(QWidget):
 
     @says_errors
     def _recolour(self, *_: Any) -> None:
+        self._paint()
+        if self.crowd is not None:
+            self.crowd.update()
+
+    def _paint(self) -> None:
+        """Colours and legend of the chosen column; whoever calls draws the crowd anew, once."""
         if self.session is None or not self.column.currentText():
             return
         colors, legend = colour_by(self._table[self.column.currentText()])
         self.session.layer.face_color = colors
         self.legend.show_legend(legend)
-        if self.crowd is not None:
-            self.crowd.update()
 
+    @says_errors
     def _fdr_moved(self, *_: Any) -> None:
         """Classes at the rate of the slider, live."""
         fdr = self.fdr.value() / 100
@@ -237,7 +242,7 @@ class SynapseBrowser(QWidget):
             scale = read_settings().point_scale
             self.session.layer.size = scale * diameters(self._table)
             keep_setting("fdr", fdr)
-        self._recolour()
+        self._paint()
         self._filter()
 
     def _neuron_chosen(self, *_: Any) -> None:
