@@ -29,7 +29,7 @@ from synimg.viewers.colours import colour_by
 from synimg.viewers.crowd import Crowd
 from synimg.viewers.edits import save_edits
 from synimg.viewers.figures.synapse_card import synapse_card
-from synimg.viewers.layers import diameters
+from synimg.viewers.layers import diameters, symbols
 from synimg.viewers.synapse_map import PLACE, class_of, columns_to_colour, following, keep
 from synimg.viewers.view import whole_depth
 from synimg.viewers.widgets.listen import at_end, listen
@@ -241,6 +241,7 @@ class SynapseBrowser(QWidget):
             self._table = self._table.assign(**{"class": class_of(self._table, fdr)})
             scale = read_settings().point_scale
             self.session.layer.size = scale * diameters(self._table)
+            self.session.layer.symbol = symbols(self._table)
             keep_setting("fdr", fdr)
         self._paint()
         self._filter()
