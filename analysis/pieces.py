@@ -120,7 +120,7 @@ def separate_in_pieces(
         some = some_neurons(arrange(table, what_is_known(table))[0], SEARCH_SYNAPSES, seed)
         choice = choose(some, has_branches(table))
         rivals = rivals_of(some, choice)
-        choice = spread_out(some, choice, seed)
+        choice = spread_out(some, choice, len(pieces.ids), seed)
         factors = []
         what = "posterior of pieces"
         for i in range(pieces.n):

@@ -21,6 +21,7 @@ REACH_SDS = 3.5
 SLOPES, SLOPE_STEPS = (-0.3, 0.25, 0.5, 0.8), (0.1, 0.05)
 DRIFT_FORMS = ((0.0, 0.0), (0.25, 0.0), (0.5, 0.0), (0.5, 0.6))
 LEAST_LOG_WEIGHT = 30.0
+MODELS, MODELS_OF_LARGE_TABLE, LARGE_TABLE = 12, 6, 50_000
 LEAST_WEIGHT = 0.003
 SIGNS = ((False, False), (True, False), (False, True), (True, True))
 
@@ -133,11 +134,15 @@ def _signs(best: Model, run: Run, data: Data, stay: float, largest: float, gains
     return Choice(best.form, tuple(models[i] for i in kept), weights, stay, largest, float(score.max()), gains)
 
 
-def spread_out(data: Data, choice: Choice, seed: int) -> Choice:
-    """The choice with models that stand for all that the table leaves open about their hyper-parameters."""
+def spread_out(data: Data, choice: Choice, n_synapses: int, seed: int) -> Choice:
+    """The choice with models that stand for all that the table leaves open about their hyper-parameters.
+
+    `data` are those of the search in a table of that many synapses: fewer models for one that is large, where each costs.
+    """
+    n_models = MODELS if n_synapses <= LARGE_TABLE else MODELS_OF_LARGE_TABLE
     rng = stream(seed, "separate", "hierarchical", "hyper")
     likeliest = [choice.models[i] for i in np.argsort(-choice.weights, kind="stable")]
-    models = list(hyper_posterior(data, likeliest, choice.stay, choice.largest, rng))
+    models = list(hyper_posterior(data, likeliest, choice.stay, choice.largest, n_models, rng))
     weights = np.ones(len(models))
     if not any(model.signs for model in models):  # a table that knows of no learning still ranks its synapses by it
         models.append(max((m for m in choice.models if m.signs), key=lambda m: sum(s.share for s in m.slabs)))

@@ -30,7 +30,6 @@ N_CLIMBS, WIDEST = 3, 4.0
 N_TRIES = 20
 FAR_BEHIND, LOWEST = 6.0, 20.0
 COARSER = 2
-N_KEPT = 12
 SLAB_AXES = ("root", "mean", "sd")
 NOTHING = 0.2
 """Width of the stretch of the root of a share that stands for no learning of that sign."""
@@ -158,7 +157,7 @@ def _ln_chi(ln_sd: float, weight: float, sd: float) -> float:
 
 
 def hyper_posterior(
-    data: Data, fitted: Sequence[Model], stay: float, largest: float, rng: np.random.Generator
+    data: Data, fitted: Sequence[Model], stay: float, largest: float, n_models: int, rng: np.random.Generator
 ) -> tuple[Model, ...]:
     """Models that stand for the posterior of the hyper-parameters, of equal weight.
 
@@ -169,6 +168,7 @@ def hyper_posterior(
         Of one form but for the signs of learning, from which the chain starts; sizes and turnover are those of the first.
     stay, largest : float
         As in `fit`.
+    n_models : int
     rng : Generator
     """
     axes = Axes(fitted[0])
@@ -189,8 +189,9 @@ def hyper_posterior(
     walkers = np.stack([_scattered(near[i % len(near)], axes, rng) for i in range(N_WALKERS)])
     generations = differential_evolution_chain(log_posterior, walkers, N_GENERATIONS, rng)
     late = generations[-N_LATE:].reshape(-1, generations.shape[2])
-    chosen = late[np.argsort(late[:, 0], kind="stable")][len(late) // (2 * N_KEPT) :: len(late) // N_KEPT][:N_KEPT]
-    return tuple(m for at in chosen if (m := axes.model(at)) is not None)
+    chosen = ((np.arange(n_models) + 0.5) / n_models * len(late)).astype(int)
+    evenly = late[np.argsort(late[:, 0], kind="stable")][chosen]
+    return tuple(m for at in evenly if (m := axes.model(at)) is not None)
 
 
 @dataclass(frozen=True)

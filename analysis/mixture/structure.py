@@ -11,7 +11,7 @@ LEAST_GAIN = 15.0
 """Gain in nats that a block must bring: of 750 simulated tables without structure 2 gained above 10, none above 11."""
 LEAST_PER_PRE = 3.0
 MOST_SWEEPS, TOLERANCE = 100, 1e-3
-TEMPER = 0.5
+TEMPER = 0.75
 """Synapses of a cell share the error of its factor, so that their evidence for its membership is less than its sum."""
 PSEUDO = 1.0
 FARTHEST = 6.0

@@ -45,7 +45,7 @@ needs = Needs(
     what="a mixture on the counts, its model chosen by evidence",
     assumes=(
         "learning is normal on either side of zero, drift is normal, both in ln receptors",
-        "sizes before the window are the same in all neurons",
+        "sizes before the window differ between neurons in their mean at most",
     ),
 )
 
@@ -64,7 +64,7 @@ def hierarchical(table: pd.DataFrame, seed: int, n_draws: int = 0) -> Separation
         data, choice, blocks = _with_structure(data, pre, choice, seed)
     data, choice, clustered = _with_neighbours(table, order, data, choice, seed)
     known |= clustered
-    choice = spread_out(some_neurons(data, SEARCH_SYNAPSES, seed), choice, seed)
+    choice = spread_out(some_neurons(data, SEARCH_SYNAPSES, seed), choice, data.neuron.size, seed)
     data, choice = with_offsets(data, choice)
     parts = in_blocks(data, choice)
     zero = zero_of(parts.factor, data.is_control)

@@ -91,7 +91,7 @@ def test_the_quick_likelihood_is_that_of_the_expectation_step(table):
 
 def test_the_same_stream_gives_the_same_models(table):
     data, model = table
-    one, two = (hyper_posterior(data, [model], np.exp(-0.8), 1.0, np.random.default_rng(3)) for _ in range(2))
+    one, two = (hyper_posterior(data, [model], np.exp(-0.8), 1.0, 6, np.random.default_rng(3)) for _ in range(2))
     assert one == two
 
 
@@ -104,7 +104,7 @@ def test_drift_and_share_are_those_that_made_the_table(name):
         data, _, _ = arrange(draw(true, seed).table, {})
         choice = choose(data, False)
         rng = np.random.default_rng(seed)
-        models = hyper_posterior(data, choice.models, choice.stay, choice.largest, rng)
+        models = hyper_posterior(data, choice.models, choice.stay, choice.largest, 12, rng)
         drift.append([model.drift_sd for model in models])
         share.append([model.slabs[0].share for model in models])
     for found, value in ((drift, true.drift_sd_ln), (share, true.share_learned)):
