@@ -30,7 +30,7 @@ def find_browser() -> str | None:
     return next((path for name in names if (path := shutil.which(name))), None)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def browser() -> str:
     """Path of the browser that opens the report; mark the test `browser`."""
     path = find_browser()

@@ -20,22 +20,15 @@ SPATIAL = "zyx"
 MOST_PLANES, MOST_SIDE = 4, 1024
 
 
-def table_beside(image: Path) -> Path | None:
-    """The synapse table that belongs to an image: of the image's name, or ``synapses``, in the same folder."""
+def tables_for(image: Path) -> list[Path]:
+    """Where the synapse table of an image may be: of the image's name, or ``synapses``, in the same folder."""
     name = image.name.removesuffix(".zarr").removesuffix(".ome")
-    for stem in (name, f"{name}_synapses", "synapses"):
-        for ending in ENDINGS:
-            if (image.parent / f"{stem}{ending}").is_file():
-                return image.parent / f"{stem}{ending}"
-    return None
+    return [image.parent / f"{stem}{ending}" for stem in (name, f"{name}_synapses", "synapses") for ending in ENDINGS]
 
 
-def is_image(path: Path) -> bool:
-    """Whether a folder is an OME-Zarr image (0.4 or 0.5)."""
-    try:
-        return "multiscales" in _attributes(path)
-    except SynimgError:
-        return False
+def table_beside(image: Path) -> Path | None:
+    """The synapse table that belongs to an image, if there is one."""
+    return next((table for table in tables_for(image) if table.is_file()), None)
 
 
 def _attributes(path: Path) -> dict[str, Any]:

@@ -20,6 +20,8 @@ MOST_DRAWN = 20_000
 """More points than these take a software renderer longer than a third of a second: a map of the density stands for them."""
 LARGE_UM, SMALL_UM = 0.6, 0.35
 UNCHANGED = NAMED["unchanged"]
+SYMBOLS = {"potentiated": "triangle_up", "depressed": "triangle_down", "unchanged": "disc"}
+"""napari's symbols of the classes."""
 
 
 def layers_of(path: str | Path | Dataset, run: str = "default") -> list[LayerData]:
@@ -108,7 +110,7 @@ def synapses(table: pd.DataFrame, column: str = "class") -> LayerData:
         "name": SYNAPSES,
         "features": table.drop(columns=PLACE).reset_index(drop=True),
         "size": diameters(table) if len(table) else SMALL_UM,
-        "symbol": "disc",
+        "symbol": symbols(table) if len(table) else SYMBOLS["unchanged"],
         "face_color": colors if len(colors) else UNCHANGED,  # napari takes no empty array
         "border_width": 0.0,
         "projection_mode": "all",
@@ -121,6 +123,11 @@ def synapses(table: pd.DataFrame, column: str = "class") -> LayerData:
 def diameters(table: pd.DataFrame) -> Any:
     """Diameter of the dot of every synapse [um]: what changed by learning is larger than what did not."""
     return np.where(table["class"].isin(["potentiated", "depressed"]), LARGE_UM, SMALL_UM)
+
+
+def symbols(table: pd.DataFrame) -> Any:
+    """Symbol of every synapse: what grew or shrank is told apart without colours too."""
+    return table["class"].map(SYMBOLS).fillna(SYMBOLS["unchanged"]).to_numpy(object)
 
 
 def true_synapses(truth: pd.DataFrame, found: pd.DataFrame | None) -> LayerData:
@@ -157,6 +164,6 @@ def legend_of(layers: list[LayerData]) -> str:
     if not shown:
         return ""
     counts = shown[0].value_counts()
-    words = {"potentiated": "orange: potentiated", "depressed": "blue: depressed", "unchanged": "grey: unchanged"}
-    words["not separated"] = "yellow: not separated yet"
+    words = {"potentiated": "orange, up: potentiated", "depressed": "blue, down: depressed"}
+    words |= {"unchanged": "grey: unchanged", "not separated": "yellow: not separated yet"}
     return "\n".join(f"{words[name]} {counts[name]}" for name in words if name in counts)

@@ -4,23 +4,36 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from synimg.errors import SynimgError
+
+NOTHING = (None,)
+"""What a reader returns that has opened no layer, by npe2's convention; an empty list would be an error of its own."""
+
 
 def get_reader(path: str | list[str]) -> Callable[[Any], list[Any]] | None:
-    """A function that reads `path` into layers, or None if it is none of ours.
+    """A function that reads `path` into layers, or None if it is no folder.
 
-    napari asks every reader about every folder, so this says no to a plain folder and to an image without a table.
+    napari asks the user which reader is meant before it asks one about a folder. So a folder that is none of ours is
+    read too, and its reader tells what would be; what fails shows one sentence and opens nothing.
     """
     where = Path(path[0] if isinstance(path, list) else path)
-    if (where / "dataset.json").is_file():
-        return read
-    if where.name.endswith(".zarr") and where.is_dir():
-        from synimg.viewers.foreign import is_image, table_beside
+    if not where.is_dir():
+        return None
+    if (where / "dataset.json").is_file() or not where.name.endswith(".zarr"):
+        return _told_in_a_sentence(read)
+    if (where.parent / "dataset.json").is_file() and where.name == "image.ome.zarr":
+        return _told_in_a_sentence(read_parent)
+    return _told_in_a_sentence(read_image)
 
-        if (where.parent / "dataset.json").is_file() and where.name == "image.ome.zarr":
-            return read_parent
-        if table_beside(where) and is_image(where):
-            return read_image
-    return None
+
+def _told_in_a_sentence(reader: Callable[[Any], list[Any]]) -> Callable[[Any], list[Any]]:
+    """A reader that shows the sentence of an error and opens nothing, instead of raising it."""
+    from synimg.viewers.widgets.say import says_errors
+
+    def read_or_tell(path: str | list[str]) -> list[Any]:
+        return says_errors(reader)(path) or [NOTHING]
+
+    return read_or_tell
 
 
 def read(path: str | list[str]) -> list[Any]:
@@ -37,11 +50,14 @@ def read_parent(path: str | list[str]) -> list[Any]:
 
 def read_image(path: str | list[str]) -> list[Any]:
     """Layers of an image of any lab and of the table beside it."""
-    from synimg.viewers.foreign import layers_of_image, table_beside
+    from synimg.viewers.foreign import layers_of_image, table_beside, tables_for
 
     image = Path(path[0] if isinstance(path, list) else path)
     table = table_beside(image)
-    assert table is not None, "get_reader has seen it"
+    if table is None:
+        raise SynimgError(
+            f"{image}: no synapse table beside it; synimg reads an image with one, such as {tables_for(image)[0].name}"
+        )
     layers = layers_of_image(image, table)
     n_outside = layers[-1][1]["metadata"]["synimg"]["n_outside"]
     if n_outside:

@@ -51,11 +51,6 @@ def test_a_data_set_without_truth_or_measurement_shows_its_image(tiny_copy):
     assert "synapses" not in names
 
 
-def test_the_reader_leaves_foreign_folders_alone(tiny_path, tmp_path):
-    assert get_reader(str(tmp_path)) is None
-    assert get_reader(str(tiny_path)) is not None
-
-
 def test_the_layers_fit_into_a_viewer(tiny_path):
     components = pytest.importorskip("napari.components")
     from synimg.viewers.view import show

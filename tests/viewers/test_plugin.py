@@ -1,6 +1,8 @@
 """The napari plugin without a window: manifest, reader, writer, sample."""
 
+import contextlib
 import errno
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +19,24 @@ from synimg.viewers.foreign import layers_of_image
 from synimg.viewers.layers import layers_of
 from synimg.viewers.reader import get_reader
 from synimg.viewers.writer import table_of, write_points
+
+
+@contextlib.contextmanager
+def sentences():
+    """The messages that napari shows meanwhile; an error that was raised would be its traceback, not a sentence."""
+    from napari.utils.notifications import Notification, notification_manager
+
+    said = []
+
+    def hear(notification):
+        assert type(notification) is Notification
+        said.append(notification.message)
+
+    notification_manager.notification_ready.connect(hear)
+    try:
+        yield said
+    finally:
+        notification_manager.notification_ready.disconnect(hear)
 
 
 @pytest.fixture
@@ -62,12 +82,50 @@ def test_a_foreign_image_with_a_table_opens_in_micrometres(foreign):
     assert arguments["features"]["area"].tolist() == [0.1, 0.2]
 
 
-def test_the_reader_leaves_plain_folders_and_images_without_a_table_alone(foreign, tmp_path, sample_path):
+def test_the_reader_takes_folders_alone(sample_path, foreign, tmp_path):
+    manager = pytest.importorskip("npe2").PluginManager.instance()
+    manager.discover()
+    picture = tmp_path / "picture.tif"
+    picture.touch()
+    assert get_reader(str(picture)) is None
+    assert "synimg" not in {reader.plugin_name for reader in manager.iter_compatible_readers(str(picture))}
+    assert "synimg" in {reader.plugin_name for reader in manager.iter_compatible_readers(str(sample_path))}
+    image = str(sample_path / "image.ome.zarr")
+    assert get_reader(image)(image)[-1][2] == "points"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda path: (path / "dataset.json").unlink(), "not a data set .dataset.json is missing"),
+        (lambda path: (path / "dataset.json").write_text("{"), "not readable as JSON"),
+        (lambda path: shutil.rmtree(path / "image.ome.zarr" / "1"), "no readable OME-Zarr image"),
+        (
+            lambda path: (path / "analysis" / "default" / "separation.parquet").write_bytes(b"PAR1"),
+            r"separation\.parquet: not readable as Parquet",
+        ),
+    ],
+)
+def test_what_cannot_be_opened_shows_one_sentence_and_the_viewer_goes_on(sample_copy, spoil, sentence):
+    components = pytest.importorskip("napari.components")
+    pytest.importorskip("npe2").PluginManager.instance().discover()
+    viewer = components.ViewerModel()
+    spoil(sample_copy)
+    with sentences() as said:
+        assert viewer.open(str(sample_copy), plugin="synimg") == []
+    assert len(said) == 1
+    assert re.search(sentence, said[0])
+    assert "\n" not in said[0]
+    viewer.add_points([[0, 0, 0]])
+
+
+def test_an_image_without_a_table_is_told_where_one_would_be(foreign):
+    pytest.importorskip("napari")
     foreign.with_name("slice3.csv").unlink()
-    assert get_reader(str(foreign)) is None
-    assert get_reader(str(tmp_path)) is None
-    assert get_reader(str(sample_path)) is not None
-    assert get_reader(str(sample_path / "image.ome.zarr"))(str(sample_path / "image.ome.zarr"))[-1][2] == "points"
+    with sentences() as said:
+        assert get_reader(str(foreign))(str(foreign)) == [(None,)]
+    assert len(said) == 1
+    assert re.search(r"no synapse table beside it.*slice3\.parquet", said[0])
 
 
 def test_a_table_in_voxels_or_without_places_is_refused_in_one_sentence(foreign):
@@ -146,15 +204,6 @@ def test_napari_opens_the_sample_and_two_data_sets_of_other_voxel_sizes_beside_e
     assert {"pulse", "synapses"} <= {layer.name for layer in opened}
     viewer.open(str(tiny_path), plugin="synimg")
     assert {str(unit) for layer in viewer.layers for unit in layer.units} == {"micrometer"}
-
-
-def test_a_half_written_data_set_is_refused_in_one_sentence(sample_copy):
-    (sample_copy / "analysis" / "default" / "separation.parquet").write_bytes(b"PAR1")
-    with pytest.raises(SynimgError, match=r"separation\.parquet: not readable as Parquet"):
-        get_reader(str(sample_copy))(str(sample_copy))
-    shutil.rmtree(sample_copy / "image.ome.zarr" / "1")
-    with pytest.raises(SynimgError, match="no readable OME-Zarr image"):
-        get_reader(str(sample_copy))(str(sample_copy))
 
 
 def test_an_image_with_a_damaged_and_a_missing_chunk_is_shown_with_a_warning(sample_copy):

@@ -176,10 +176,33 @@ def test_a_phone_shows_it_without_scrolling_sideways(page, tmp_path, browser):
 TELL = 'addEventListener("load", () => setTimeout(() => parent.postMessage(document.title, "*"), 800));'
 
 
+@pytest.fixture(scope="module")
+def printed(page, browser, tmp_path_factory):
+    """The page as chromium prints it."""
+    folder = tmp_path_factory.mktemp("print")
+    chromium(browser, folder, "--no-pdf-header-footer", f"--print-to-pdf={folder / 'page.pdf'}", page.as_uri())
+    return folder / "page.pdf"
+
+
 @pytest.mark.browser
-def test_it_prints_to_pdf_and_stays_small(page, tmp_path, browser):
-    chromium(browser, tmp_path, "--no-pdf-header-footer", f"--print-to-pdf={tmp_path / 'page.pdf'}", page.as_uri())
-    pdf = (tmp_path / "page.pdf").read_bytes()
+def test_it_prints_to_pdf_and_stays_small(page, printed):
+    pdf = printed.read_bytes()
     assert pdf.startswith(b"%PDF")
     assert len(re.findall(rb"/Type /Page\b", pdf)) > 3
     assert page.stat().st_size < 4e6
+
+
+@pytest.mark.browser
+def test_no_printed_page_is_blank_and_every_section_is_printed(page, printed):
+    qt = pytest.importorskip("PyQt6.QtPdf")
+    size = pytest.importorskip("PyQt6.QtCore").QSize(153, 198)
+    pdf = qt.QPdfDocument(None)
+    pdf.load(str(printed))
+    text = ""
+    for k in range(pdf.pageCount()):
+        text += pdf.getAllText(k).text()
+        picture = pdf.render(k, size)
+        colours = {picture.pixel(x, y) for x in range(size.width()) for y in range(size.height())}
+        assert len(colours) > 20, f"page {k + 1}"
+    for title in re.findall(r"<h2>(.*?)</h2>", page.read_text()):
+        assert html.unescape(title) in text

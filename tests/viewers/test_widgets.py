@@ -105,6 +105,9 @@ def test_the_fdr_slider_changes_classes_live(opened):
     for value in (1, 60):
         browser.fdr.setValue(value)
         counts.append((browser._table["class"] != "unchanged").sum())
+        drawn = np.array([str(symbol) for symbol in browser.session.layer.symbol])
+        for name, symbol in (("potentiated", "triangle_up"), ("depressed", "triangle_down"), ("unchanged", "disc")):
+            assert ((drawn == symbol) == (browser._table["class"] == name)).all()
     assert counts[0] < counts[1]
     assert {e.text().split()[0] for e in browser.legend._rows.values()} >= {"potentiated"}
 

@@ -7,6 +7,10 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from synimg.viewers.figures.style import CHANCE, ESTIMATE, TRUTH, new_figure
 
+COARSE = (0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0)
+FINE = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4, 1.6)
+"""Ticks of an axis that spans less than a factor of two."""
+
 
 def factor(neurons: pd.DataFrame) -> Figure:
     """Recovered v true factor with both intervals.
@@ -28,9 +32,9 @@ def factor(neurons: pd.DataFrame) -> Figure:
     ends = [np.nanmin(true) * 0.9, np.nanmax(true) * 1.1]
     axis.plot(ends, ends, color=TRUTH, lw=1, label="truth")
     axis.set(xscale="log", yscale="log", xlabel="true scaling factor", ylabel="recovered scaling factor")
-    ticks = [0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0]
     for which in (axis.xaxis, axis.yaxis):
-        which.set_major_locator(FixedLocator(ticks))
+        start, stop = which.get_view_interval()
+        which.set_major_locator(FixedLocator(FINE if stop < 2 * start else COARSE))
         which.set_major_formatter("{x:g}")
         which.set_minor_locator(NullLocator())
     axis.set_title("Homeostatic factor of every neuron")

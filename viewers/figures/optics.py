@@ -50,6 +50,9 @@ def _depth(axis: Axes, channel: ChannelOptics) -> None:
         axis.plot(depth, axial, "o-", color=SET_COLORS[1], label="axial")
         axis.plot(depth, lateral, "s--", color=SET_COLORS[2], label="lateral")
         axis.legend(frameon=False, fontsize=8)
+    else:
+        axis.set_xticks([])
+        axis.text(0.5, 0.4, "too few to tell depths apart", transform=axis.transAxes, ha="center", fontsize=9)
     low, high = axis.get_ylim()
     axis.set_ylim(min(low, 0.8), max(high, 1.2))
     axis.set(xlabel="depth [µm]", ylabel="width over the stated")

@@ -2,6 +2,7 @@
 
 import html
 import itertools
+import re
 from typing import Any
 
 import numpy as np
@@ -113,9 +114,7 @@ def _quality(source: Source) -> list[Section]:
     except SynimgError:  # a run that was edited by hand
         return []
     said = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in quality.warnings())
-    rows = "".join(
-        f"<tr><td>{html.escape(k)}</td><td>{html.escape(v)}</td></tr>" for k, v in quality.headlines().items()
-    )
+    rows = "".join(f"<tr><td>{_typeset(k)}</td><td>{_typeset(v)}</td></tr>" for k, v in quality.headlines().items())
     text = (
         "What the measurement says of itself, without the truth: parts of the image were made anew from what was found, with "
         "the neighbours that must hide there, and measured again; and bright synapses that stand alone show the optics."
@@ -123,6 +122,12 @@ def _quality(source: Source) -> list[Section]:
         + f"<table>{rows}</table>"
     )
     return [("How far to trust the measurement", text, _if_there("optics", source))]
+
+
+def _typeset(line: str) -> str:
+    """A line that a terminal shows in plain letters, with the signs that a page has."""
+    line = re.sub(r"\bum\^3", "µm³", line).replace("+-", "±")
+    return html.escape(re.sub(r"\bum\b", "µm", line))
 
 
 def _separation(source: Source) -> list[Section]:
@@ -198,11 +203,11 @@ def _ranking_text(separation: dict[str, Any]) -> str:
     found = separation["discovery"][1]
     low_high = separation["average_precision_95"]
     interval = f" (95 % interval over neurons {low_high[0]:.2f} to {low_high[1]:.2f})" if low_high else ""
-    realised = "-" if found["realised_fdr"] is None else f"{found['realised_fdr']:.2f}"
+    realised = "" if found["realised_fdr"] is None else f"; the realised rate is {found['realised_fdr']:.2f}"
     return (
         f"{separation['share_learned_true']:.0%} of the measured synapses learned. Average precision of "
         f"'{separation['method']}': {separation['average_precision']:.2f}{interval}. At a nominal false discovery rate of "
-        f"0.1 it calls {found['n_called']} synapses; the realised rate is {realised}."
+        f"0.1 it calls {found['n_called']} synapses{realised}."
     )
 
 

@@ -29,7 +29,7 @@ from synimg.viewers.colours import colour_by
 from synimg.viewers.crowd import Crowd
 from synimg.viewers.edits import save_edits
 from synimg.viewers.figures.synapse_card import synapse_card
-from synimg.viewers.layers import diameters
+from synimg.viewers.layers import diameters, symbols
 from synimg.viewers.synapse_map import PLACE, class_of, columns_to_colour, following, keep
 from synimg.viewers.view import whole_depth
 from synimg.viewers.widgets.listen import at_end, listen
@@ -217,14 +217,19 @@ class SynapseBrowser(QWidget):
 
     @says_errors
     def _recolour(self, *_: Any) -> None:
+        self._paint()
+        if self.crowd is not None:
+            self.crowd.update()
+
+    def _paint(self) -> None:
+        """Colours and legend of the chosen column; whoever calls draws the crowd anew, once."""
         if self.session is None or not self.column.currentText():
             return
         colors, legend = colour_by(self._table[self.column.currentText()])
         self.session.layer.face_color = colors
         self.legend.show_legend(legend)
-        if self.crowd is not None:
-            self.crowd.update()
 
+    @says_errors
     def _fdr_moved(self, *_: Any) -> None:
         """Classes at the rate of the slider, live."""
         fdr = self.fdr.value() / 100
@@ -236,8 +241,9 @@ class SynapseBrowser(QWidget):
             self._table = self._table.assign(**{"class": class_of(self._table, fdr)})
             scale = read_settings().point_scale
             self.session.layer.size = scale * diameters(self._table)
+            self.session.layer.symbol = symbols(self._table)
             keep_setting("fdr", fdr)
-        self._recolour()
+        self._paint()
         self._filter()
 
     def _neuron_chosen(self, *_: Any) -> None:

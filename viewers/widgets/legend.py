@@ -1,10 +1,13 @@
 """The legend that napari's points lack: categories with counts that can be switched off, or a scale of colours."""
 
-from qtpy.QtCore import Signal
-from qtpy.QtGui import QColor, QIcon, QLinearGradient, QPainter, QPixmap
+from qtpy.QtCore import QPoint, Signal
+from qtpy.QtGui import QColor, QIcon, QLinearGradient, QPainter, QPixmap, QPolygon
 from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
 
 from synimg.viewers.colours import MOST_CATEGORIES, UNKNOWN, Legend
+
+TRIANGLES = {"potentiated": ((7, 0), (14, 13), (0, 13)), "depressed": ((0, 1), (14, 1), (7, 14))}
+"""Corners of the symbols of the classes that are no dots."""
 
 
 class LegendView(QWidget):
@@ -42,7 +45,7 @@ class LegendView(QWidget):
             self._box.addWidget(_scale(legend))
         for entry in legend.entries[:MOST_CATEGORIES]:
             box = QCheckBox(f"{entry.name}   {entry.count}")
-            box.setIcon(_swatch(entry.color))
+            box.setIcon(_swatch(entry.color, TRIANGLES.get(entry.name) if legend.column == "class" else None))
             box.setChecked(entry.name not in off)
             box.toggled.connect(lambda _: self.changed.emit())
             self._rows[entry.name] = box
@@ -54,9 +57,19 @@ class LegendView(QWidget):
             self._box.addWidget(unknown)
 
 
-def _swatch(color: str) -> QIcon:
+def _swatch(color: str, corners: tuple[tuple[int, int], ...] | None) -> QIcon:
+    """A square of a colour, or the polygon with these corners."""
     pixmap = QPixmap(14, 14)
-    pixmap.fill(QColor(color))
+    if corners is None:
+        pixmap.fill(QColor(color))
+        return QIcon(pixmap)
+    pixmap.fill(QColor("transparent"))
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QColor("transparent"))
+    painter.setBrush(QColor(color))
+    painter.drawPolygon(QPolygon([QPoint(*corner) for corner in corners]))
+    painter.end()
     return QIcon(pixmap)
 
 
