@@ -87,7 +87,7 @@ def test_hierarchical_uses_pre_ids_and_says_so():
 @pytest.mark.slow
 def test_false_discoveries_of_structure_stay_at_nominal():
     false, n = np.zeros(2), np.zeros(2)
-    for seed in range(21, 26):
+    for seed in (21, 22, 23):
         drawn = draw(scenario("low_rank"), seed)
         lfdr = hierarchical(drawn.table, 1).synapses["lfdr"].to_numpy()
         for k, nominal in enumerate((0.05, 0.10)):
@@ -95,7 +95,7 @@ def test_false_discoveries_of_structure_stay_at_nominal():
             false[k] += (~drawn.truth["is_learned"].to_numpy(bool)[chosen]).sum()
             n[k] += chosen.sum()
     nominal = np.array([0.05, 0.10])
-    assert (n > 800).all()
+    assert (n > 500).all()
     assert (false / n < nominal + 3.0 * np.sqrt(nominal * (1 - nominal) / n)).all()
 
 
