@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from synimg import family
 from synimg.analysis.controls import control_neurons
 from synimg.analysis.mixture.counts import Counts, Ints
-from synimg.analysis.mixture.fit import Data
+from synimg.analysis.mixture.data import Data
 from synimg.analysis.mixture.priors.group import kinds
 from synimg.analysis.mixture.priors.protocol import Known, Prior
 from synimg.analysis.mixture.structure import has_structure

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from synimg.analysis.mixture.counts import Floats
-from synimg.analysis.mixture.fit import Data, Model, first_guess, fit
+from synimg.analysis.mixture.data import Data
+from synimg.analysis.mixture.fit import first_guess, fit
 from synimg.analysis.mixture.hyper import hyper_posterior
-from synimg.analysis.mixture.model import Form
+from synimg.analysis.mixture.model import Form, Model
 from synimg.streams import stream
 
 LEAST_GAIN = 5.0

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from synimg.analysis.mixture.choose import Choice
 from synimg.analysis.mixture.counts import GROWTH, Floats, Floats32, Ints, receptors_at_death
-from synimg.analysis.mixture.fit import Data, Grid, chances, expect, factor_prior, grids, kernels
+from synimg.analysis.mixture.data import Data
+from synimg.analysis.mixture.expect import Grid, grids, kernels, likelihoods, posterior_of
 from synimg.analysis.mixture.model import NULL, UP, Kernel, Model
 from synimg.analysis.mixture.whole_cell import WholeCell
 from synimg.analysis.shares import per_ln
@@ -44,15 +45,11 @@ def _of_model(
     data: Data, model: Model, grid: Grid, stay: float, cells: WholeCell, n_draws: int, rng: np.random.Generator
 ) -> Iterator[Draw]:
     by_class = kernels(model, grid)
-    posterior = expect(data, model, grid, by_class)
-    each = np.empty((posterior.prior.shape[1], data.neuron.size, grid.factor.size), np.float32)
-    for (rows, _), parts in zip(grid.classes, by_class, strict=True):
-        for j, density in enumerate(parts.weight):
-            each[j, rows] = (grid.likelihood[rows] @ density.astype(np.float32)) * posterior.prior[rows, j : j + 1]
-    if data.ln_threshold is not None:
-        each /= (posterior.prior @ chances(data, model, grid.factor)).astype(np.float32)
-    each *= np.float32(1.0 - model.outliers - model.born.share)
-    abroad = np.exp(factor_prior(data, model, grid.factor, of_another=True)).astype(np.float32)[data.neuron] * each
+    given = likelihoods(data, model, grid, [parts.weight for parts in by_class])
+    posterior = posterior_of(data, model, grid, given)
+    each = np.stack([one * given.prior[:, j : j + 1] for j, one in enumerate(given.components)]).astype(np.float32)
+    each *= given.good / given.seen
+    abroad = given.elsewhere * each
     irregular = np.column_stack([model.outliers * grid.wrong, model.born.share * grid.born])
     unit = data.branch if model.form.by_branch else data.neuron
     cumulated = np.cumsum(posterior.factor, axis=1)

@@ -12,6 +12,8 @@ from scipy.special import gammaln
 from scipy.stats import norm
 
 from synimg.analysis.mixture.counts import Floats
+from synimg.analysis.mixture.data import Data
+from synimg.analysis.mixture.expect import log_likelihood, make_grid
 from synimg.analysis.mixture.fit import (
     DOWN_PER_UP,
     DRIFT_SD,
@@ -19,9 +21,6 @@ from synimg.analysis.mixture.fit import (
     EFFECT_MEAN,
     EFFECT_SD,
     EFFECT_WEIGHT,
-    Data,
-    log_likelihood,
-    make_grid,
 )
 from synimg.analysis.mixture.model import DOWN, UP, Model, Slab
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from synimg.analysis.mixture.counts import Floats, Ints
-from synimg.analysis.mixture.fit import Data
+from synimg.analysis.mixture.data import Data
 from synimg.analysis.mixture.model import Model
 
 LEAST_NEURONS, LEAST_SDS, LEAST_SHARE = 10, 3.0, 0.1

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from synimg.analysis.controls import Zero, factor_table
 from synimg.analysis.mixture.arrange import some_of_each, take
 from synimg.analysis.mixture.choose import Choice
+from synimg.analysis.mixture.data import Data
 from synimg.analysis.mixture.draws import draws
-from synimg.analysis.mixture.fit import Data
 from synimg.analysis.mixture.model import DOWN, UP, Model
 from synimg.analysis.mixture.priors.protocol import Known
 from synimg.analysis.mixture.rivals import Rival

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from synimg.analysis.mixture.choose import Choice
-from synimg.analysis.mixture.fit import Data, fit
+from synimg.analysis.mixture.data import Data
+from synimg.analysis.mixture.fit import fit
 from synimg.analysis.mixture.model import Slab
 
 MAJORITY = 0.65

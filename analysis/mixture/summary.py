@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from synimg.analysis.mixture.counts import GROWTH, Floats, Ints, receptors_at_death
-from synimg.analysis.mixture.fit import Data, Grid, Posterior, expect, grids, kernels
+from synimg.analysis.mixture.data import Data
+from synimg.analysis.mixture.expect import Grid, Posterior, expect, grids, kernels
 from synimg.analysis.mixture.model import NULL, Kernel, Model
 from synimg.analysis.shares import per_ln
 

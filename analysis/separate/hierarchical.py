@@ -23,7 +23,8 @@ from synimg.analysis.mixture.arrange import (
     what_is_known,
 )
 from synimg.analysis.mixture.choose import Choice, choose, spread_out, weigh_signs
-from synimg.analysis.mixture.fit import Data, priors
+from synimg.analysis.mixture.data import Data
+from synimg.analysis.mixture.expect import priors
 from synimg.analysis.mixture.model import DOWN, UP
 from synimg.analysis.mixture.neighbours import LEAST_GAIN as LEAST_NEIGHBOUR_GAIN
 from synimg.analysis.mixture.neighbours import REACH_UM, neighbour_pairs, neighbours_learned

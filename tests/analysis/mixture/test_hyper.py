@@ -7,16 +7,8 @@ import pytest
 
 from synimg.analysis.mixture.arrange import arrange
 from synimg.analysis.mixture.choose import choose
-from synimg.analysis.mixture.fit import (
-    EFFECT_MEAN,
-    EFFECT_SD,
-    expect,
-    first_guess,
-    fit,
-    kernels,
-    log_likelihood,
-    make_grid,
-)
+from synimg.analysis.mixture.expect import expect, kernels, log_likelihood, make_grid
+from synimg.analysis.mixture.fit import EFFECT_MEAN, EFFECT_SD, first_guess, fit
 from synimg.analysis.mixture.hyper import NOTHING, Axes, climb, differential_evolution_chain, hyper_posterior
 from synimg.analysis.mixture.model import Form, Slab
 from synimg.phantoms.scenarios.draw import draw
