@@ -16,6 +16,7 @@ from synimg.analysis.measure import (
     detections_of,
     find_puncta,
     read_parents,
+    recording_of,
     scene_of,
     spread_of_block,
     synapse_table,
@@ -25,7 +26,7 @@ from synimg.analysis.recording import RecordedChannel, Recording
 from synimg.analysis.widening import TrueErrors
 from synimg.errors import SynimgError
 from synimg.store.dataset import Dataset
-from synimg.store.image import image_attributes, open_array, read_block
+from synimg.store.image import open_array, read_block
 from synimg.store.tables import read_notes, read_table
 
 Floats = NDArray[np.float64]
@@ -60,7 +61,7 @@ class Measured:
         file = dataset.run(run) / "detections.parquet"
         notes = dataset.index["stages"][f"{run}/measure"]["notes"]
         readouts = dataset.path / "readouts.parquet"
-        recording = _recording(dataset)
+        recording = recording_of(dataset.image)
         found, where = read_notes(file), f"{dataset.path}: errors of {run}"
         if used := found.get("channels"):  # widths and shift as the measurement had them
             channels = tuple(RecordedChannel.parse(c, where) for c in used)
@@ -221,7 +222,7 @@ def preview(
         If there is no image, or a chunk of it is missing or damaged.
     """
     dataset.require("image", f"synimg generate ... --out {dataset.path}")
-    recording = _recording(dataset)
+    recording = recording_of(dataset.image)
     voxel, shape = np.array(recording.voxel_um), np.array(open_array(dataset.image).shape[-3:])
     size = np.minimum(MOST_PREVIEW_VOX, shape)
     centre = np.array([shape[0] // 2, *np.rint(np.array(yx_um) / voxel[1:])]).astype(int)
@@ -232,11 +233,6 @@ def preview(
     scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2, box[0])
     fit = find_puncta(scene, settings)
     return Preview((fit.points_vox + first) * voxel, (first - 0.5) * voxel, (first + size - 0.5) * voxel, spread_um2)
-
-
-def _recording(dataset: Dataset) -> Recording:
-    recording = Recording.parse(image_attributes(dataset.image).get("synimg", {}), f"{dataset.image}: metadata")
-    return recording.model_copy(update={"width_vox": open_array(dataset.image).shape[-1]})
 
 
 @dataclass(frozen=True)

@@ -602,9 +602,7 @@ def measure(
         mode="json"
     ):
         return read_table(table, schema.SYNAPSES)
-    recording = Recording.parse(image_attributes(dataset.image).get("synimg", {}), f"{dataset.image}: metadata")
-    shape = tuple(open_array(dataset.image).shape[-3:])
-    recording = recording.model_copy(update={"width_vox": shape[-1]})
+    recording, shape = recording_of(dataset.image), tuple(open_array(dataset.image).shape[-3:])
     with dataset.stage(stage, {"settings": settings.model_dump(mode="json")}) as scratch:
         work, size_um = tiles(shape, settings), np.array(shape) * recording.voxel_um
 
@@ -643,6 +641,12 @@ def measure(
         # only now: a call that is stopped leaves what was there
         dataset.drop(stage, f"{run}/separate", f"{run}/validate", f"{run}/report")
     return read_table(table, schema.SYNAPSES)
+
+
+def recording_of(image: Path) -> Recording:
+    """What the metadata of an image of ours say of its recording, with the width of the image."""
+    recording = Recording.parse(image_attributes(image).get("synimg", {}), f"{image}: metadata")
+    return recording.model_copy(update={"width_vox": open_array(image).shape[-1]})
 
 
 def measure_image(

@@ -25,7 +25,7 @@ from synimg.analysis.mixture.choose import Choice, choose, spread_out
 from synimg.analysis.mixture.result import Found, facts, neuron_table, shares_of_animals, synapse_table
 from synimg.analysis.mixture.rivals import Rival, rivals_of
 from synimg.analysis.mixture.whole_cell import whole_cells
-from synimg.analysis.separate.hierarchical import SEARCH_SYNAPSES, VERSION, in_blocks, needs, with_offsets
+from synimg.analysis.separate.hierarchical import SEARCH_SYNAPSES, VERSION, found_with, needs
 from synimg.errors import SynimgError
 from synimg.store.tables import read_table, table_writer
 from synimg.streams import stream
@@ -135,20 +135,15 @@ def separate_in_pieces(
 def _posterior(table: pd.DataFrame, choice: Choice, rivals: list[Rival], seed: int, path: Path) -> Found:
     """Of a piece, under the models that were chosen in the first; zero and cells are those of the piece."""
     known = what_is_known(table)
-    data, order, ids = arrange(table, known)
-    model = choice.models[0]
+    arranged = arrange(table, known)
+    data, model = arranged[0], choice.models[0]
     found = data.n_kinds, data.covariates.shape[1], data.of_factor.shape[1]
     if found != (len(model.factor_sd), len(model.covariate_weights), len(model.factor_weights)):
         raise SynimgError(
             f"{path}: a group, or a column that bears on learning, has too few rows to be in every part of a table that is "
             f"separated in parts; leave it out, or separate up to {MOST_IN_MEMORY} rows at a time"
         )
-    data, choice = with_offsets(data, choice)
-    parts = in_blocks(data, choice)
-    readings = [parts, *(in_blocks(data, rival.choice) for rival in rivals)]
-    zero = zero_of(parts.factor, data.is_control)
-    cells = whole_cells(parts.factor, parts.factor_var, data.is_control)
-    return Found(table, data, order, ids, choice, readings, rivals, zero, cells, {}, known, seed)
+    return found_with(table, arranged, known, choice, rivals, seed)
 
 
 def _results(pieces: Pieces, out: Path, factors: list[tuple[Any, ...]], report: compute.Report) -> Whole:

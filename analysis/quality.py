@@ -17,6 +17,7 @@ from synimg.model import Model
 from synimg.store.atomic import read_json
 
 Floats = NDArray[np.float64]
+FILE = "quality.json"
 UNASSIGNED = 0.5
 LEAST_MISFIT = 1.5
 """Chi square per voxel beyond which a punctum does not look like its model: 60 voxels scatter by 0.18."""
@@ -142,9 +143,6 @@ def _receptors_per_electron(detections: pd.DataFrame, recording: Recording) -> f
         for i, name in zip(recording.receptor_index, ("pulse", "chase"), strict=True)
     ]
     return float((share / seen).sum())
-
-
-FILE = "quality.json"
 
 
 def read_quality(folder: Path) -> Quality:

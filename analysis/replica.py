@@ -37,6 +37,11 @@ class Hidden:
     per_punctum: Floats
     radial: Floats
 
+    @classmethod
+    def none(cls, n: int) -> "Hidden":
+        """No neighbours beside n puncta."""
+        return cls(np.zeros(n), np.full(EDGES.size - 1, 1.0 / (EDGES.size - 1)))
+
     def at(self, which: NDArray[np.bool_]) -> "Hidden":
         """Those beside some of the puncta."""
         return Hidden(self.per_punctum[which], self.radial)
@@ -76,7 +81,7 @@ def hidden_neighbours(points_um: Floats, psf_um: Floats, size_um: Floats) -> Hid
     """
     n = len(points_um)
     if n < 2:
-        return Hidden(np.zeros(n), np.full(EDGES.size - 1, 1.0 / (EDGES.size - 1)))
+        return Hidden.none(n)
     scaled = points_um / psf_um
     pairs = cKDTree(scaled).query_pairs(EDGES[-1], output_type="ndarray")
     count = np.histogram(np.linalg.norm(scaled[pairs[:, 0]] - scaled[pairs[:, 1]], axis=1), EDGES)[0]
@@ -92,7 +97,7 @@ def hidden_neighbours(points_um: Floats, psf_um: Floats, size_um: Floats) -> Hid
     missing = np.where(far, 0.0, np.maximum(np.exp(level - fall * middle) * volume - count, 0.0))
     total, around = missing.sum() / (1.0 - APART_SHARE), nearby(points_um, psf_um, size_um)
     if total <= 0.0 or around.sum() <= 0.0:
-        return Hidden(np.zeros(n), np.full(EDGES.size - 1, 1.0 / (EDGES.size - 1)))
+        return Hidden.none(n)
     return Hidden(total * around / around.sum(), missing / missing.sum())
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy.optimize import minimize
+from scipy.special import expit
 
 from synimg.model import Model
 
@@ -12,6 +13,7 @@ Floats = NDArray[np.float64]
 HOLDS = 0.95
 Z95 = 1.959964
 NEARBY_FLOOR, NEARBY_TYPICAL = 0.3, 5.0
+LEAST_KNOWN = 30  # rows to learn from
 LEAST_SHARE = 0.05  # of the typical count, below which counts count as that
 
 
@@ -72,7 +74,8 @@ class MergedProb(Model):
         """The probabilities (n,)."""
         k, n = _predictors(nearby, electrons, self.typical_electrons)
         odds = self.constant + self.by_nearby * k + self.by_electrons * n
-        return 1.0 / (1.0 + np.exp(-np.clip(odds, -30.0, 30.0)))
+        p: Floats = expit(odds)
+        return p
 
 
 def fit_merged_prob(is_merged: NDArray[np.bool_], nearby: Floats, electrons: Floats) -> MergedProb:
@@ -82,7 +85,7 @@ def fit_merged_prob(is_merged: NDArray[np.bool_], nearby: Floats, electrons: Flo
     mean, precision = np.array([-4.0, 1.0, 0.0]), np.diag([0.05, 1.0, 1.0])
     w = mean.copy()
     for _ in range(30):
-        p = 1.0 / (1.0 + np.exp(-np.clip(x @ w, -30.0, 30.0)))
+        p = expit(x @ w)
         slope = x.T @ (is_merged - p) - precision @ (w - mean)
         curve = (x * (p * (1.0 - p))[:, None]).T @ x + precision
         w = w + np.clip(np.linalg.solve(curve, slope), -2.0, 2.0)
@@ -103,9 +106,6 @@ class TrueErrors(Model):
     lateral: Widening = Field(description="of y and x [um]")
     counts: Widening = Field(description="of the electrons in each channel")
     merged: MergedProb = Field(description="probability of an unseen neighbour")
-
-
-LEAST_KNOWN = 30
 
 
 def fit_true_errors(found: pd.DataFrame, n_channels: int) -> TrueErrors | None:

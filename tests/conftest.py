@@ -4,8 +4,12 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from synimg.config import Config
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,6 +40,18 @@ def browser() -> str:
     path = find_browser()
     assert path is not None, "mark this test with pytest.mark.browser"
     return path
+
+
+@pytest.fixture(scope="session")
+def settings() -> "Config":
+    """The quickest data set to make: one imaged neuron in a small block, two updates of learning."""
+    from synimg import config
+
+    values = config.preset("tiny").model_dump()
+    values["volume"] |= {"shape_vox": (16, 80, 96), "chunk_vox": (8, 40, 48)}
+    values["training"] |= {"n_updates": 2, "counterfactuals": False, "test_trials": 16}
+    values["tissue"]["n_imaged_neurons"] = 1
+    return config.Config.parse(values, "test")
 
 
 @pytest.fixture(scope="session")

@@ -41,6 +41,24 @@ def draws(data: Data, choice: Choice, cells: WholeCell, n_draws: int, rng: np.ra
         yield from _of_model(data, model, grid, choice.stay, cells, int(n), rng)
 
 
+@dataclass(frozen=True)
+class _Given:
+    """What all draws of a model have in common; (n_components, n, n_factor) and (n_components, n) ndarray.
+
+    each : likelihood of a synapse's own neuron's factor, with the prior of the component
+    abroad : the same of another neuron's factor, with the prior of that
+    weights : (n, k) ndarray of components in another neuron, and of a wrong and a born row
+    """
+
+    data: Data
+    model: Model
+    grid: Grid
+    by_class: list[Kernel]
+    each: Floats32
+    abroad: Floats32
+    weights: Floats
+
+
 def _of_model(
     data: Data, model: Model, grid: Grid, stay: float, cells: WholeCell, n_draws: int, rng: np.random.Generator
 ) -> Iterator[Draw]:
@@ -50,37 +68,25 @@ def _of_model(
     each = np.stack([one * given.prior[:, j : j + 1] for j, one in enumerate(given.components)]).astype(np.float32)
     each *= given.good / given.seen
     abroad = given.elsewhere * each
-    irregular = np.column_stack([model.outliers * grid.wrong, model.born.share * grid.born])
+    other = abroad.sum(axis=2).T * (1.0 - data.parent)[:, None]
+    weights = np.column_stack([other, model.outliers * grid.wrong, model.born.share * grid.born])
+    common = _Given(data, model, grid, by_class, each, abroad, weights)
     unit = data.branch if model.form.by_branch else data.neuron
     cumulated = np.cumsum(posterior.factor, axis=1)
     for _ in range(n_draws):
-        factor = _pick(cumulated, rng)[unit]
-        yield _one(data, model, grid, by_class, each, abroad, irregular, factor, cells, stay, rng)
+        yield _one(common, _pick(cumulated, rng)[unit], cells, stay, rng)
 
 
-def _one(
-    data: Data,
-    model: Model,
-    grid: Grid,
-    by_class: list[Kernel],
-    each: Floats32,
-    abroad: Floats32,
-    irregular: Floats,
-    factor: Ints,
-    cells: WholeCell,
-    stay: float,
-    rng: np.random.Generator,
-) -> Draw:
-    n, k = factor.size, len(each)
-    own = each[:, np.arange(n), factor].T * data.parent[:, None]
-    other = abroad.sum(axis=2).T * (1.0 - data.parent)[:, None]
-    which = _pick(np.cumsum(np.column_stack([own, other, irregular]), axis=1), rng)
+def _one(common: _Given, factor: Ints, cells: WholeCell, stay: float, rng: np.random.Generator) -> Draw:
+    data, model, grid, abroad = common.data, common.model, common.grid, common.abroad
+    n, k = factor.size, len(common.each)
+    own = common.each[:, np.arange(n), factor].T * data.parent[:, None]
+    which = _pick(np.cumsum(np.column_stack([own, common.weights]), axis=1), rng)
     component = which % k
     from_other = np.flatnonzero((which >= k) & (which < 2 * k))
-    factor = factor.copy()
     factor[from_other] = _pick(np.cumsum(abroad[component[from_other], from_other], axis=1), rng)
     ln, growth = np.zeros((n, 3)), np.zeros(n)
-    for (rows, _), parts in zip(grid.classes, by_class, strict=True):
+    for (rows, _), parts in zip(grid.classes, common.by_class, strict=True):
         for j, density in enumerate(parts.weight):
             here = rows[(component[rows] == j) & (which[rows] < 2 * k)]
             place = _pick(np.cumsum(grid.likelihood[here] * density.T[factor[here]], axis=1), rng)

@@ -6,6 +6,7 @@ that is uniform from 0 to 1, and below 0 there is none of that sign (`NOTHING`, 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.special import gammaln
@@ -58,7 +59,7 @@ class Axes:
 
     centre: Model
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """What each coordinate is; the zero is that of the factors, which with less insertion is the turnover's as well."""
         kinds = [f"factor {kind}" for kind in range(len(self.centre.factor_sd))]
@@ -186,9 +187,7 @@ def hyper_posterior(
 
     # evidence that just fails to pay for a sign still leaves it a chance, which no walker would find far from there
     both = replace(fitted[0], form=replace(fitted[0].form, up=True, down=True), slabs=_some_of_each(fitted[0]))
-    starts = []
-    for model in (*fitted, both):
-        starts.append(climb(log_posterior, axes.at(model), axes.first_steps, axes.of(model)))
+    starts = [climb(log_posterior, axes.at(m), axes.first_steps, axes.of(m)) for m in (*fitted, both)]
     best = max(start.value for start in starts)
     near = [start for start in starts if start.value > best - FAR_BEHIND]
     walkers = np.stack([_scattered(near[i % len(near)], axes, rng) for i in range(N_WALKERS)])

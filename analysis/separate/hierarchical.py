@@ -31,7 +31,7 @@ from synimg.analysis.mixture.neighbours import REACH_UM, neighbour_pairs, neighb
 from synimg.analysis.mixture.offsets import data_with, ln_offsets, model_with, offset_share
 from synimg.analysis.mixture.priors.protocol import Known
 from synimg.analysis.mixture.result import Found, blocks_of, result_of
-from synimg.analysis.mixture.rivals import rivals_of
+from synimg.analysis.mixture.rivals import Rival, rivals_of
 from synimg.analysis.mixture.structure import LEAST_GAIN, Block, find_block
 from synimg.analysis.mixture.summary import Parts, average, summaries
 from synimg.analysis.mixture.whole_cell import whole_cells
@@ -66,13 +66,26 @@ def hierarchical(table: pd.DataFrame, seed: int, n_draws: int = 0) -> Separation
     data, choice, clustered = _with_neighbours(table, order, data, choice, seed)
     known |= clustered
     choice = spread_out(some_neurons(data, SEARCH_SYNAPSES, seed), choice, data.neuron.size, seed)
-    data, choice = with_offsets(data, choice)
-    parts = in_blocks(data, choice)
+    found = found_with(table, (data, order, ids), known, choice, rivals, seed)
+    return result_of(replace(found, blocks=blocks), VERSION, needs.assumes, n_draws)
+
+
+def found_with(
+    table: pd.DataFrame,
+    arranged: tuple[Data, Ints, Ints],
+    known: dict[str, Known],
+    choice: Choice,
+    rivals: list[Rival],
+    seed: int,
+) -> Found:
+    """What chosen models and their rivals find in a table, of which `arranged` and `known` are what its columns gave."""
+    data, order, ids = arranged
+    data, choice = _with_offsets(data, choice)
+    parts = _in_blocks(data, choice)
+    readings = [parts, *(_in_blocks(data, rival.choice) for rival in rivals)]
     zero = zero_of(parts.factor, data.is_control)
     cells = whole_cells(parts.factor, parts.factor_var, data.is_control)
-    readings = [parts, *(in_blocks(data, rival.choice) for rival in rivals)]
-    found = Found(table, data, order, ids, choice, readings, rivals, zero, cells, blocks, known, seed)
-    return result_of(found, VERSION, needs.assumes, n_draws)
+    return Found(table, data, order, ids, choice, readings, rivals, zero, cells, {}, known, seed)
 
 
 def _with_structure(data: Data, pre: Ints, choice: Choice, seed: int) -> tuple[Data, Choice, dict[int, Block]]:
@@ -88,7 +101,7 @@ def _with_structure(data: Data, pre: Ints, choice: Choice, seed: int) -> tuple[D
     cells = np.unique(pre[rows], return_inverse=True)[1], np.unique(data.neuron[rows], return_inverse=True)[1]
     accepted: dict[int, Block] = {}
     for _ in range(STRUCTURE_ROUNDS):
-        parts = in_blocks(data, choice)
+        parts = _in_blocks(data, choice)
         now, base = (_mean_prior(d, choice)[rows] for d in (data, free))
         found = {}
         for sign, p in ((UP, parts.up[rows]), (DOWN, parts.down[rows])):
@@ -118,7 +131,7 @@ def _with_neighbours(
     near = neighbour_pairs(table, order)
     if near is None:
         return data, choice, {}
-    parts = in_blocks(data, choice)
+    parts = _in_blocks(data, choice)
     surplus = parts.up + parts.down - _mean_prior(data, choice)[:, 1:].sum(axis=1)
     column = neighbours_learned(*near, surplus, data.neuron)
     wider = replace(
@@ -141,7 +154,7 @@ def _with_neighbours(
     return wider, again, {"clustering": Known(column[:, None], 1.0, False, said)}
 
 
-def with_offsets(data: Data, choice: Choice) -> tuple[Data, Choice]:
+def _with_offsets(data: Data, choice: Choice) -> tuple[Data, Choice]:
     """Data and models that know of neurons whose synapses are larger than others', if there are any.
 
     Notes
@@ -151,7 +164,7 @@ def with_offsets(data: Data, choice: Choice) -> tuple[Data, Choice]:
     if data.ln_threshold is not None:
         return data, choice
     middle = replace(choice, models=choice.models[len(choice.models) // 2 :][:1], weights=np.ones(1))
-    parts, sizes = in_blocks(data, middle), middle.models[0].sizes
+    parts, sizes = _in_blocks(data, middle), middle.models[0].sizes
     ln_start = np.log(data.counts.total) - parts.ln_parts.sum(axis=1)
     share = offset_share(ln_start, data.neuron, sizes.sd**2, float(parts.factor_var.mean()))
     if not share:
@@ -174,7 +187,7 @@ def _log_odds(p: Floats) -> Floats:
     return odds
 
 
-def in_blocks(data: Data, choice: Choice) -> Parts:
+def _in_blocks(data: Data, choice: Choice) -> Parts:
     """Posterior of all synapses, some neurons after the other so that memory stays bounded."""
     found = []
     for chosen in blocks_of(data):

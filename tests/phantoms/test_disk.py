@@ -7,22 +7,12 @@ import numpy as np
 import pytest
 
 import synimg
-from synimg import config
 from synimg.errors import SynimgError
 from synimg.phantoms import generate as chain
 from synimg.store import atomic
 from synimg.store.dataset import JOURNAL, Dataset
 
 SCRATCH = ".partial/image"
-
-
-@pytest.fixture(scope="module")
-def settings():
-    values = config.preset("tiny").model_dump()
-    values["volume"] |= {"shape_vox": (16, 80, 96), "chunk_vox": (8, 40, 48)}
-    values["training"] |= {"n_updates": 2, "counterfactuals": False, "test_trials": 16}
-    values["tissue"]["n_imaged_neurons"] = 1
-    return config.Config.parse(values, "test")
 
 
 @pytest.fixture(scope="module")

@@ -22,15 +22,6 @@ def memory(monkeypatch, tmp_path):
     fs.pseudo_dirs[:] = [""]
 
 
-@pytest.fixture(scope="module")
-def settings():
-    values = config.preset("tiny").model_dump()
-    values["volume"] |= {"shape_vox": (16, 80, 96), "chunk_vox": (8, 40, 48)}
-    values["training"] |= {"n_updates": 2, "counterfactuals": False, "test_trials": 16}
-    values["tissue"]["n_imaged_neurons"] = 1
-    return config.Config.parse(values, "test")
-
-
 def test_the_address_holds_the_bytes_of_a_local_data_set(settings, memory, tmp_path):
     local = synimg.generate(settings, tmp_path / "mouse")
     synimg.generate(settings, ADDRESS)
