@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from synimg.analysis.match import match
+from synimg.analysis.validate.scores import robust_sd
 from synimg.errors import SynimgError
 from synimg.viewers.synapse_map import PLACE, class_of
 
@@ -134,7 +135,7 @@ def neurons_apart(a: pd.DataFrame, b: pd.DataFrame, fdr: float) -> pd.DataFrame:
         each.append(found.reset_index().assign(animal=animal))
     for one, other in (each, each[::-1]):
         middle = other["log_turnover"].median()
-        sd = 1.4826 * (other["log_turnover"] - middle).abs().median()
+        sd = robust_sd(other["log_turnover"].dropna().to_numpy(float)) or 0.0
         is_enough = len(other) >= LEAST_NEURONS and sd > 0
         one["apart"] = (one["log_turnover"] - middle) / sd if is_enough else np.nan
     found = pd.concat(each, ignore_index=True)

@@ -39,8 +39,9 @@ def _told_in_a_sentence(reader: Callable[[Any], list[Any]]) -> Callable[[Any], l
 def read(path: str | list[str]) -> list[Any]:
     """Layers of the data set at `path`, as napari takes them."""
     from synimg.viewers.layers import layers_of
+    from synimg.viewers.view import with_colormaps
 
-    return _told(_with_colormaps(layers_of(path[0] if isinstance(path, list) else path)))
+    return _told(with_colormaps(layers_of(path[0] if isinstance(path, list) else path)))
 
 
 def read_parent(path: str | list[str]) -> list[Any]:
@@ -51,6 +52,7 @@ def read_parent(path: str | list[str]) -> list[Any]:
 def read_image(path: str | list[str]) -> list[Any]:
     """Layers of an image of any lab and of the table beside it."""
     from synimg.viewers.foreign import layers_of_image, table_beside, tables_for
+    from synimg.viewers.view import with_colormaps
 
     image = Path(path[0] if isinstance(path, list) else path)
     table = table_beside(image)
@@ -64,7 +66,7 @@ def read_image(path: str | list[str]) -> list[Any]:
         from napari.utils.notifications import show_warning
 
         show_warning(f"{table.name}: {n_outside} synapses lie outside the image; they are shown where the table says")
-    return _told(_with_colormaps(layers))
+    return _told(with_colormaps(layers))
 
 
 def _told(layers: list[Any]) -> list[Any]:
@@ -77,16 +79,3 @@ def _told(layers: list[Any]) -> list[Any]:
 
         show_info(f"{most} synapses are slow to draw one by one; Layers > Visualize > Synapse browser makes them fast")
     return layers
-
-
-def _with_colormaps(layers: list[Any]) -> list[Any]:
-    from napari.utils.colormaps import Colormap
-
-    return [
-        (
-            data,
-            {k: Colormap(**v) if k.endswith("colormap") and isinstance(v, dict) else v for k, v in arguments.items()},
-            kind,
-        )
-        for data, arguments, kind in layers
-    ]

@@ -79,7 +79,7 @@ def showing(viewer: Any, layers: list[Any], is_browsed: bool = False) -> Iterato
     many = [arguments["name"] for data, arguments, kind in layers if kind == "points" and len(data) > MOST_DRAWN]
     # so many are not drawn at all before it is chosen how
     none = [(d, a | {"shown": np.zeros(len(d), bool)} if a["name"] in many else a, k) for d, a, k in layers]
-    yield from _adding(viewer, none)
+    yield from adding(viewer, none)
     _say(viewer, legend_of(layers))
     viewer.dims.axis_labels = ("z", "y", "x")
     whole_depth(viewer, 0)
@@ -89,7 +89,7 @@ def showing(viewer: Any, layers: list[Any], is_browsed: bool = False) -> Iterato
 
 def show_growth(viewer: Any, layers: list[Any], captions: list[str]) -> None:
     """Put the layers of a growing map into a napari viewer; `captions` has a line for each snapshot, the last is shown."""
-    for _ in _adding(viewer, layers):
+    for _ in adding(viewer, layers):
         pass
     viewer.layers["growing synapses"].face_colorbar.visible = True
     viewer.dims.axis_labels = ("day", "z", "y", "x")
@@ -103,13 +103,26 @@ def show_growth(viewer: Any, layers: list[Any], captions: list[str]) -> None:
     caption()
 
 
-def _adding(viewer: Any, layers: list[Any]) -> Iterator[None]:
-    from napari.layers import Layer
+def with_colormaps(layers: list[Any]) -> list[Any]:
+    """The layers with napari's colour maps in the place of their descriptions."""
     from napari.utils.colormaps import Colormap
 
-    for data, arguments, kind in layers:
-        maps = {k: Colormap(**v) for k, v in arguments.items() if k.endswith("colormap") and isinstance(v, dict)}
-        viewer.add_layer(Layer.create(data, arguments | maps, kind))
+    return [
+        (
+            data,
+            {k: Colormap(**v) if k.endswith("colormap") and isinstance(v, dict) else v for k, v in arguments.items()},
+            kind,
+        )
+        for data, arguments, kind in layers
+    ]
+
+
+def adding(viewer: Any, layers: list[Any]) -> Iterator[None]:
+    """Put layers into a viewer, one at a time, with a scale bar."""
+    from napari.layers import Layer
+
+    for layer in with_colormaps(layers):
+        viewer.add_layer(Layer.create(*layer))
         yield
     viewer.canvas.overlays["scale_bar"].visible = True
 

@@ -29,7 +29,7 @@ from synimg.viewers.colours import NAMED
 from synimg.viewers.compare import disagreements, neurons_apart, partners_by_wiring, summary
 from synimg.viewers.layers import SYNAPSES, layers_of, synapses
 from synimg.viewers.synapse_map import PLACE, read_synapse_map, with_derived
-from synimg.viewers.view import showing, whole_depth
+from synimg.viewers.view import adding, showing, whole_depth
 from synimg.viewers.widgets.analyse import dataset_in, require_saved
 from synimg.viewers.widgets.listen import listen
 from synimg.viewers.widgets.mark import Mark
@@ -232,16 +232,12 @@ class Compare(QWidget):
         self.work.start(run, lambda result: self._show(*result))
 
     def _show(self, a: Side, b: Side, found: Found, layers: list[Any]) -> None:
-        from napari.layers import Layer
-        from napari.utils.colormaps import Colormap
-
         self._sides, self._found, self._marks, self._alone = (a, b), found, (Mark(), Mark()), None
         self._list()
         self.about.setText(_words(a, b, found))
         self.viewer.layers.clear()
-        for data, arguments, kind in layers:
-            maps = {k: Colormap(**v) for k, v in arguments.items() if isinstance(v, dict) and k.endswith("colormap")}
-            self.viewer.add_layer(Layer.create(data, arguments | maps, kind))
+        for _ in adding(self.viewer, layers):
+            pass
         grid = self.viewer.canvas.grid
         grid.stride, grid.shape, grid.enabled = -(len(layers) // 2), (1, 2), True
         self.viewer.canvas.overlays["text"].visible = False  # it counts the synapses of one view
