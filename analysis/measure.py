@@ -21,7 +21,7 @@ from synimg.analysis.quality import FILE as QUALITY_FILE
 from synimg.analysis.quality import quality_of
 from synimg.analysis.recording import Recording
 from synimg.analysis.spread import estimate_spread
-from synimg.analysis.survey import OpticsCheck, Survey, check_optics, survey
+from synimg.analysis.survey import ChannelOptics, OpticsCheck, Survey, check_optics, survey
 from synimg.analysis.widening import TrueErrors, fit_true_errors
 from synimg.calibrate import dyes_of, receptors_of_dyes
 from synimg.errors import SynimgError
@@ -487,28 +487,58 @@ def as_puncta_show(
 ) -> Recording:
     """The recording with the shift of the channels, if it is not stated, and the widths, if asked for, that puncta show.
 
-    Some tiles are measured for that ahead of the others.
+    Some tiles are measured for that ahead of the others; again where widths were far from those stated, as what is found with
+    wrong ones is not all there is.
+
+    Raises
+    ------
+    SynimgError
+        If the widths are to be taken from puncta and those do not show them.
     """
     is_shift_known = all(recording.channels[i].shift_um is not None for i in recording.receptor_index)
     if is_shift_known and settings.psf == "stated":
         return recording
-    checked = []
-    spread = _median_spread(work, cut, recording, settings)
-    for tile in replicated(work, settings):
-        table = measure_block(cut(tile), recording, settings, spread, tile)
-        for known in to_replicate([tile], table, recording, size_um, settings):
-            checked.append(_replica_of_block(cut(tile), known, recording, settings, spread, size_um))
-    _, optics = learn(checked, recording)
-    channels = list(recording.channels)
-    for c, i in enumerate(recording.receptor_index):
-        seen, update = optics.channels[c], {}
-        if settings.psf == "puncta" and seen.axial is not None and seen.lateral is not None:
-            scale = np.array([1 + seen.axial.excess, 1 + seen.lateral.excess, 1 + seen.lateral.excess])
-            update["psf_sigma_um"] = tuple(float(v) for v in scale * channels[i].psf_sigma_um)
-        if not is_shift_known:
-            update["shift_um"] = (0.0, 0.0, 0.0) if c == 0 or optics.shift_um is None else tuple(optics.shift_um)
-        channels[i] = channels[i].model_copy(update=update)
-    return recording.model_copy(update={"channels": tuple(channels)})
+    for _ in range(MOST_PASSES if settings.psf == "puncta" else 1):
+        checked = []
+        spread = _median_spread(work, cut, recording, settings)
+        for tile in replicated(work, settings):
+            table = measure_block(cut(tile), recording, settings, spread, tile)
+            for known in to_replicate([tile], table, recording, size_um, settings):
+                checked.append(_replica_of_block(cut(tile), known, recording, settings, spread, size_um))
+        _, optics = learn(checked, recording)
+        channels, moved = list(recording.channels), 0.0
+        for c, i in enumerate(recording.receptor_index):
+            seen, update = optics.channels[c], {}
+            if settings.psf == "puncta":
+                by = _excess(seen)
+                moved = max(moved, float(np.abs(by).max()))
+                update["psf_sigma_um"] = tuple(float(v) for v in (1.0 + by) * channels[i].psf_sigma_um)
+            if not is_shift_known:
+                update["shift_um"] = (0.0, 0.0, 0.0) if c == 0 or optics.shift_um is None else tuple(optics.shift_um)
+            channels[i] = channels[i].model_copy(update=update)
+        recording = recording.model_copy(update={"channels": tuple(channels)})
+        if moved < STILL:
+            break
+    return recording
+
+
+MOST_PASSES, STILL = 3, 0.03
+
+
+def _excess(seen: ChannelOptics) -> Floats:
+    """By what share a channel's widths along z, y, x are larger than stated.
+
+    Raises
+    ------
+    SynimgError
+        If puncta do not show them.
+    """
+    if seen.axial is None or seen.lateral is None or not (seen.axial.is_known and seen.lateral.is_known):
+        raise SynimgError(
+            f"channel '{seen.channel}': {seen.n_puncta} puncta stand alone and are bright, too few or too alike in brightness "
+            'to take the point spread function from them; measure with psf = "stated"'
+        )
+    return np.array([seen.axial.excess, seen.lateral.excess, seen.lateral.excess])
 
 
 def learn(checked: list[Checked], recording: Recording) -> tuple[TrueErrors | None, OpticsCheck]:

@@ -22,6 +22,10 @@ SIZE_CV = 0.3  # of a synapse's area at given receptors
 SIZE_ERROR = (
     0.1  # of the synapses' mean variance: they are discs, not Gaussians, and grow with receptors only on average
 )
+OWN_SIZE_UM2 = (
+    0.005  # sd beforehand of the synapses' mean variance: where all are as bright, none can tell it from the optics
+)
+KNOWN = 0.2  # largest standard error of a width that is known, as a share of it
 LEAST_PUNCTA = 12
 LEAST_NOISE = 2000
 WORTH_SAYING = 0.05
@@ -204,6 +208,11 @@ class Width(Model):
         """Whether the difference is beyond chance and matters."""
         return abs(self.excess) > max(WORTH_SAYING, 3.0 * self.se_um / self.stated_um)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it can take the stated one's place."""
+        return self.se_um < KNOWN * self.measured_um
+
 
 class ChannelOptics(Model):
     """What puncta say of a channel."""
@@ -253,7 +262,8 @@ class OpticsCheck(Model):
                     said.append(
                         f"the point spread function of '{c.channel}' is {abs(width.excess):.0%} (+- "
                         f"{width.se_um / width.stated_um:.0%}) {wider} {along} than stated, {width.measured_um:.3f} um "
-                        f"instead of {width.stated_um:.3f} um: counts and their errors are off; see the figure 'optics'"
+                        f"instead of {width.stated_um:.3f} um: counts and their errors are off; see the figure 'optics', and "
+                        "measure with --psf puncta to take the widths from the puncta"
                     )
         if self.shift_um is not None and self.shift_se_um is not None:
             off = np.array(self.shift_um) - self.stated_shift_um
@@ -359,7 +369,7 @@ def _line(rows: pd.DataFrame, n_channels: int) -> tuple[Floats, Floats, float] |
     for _ in range(30):
         left = design[:, used] * weight[:, None]
         normal = left.T @ design[:, used]
-        normal[np.diag_indices_from(normal)] *= 1.0 + 1e-12
+        normal[-1, -1] += (total.mean() / OWN_SIZE_UM2) ** 2
         p[used] = np.linalg.solve(normal, left.T @ value)
         p[-1] = max(p[-1], 0.0)
         if p[-1] == 0.0:  # no synapse is smaller than a point: the intercepts alone

@@ -203,6 +203,9 @@ def measure(
         typer.Option(help="NAME=INDEX in a file, or NAME=ENDING[,ENDING] of file names that belong together"),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="folder for the results of images")] = None,
+    psf: Annotated[
+        str | None, typer.Option(help="widths of a data set's PSF: stated, or puncta (what bright synapses show)")
+    ] = None,
     threshold: Annotated[float | None, typer.Option(help="least contrast of a punctum in an image, 0 to 1")] = None,
     max_distance_um: Annotated[float | None, typer.Option(help="farthest that a pair lies apart, for images")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of the chance pairing, for images")] = 0,
@@ -227,16 +230,20 @@ def measure(
         given = [name for name, value in foreign.items() if value is not None]
         if given:
             raise SynimgError(f"{source[0]}: a data set knows its {given[0]}; leave it out")
+        from synimg.analysis.measure import MeasureSettings
         from synimg.analysis.measure import measure as run_measure
 
+        settings = MeasureSettings.parse({"psf": psf} if psf else {}, "measure")
         for path in datasets_of(source[0]):
             with bars() as report:
-                table = run_measure(path, run, None, _workers(workers, scheduler), scheduler, report)
+                table = run_measure(path, run, settings, _workers(workers, scheduler), scheduler, report)
             _say_quality(path / "analysis" / run)
             _say(f"{path / 'analysis' / run}: {len(table)} synapses measured; next: synimg separate {source[0]}")
         return
     if len(source) == 1 and source[0].is_dir() and not source[0].name.endswith(".zarr"):
         raise SynimgError(f"{source[0]}: not a data set (dataset.json is missing); give a data set or image files")
+    if psf is not None:
+        raise SynimgError("--psf is for data sets; puncta of images are found without a point spread function")
     _measure_images(source, voxel_um, channel or [], out, threshold, max_distance_um, seed)
 
 
