@@ -1,4 +1,4 @@
-"""Cramer-Rao standard errors of puncta, from the Fisher information that neighbours share."""
+"""Cramer-Rao bounds of puncta, from the Fisher information that neighbours share."""
 
 import math
 
@@ -29,25 +29,31 @@ NEIGHBOUR = 4.0  # puncta nearer than this many widths share information
 
 
 def standard_errors(scene: Scene, fit: Fit, model: Floats) -> Floats:
-    """Cramer-Rao standard errors (n, 3 + channels) of z, y, x [voxels] and the electrons in each channel.
+    """Cramer-Rao standard errors (n, 3 + channels) of z, y, x [voxels] and the electrons in each channel."""
+    errors: Floats = np.sqrt(np.diagonal(covariances(scene, fit, model), axis1=1, axis2=2))
+    return errors
+
+
+def covariances(scene: Scene, fit: Fit, model: Floats) -> Floats:
+    """Cramer-Rao covariances (n, 3 + channels, 3 + channels) of z, y, x [voxels] and the electrons in each channel.
 
     The Fisher matrix is that of the punctum with all neighbours within 4 widths, whose parameters are free too.
     """
-    n = len(fit.theta)
+    n, n_each = len(fit.theta), 3 + len(scene.data)
     if not n:
-        return np.zeros((0, 3 + len(scene.data)))
+        return np.zeros((0, n_each, n_each))
     scaled = fit.points_vox / scene.psf_vox.mean(axis=0)
     pairs = cKDTree(scaled).query_pairs(NEIGHBOUR, output_type="ndarray")
     pairs = np.vstack([np.column_stack([np.arange(n)] * 2), pairs, pairs[:, ::-1]])
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]  # each group in order, the punctum itself among them
     first = np.searchsorted(pairs[:, 0], np.arange(n + 1))
-    return _errors(
+    return _covariances(
         model, fit.theta, first, pairs[:, 1].copy(), scene.psf_vox, scene.shift_vox, scene.shape_scale, scene.spread_um2
     )
 
 
 @nb.njit(cache=True, nogil=True)
-def _errors(
+def _covariances(
     model: Floats,
     thetas: Floats,
     first: Ints,
@@ -57,9 +63,9 @@ def _errors(
     scale: Floats,
     spread: float,
 ) -> Floats:
-    """Standard errors from the information that puncta share; the group of i is ``partner[first[i]:first[i + 1]]``."""
+    """Covariances from the information that puncta share; the group of i is ``partner[first[i]:first[i + 1]]``."""
     n, n_each = thetas.shape
-    n_errors = n_each - N_SHAPE
+    n_wanted = n_each - N_SHAPE
     blocks = np.empty((partner.size, n_each, n_each))
     for i in range(n):
         for k in range(first[i], first[i + 1]):
@@ -71,11 +77,11 @@ def _errors(
                 blocks[k] = blocks[back].T
             if j == i:
                 precision = 1.0 / prior_sd(thetas[i], spread) ** 2
-                for s in range(n_errors, n_each):
+                for s in range(n_wanted, n_each):
                     blocks[k, s, s] += precision
                 for s in range(n_each):
                     blocks[k, s, s] = blocks[k, s, s] * (1.0 + 1e-9) + 1e-12
-    errors = np.empty((n, n_errors))
+    found = np.empty((n, n_wanted, n_wanted))
     for i in range(n):
         group = partner[first[i] : first[i + 1]]
         size = group.size
@@ -91,13 +97,14 @@ def _errors(
                 information[u * n_each : (u + 1) * n_each, v * n_each : (v + 1) * n_each] = block
                 information[v * n_each : (v + 1) * n_each, u * n_each : (u + 1) * n_each] = block.T
         own = np.searchsorted(group, i) * n_each
-        wanted = np.zeros((size * n_each, n_errors))
-        for s in range(n_errors):
+        wanted = np.zeros((size * n_each, n_wanted))
+        for s in range(n_wanted):
             wanted[own + s, s] = 1.0
-        covariance = np.linalg.solve(information, wanted)
-        for s in range(n_errors):
-            errors[i, s] = math.sqrt(max(covariance[own + s, s], 0.0))
-    return errors
+        covariance = np.linalg.solve(information, wanted)[own : own + n_wanted]
+        found[i] = 0.5 * (covariance + covariance.T)
+        for s in range(n_wanted):
+            found[i, s, s] = max(found[i, s, s], 0.0)
+    return found
 
 
 @nb.njit(cache=True, nogil=True)

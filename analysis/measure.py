@@ -15,7 +15,7 @@ from synimg import compute, schema
 from synimg.analysis import assign, replica
 from synimg.analysis.background import smooth_background
 from synimg.analysis.detect import candidates, log_significance
-from synimg.analysis.fisher import standard_errors
+from synimg.analysis.fisher import covariances
 from synimg.analysis.fit import Fit, Scene, cores, fit_puncta, gains, model_of, split, start
 from synimg.analysis.quality import FILE as QUALITY_FILE
 from synimg.analysis.quality import quality_of
@@ -265,8 +265,8 @@ def measure_replica(
         scene.spread_um2,
     )
     fit = find_puncta(again, settings)
-    errors = standard_errors(again, fit, model_of(again, fit))
-    outcome = replica.judge(made, again, fit, errors, first, low, high, size_um)
+    covariance = covariances(again, fit, model_of(again, fit))
+    outcome = replica.judge(made, again, fit, covariance, first, low, high, size_um)
     found = Fit(start(known.points_vox - first, known.electrons, scene))
     return Checked(outcome, survey(scene, found), survey(again, fit))
 
@@ -346,7 +346,8 @@ def detections_of(
     """The table of those puncta of a fitted block that `own` marks; the block begins at voxel `first_vox` of the image."""
     at = fit.points_vox + np.array(first_vox)
     model = model_of(scene, fit)
-    gain, errors = gains(scene, fit, model), standard_errors(scene, fit, model)
+    gain, covariance = gains(scene, fit, model), covariances(scene, fit, model)
+    errors = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
     voxel = np.array(recording.voxel_um)
     table = {f"{axis}_um": at[own, i] * voxel[i] for i, axis in enumerate("zyx")}
     scatter = recording.receptor_scatter_um(scene.spread_um2)
@@ -354,6 +355,7 @@ def detections_of(
     for c, name in enumerate(("pulse", "chase")):
         table[f"{name}_electrons"] = fit.electrons[own, c]
         table[f"{name}_electrons_se"] = errors[own, 3 + c]
+    table["electrons_cov"] = covariance[own, 3, 4]
     table["gain"] = gain[own]
     misfit, brightest = cores(scene, fit, model)
     camera = recording.camera
@@ -457,12 +459,13 @@ def spread_of_block(
 
 def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFrame:
     """The synapse table (SCHEMA.md) of detections with their parents: electrons become receptors."""
-    dyes = []
+    dyes, cov = [], detections["electrons_cov"].to_numpy()
     for name, index in zip(("pulse", "chase"), recording.receptor_index, strict=True):
         electrons, se = (detections[f"{name}_electrons{end}"].to_numpy() for end in ("", "_se"))
         dyes.append(dyes_of(electrons, se, recording.electrons_per_dye(index), recording.photons_shape))
+        cov = cov / recording.electrons_per_dye(index)
     (old, old_var), (new, new_var) = dyes
-    r_old, r_old_se, r_new, r_new_se = receptors_of_dyes(old, new, old_var, new_var, recording.tag)
+    r_old, r_old_se, r_new, r_new_se, r_old_new_cov = receptors_of_dyes(old, new, old_var, new_var, recording.tag, cov)
     return pd.DataFrame(
         {
             "synapse_id": np.arange(1, len(detections) + 1),
@@ -473,6 +476,7 @@ def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFram
             "r_old_se": r_old_se,
             "r_new": r_new,
             "r_new_se": r_new_se,
+            "r_old_new_cov": r_old_new_cov,
             "merged_prob": detections["merged_prob"],
         }
     )
@@ -575,7 +579,8 @@ def widened(
     for name in ELECTRONS:
         counts = detections[name].to_numpy(float)
         out[f"{name}_se"] = true_errors.counts.of(detections[f"{name}_se"].to_numpy(float), near, counts)
-    return out
+    electrons, bound = detections[ELECTRONS].to_numpy(float), detections["electrons_cov"].to_numpy(float)
+    return out.assign(electrons_cov=true_errors.counts_covariance(bound, near, electrons))
 
 
 def read_parents(

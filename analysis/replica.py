@@ -179,7 +179,8 @@ class Outcome:
 
     found : DataFrame, a row for each punctum found: `nearby`, `is_true`, `is_merged` (another true one within 2.5 widths was
         not found), `electrons`, and for each of ``z``, ``y``, ``x`` [um] and every channel ``0``, ``1``, ... [electrons]
-        the error ``error_*`` and the standard error ``se_*``; NaN where it is not true; ``electrons_*`` of the channels
+        the error ``error_*`` and the standard error ``se_*``; NaN where it is not true; ``electrons_*`` of the channels, and
+        ``cov_01``, the bound of the covariance of the first two
     there : DataFrame, a row for each true one: `electrons`, `is_probe`, `is_found`
     """
 
@@ -191,7 +192,7 @@ def judge(
     replica: Replica,
     scene: Scene,
     fit: Fit,
-    errors: Floats,
+    covariance: Floats,
     first_vox: Floats,
     low: Floats,
     high: Floats,
@@ -203,8 +204,8 @@ def judge(
     ----------
     scene, fit : Scene and Fit
         Of the replica's data.
-    errors : (n, 3 + channels) ndarray
-        Standard errors of the fit.
+    covariance : (n, 3 + channels, 3 + channels) ndarray
+        Of the fit (`fisher.covariances`).
     first_vox : (3,) ndarray
         First voxel of the replica in the image.
     size_um : (3,) ndarray
@@ -226,10 +227,13 @@ def judge(
     scale = np.append(voxel, np.ones(n_channels))
     difference = np.full((len(found), 3 + n_channels), np.nan)
     difference[i] = fit.theta[i, : 3 + n_channels] - replica.theta[j, : 3 + n_channels]
+    errors = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
     for k, name in enumerate([*"zyx", *map(str, range(n_channels))]):
         found[f"error_{name}"], found[f"se_{name}"] = difference[:, k] * scale[k], errors[:, k] * scale[k]
     for c in range(n_channels):
         found[f"electrons_{c}"] = fit.electrons[:, c]
+    if n_channels > 1:
+        found["cov_01"] = covariance[:, 3, 4]
     there = pd.DataFrame(
         {"electrons": replica.theta[:, 3:-N_SHAPE].sum(axis=1), "is_probe": replica.is_probe, "is_found": is_found}
     )

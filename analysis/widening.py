@@ -34,9 +34,13 @@ class Widening(Model):
 
     def of(self, se: Floats, nearby: Floats, electrons: Floats) -> Floats:
         """The widened standard errors (n,)."""
+        return np.hypot(np.exp(self.ln_factor) * se, self.extra(nearby, electrons))
+
+    def extra(self, nearby: Floats, electrons: Floats) -> Floats:
+        """What is added, h (n,)."""
         k, n = _predictors(nearby, electrons, self.typical_electrons)
-        extra = np.exp(self.ln_extra + self.by_nearby * k + self.by_electrons * n)
-        return np.hypot(np.exp(self.ln_factor) * se, extra)
+        added: Floats = np.exp(self.ln_extra + self.by_nearby * k + self.by_electrons * n)
+        return added
 
 
 def fit_widening(error: Floats, se: Floats, nearby: Floats, electrons: Floats) -> Widening:
@@ -105,7 +109,38 @@ class TrueErrors(Model):
     axial: Widening = Field(description="of z [um]")
     lateral: Widening = Field(description="of y and x [um]")
     counts: Widening = Field(description="of the electrons in each channel")
+    added_correlation: float = Field(
+        0.0, ge=0, le=1, description="correlation between the channels of what is added to the errors of their counts"
+    )
     merged: MergedProb = Field(description="probability of an unseen neighbour")
+
+    def counts_covariance(self, covariance: Floats, nearby: Floats, electrons: Floats) -> Floats:
+        """The widened covariance (n,) of the counts (n, 2) of two channels, from its Cramer-Rao bound."""
+        one, other = (self.counts.extra(nearby, n) for n in electrons.T)
+        widened: Floats = np.exp(2.0 * self.counts.ln_factor) * covariance + self.added_correlation * one * other
+        return widened
+
+
+def fit_added_correlation(error: Floats, covariance: Floats, nearby: Floats, electrons: Floats, law: Widening) -> float:
+    """Correlation between two channels of what a `law` adds, from known errors and their bound.
+
+    Parameters
+    ----------
+    error, electrons : (n, 2) ndarray [electrons]
+    covariance : (n, 2, 2) ndarray [electrons^2]
+        Cramer-Rao bound.
+
+    Notes
+    -----
+    A neighbour that was not told apart brings light of both. By the moments of the errors' products in units of the standard
+    errors, cut at three of them, as a few neighbours are as bright as the punctum.
+    """
+    added = np.column_stack([law.extra(nearby, n) for n in electrons.T])
+    scale = np.exp(2.0 * law.ln_factor)
+    se = np.sqrt(scale * np.diagonal(covariance, axis1=1, axis2=2) + added**2)
+    z = np.clip(error / se, -3.0, 3.0)
+    known, share = scale * covariance[:, 0, 1] / se.prod(axis=1), (added / se).prod(axis=1)
+    return float(np.clip((share * (z.prod(axis=1) - known)).sum() / max((share**2).sum(), 1e-12), 0.0, 1.0))
 
 
 def fit_true_errors(found: pd.DataFrame, n_channels: int) -> TrueErrors | None:
@@ -122,10 +157,20 @@ def fit_true_errors(found: pd.DataFrame, n_channels: int) -> TrueErrors | None:
         return fit_widening(error, se, np.tile(nearby, len(names)), np.concatenate(electrons))
 
     channels = [str(c) for c in range(n_channels)]
+    counts = learn(channels, [rows[f"electrons_{c}"].to_numpy(float) for c in channels])
+    added = 0.0
+    if n_channels == 2:
+        error, electrons, se = (
+            rows[[f"{what}_{c}" for c in channels]].to_numpy(float) for what in ("error", "electrons", "se")
+        )
+        bound = se[:, :, None] * se[:, None, :]
+        bound[:, 0, 1] = bound[:, 1, 0] = rows["cov_01"]
+        added = fit_added_correlation(error, bound, nearby, electrons, counts)
     return TrueErrors(
         axial=learn(["z"], [total]),
         lateral=learn(["y", "x"], [total, total]),
-        counts=learn(channels, [rows[f"electrons_{c}"].to_numpy(float) for c in channels]),
+        counts=counts,
+        added_correlation=added,
         merged=fit_merged_prob(rows["is_merged"].to_numpy(bool), nearby, total),
     )
 

@@ -225,7 +225,7 @@ def measured_frame(block: Block, counts: Counts, config: Config, rng: np.random.
         electrons = rng.poisson(config.camera.quantum_efficiency * photons).astype(np.float64)
         found.append(dyes_of(electrons, np.sqrt(electrons), per_dye, config.dyes.photons_shape))
     (old, old_var), (new, new_var) = found
-    r_old, r_old_se, r_new, r_new_se = receptors_of_dyes(old, new, old_var, new_var, config.tag.chemistry())
+    r_old, r_old_se, r_new, r_new_se, _ = receptors_of_dyes(old, new, old_var, new_var, config.tag.chemistry())
     seen = old + new > 0
     n = seen.size
     return pd.DataFrame(

@@ -29,9 +29,9 @@ def dyes_of(
 
 
 def receptors_of_dyes(
-    old: Floats, new: Floats, old_var: Floats, new_var: Floats, tag: dict[str, Any]
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Receptors and their standard errors from pulse and chase dyes.
+    old: Floats, new: Floats, old_var: Floats, new_var: Floats, tag: dict[str, Any], cov: Floats | float = 0.0
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Receptors, their standard errors and their covariance from pulse and chase dyes.
 
     Parameters
     ----------
@@ -39,15 +39,21 @@ def receptors_of_dyes(
         Dyes of the two channels, with variances.
     tag : dict
         ``pulse_efficiency``, ``blocking_efficiency``, ``chase_efficiency`` as a labelling control gives them.
+    cov : (n,) ndarray
+        Covariance of the measurement of both dyes.
 
     Returns
     -------
     r_old, r_old_se, r_new, r_new_se : (n,) ndarray [receptors]
+    r_old_new_cov : (n,) ndarray [receptors^2]
+        Of the errors of r_old and r_new.
 
     Notes
     -----
     ``r_old = old / p``; old receptors that pulse and blocker missed carry the chase dye, so
-    ``r_new = new / q - r_old (1 - p) (1 - b)``, not below zero. Binomial labelling adds ``r (1 - p) / p``.
+    ``r_new = new / q - r_old l`` with ``l = (1 - p) (1 - b)``, not below zero. Binomial labelling adds ``r (1 - p) / p``. A
+    receptor with the pulse dye has no chase dye: what one count has too many of, the other lacks, so that the number of
+    those missed comes with ``-r_old l`` in the covariance. Where r_new is cut at zero its error is that without the cut.
     """
     try:
         p, b, q = (float(tag[f"{name}_efficiency"]) for name in ("pulse", "blocking", "chase"))
@@ -58,5 +64,9 @@ def receptors_of_dyes(
     r_old_var = old_var / p**2 + r_old * (1.0 - p) / p
     arrived = new / q
     r_new = np.maximum(arrived - leak * r_old, 0.0)
-    r_new_var = new_var / q**2 + arrived * (1.0 - q) / q + leak**2 * r_old_var + leak * r_old
-    return r_old, np.sqrt(r_old_var), r_new, np.sqrt(r_new_var)
+    shared = cov / (p * q)
+    missed = leak * r_old
+    r_new_var = (
+        new_var / q**2 + arrived * (1.0 - q) / q + leak**2 * r_old_var + missed * (1.0 + leak) - 2.0 * leak * shared
+    )
+    return r_old, np.sqrt(r_old_var), r_new, np.sqrt(np.maximum(r_new_var, 0.0)), shared - leak * r_old_var - missed

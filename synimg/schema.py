@@ -66,6 +66,7 @@ SYNAPSES = Table(
         Column("r_old_se", "float64", "receptors", "standard error of r_old"),
         Column("r_new", "float64", "receptors", "receptors inserted in the window", required=True),
         Column("r_new_se", "float64", "receptors", "standard error of r_new"),
+        Column("r_old_new_cov", "float64", "receptors^2", "covariance of the errors of r_old and r_new"),
         Column(
             "merged_prob",
             "float64",
@@ -381,3 +382,12 @@ def _check_ranges(frame: pd.DataFrame, where: str) -> None:
             row = int(np.argmax(bad))
             right = "0 to 1" if np.isfinite(top) else "finite numbers of 0 or more"
             raise SynimgError(f"{where}: column '{name}' = {values[row]:g} in row {row}; it takes {right}")
+    if {"r_old_new_cov", "r_old_se", "r_new_se"} <= set(frame.columns):
+        covariance, old, new = (frame[name].to_numpy(dtype=float) for name in ("r_old_new_cov", "r_old_se", "r_new_se"))
+        bad = np.isinf(covariance) | (np.abs(covariance) > old * new * (1.0 + 1e-9))
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise SynimgError(
+                f"{where}: column 'r_old_new_cov' = {covariance[row]:g} in row {row}; no covariance is beyond the product of "
+                f"r_old_se and r_new_se, {old[row] * new[row]:g}"
+            )

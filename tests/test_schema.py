@@ -28,6 +28,10 @@ def test_columns_of_a_lab_s_own_are_kept():
         ({"neuron_id": [1.5, 2.0]}, "whole numbers"),
         ({"neuron_prob": [0.5, 1.5]}, "'neuron_prob' = 1.5"),
         ({"r_old_se": [-1.0, 1.0]}, "'r_old_se' = -1"),
+        (
+            {"r_old_se": [3.0, 3.0], "r_new_se": [2.0, 2.0], "r_old_new_cov": [-6.0, 7.0]},
+            "'r_old_new_cov' = 7 in row 1; no covariance is beyond the product of r_old_se and r_new_se, 6",
+        ),
     ],
 )
 def test_a_wrong_value_is_named_with_its_row(change, sentence):

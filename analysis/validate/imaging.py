@@ -83,6 +83,8 @@ def imaging_scores(
         }
     for name in ("r_old", "r_new"):
         scores["counts"][name] = _count_scores(rows, name)
+    if n_hit and "r_old_new_cov" in rows:
+        scores["counts"]["correlation"] = _correlation(rows)
     right = (rows["neuron_id"] == rows["post_id_true"]).to_numpy(bool)
     probability = rows["neuron_prob"].to_numpy(float)
     scores["parents"] = {"accuracy": float(right.mean()) if n_hit else None}
@@ -99,6 +101,23 @@ def _count_scores(rows: pd.DataFrame, name: str) -> dict[str, float | None]:
         "error_over_se": robust_sd(z),
         "coverage_95": float(np.mean(np.abs(z) < 1.96)) if z.size else None,
     }
+
+
+def _correlation(rows: pd.DataFrame) -> dict[str, float]:
+    """How both counts' errors are correlated: the mean of what is stated; what is seen, with its standard error.
+
+    Notes
+    -----
+    Seen is the covariance of the errors in units of their standard errors, cut at three: a neighbour that was not told apart
+    may be as bright as the synapse.
+    """
+    old, new = (
+        ((rows[n] - rows[f"{n}_true"]) / rows[f"{n}_se"]).clip(-3, 3).to_numpy(float) for n in ("r_old", "r_new")
+    )
+    stated = (rows["r_old_new_cov"] / (rows["r_old_se"] * rows["r_new_se"])).mean()
+    product = (old - old.mean()) * (new - new.mean())
+    seen_se = float(product.std() / np.sqrt(len(rows)))
+    return {"stated": float(stated), "seen": float(product.mean()), "seen_se": seen_se}
 
 
 def _chance(matched: pd.DataFrame, truth: pd.DataFrame) -> float:

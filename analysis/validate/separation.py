@@ -170,7 +170,7 @@ def budget_tables(
         truth["labelled_new"].to_numpy(float),
         np.zeros(len(truth)),
     )
-    r_old, r_old_se, r_new, r_new_se = receptors_of_dyes(old, new, exactly, exactly, tag)
+    r_old, r_old_se, r_new, r_new_se, _ = receptors_of_dyes(old, new, exactly, exactly, tag)
     labelled = base.assign(r_old=r_old, r_old_se=r_old_se, r_new=r_new, r_new_se=r_new_se)
     columns = ["synapse_id", "neuron_id", "neuron_prob", "r_old", "r_old_se", "r_new", "r_new_se"]
     measured = matched[columns]

@@ -75,6 +75,34 @@ def test_the_scatter_of_an_isolated_punctum_is_its_standard_error(seed):
     assert np.mean(z, axis=0) == pytest.approx(np.zeros(5), abs=0.55)
 
 
+def test_the_covariance_is_the_inverse_of_what_all_voxels_say_of_a_punctum_and_its_neighbour():
+    both = np.vstack([THETA, THETA + np.array([0.8, 3.7, -1.1, 200.0, 100.0, 0.001, -0.001, 0.0, 0.0, 0.001, 0.0])])
+    model = f.model_of(scene(), f.Fit(both))
+    slope = np.vstack([slopes(theta) for theta in both])
+    information = (slope / model.ravel()) @ slope.T
+    for k, theta in enumerate(both):
+        shape = np.arange(5, 11) + 11 * k
+        information[shape, shape] += 1 / f.prior_sd(theta, scene().spread_um2) ** 2
+    slow, fast = np.linalg.inv(information)[:5, :5], fisher.covariances(scene(), f.Fit(both), model)[0]
+    se = np.sqrt(np.diag(slow))
+    np.testing.assert_allclose(fast / np.outer(se, se), slow / np.outer(se, se), atol=0.03)
+    assert fast[3, 4] > 0.3 * se[3] * se[4]  # what one count takes from the neighbour, the other takes, too
+
+
+def test_counts_of_one_punctum_scatter_together_as_their_covariance_says():
+    true = np.array([[10.2, 15.3, 16.1, 900.0, 600.0, 0.012, 0.012, 0.012, 0.0, 0.0, 0.0]])
+    world = scene(spread=0.012 / 1500)
+    model = f.model_of(world, f.Fit(true))
+    rng, found = stream(1, "test"), []
+    for _ in range(240):
+        noisy = scene(rng.poisson(model).astype(float), world.spread_um2)
+        found.append(f.fit_puncta(noisy, f.start(true[:, :3] + 0.2, true[:, 3:5], noisy)).theta[0, 3:5])
+    bound = fisher.covariances(world, f.Fit(true), model)[0, 3:5, 3:5]
+    correlation = bound[0, 1] / np.sqrt(bound[0, 0] * bound[1, 1])
+    assert correlation > 0.2  # the extent that both share
+    assert np.corrcoef(np.transpose(found))[0, 1] == pytest.approx(correlation, abs=0.19)  # 3 sigma of 240
+
+
 def test_puncta_far_apart_do_not_touch_each_other_s_fit():
     two = np.vstack([THETA, THETA])
     two[0, :3], two[1, :3] = (5, 6, 7), (15, 25, 26)

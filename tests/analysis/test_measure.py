@@ -66,9 +66,34 @@ def test_intervals_hold_though_neighbours_were_not_told_apart(tiny_path):
 def test_calibration_undoes_labelling_and_blocking():
     tag = {"pulse_efficiency": 0.9, "blocking_efficiency": 0.95, "chase_efficiency": 0.8}
     old, new = np.array([90.0]), np.array([(50 + 100 * 0.1 * 0.05) * 0.8])
-    r_old, _, r_new, _ = receptors_of_dyes(old, new, np.zeros(1), np.zeros(1), tag)
+    r_old, _, r_new, *_ = receptors_of_dyes(old, new, np.zeros(1), np.zeros(1), tag)
     assert r_old[0] == pytest.approx(100)
     assert r_new[0] == pytest.approx(50)
+
+
+@pytest.mark.parametrize("efficiencies", [(0.9, 0.95, 0.8), (0.6, 0.5, 0.7)])
+def test_errors_and_covariance_of_receptors_are_their_scatter(efficiencies):
+    p, b, q = efficiencies
+    tag = {"pulse_efficiency": p, "blocking_efficiency": b, "chase_efficiency": q}
+    rng, n = np.random.default_rng(1), 40_000
+    there, arrived = 90, 60
+    labelled, missed, _ = rng.multinomial(there, [p, (1 - p) * (1 - b), (1 - p) * b], n).T
+    noise = rng.multivariate_normal([0, 0], [[30.0, 12.0], [12.0, 20.0]], n)
+    old, new = labelled + noise[:, 0], rng.binomial(arrived + missed, q) + noise[:, 1]
+    variance = np.full(n, 30.0), np.full(n, 20.0)
+    r_old, old_se, r_new, new_se, cov = receptors_of_dyes(old, new, *variance, tag, np.full(n, 12.0))
+    scatter = np.cov(r_old, r_new)
+    assert old_se.mean() ** 2 == pytest.approx(scatter[0, 0], rel=0.03)  # 4 sigma
+    assert new_se.mean() ** 2 == pytest.approx(scatter[1, 1], rel=0.03)
+    unit = np.sqrt(scatter[0, 0] * scatter[1, 1])
+    assert cov.mean() / unit == pytest.approx(scatter[0, 1] / unit, abs=0.02)  # 4 sigma of a correlation
+    assert (cov**2 <= (old_se * new_se) ** 2).all()
+
+
+def test_the_errors_of_both_counts_are_tied_as_their_covariance_says(tiny_path):
+    found = synimg.validate(tiny_path)["imaging"]["counts"]["correlation"]
+    assert found["stated"] > 0.1
+    assert found["seen"] == pytest.approx(found["stated"], abs=4 * found["seen_se"])
 
 
 def test_a_damaged_chunk_stops_the_measurement_and_leaves_nothing(tiny_copy):

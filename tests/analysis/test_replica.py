@@ -66,6 +66,19 @@ def test_widened_intervals_hold_alone_and_in_a_crowd(seed):
         assert holds[group].mean() == pytest.approx(0.95, abs=0.035)  # 0.007 for 1000; the law is no perfect shape
 
 
+@pytest.mark.parametrize("share", [0.0, 0.6])
+def test_what_hides_ties_the_errors_of_both_channels_together(share):
+    rng, n = stream(1, "test"), 4000
+    near, electrons = rng.poisson(5.0, n).astype(float), np.full((n, 2), 800.0)
+    bound = np.tile([[1600.0, 320.0], [320.0, 1600.0]], (n, 1, 1))
+    law = widening.Widening(ln_factor=0.0, ln_extra=4.0, by_nearby=0.5, by_electrons=0.0, typical_electrons=800.0)
+    added = law.extra(near, electrons[:, 0])
+    true = bound + added[:, None, None] ** 2 * np.array([[1.0, share], [share, 1.0]])
+    error = np.einsum("nij,nj->ni", np.linalg.cholesky(true), rng.standard_normal((n, 2)))
+    found = widening.fit_added_correlation(error, bound, near, electrons, law)
+    assert found == pytest.approx(share, abs=0.08)  # 4 sigma
+
+
 def test_the_detection_limit_is_where_half_of_the_probes_are_found():
     rng = stream(1, "test")
     electrons = np.exp(rng.uniform(np.log(50), np.log(1000), 2000))

@@ -55,7 +55,7 @@ def test_standard_errors_are_those_of_the_calibration():
         "blocking_efficiency": 1.0,
     }
     found = receptors_of_dyes(old, new, count_variance(settings, old), count_variance(settings, new), tag)
-    for name, values in zip(("r_old", "r_old_se", "r_new", "r_new_se"), found, strict=True):
+    for name, values in zip(("r_old", "r_old_se", "r_new", "r_new_se"), found[:4], strict=True):
         np.testing.assert_allclose(table[name], values)
 
 
