@@ -1,4 +1,4 @@
-"""Puncta and pairs in images from any lab, of which nothing is known but the voxel size."""
+"""Puncta and pairs in images from any lab, of which nothing need be known but the voxel size."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from pydantic import Field
 
 from synimg import compute
 from synimg.analysis.pair import chance_pairs, pair
-from synimg.analysis.puncta import find_puncta
+from synimg.analysis.puncta import contrast, find_puncta
 from synimg.errors import SynimgError
 from synimg.model import Model
 from synimg.store.atomic import write_json
-from synimg.store.foreign import ForeignImage, group_channels, read_image
+from synimg.store.foreign import ForeignChannel, Place, group_channels, read_channel_of, stated_voxel_um
 from synimg.store.tables import write_table
 from synimg.streams import stream
 
@@ -82,7 +82,14 @@ def measure_channels(
     size_um = np.array(next(iter(channels.values())).shape) * voxel_um
     area = float(size_um[-1] * size_um[-2])
     summary: dict[str, Any] = {"image": name, "area_um2": area}
+    warnings = []
     for channel, image in channels.items():
+        if not (puncta["channel"] == channel).any():
+            top = contrast(image, settings.punctum_sigma_um / voxel_um).max()
+            warnings.append(
+                f"{name}: no punctum of '{channel}' has a contrast of {settings.threshold:g} of full scale; the highest is "
+                f"{top:.2g} (see --threshold, one number for all images that are to be compared)"
+            )
         summary[f"n_{channel}"] = int((puncta["channel"] == channel).sum())
         summary[f"share_black_{channel}"] = float((image <= 0).mean())
         summary[f"share_saturated_{channel}"] = float((image >= 1).mean())
@@ -90,7 +97,7 @@ def measure_channels(
     if len(channels) >= 2:
         pairs, numbers = _pairs(name, puncta, list(channels)[:2], size_um, settings, seed)
         summary |= numbers | {"excess_per_100um2": 100 * numbers["n_excess"] / area}
-    return Measured(puncta, pairs, summary, [])
+    return Measured(puncta, pairs, summary, warnings)
 
 
 def _pairs(
@@ -125,7 +132,7 @@ def _pairs(
 
 def measure_foreign(
     paths: list[Path],
-    voxel_um: tuple[float, ...],
+    voxel_um: tuple[float, ...] | None,
     out: Path,
     channels: list[str],
     settings: ForeignSettings | None = None,
@@ -138,9 +145,10 @@ def measure_foreign(
     Parameters
     ----------
     paths : list of Path
-        TIFF files.
-    voxel_um : tuple of float
-        Voxel size (y, x) or (z, y, x); a file's own tag is not believed.
+        TIFF files, or files of a microscope whose bioio reader is installed (`synimg.store.microscopes.READERS`).
+    voxel_um : tuple of float, optional
+        Voxel size (y, x) or (z, y, x). If not given that of each file: of a microscope, or of OME-TIFF; a plain TIFF file's
+        tag is not believed.
     out : Path
         Folder for the results.
     channels : list of str
@@ -153,19 +161,22 @@ def measure_foreign(
     Raises
     ------
     SynimgError
-        If a file cannot be read, channels do not fit together, or the two images of a pair differ in shape.
+        If a file cannot be read or states no voxel size and none is given, channels do not fit together, or the two images of
+        a pair differ in shape.
     """
-    settings, voxel = settings or ForeignSettings(), np.array(voxel_um)
+    settings = settings or ForeignSettings()
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "result.json").is_file())):
         raise SynimgError(f"{out}: holds something else; --out takes a new or empty folder")
-    images = group_channels(paths, channels)
+    images, left_out = group_channels(paths, channels)
+    sizes = {name: _voxel_um(name, places, voxel_um) for name, places in images.items()}
     measured: dict[str, Measured] = {}
-    warnings: list[str] = []
-    for done, (name, files) in enumerate(images.items()):
+    warnings: list[str] = left_out
+    for done, (name, places) in enumerate(images.items()):
         report("measuring images", done, len(images))
-        shares, said = _shares(name, files, len(voxel_um))
-        warnings = list(dict.fromkeys([*warnings, *said]))
+        voxel, of_size = sizes[name]
+        shares, said = _shares(name, places, voxel.size)
         measured[name] = measure_channels(name, shares, voxel, settings, seed)
+        warnings = list(dict.fromkeys([*warnings, *of_size, *said, *measured[name].warnings]))
         folder = out / name
         for kind in ("puncta", "pairs"):
             write_table(folder / f"{kind}.parquet", getattr(measured[name], kind))
@@ -178,7 +189,8 @@ def measure_foreign(
     table = pd.DataFrame([m.summary for m in measured.values()])
     write_table(out / "summary.parquet", table)
     write_table(out / "summary.csv", table)
-    info = {"settings": settings.model_dump(), "voxel_um": list(voxel_um), "seed": seed, "warnings": warnings}
+    known = {name: size.tolist() for name, (size, _) in sizes.items()}
+    info = {"settings": settings.model_dump(), "voxel_um": known, "seed": seed, "warnings": warnings}
     write_json(out / "result.json", info)
     n_puncta = sum(len(m.puncta) for m in measured.values())
     text = f"{len(images)} images, {n_puncta} puncta"
@@ -187,27 +199,57 @@ def measure_foreign(
     return Summary(table, warnings, text)
 
 
-def _shares(name: str, files: dict[str, tuple[Path, int]], n_axes: int) -> tuple[dict[str, Floats], list[str]]:
+def _voxel_um(name: str, places: dict[str, Place], given: tuple[float, ...] | None) -> tuple[Floats, list[str]]:
+    """Voxel size of an image, and what a user must know about it.
+
+    Raises
+    ------
+    SynimgError
+        If none is given and the files state none, or two.
+    """
+    stated = {stated_voxel_um(place) for place in places.values()}
+    first = next(iter(stated)) if len(stated) == 1 else None
+    if given is None and first is None:
+        path = next(iter(places.values())).path
+        raise SynimgError(
+            f"--voxel-um is missing: give the voxel size in um as Z,Y,X (2-D: Y,X); {path} "
+            + (
+                "and its other channels state several"
+                if len(stated) > 1
+                else "does not state it (a TIFF file's tag is not believed)"
+            )
+        )
+    if given is None:
+        size = np.array(first)
+        return size, [f"{name}: voxels of {_text(size)} um, as the file's metadata state"]
+    if first is not None and (len(first) != len(given) or not np.allclose(first, given, rtol=0.02)):
+        return np.array(given), [
+            f"{name}: the file's metadata state voxels of {_text(np.array(first))} um; the given size is used"
+        ]
+    return np.array(given), []
+
+
+def _text(size_um: Floats) -> str:
+    return " x ".join(f"{v:.4g}" for v in size_um)
+
+
+def _shares(name: str, places: dict[str, Place], n_axes: int) -> tuple[dict[str, Floats], list[str]]:
     """The channels of an image as shares of full scale, and what a user must know about them."""
     shares: dict[str, Floats] = {}
     said: list[str] = []
-    for channel, (path, index) in files.items():
-        image = read_image(path, n_axes)
-        if index >= len(image.values):
-            raise SynimgError(
-                f"{path}: has {len(image.values)} channels; --channel {channel}={index} is not among them"
-            )
-        values = image.values[index].astype(np.float64)
-        scale = image.full_scale if np.isfinite(image.full_scale) else float(values.max())
+    for channel, place in places.items():
+        found = read_channel_of(place, n_axes)
+        values = found.values.astype(np.float64)
+        scale = found.full_scale if np.isfinite(found.full_scale) else float(values.max())
         shares[channel] = values / scale
-        said += _sentences(image)
+        said += _sentences(found)
     shapes = {channel: share.shape for channel, share in shares.items()}
     if len(set(shapes.values())) > 1:
         raise SynimgError(f"{name}: its channels differ in shape ({shapes}); they must show the same field")
     return shares, said
 
 
-def _sentences(image: ForeignImage) -> list[str]:
+def _sentences(image: ForeignChannel) -> list[str]:
     said = []
     if image.full_scale <= 255:
         said.append(
@@ -218,9 +260,9 @@ def _sentences(image: ForeignImage) -> list[str]:
         said.append(
             "the camera's gain and offset are unknown: brightness is relative, and no standard errors can be given"
         )
-    if image.stated_um is not None:
+    if image.claimed_um is not None:
         what = (
-            "the 96-dpi default of screens" if 200 < image.stated_um < 400 else "a tag that programs often set wrongly"
+            "the 96-dpi default of screens" if 200 < image.claimed_um < 400 else "a tag that programs often set wrongly"
         )
-        said.append(f"a file states {image.stated_um:.4g} um per pixel ({what}): not believed, the given size is used")
+        said.append(f"a file states {image.claimed_um:.4g} um per pixel ({what}): not believed, the given size is used")
     return said

@@ -197,10 +197,14 @@ def population(
 def measure(
     source: Annotated[list[Path], typer.Argument(metavar="DATASET|IMAGE...", help="a data set, or images of any lab")],
     run: Run = "default",
-    voxel_um: Annotated[str | None, typer.Option(help="voxel size Z,Y,X (2-D: Y,X) in um, for images")] = None,
+    voxel_um: Annotated[
+        str | None, typer.Option(help="voxel size Z,Y,X (2-D: Y,X) in um, for images that do not state it")
+    ] = None,
     channel: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=INDEX in a file, or NAME=ENDING[,ENDING] of file names that belong together"),
+        typer.Option(
+            help="NAME=INDEX or NAME=CHANNEL in a file, or NAME=ENDING[,ENDING] of file names that belong together"
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="folder for the results of images")] = None,
     psf: Annotated[
@@ -274,16 +278,13 @@ def _measure_images(
     for image in images:
         if not image.exists():
             raise SynimgError(f"{image}: no such file")
-    if voxel_um is None:
-        raise SynimgError(
-            "--voxel-um is missing: give the voxel size in um as Z,Y,X (2-D: Y,X); it is not read from the file"
-        )
     if out is None:
         raise SynimgError("--out is missing: give a folder for the results")
     values = {"threshold": threshold, "max_distance_um": max_distance_um}
     settings = ForeignSettings.parse({k: v for k, v in values.items() if v is not None}, "measure")
     with bars() as report:
-        summary = measure_foreign(images, _numbers(voxel_um), out, channel, settings, seed, report, save_overlay)
+        size = None if voxel_um is None else _numbers(voxel_um)
+        summary = measure_foreign(images, size, out, channel, settings, seed, report, save_overlay)
     for sentence in summary.warnings:
         _say(f"note: {sentence}")
     _say(f"{out}: {summary.text}")

@@ -83,8 +83,8 @@ def imaging_scores(
         }
     for name in ("r_old", "r_new"):
         scores["counts"][name] = _count_scores(rows, name)
-    if n_hit and "r_old_new_cov" in rows:
-        scores["counts"]["correlation"] = _correlation(rows)
+    if "r_old_new_cov" in rows and len(known := rows.dropna(subset=["r_old_se", "r_new_se", "r_old_new_cov"])):
+        scores["counts"]["correlation"] = _correlation(known)
     right = (rows["neuron_id"] == rows["post_id_true"]).to_numpy(bool)
     probability = rows["neuron_prob"].to_numpy(float)
     scores["parents"] = {"accuracy": float(right.mean()) if n_hit else None}

@@ -1,5 +1,6 @@
-"""Images from other labs: TIFF files, read without believing their resolution tags."""
+"""Images from other labs: TIFF files, whose resolution tags are not believed, and the formats of microscopes and OME, whose are."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,38 +10,108 @@ import tifffile
 from numpy.typing import NDArray
 
 from synimg.errors import SynimgError
+from synimg.store.microscopes import Scene, is_microscope_file, read_channel, scenes
+
+UM_PER = {"m": 1e6, "cm": 1e4, "mm": 1e3, "µm": 1.0, "um": 1.0, "micron": 1.0, "nm": 1e-3, "pm": 1e-6, "Å": 1e-4}
 
 
 @dataclass(frozen=True)
-class ForeignImage:
-    """An image as it was found.
-
-    path : the file
-    values : (c, y, x) or (c, z, y, x) ndarray, grey levels
-    full_scale : float, largest value that the type can hold; nan for floating point
-    stated_um : pixel size that the file's tag claims, or None
-    """
+class Place:
+    """Where a channel of an image lies: a file, the channel's index in it, and the scene of a microscope's file."""
 
     path: Path
+    index: int
+    scene: Scene | None = None
+
+
+@dataclass(frozen=True)
+class ForeignChannel:
+    """A channel as it was found.
+
+    values : (y, x) or (z, y, x) ndarray, grey levels
+    full_scale : float, largest value that the camera can give, as far as the file says; nan for floating point
+    claimed_um : pixel size that a TIFF file's tag claims, or None
+    """
+
     values: NDArray[Any]
     full_scale: float
-    stated_um: float | None
+    claimed_um: float | None
 
 
-def read_image(path: Path, n_axes: int) -> ForeignImage:
-    """The image in a TIFF file, channels first.
+def stated_voxel_um(place: Place) -> tuple[float, ...] | None:
+    """Voxel size (y, x) or (z, y, x) [um] as the metadata of a microscope or of OME-TIFF state it; None where they do not."""
+    if place.scene is not None:
+        sizes, n_planes = place.scene.voxel_um, place.scene.shape[0]
+    elif (described := _ome_pixels(place.path)) is None:
+        return None
+    else:
+        sizes = tuple(_size_um(described, axis) for axis in "ZYX")  # type: ignore[assignment]
+        n_planes = int(described.get("SizeZ", 1))
+    wanted = sizes if n_planes > 1 else sizes[1:]
+    return None if any(size is None for size in wanted) else tuple(float(size) for size in wanted if size is not None)
+
+
+def _ome_pixels(path: Path) -> dict[str, Any] | None:
+    """What OME-TIFF states of its first image's voxels; None of another file."""
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            described = tiff.ome_metadata
+        images = tifffile.xml2dict(described)["OME"]["Image"] if described else None
+    except (tifffile.TiffFileError, ValueError, KeyError, IndexError, OSError, SyntaxError):
+        return None  # reading it will say what is wrong
+    if images is None:
+        return None
+    pixels: dict[str, Any] = (images[0] if isinstance(images, list) else images).get("Pixels", {})
+    return pixels
+
+
+def _size_um(pixels: dict[str, Any], axis: str) -> float | None:
+    size, unit = pixels.get(f"PhysicalSize{axis}"), UM_PER.get(str(pixels.get(f"PhysicalSize{axis}Unit", "µm")))
+    return float(size) * unit if size and unit and float(size) > 0 else None
+
+
+def read_channel_of(place: Place, n_axes: int) -> ForeignChannel:
+    """A channel of an image.
 
     Parameters
     ----------
-    path : Path
-        A TIFF file, greyscale, with one or several channels.
+    place : Place
+        Where it lies.
     n_axes : {2, 3}
         Spatial axes of the image: as many as the voxel size has numbers.
 
     Raises
     ------
     SynimgError
-        If the file is missing, truncated, no TIFF, in colour, empty, constant or holds NaN, or has other axes.
+        As `read_tiff`, and where a microscope's file has other axes or no reader.
+    """
+    if place.scene is None:
+        return read_tiff(place.path, place.index, n_axes)
+    values, bits = read_channel(place.scene, place.index)
+    if n_axes == 2 and values.shape[0] > 1:
+        raise SynimgError(f"{place.path}: has {values.shape[0]} planes; --voxel-um takes three numbers, Z,Y,X")
+    values = values[0] if n_axes == 2 else values
+    _refuse_empty(values, place.path)
+    full_scale = float(2**bits - 1) if bits and values.dtype.kind in "iu" else _largest(values)
+    return ForeignChannel(values, full_scale, None)
+
+
+def read_tiff(path: Path, index: int, n_axes: int) -> ForeignChannel:
+    """A channel of the image in a TIFF file.
+
+    Parameters
+    ----------
+    path : Path
+        A TIFF file, greyscale, with one or several channels.
+    index : int
+        Of the channel.
+    n_axes : {2, 3}
+        Spatial axes of the image: as many as the voxel size has numbers.
+
+    Raises
+    ------
+    SynimgError
+        If the file is missing, truncated, no TIFF, in colour, empty, constant or holds NaN, has other axes or fewer channels.
     """
     path = Path(path)
     if not path.is_file():
@@ -49,22 +120,38 @@ def read_image(path: Path, n_axes: int) -> ForeignImage:
         with tifffile.TiffFile(path) as tiff:
             series = tiff.series[0]
             values, axes, tags = series.asarray(), series.axes, tiff.pages[0].tags  # type: ignore[union-attr]
-            stated = _stated_um(tags)
+            claimed = None if tiff.is_ome else _claimed_um(tags)
     except (tifffile.TiffFileError, ValueError, IndexError, OSError, RuntimeError) as error:
         raise SynimgError(
             f"{path}: not readable as TIFF ({str(error).splitlines()[0]}); it is truncated or something else"
         ) from None
     if "S" in axes:
         raise SynimgError(f"{path}: a colour (RGB) picture; puncta are measured in greyscale channels: export those")
-    values = _channels_first(values, axes, n_axes, path)
+    channels = _channels_first(values, axes, n_axes, path)
+    if index >= len(channels):
+        raise SynimgError(f"{path}: has {len(channels)} channels; channel {index} is not among them, the first is 0")
+    _refuse_empty(channels[index], path)
+    return ForeignChannel(channels[index], _largest(channels), claimed)
+
+
+def _refuse_empty(values: NDArray[Any], path: Path) -> None:
+    """Refuse voxels that are no image.
+
+    Raises
+    ------
+    SynimgError
+        If they are empty, constant or hold NaN.
+    """
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise SynimgError(f"{path}: holds NaN or infinite values; replace them before measuring")
     if values.size == 0 or values.min() == values.max():
         raise SynimgError(
             f"{path}: every voxel has the same value ({values.flat[0] if values.size else 'empty'}); no image in it"
         )
-    full_scale = float(np.iinfo(values.dtype).max) if values.dtype.kind in "iu" else float("nan")
-    return ForeignImage(path, values, full_scale, stated)
+
+
+def _largest(values: NDArray[Any]) -> float:
+    return float(np.iinfo(values.dtype).max) if values.dtype.kind in "iu" else float("nan")
 
 
 def _channels_first(values: NDArray[Any], axes: str, n_axes: int, path: Path) -> NDArray[Any]:
@@ -84,7 +171,7 @@ def _channels_first(values: NDArray[Any], axes: str, n_axes: int, path: Path) ->
     return np.transpose(values, [axes.index(a) for a in "C" + wanted])
 
 
-def _stated_um(tags: Any) -> float | None:
+def _claimed_um(tags: Any) -> float | None:
     """Pixel size that the resolution tag claims; a tag without unit is read as pixels per um, as ImageJ writes it."""
     if "XResolution" not in tags or "ResolutionUnit" not in tags:
         return None
@@ -93,42 +180,94 @@ def _stated_um(tags: Any) -> float | None:
     return None if not numerator else unit_um * denominator / numerator
 
 
-def group_channels(paths: list[Path], channels: list[str]) -> dict[str, dict[str, tuple[Path, int]]]:
-    """Images by name; each a file and an index in it for every channel.
+def group_channels(paths: list[Path], channels: list[str]) -> tuple[dict[str, dict[str, Place]], list[str]]:
+    """Images by name, for every channel its place; and what of the files is left out, a sentence each.
 
     Parameters
     ----------
     paths : list of Path
         Files.
     channels : list of str
-        ``NAME=INDEX`` takes a channel of a file with several; ``NAME=ENDING[,ENDING]`` takes files whose name ends so,
-        and files with the same rest of the name form one image. Empty: every file is an image with one channel.
+        ``NAME=INDEX`` takes a channel of a file with several. ``NAME=ENDING[,ENDING]`` takes TIFF files whose name ends so, and
+        files with the same rest of the name form one image; of a microscope's file it takes the channel that has one of these
+        names there. Empty: every TIFF file is an image with one channel, every scene of a microscope's file one with all.
 
     Raises
     ------
     SynimgError
-        For a channel that is not of that form, a file that no ending fits, or a channel that an image lacks.
+        For a channel that is not of that form, a file that no ending fits, a channel that an image lacks, or two images of
+        one name.
     """
-    if not channels:
-        return {path.stem: {"puncta": (path, 0)} for path in paths}
     named = {}
     for channel in channels:
         name, equals, value = channel.partition("=")
         if not (name and equals and value):
             raise SynimgError(f"--channel {channel}: it takes NAME=INDEX or NAME=ENDING, such as pre=0 or pre=bassoon")
         named[name] = value
-    if all(value.isdigit() for value in named.values()):
-        return {path.stem: {name: (path, int(value)) for name, value in named.items()} for path in paths}
+    tiffs = [path for path in paths if not is_microscope_file(path)]
+    if not named or all(value.isdigit() for value in named.values()):
+        indices = {name: int(value) for name, value in named.items()} or {"puncta": 0}
+        groups = [(path.stem, {name: Place(path, k) for name, k in indices.items()}) for path in tiffs]
+    else:
+        groups = list(_by_ending(tiffs, named).items())
+    left_out: list[str] = []
+    for path in paths:
+        if is_microscope_file(path):
+            of_scenes, said = _of_scenes(path, named)
+            groups, left_out = groups + of_scenes, left_out + said
+    images: dict[str, dict[str, Place]] = {}
+    for image_name, image in groups:
+        if image_name in images:
+            first, second = (next(iter(i.values())).path for i in (images[image_name], image))
+            raise SynimgError(f"{first} and {second}: both images would be called '{image_name}'; rename one")
+        images[image_name] = image
+    return images, left_out
+
+
+def _of_scenes(path: Path, named: dict[str, str]) -> tuple[list[tuple[str, dict[str, Place]]], list[str]]:
+    """The images of a microscope's file, and which of its scenes are left out, and why."""
+    found, images, left_out = scenes(path), [], []
+    for scene in found:
+        if scene.n_times > 1 or min(scene.shape[1:]) == 1:
+            what = f"{scene.n_times} time points" if scene.n_times > 1 else "a single line of voxels"
+            left_out.append(
+                f"{path}: '{scene.name}' has {what} and is left out: export one plane or stack to measure it"
+            )
+            continue
+        of_scene = "" if len(found) == 1 else "_" + re.sub(r"[^\w.-]+", "_", scene.name).strip("_")
+        images.append((path.stem + of_scene, {n: Place(path, k, scene) for n, k in _indices(scene, named).items()}))
+    if not images:
+        raise SynimgError(left_out[0] if left_out else f"{path}: holds no image")
+    return images, left_out
+
+
+def _indices(scene: Scene, named: dict[str, str]) -> dict[str, int]:
+    """Channels of a scene by the names that were asked for, or by its own."""
+    if not named:
+        return {name: k for k, name in enumerate(scene.channels)}
+    indices = {}
+    for name, value in named.items():
+        fitting = [k for k, channel in enumerate(scene.channels) if channel in value.split(",") or str(k) == value]
+        if not fitting:
+            raise SynimgError(
+                f"{scene.path}: has the channels {', '.join(scene.channels)}; --channel {name}={value} is not among them"
+            )
+        indices[name] = fitting[0]
+    return indices
+
+
+def _by_ending(paths: list[Path], named: dict[str, str]) -> dict[str, dict[str, Place]]:
+    """TIFF files with the same name but for one of the endings, as one image."""
     endings = {ending: name for name, value in named.items() for ending in value.split(",")}
-    images: dict[str, dict[str, tuple[Path, int]]] = {}
+    images: dict[str, dict[str, Place]] = {}
     for path in paths:
         ending = next((e for e in endings if path.stem.endswith(e)), None)
         if ending is None:
             raise SynimgError(f"{path}: its name ends in none of {', '.join(endings)}; name its ending with --channel")
         image = images.setdefault(path.stem.removesuffix(ending).rstrip("_-. "), {})
         if endings[ending] in image:
-            raise SynimgError(f"{path}: a second '{endings[ending]}' channel beside {image[endings[ending]][0].name}")
-        image[endings[ending]] = (path, 0)
+            raise SynimgError(f"{path}: a second '{endings[ending]}' channel beside {image[endings[ending]].path.name}")
+        image[endings[ending]] = Place(path, 0)
     for image_name, image in images.items():
         for name in named:
             if name not in image:

@@ -88,6 +88,83 @@ def test_two_files_make_one_image_with_its_tables(tmp_path):
     assert {p.name for p in (tmp_path / "out").iterdir()} >= {"puncta.parquet", "summary.csv", "result.json", "a"}
 
 
+def test_the_voxel_size_that_ome_tiff_states_is_used_and_the_tag_of_plain_tiff_is_not(tmp_path):
+    image = (255 * field([(20, 30), (60, 90)])).astype(np.uint8)
+    size = {"PhysicalSizeX": 200.0, "PhysicalSizeXUnit": "nm", "PhysicalSizeY": 0.2}
+    tifffile.imwrite(tmp_path / "a.ome.tif", image, metadata={"axes": "YX"} | size)
+    summary = measure_foreign([tmp_path / "a.ome.tif"], None, tmp_path / "out", [])
+    assert summary.table["area_um2"].tolist() == [pytest.approx(97 * 131 * 0.2**2)]
+    tifffile.imwrite(tmp_path / "b.tif", image, resolution=(5, 5), resolutionunit="MICROMETER")
+    with pytest.raises(SynimgError, match="--voxel-um is missing"):
+        measure_foreign([tmp_path / "b.tif"], None, tmp_path / "out", [])
+
+
+def write_czi(path, channels, voxel_um):
+    """A Zeiss file of channels (z, y, x) by their names, written by Zeiss' own library."""
+    czi = pytest.importorskip("pylibCZIrw.czi")
+    pytest.importorskip("bioio_czi")
+    with czi.create_czi(str(path)) as document:
+        for c, image in enumerate(channels.values()):
+            for z, plane in enumerate(image):
+                document.write(plane[..., None], plane={"C": c, "Z": z, "T": 0})
+        names, (z, y, x) = dict(enumerate(channels)), np.array(voxel_um) * 1e-6
+        document.write_metadata("test", channel_names=names, scale_z=z, scale_y=y, scale_x=x)
+    return path
+
+
+def stack(points_vox, n_planes):
+    image = (60_000 * field(points_vox)).astype(np.uint16)
+    return np.stack([image if z == n_planes // 2 else image // 100 for z in range(n_planes)])
+
+
+def test_a_microscope_s_file_brings_its_channels_and_voxel_size(tmp_path):
+    channels = {"EGFP": stack([(20.0, 30.0), (60.0, 90.0)], 1), "Cy5": stack([(20.0, 31.0)], 1)}
+    path = write_czi(tmp_path / "a.czi", channels, (0.3, 0.1, 0.1))
+    summary = measure_foreign([path], None, tmp_path / "out", [])
+    assert summary.table[["n_EGFP", "n_Cy5", "n_pairs"]].to_numpy().tolist() == [[2, 1, 1]]
+    assert any("voxels of 0.1 x 0.1 um, as the file's metadata state" in sentence for sentence in summary.warnings)
+    by_hand = measure_foreign([path], (0.1, 0.1), tmp_path / "out", ["pre=Cy5", "post=EGFP,GFP"])
+    assert by_hand.table[["n_pre", "n_post", "n_pairs"]].to_numpy().tolist() == [[1, 2, 1]]
+    with pytest.raises(SynimgError, match="has the channels EGFP, Cy5; --channel pre=DAPI is not among them"):
+        measure_foreign([path], None, tmp_path / "out", ["pre=DAPI"])
+
+
+def test_a_stack_of_a_microscope_s_file_has_three_axes(tmp_path):
+    path = write_czi(tmp_path / "a.czi", {"EGFP": stack([(20.0, 30.0), (60.0, 90.0)], 5)}, (0.3, 0.1, 0.1))
+    found = measure_foreign([path], None, tmp_path / "out", [], ForeignSettings(threshold=0.05)).table
+    assert found["n_EGFP"].tolist() == [2]
+    with pytest.raises(SynimgError, match=r"a\.czi: has 5 planes; --voxel-um takes three numbers"):
+        measure_foreign([path], (0.1, 0.1), tmp_path / "out", [])
+
+
+@pytest.mark.parametrize(("ending", "package"), [("czi", "bioio-czi"), ("ND2", "bioio-nd2"), ("lif", "bioio-lif")])
+def test_a_format_whose_reader_is_not_installed_says_what_to_install(tmp_path, monkeypatch, ending, package):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    (tmp_path / f"a.{ending}").write_bytes(b"anything")
+    with pytest.raises(SynimgError, match=f"which is not installed: pip install bioio {package}$"):
+        measure_foreign([tmp_path / f"a.{ending}"], None, tmp_path / "out", [])
+
+
+def test_a_damaged_microscope_s_file_is_refused_in_one_sentence(tmp_path):
+    path = write_czi(tmp_path / "a.czi", {"EGFP": stack([(20.0, 30.0)], 1)}, (0.3, 0.1, 0.1))
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(SynimgError, match="not readable by bioio-czi; it is truncated or something else"):
+        measure_foreign([path], None, tmp_path / "out", [])
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_images_of_one_name_are_refused(tmp_path):
+    paths = [tmp_path / folder / "a.tif" for folder in ("one", "two")]
+    with pytest.raises(SynimgError, match="both images would be called 'a'"):
+        group_channels(paths, [])
+
+
+def test_a_channel_without_puncta_says_how_bright_its_brightest_is(tmp_path):
+    path = write(tmp_path / "a.tif", (255 * field([(20, 30)], height=0.1)).astype(np.uint8))
+    said = measure_foreign([path], (0.1, 0.1), tmp_path / "out", []).warnings
+    assert any("contrast of 0.2 of full scale; the highest is 0.1 (" in sentence for sentence in said)
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
