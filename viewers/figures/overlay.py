@@ -15,10 +15,13 @@ from synimg.viewers.figures.style import composite, scale_bar
 Floats = NDArray[np.float64]
 COLORS = ("FF00FF", "00FF00", "00FFFF", "FFFFFF")
 CROP = 220
+GAMMA = 0.6
 
 
 def overlay(channels: dict[str, Floats], puncta: pd.DataFrame, pairs: pd.DataFrame, voxel_um: Floats) -> Figure:
-    """The whole field, and a crop of it with every punctum marked and paired ones circled.
+    """The whole field, and a crop of it: as it is, and with every punctum marked and paired ones circled.
+
+    The crop has a gamma of 0.6, so that the eye sees what is faint.
 
     Parameters
     ----------
@@ -34,8 +37,8 @@ def overlay(channels: dict[str, Floats], puncta: pd.DataFrame, pairs: pd.DataFra
     picture = composite(flat, list(COLORS[: len(flat)]), tops)
     pixel_um = float(voxel_um[-1])
     y0, x0 = _typical(pairs if len(pairs) else puncta, pixel_um, picture.shape[:2])
-    figure = Figure(figsize=(16, 8.4), layout="constrained")
-    field, crop = figure.subplots(1, 2)
+    figure = Figure(figsize=(22, 7.8), layout="compressed")
+    field, bare, crop = figure.subplots(1, 3)
     size = (min(CROP, picture.shape[0]), min(CROP, picture.shape[1]))
     field.imshow(picture, interpolation="nearest")
     field.add_patch(Rectangle((x0, y0), size[1], size[0], fill=False, edgecolor="white", lw=1.5))
@@ -44,8 +47,11 @@ def overlay(channels: dict[str, Floats], puncta: pd.DataFrame, pairs: pd.DataFra
         f"{name} ({color})" for name, color in zip(channels, ("magenta", "green", "cyan", "white"), strict=False)
     )
     field.set_title(names)
-    part = picture[y0 : y0 + size[0], x0 : x0 + size[1]]
-    crop.imshow(part, interpolation="nearest")
+    part = picture[y0 : y0 + size[0], x0 : x0 + size[1]] ** GAMMA
+    for axis in (bare, crop):
+        axis.imshow(part, interpolation="nearest")
+        scale_bar(axis, _nice(size[1] * pixel_um / 5), pixel_um, size)
+        axis.set_autoscale_on(False)
     for (name, marker), color in zip(
         zip(channels, "+x1|", strict=False), ("#FFB0FF", "#B0FFB0", "#B0FFFF", "#FFFFFF"), strict=False
     ):
@@ -65,10 +71,10 @@ def overlay(channels: dict[str, Floats], puncta: pd.DataFrame, pairs: pd.DataFra
         inside = _inside(pairs, pixel_um, (y0, x0), size)
         place = inside["x_um"] / pixel_um - x0, inside["y_um"] / pixel_um - y0
         crop.scatter(*place, s=240, facecolors="none", edgecolors="white", lw=1.4, label=f"pairs: {len(pairs)}")
-    scale_bar(crop, _nice(size[1] * pixel_um / 5), pixel_um, size)
     crop.legend(loc="upper left", framealpha=0.6, facecolor="black", labelcolor="white")
-    crop.set_title("the square at the left, counts of the whole field")
-    for axis in (field, crop):
+    bare.set_title("the square at the left")
+    crop.set_title("what was found there, counts of the whole field")
+    for axis in (field, bare, crop):
         axis.set_axis_off()
     return figure
 
