@@ -23,7 +23,7 @@ from synimg.analysis.recording import Recording
 from synimg.analysis.spread import estimate_spread
 from synimg.analysis.survey import ChannelOptics, OpticsCheck, Survey, check_optics, survey
 from synimg.analysis.widening import TrueErrors, fit_true_errors
-from synimg.calibrate import dyes_of, receptors_of_dyes
+from synimg.calibrate import dyes_of, receptors_of_dyes, unmixed
 from synimg.errors import SynimgError
 from synimg.model import Model
 from synimg.store.atomic import write_json
@@ -459,11 +459,15 @@ def spread_of_block(
 
 def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFrame:
     """The synapse table (SCHEMA.md) of detections with their parents: electrons become receptors."""
-    dyes, cov = [], detections["electrons_cov"].to_numpy()
-    for name, index in zip(("pulse", "chase"), recording.receptor_index, strict=True):
-        electrons, se = (detections[f"{name}_electrons{end}"].to_numpy() for end in ("", "_se"))
-        dyes.append(dyes_of(electrons, se, recording.electrons_per_dye(index), recording.photons_shape))
-        cov = cov / recording.electrons_per_dye(index)
+    se = detections[[f"{name}_se" for name in ELECTRONS]].to_numpy(float)
+    fitted = se[:, :, None] * se[:, None, :]
+    fitted[:, 0, 1] = fitted[:, 1, 0] = detections["electrons_cov"]
+    electrons, covariance = unmixed(detections[ELECTRONS].to_numpy(float), fitted, recording.bleed())
+    dyes, cov = [], covariance[:, 0, 1]
+    for k, index in enumerate(recording.receptor_index):
+        per_dye = recording.electrons_per_dye(index)
+        dyes.append(dyes_of(electrons[:, k], np.sqrt(covariance[:, k, k]), per_dye, recording.photons_shape))
+        cov = cov / per_dye
     (old, old_var), (new, new_var) = dyes
     r_old, r_old_se, r_new, r_new_se, r_old_new_cov = receptors_of_dyes(old, new, old_var, new_var, recording.tag, cov)
     return pd.DataFrame(

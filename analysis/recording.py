@@ -44,6 +44,9 @@ class Recording(Model):
     photons_per_receptor: float = Field(gt=0, description="mean photons of a labelled receptor")
     photons_shape: float = Field(gt=0, description="shape of the Gamma law of one dye's photons")
     tag: dict[str, Any] = Field(description="labelling efficiencies")
+    bleed_through: tuple[tuple[str, str, float], ...] = Field(
+        (), description="light of one channel in another, as specimens with one dye show it: from, to, share"
+    )
     identity: dict[str, Any] = Field(description="how a synapse shows its parent: kind, code book, errors")
     width_vox: int = Field(0, ge=0, description="pixels in a row of the image; 0 if all pixels are to count as equal")
 
@@ -78,6 +81,17 @@ class Recording(Model):
     def electrons_per_dye(self, index: int) -> float:
         """Mean electrons of a dye in channel `index`, in the Gaussian that is fitted: not all of a physical PSF's light."""
         return self.channels[index].psf_gaussian_share * self.camera.quantum_efficiency * self.photons_per_receptor
+
+    def bleed(self) -> Floats:
+        """Electrons that one of the receptor channels gets for each that another has, (to, from), in the fitted Gaussians."""
+        names = [self.channels[i].name for i in self.receptor_index]
+        share = [self.channels[i].psf_gaussian_share for i in self.receptor_index]
+        leaks = np.zeros((len(names), len(names)))
+        for source, target, of_light in self.bleed_through:
+            if source in names and target in names:
+                s, t = names.index(source), names.index(target)
+                leaks[t, s] += of_light * share[t] / share[s]
+        return leaks
 
     def receptor_scatter_um(self, spread_um2: float) -> float:
         """Sd along an axis of the middle of a synapse's receptors about the synapse's place.

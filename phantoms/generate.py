@@ -646,5 +646,6 @@ def acquisition(config: Config, channels: list[Channel], tissue: Tissue) -> dict
         "photons_per_receptor": config.optics.exposure * kept * config.dyes.photons_per_receptor,
         "photons_shape": 1.0 / ((1.0 + 1.0 / config.dyes.photons_shape) / kept - 1.0),
         "tag": config.tag.chemistry(),
+        "bleed_through": [list(leak) for leak in config.optics.bleed_through],
         "identity": config.identity.known(tissue.neuron_id, config.seed),
     }

@@ -10,6 +10,32 @@ from synimg.errors import SynimgError
 Floats = NDArray[np.float64]
 
 
+def unmixed(electrons: Floats, covariance: Floats, bleed: Floats) -> tuple[Floats, Floats]:
+    """Counts without the light of other channels, and their covariance.
+
+    Parameters
+    ----------
+    electrons : (n, channels) ndarray [electrons]
+        As fitted.
+    covariance : (n, channels, channels) ndarray [electrons^2]
+        Of their errors.
+    bleed : (channels, channels) ndarray
+        ``bleed[t, s]`` electrons of t for each of s.
+
+    Returns
+    -------
+    electrons, covariance : ndarray
+        Counts are not below zero; their covariance is that without this cut.
+
+    Notes
+    -----
+    Linear unmixing. The share is taken as exact; light that comes over lies where the other channel shows the synapse, so
+    that a chromatic shift of more than half of the point spread function's width leaves some of it out.
+    """
+    inverse = np.linalg.inv(np.eye(len(bleed)) + bleed)
+    return np.maximum(electrons @ inverse.T, 0.0), inverse @ covariance @ inverse.T
+
+
 def dyes_of(
     electrons: Floats, electrons_se: Floats, electrons_per_dye: float, photons_shape: float
 ) -> tuple[Floats, Floats]:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synimg.analysis.measure import MeasureSettings, Tile, as_puncta_show, measure_block
+from synimg.analysis.measure import MeasureSettings, Tile, as_puncta_show, measure_block, synapse_table
 from synimg.analysis.recording import Recording
 from synimg.config import Config
 from synimg.errors import SynimgError
@@ -18,10 +18,16 @@ WAVES = {"pulse": 671.0, "chase": 571.0}
 EVERYWHERE = Tile(((0, 0, 0), SHAPE), (-np.inf,) * 3, (np.inf,) * 3)
 
 
-def beads(psf, camera, voxel_um, spacing_vox, ln_sd=0.0):
+def beads(psf, camera, voxel_um, spacing_vox, ln_sd=0.0, bleed_through=()):
     """The grey levels of lone beads, what is known of the recording, and of the beads: places (n, 3) [voxels] and photons (n,)."""
     config = Config.parse(
-        {"volume": {"shape_vox": SHAPE, "voxel_um": voxel_um}, "psf": {"kind": psf}, "camera": {"kind": camera}}, "test"
+        {
+            "volume": {"shape_vox": SHAPE, "voxel_um": voxel_um},
+            "psf": {"kind": psf},
+            "camera": {"kind": camera},
+            "optics": {"bleed_through": bleed_through},
+        },
+        "test",
     )
     rng = np.random.default_rng(1)
     across = (np.arange(spacing_vox - 12, n - 10, spacing_vox) for n in SHAPE[1:])
@@ -40,6 +46,7 @@ def beads(psf, camera, voxel_um, spacing_vox, ln_sd=0.0):
         )
     known: dict[str, Any] = {"synimg_schema": 1, "window_days": 2.0, "photons_per_receptor": 40.0, "photons_shape": 4.0}
     known |= {"voxel_um": voxel_um, "channels": facts, "camera": config.camera.model_dump()}
+    known["bleed_through"] = bleed_through
     recording = Recording.parse(known | {"tag": {}, "identity": {"kind": "label_readout"}}, "test")
     return render(channels, config, ((0, 0, 0), SHAPE)), recording, points, photons
 
@@ -70,6 +77,28 @@ def test_lone_beads_come_out_where_they_are_and_as_bright(psf, camera, voxel_um)
     assert (away < 0.05).all()
     for of_channel in photons:
         assert of_channel.mean() == pytest.approx(PHOTONS, rel=0.05)  # a Gaussian is not the whole of it
+
+
+def test_light_that_bled_into_the_other_channel_is_taken_off_with_its_errors():
+    leaks = [("pulse", "chase", 0.1)]
+    grey, recording, points, photons = beads("gaussian", "scmos", VOXEL_UM, 22, ln_sd=0.7, bleed_through=leaks)
+    tag = dict.fromkeys(("pulse_efficiency", "blocking_efficiency", "chase_efficiency"), 1.0)
+    detections = measure_block(grey, recording, MeasureSettings(), 1e-9, EVERYWHERE).assign(
+        neuron_id=1, neuron_prob=1.0, merged_prob=0.0
+    )
+    nearest = np.linalg.norm(
+        detections[["z_um", "y_um", "x_um"]].to_numpy()[:, None] - points * VOXEL_UM, axis=2
+    ).argmin(axis=0)
+    tables = [
+        synapse_table(detections, recording.model_copy(update={"tag": tag, "bleed_through": told})).iloc[nearest]
+        for told in (leaks, ())
+    ]
+    for name, extra in (("r_old", 1.0), ("r_new", 1.1)):
+        right, mixed = (np.median(table[name] / (photons / recording.photons_per_receptor)) for table in tables)
+        assert right == pytest.approx(1.0, abs=0.02)
+        assert mixed == pytest.approx(extra, abs=0.03)
+    told, untold = (table["r_old_new_cov"] / (table["r_old_se"] * table["r_new_se"]) for table in tables)
+    assert (told < untold).all()  # what is taken off one count by the other ties them the other way round
 
 
 def stated(recording, factor):

@@ -11,7 +11,7 @@ from synimg import schema
 from synimg.analysis.measure import MeasureSettings, tiles
 from synimg.analysis.quality import read_quality
 from synimg.analysis.recording import Recording
-from synimg.calibrate import receptors_of_dyes
+from synimg.calibrate import receptors_of_dyes, unmixed
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json
 from synimg.store.image import image_attributes, read_block
@@ -88,6 +88,16 @@ def test_errors_and_covariance_of_receptors_are_their_scatter(efficiencies):
     unit = np.sqrt(scatter[0, 0] * scatter[1, 1])
     assert cov.mean() / unit == pytest.approx(scatter[0, 1] / unit, abs=0.02)  # 4 sigma of a correlation
     assert (cov**2 <= (old_se * new_se) ** 2).all()
+
+
+def test_the_covariance_of_unmixed_counts_is_their_scatter():
+    rng, n = np.random.default_rng(1), 40_000
+    bleed, true = np.array([[0.0, 0.1], [0.3, 0.0]]), np.array([900.0, 400.0])
+    noise = np.array([[2500.0, 500.0], [500.0, 1600.0]])
+    seen = (np.eye(2) + bleed) @ true + rng.multivariate_normal([0, 0], noise, n)
+    counts, covariance = unmixed(seen, np.tile(noise, (n, 1, 1)), bleed)
+    np.testing.assert_allclose(counts.mean(axis=0), true, atol=1.5)  # 5 sigma
+    np.testing.assert_allclose(covariance[0], np.cov(counts.T), atol=80)  # 5 sigma
 
 
 def test_the_errors_of_both_counts_are_tied_as_their_covariance_says(tiny_path):
