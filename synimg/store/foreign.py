@@ -92,7 +92,8 @@ def read_channel_of(place: Place, n_axes: int) -> ForeignChannel:
         raise SynimgError(f"{place.path}: has {values.shape[0]} planes; --voxel-um takes three numbers, Z,Y,X")
     values = values[0] if n_axes == 2 else values
     _refuse_empty(values, place.path)
-    full_scale = float(2**bits - 1) if bits and values.dtype.kind in "iu" else _largest(values)
+    stated = float(2**bits - 1) if bits and values.dtype.kind in "iu" else np.inf
+    full_scale = stated if values.max() <= stated < _largest(values) else _largest(values)
     return ForeignChannel(values, full_scale, None)
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,12 +97,20 @@ def _distinct(names: list[str], n: int) -> tuple[str, ...]:
 
 
 def _significant_bits(image: Any) -> int | None:
-    try:  # readers differ in how much of this they have
+    """Bits that the camera fills: of OME's metadata where the reader has them, else of Zeiss' or Leica's own."""
+    try:
         of_scenes = image.ome_metadata.images
         pixels = of_scenes[image.current_scene_index if len(of_scenes) == len(image.scenes) else 0].pixels
-        return int(pixels.significant_bits) if pixels.significant_bits else None
+        if pixels.significant_bits:
+            return int(pixels.significant_bits)
     except (NotImplementedError, AttributeError, IndexError, ValueError, TypeError):
+        pass
+    if not isinstance(image.metadata, ElementTree.Element):
         return None
+    stated = [e.text for e in image.metadata.iter("ComponentBitCount")]
+    stated += [e.get("Resolution") for e in image.metadata.iter("ChannelDescription")]
+    bits = [int(text) for text in stated if text and text.isdigit() and int(text) > 0]
+    return max(bits) if bits else None
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Images from other labs."""
 
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,58 @@ def test_a_stack_of_a_microscope_s_file_has_three_axes(tmp_path):
     assert found["n_EGFP"].tolist() == [2]
     with pytest.raises(SynimgError, match=r"a\.czi: has 5 planes; --voxel-um takes three numbers"):
         measure_foreign([path], (0.1, 0.1), tmp_path / "out", [])
+
+
+def write_lif(path, scenes, bits=12):
+    """A Leica file of scenes (c, t, y, x) by their names, pixels of 0.1 um: an XML header, then a block for every scene."""
+
+    def text(kind, words):
+        raw = words.encode("utf-16-le")
+        return kind + struct.pack("<BI", 0x2A, len(words)) + raw
+
+    described, blocks = "", b""
+    for k, (name, values) in enumerate(scenes.items()):
+        c, t, y, x = values.shape
+        steps = [(1, x, 2), (2, y, 2 * x), *([(4, t, 2 * x * y)] if t > 1 else [])]
+        dimensions = "".join(
+            f'<DimensionDescription DimID="{i}" NumberOfElements="{n}" Origin="0" Length="{(n - 1) * 1e-7}" Unit="m" '
+            f'BitInc="0" BytesInc="{step}"/>'
+            for i, n, step in steps
+        )
+        colours = "".join(
+            '<ChannelDescription DataType="0" ChannelTag="0" Min="0" Max="1" Unit="" LUTName="Green" IsLUTInverted="0" '
+            f'NameOfMeasuredQuantity="" BitInc="0" Resolution="{bits}" BytesInc="{i * 2 * x * y * t}"/>'
+            for i in range(c)
+        )
+        described += (
+            f'<Element Name="{name}" UniqueID="{k}"><Data><Image><ImageDescription><Channels>{colours}</Channels>'
+            f"<Dimensions>{dimensions}"
+            f'</Dimensions></ImageDescription></Image></Data><Memory Size="{values.nbytes}" MemoryBlockID="M{k}"/></Element>'
+        )
+        head = text(struct.pack("<BQ", 0x2A, values.nbytes), f"M{k}")
+        blocks += struct.pack("<II", 0x70, len(head)) + head + values.tobytes()
+    header = text(
+        b"",
+        '<LMSDataContainerHeader Version="2"><Element Name="a.lif"><Data><Experiment/></Data>'
+        f'<Memory Size="0" MemoryBlockID="M"/><Children>{described}</Children></Element></LMSDataContainerHeader>',
+    )
+    path.write_bytes(struct.pack("<II", 0x70, len(header)) + header + blocks)
+    return path
+
+
+def test_every_scene_of_a_microscope_s_file_is_an_image_and_time_series_are_named(tmp_path):
+    pytest.importorskip("bioio_lif")
+    still = (3000 * field([(20.0, 30.0), (60.0, 90.0)])).astype(np.uint16)[None]
+    scenes = {
+        "dish 1/A": np.stack([still, still]),
+        "B": still[None],
+        "film": np.stack([np.concatenate([still, still])]),
+    }
+    summary = measure_foreign([write_lif(tmp_path / "a.lif", scenes)], None, tmp_path / "out", [])
+    assert summary.table["image"].tolist() == ["a_dish_1_A", "a_B"]
+    assert summary.table["n_Green"].tolist() == [2, 2]  # 1800 of the 4095 that 12 bits can hold
+    assert summary.table["n_Green_1"].tolist()[0] == 2
+    assert any("'film' has 2 time points and is left out" in sentence for sentence in summary.warnings)
 
 
 @pytest.mark.parametrize(("ending", "package"), [("czi", "bioio-czi"), ("ND2", "bioio-nd2"), ("lif", "bioio-lif")])
