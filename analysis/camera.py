@@ -1,6 +1,7 @@
 """What a camera is: offset, gain and read noise from dark frames, from flat frames, or from an image itself."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class Dark:
     noise_adu, noise_se_adu : sd of a pixel's grey level, mean over pixels, and its standard error
     noise_sd_ln : sd of ln of it over pixels
     variance_adu2, variance_se_adu2 : mean variance of a pixel as the frames show it, rounding included
-    offset_map_adu, noise_map_adu : (y, x) ndarray, the same for each pixel
+    offset_map_adu, noise_map_adu : (y, x) ndarray, the same for each pixel, drawn to the mean by what chance alone would scatter
     n_frames : frames
     """
 
@@ -106,7 +107,7 @@ class ImageNoise:
     doubts: tuple[str, ...]
 
 
-def dark_frames(frames: NDArray[np.generic]) -> Dark:
+def dark_frames(frames: NDArray[Any]) -> Dark:
     """Offset and noise of a camera from frames taken in the dark, with the exposure that the images have.
 
     Parameters
@@ -137,6 +138,14 @@ def dark_frames(frames: NDArray[np.generic]) -> Dark:
     seen, seen_se = float(variance.mean()), float(variance.std() / np.sqrt(variance.size))
     rms = np.sqrt(max(seen - ROUNDING_ADU2, 0.0))
     typical = float(rms * np.exp(-0.5 * noise_sd_ln**2))  # the mean of a log-normal law, from its mean square
+    chance = np.array(
+        [seen / len(frames), 0.5 / (len(frames) - 1)]
+    )  # variances of a pixel's offset and of ln of its noise
+    kept = np.array([offset_sd, noise_sd_ln]) ** 2 / (
+        np.array([offset_sd, noise_sd_ln]) ** 2 + np.maximum(chance, 1e-12)
+    )
+    noise = np.sqrt(np.maximum(variance - ROUNDING_ADU2, 1e-4 * max(seen, 1e-12)))
+    middle = np.log(noise).mean()
     return Dark(
         offset_adu=float(mean.mean()),
         offset_se_adu=float(by_frame.std(ddof=1) / np.sqrt(len(frames))),
@@ -146,13 +155,13 @@ def dark_frames(frames: NDArray[np.generic]) -> Dark:
         noise_sd_ln=noise_sd_ln,
         variance_adu2=seen,
         variance_se_adu2=seen_se,
-        offset_map_adu=mean,
-        noise_map_adu=np.sqrt(np.maximum(variance - ROUNDING_ADU2, 0.0)),
+        offset_map_adu=mean.mean() + kept[0] * (mean - mean.mean()),
+        noise_map_adu=_of_mean(np.exp(middle + kept[1] * (np.log(noise) - middle)), typical),
         n_frames=len(frames),
     )
 
 
-def flat_level(frames: NDArray[np.generic], offset_adu: float = 0.0, largest_adu: float = np.inf) -> Level:
+def flat_level(frames: NDArray[Any], offset_adu: float = 0.0, largest_adu: float = np.inf) -> Level:
     """Mean and variance of frames of one still, evenly lit field.
 
     Parameters
@@ -176,7 +185,7 @@ def flat_level(frames: NDArray[np.generic], offset_adu: float = 0.0, largest_adu
     return Level(float(mean.mean()), float(variance.mean()), se, float((frames >= largest_adu).mean()))
 
 
-def _moments(frames: NDArray[np.generic], offset: float) -> tuple[Floats, Floats]:
+def _moments(frames: NDArray[Any], offset: float) -> tuple[Floats, Floats]:
     """Mean and variance of every pixel over frames that are brought to one brightness; frame by frame, to save memory."""
     levels = frames.reshape(len(frames), -1).mean(axis=1, dtype=np.float64) - offset
     factors = levels.mean() / levels if (levels > 0).all() and offset else np.ones(len(frames))
@@ -195,17 +204,14 @@ def _moments(frames: NDArray[np.generic], offset: float) -> tuple[Floats, Floats
     return first + total / n + offset, (square - total**2 / n) / (n - 1)
 
 
+def _of_mean(values: Floats, mean: float) -> Floats:
+    """Values scaled to a mean."""
+    return values * (mean / values.mean())
+
+
 def _common_sd(a: Floats, b: Floats) -> float:
     """Sd over pixels of what two independent estimates of them have in common."""
     return float(np.sqrt(max(((a - a.mean()) * (b - b.mean())).mean(), 0.0)))
-
-
-def response_sd(frames: NDArray[np.generic], dark: Dark) -> float:
-    """Relative sd of the gain over pixels, from flat frames: what is left of their mean at the scale of single pixels."""
-    mean, variance = _moments(frames, dark.offset_adu)
-    pattern = differences(mean - dark.offset_map_adu)
-    shot = variance.mean() / len(frames) + dark.variance_adu2 / dark.n_frames
-    return float(np.sqrt(max((pattern**2).mean() - shot, 0.0)) / (mean.mean() - dark.offset_adu))
 
 
 def transfer_curve(levels: list[Level], dark: Dark | None = None) -> Curve:
@@ -242,7 +248,9 @@ def transfer_curve(levels: list[Level], dark: Dark | None = None) -> Curve:
         raise SynimgError("all flat frames are equally bright; give light levels that differ")
     curve = _curve(mean, variance, se, straight(mean, variance, se, used, OFF_LINE))
     if curve.gain_adu_per_electron <= 0:
-        raise SynimgError("the variance does not grow with the light: these are not flat frames of one camera setting")
+        raise SynimgError(
+            "the variance does not grow with the light: flat frames are saturated, or not of one camera setting"
+        )
     return curve
 
 
@@ -289,7 +297,7 @@ def differences(plane: Floats) -> Floats:
     return correlate1d(correlate1d(plane, DIFFERENCE, axis=0, mode="nearest"), DIFFERENCE, axis=1, mode="nearest")
 
 
-def image_noise(planes: NDArray[np.generic], largest_adu: float = np.inf, dark: Dark | None = None) -> ImageNoise:
+def image_noise(planes: NDArray[Any], largest_adu: float = np.inf, dark: Dark | None = None) -> ImageNoise:
     """The photon transfer curve of an image's own voxels.
 
     Parameters
@@ -339,7 +347,7 @@ def image_noise(planes: NDArray[np.generic], largest_adu: float = np.inf, dark: 
     return replace(noise, doubts=_doubts(planes, noise))
 
 
-def _brightness_edges(planes: NDArray[np.generic]) -> Floats:
+def _brightness_edges(planes: NDArray[Any]) -> Floats:
     """Borders of bins of brightness: finer where the bright voxels are."""
     chosen = planes[:: max(len(planes) // 4, 1), 0].astype(np.float64)
     ring = np.concatenate([_ring(plane).ravel() for plane in chosen])
@@ -357,7 +365,7 @@ def _ring(plane: Floats) -> Floats:
 
 
 def _add(
-    sums: Floats, products: Floats, planes: NDArray[np.generic], edges: Floats, largest: float, far: Floats | None
+    sums: Floats, products: Floats, planes: NDArray[Any], edges: Floats, largest: float, far: Floats | None
 ) -> Floats:
     """Add planes next to each other to the sums of each tile, and give the differences of the last plane.
 
@@ -399,12 +407,15 @@ def _tiles(shape: tuple[int, ...]) -> NDArray[np.int64]:
 
 
 def _image_curve(sums: Floats, dark: Dark | None, used: Bools | None = None) -> Curve:
-    """The curve of the bins' sums, through the dark level if there is one."""
+    """The curve of the bins' sums, through the dark level if there is one: in space pixels differ by their offsets too."""
     n, light, square = sums.T
     mean, variance = light / n, square / n
     se = variance * np.sqrt(2.0 * EFFECTIVE / n)
     if dark is not None:
-        mean, variance = np.append(dark.offset_adu, mean), np.append(dark.variance_adu2, variance)
+        mean, variance = (
+            np.append(dark.offset_adu, mean),
+            np.append(dark.variance_adu2 + dark.offset_sd_adu**2, variance),
+        )
         se = np.append(dark.variance_se_adu2, se)
     if used is None:
         used = straight(mean, variance, se, np.ones(len(mean), bool), OFF_LINE_IMAGE)
@@ -434,7 +445,7 @@ def _correlations(products: Floats) -> dict[str, tuple[float, float]]:
     return found
 
 
-def _doubts(planes: NDArray[np.generic], noise: ImageNoise) -> tuple[str, ...]:
+def _doubts(planes: NDArray[Any], noise: ImageNoise) -> tuple[str, ...]:
     """Why an image's curve is not a camera's; empty if nothing speaks against it."""
     curve, said = noise.curve, []
     if planes.dtype.itemsize == 1:
@@ -447,18 +458,25 @@ def _doubts(planes: NDArray[np.generic], noise: ImageNoise) -> tuple[str, ...]:
         )
     if lowest < 0:
         said.append(f"grey levels below zero ({lowest:g}): the background was taken off")
+    correlated = {
+        axis: value
+        for axis, (value, se) in noise.correlation.items()
+        if abs(value) > max(MOST_CORRELATION, OFF_LINE_SE * se)
+    }
+    if correlated:
+        said.append(
+            f"the noise of neighbours is correlated ({', '.join(f'{v:.2f} along {a}' for a, v in correlated.items())}): the image "
+            "was smoothed, resampled, denoised or deconvolved, the detector is slower than its pixels, or these are too coarse "
+            "for the detail"
+        )
+    if said:
+        return tuple(said)
     dark_e2 = -curve.zero_adu / curve.gain_adu_per_electron
     if curve.gain_adu_per_electron > 0 and curve.zero_adu < -OFF_LINE_SE * curve.zero_se_adu and dark_e2 > MOST_DARK_E2:
         said.append("as much noise in the dark as no camera has: grey levels are not in proportion to light")
     typical = np.sqrt(np.median(curve.variance_adu2[curve.used]))
     if planes.dtype.kind in "iu" and typical < LEAST_NOISE_LEVELS:
         said.append(f"the noise ({typical:.2g} grey levels) drowns in the rounding to whole grey levels")
-    for axis, (value, se) in noise.correlation.items():
-        if abs(value) > max(MOST_CORRELATION, OFF_LINE_SE * se):
-            said.append(
-                f"the noise of neighbours along {axis} is correlated ({value:.2f}): the image was smoothed, resampled, "
-                "denoised or deconvolved, or the detector is slower than its pixels"
-            )
     if curve.gain_adu_per_electron <= 0:
         said.append("the noise does not grow with the light")
     elif noise.share_used < LEAST_SHARE or curve.used.sum() < LEAST_BINS:
