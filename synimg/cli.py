@@ -76,7 +76,7 @@ def new(
     if microscope is not None:
         start, source = configuration.seen_by(start, microscope), f"{source} and microscope '{microscope}'"
     if camera is not None:
-        values = start.model_dump() | {"camera": configuration.read_camera(camera)}
+        values = start.model_dump() | {"camera": configuration.read_camera(camera).model_dump()}
         start, source = configuration.Config.parse(values, str(camera)), f"{source} and the camera of {camera}"
     write_text(config, configuration.to_toml(start, f"synimg configuration, from {source}"))
     _say(f"{config}: written from {source}; edit it, then: synimg generate {config} --out mouse01")
@@ -207,6 +207,9 @@ def measure(
         typer.Option(help="NAME=INDEX in a file, or NAME=ENDING[,ENDING] of file names that belong together"),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="folder for the results of images")] = None,
+    camera: Annotated[
+        Path | None, typer.Option(help="file of 'synimg camera', for images: adds electrons with errors")
+    ] = None,
     threshold: Annotated[float | None, typer.Option(help="least contrast of a punctum in an image, 0 to 1")] = None,
     max_distance_um: Annotated[float | None, typer.Option(help="farthest that a pair lies apart, for images")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of the chance pairing, for images")] = 0,
@@ -224,6 +227,7 @@ def measure(
     foreign = {
         "--voxel-um": voxel_um,
         "--channel": channel,
+        "--camera": camera,
         "--threshold": threshold,
         "--max-distance-um": max_distance_um,
     }
@@ -241,7 +245,7 @@ def measure(
         return
     if len(source) == 1 and source[0].is_dir() and not source[0].name.endswith(".zarr"):
         raise SynimgError(f"{source[0]}: not a data set (dataset.json is missing); give a data set or image files")
-    _measure_images(source, voxel_um, channel or [], out, threshold, max_distance_um, seed)
+    _measure_images(source, voxel_um, channel or [], out, camera, threshold, max_distance_um, seed)
 
 
 def _say_quality(folder: Path) -> None:
@@ -260,11 +264,13 @@ def _measure_images(
     voxel_um: str | None,
     channel: list[str],
     out: Path | None,
+    camera: Path | None,
     threshold: float | None,
     max_distance_um: float | None,
     seed: int,
 ) -> None:
     from synimg.analysis.foreign import ForeignSettings, measure_foreign
+    from synimg.config import read_camera
     from synimg.progress import bars
     from synimg.viewers.figures.overlay import save_overlay
 
@@ -279,8 +285,10 @@ def _measure_images(
         raise SynimgError("--out is missing: give a folder for the results")
     values = {"threshold": threshold, "max_distance_um": max_distance_um}
     settings = ForeignSettings.parse({k: v for k, v in values.items() if v is not None}, "measure")
+    known = None if camera is None else read_camera(camera)
+    voxel = _numbers(voxel_um)
     with bars() as report:
-        summary = measure_foreign(images, _numbers(voxel_um), out, channel, settings, seed, report, save_overlay)
+        summary = measure_foreign(images, voxel, out, channel, settings, seed, report, save_overlay, known)
     for sentence in summary.warnings:
         _say(f"note: {sentence}")
     _say(f"{out}: {summary.text}")

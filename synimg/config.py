@@ -13,6 +13,7 @@ import numpy as np
 import pydantic
 from pydantic import Field
 
+from synimg.cameras.protocol import Camera
 from synimg.errors import SynimgError, nearest
 from synimg.family import member, names
 from synimg.model import Model
@@ -500,7 +501,7 @@ def seen_by(config: Config, name: str) -> Config:
     return Config.parse(kept | values | {"volume": kept["volume"] | values["volume"]}, f"microscope {name}")
 
 
-def read_camera(path: str | Path) -> dict[str, Any]:
+def read_camera(path: str | Path) -> Camera:
     """The section ``camera`` of a TOML file, as ``synimg camera`` writes it; the file of its pixels is found beside it.
 
     Raises
@@ -517,8 +518,8 @@ def read_camera(path: str | Path) -> dict[str, Any]:
         raise SynimgError(f"{path}: not valid TOML: {error}") from None
     if not isinstance(values.get("camera"), dict):
         raise SynimgError(f"{path}: the section [camera] is missing")
-    camera = _found_beside(Config.parse({"camera": values["camera"]}, str(path)).camera, path)
-    return camera.model_dump()
+    camera: Camera = _found_beside(Config.parse({"camera": values["camera"]}, str(path)).camera, path)
+    return camera
 
 
 def _found_beside(camera: Any, path: Path) -> Any:
