@@ -127,11 +127,11 @@ def dark_frames(frames: NDArray[Any]) -> Dark:
     """
     if len(frames) < 2:
         raise SynimgError("a single dark frame shows no noise: give two or more, 20 or more for the spread over pixels")
-    mean, variance = _moments(frames, 0.0)
+    mean, variance = _moments(frames)
     by_frame = frames.reshape(len(frames), -1).mean(axis=1)
     offset_sd, noise_sd_ln = 0.0, 0.0
     if len(frames) >= 4:
-        (mean_a, var_a), (mean_b, var_b) = (_moments(frames[k::2], 0.0) for k in range(2))
+        (mean_a, var_a), (mean_b, var_b) = (_moments(frames[k::2]) for k in range(2))
         offset_sd = _common_sd(mean_a, mean_b)
         if min(var_a.min(), var_b.min()) > 0:
             noise_sd_ln = 0.5 * _common_sd(np.log(var_a), np.log(var_b))
@@ -185,14 +185,17 @@ def flat_level(frames: NDArray[Any], offset_adu: float = 0.0, largest_adu: float
     return Level(float(mean.mean()), float(variance.mean()), se, float((frames >= largest_adu).mean()))
 
 
-def _moments(frames: NDArray[Any], offset: float) -> tuple[Floats, Floats]:
-    """Mean and variance of every pixel over frames that are brought to one brightness; frame by frame, to save memory."""
-    levels = frames.reshape(len(frames), -1).mean(axis=1, dtype=np.float64) - offset
-    factors = levels.mean() / levels if (levels > 0).all() and offset else np.ones(len(frames))
+def _moments(frames: NDArray[Any], offset: float | None = None) -> tuple[Floats, Floats]:
+    """Mean and variance of every pixel over frames, frame by frame to save memory.
+
+    The frames are brought to one brightness before: by a factor about `offset`, or by a shift where that is None.
+    """
+    levels = frames.reshape(len(frames), -1).mean(axis=1, dtype=np.float64) - (offset or 0.0)
+    factors = levels.mean() / levels if offset is not None and (levels > 0).all() else np.ones(len(frames))
     shifts = levels.mean() - levels * factors
     first = None
     for frame, factor, shift in zip(frames, factors, shifts, strict=True):
-        value = (frame.astype(np.float64) - offset) * factor + shift
+        value = (frame.astype(np.float64) - (offset or 0.0)) * factor + shift
         if first is None:
             first, total, square = value, np.zeros_like(value), np.zeros_like(value)
             continue
@@ -201,7 +204,7 @@ def _moments(frames: NDArray[Any], offset: float) -> tuple[Floats, Floats]:
         square += away**2
     assert first is not None
     n = len(frames)
-    return first + total / n + offset, (square - total**2 / n) / (n - 1)
+    return first + total / n + (offset or 0.0), (square - total**2 / n) / (n - 1)
 
 
 def _of_mean(values: Floats, mean: float) -> Floats:
@@ -452,10 +455,13 @@ def _doubts(planes: NDArray[Any], noise: ImageNoise) -> tuple[str, ...]:
         said.append("8-bit grey levels, which programs scale for display: take the microscope's own file")
     lowest = planes.min()
     at_lowest = float((planes == lowest).mean())
-    if at_lowest > MOST_AT_LOWEST and abs(curve.gain_adu_per_electron - 1.0) > 0.1:
-        said.append(
-            f"{100 * at_lowest:.0f} % of the voxels have the lowest grey level ({lowest:g}): the background was cut off"
-        )
+    typical = float(np.sqrt(np.median(curve.variance_adu2[curve.used])))
+    are_counts = abs(curve.gain_adu_per_electron - 1.0) < 0.1 and abs(curve.zero_adu) < 0.1 + 4 * curve.zero_se_adu
+    if planes.dtype.kind in "iu" and typical < LEAST_NOISE_LEVELS and not are_counts:
+        said.append(f"the noise ({typical:.2g} grey levels) drowns in the rounding to whole grey levels")
+    elif at_lowest > MOST_AT_LOWEST and not are_counts:
+        share = f"{100 * at_lowest:.0f} % of the voxels have the lowest grey level ({lowest:g})"
+        said.append(f"{share}: the background was cut off")
     if lowest < 0:
         said.append(f"grey levels below zero ({lowest:g}): the background was taken off")
     correlated = {
@@ -474,9 +480,6 @@ def _doubts(planes: NDArray[Any], noise: ImageNoise) -> tuple[str, ...]:
     dark_e2 = -curve.zero_adu / curve.gain_adu_per_electron
     if curve.gain_adu_per_electron > 0 and curve.zero_adu < -OFF_LINE_SE * curve.zero_se_adu and dark_e2 > MOST_DARK_E2:
         said.append("as much noise in the dark as no camera has: grey levels are not in proportion to light")
-    typical = np.sqrt(np.median(curve.variance_adu2[curve.used]))
-    if planes.dtype.kind in "iu" and typical < LEAST_NOISE_LEVELS:
-        said.append(f"the noise ({typical:.2g} grey levels) drowns in the rounding to whole grey levels")
     if curve.gain_adu_per_electron <= 0:
         said.append("the noise does not grow with the light")
     elif noise.share_used < LEAST_SHARE or curve.used.sum() < LEAST_BINS:
