@@ -144,6 +144,8 @@ def _open_tiff(path: Path) -> tuple[Any, str]:
         raise SynimgError(
             f"{path}: not readable as TIFF ({str(error).splitlines()[0]}); it is truncated or something else"
         ) from None
+    if "S" in axes and axes.index("S") < axes.index("Y"):
+        axes = axes.replace("S", "I")  # three or four frames are easily written as samples of a colour picture
     if "S" in axes:
         raise SynimgError(f"{path}: a colour (RGB) picture; noise is measured in grey levels: export those")
     return values, axes
