@@ -413,16 +413,23 @@ def _image_curve(sums: Floats, dark: Dark | None, used: Bools | None = None) -> 
     """The curve of the bins' sums, through the dark level if there is one: in space pixels differ by their offsets too."""
     n, light, square = sums.T
     mean, variance = light / n, square / n
-    se = variance * np.sqrt(2.0 * EFFECTIVE / n)
     if dark is not None:
         mean, variance = (
             np.append(dark.offset_adu, mean),
             np.append(dark.variance_adu2 + dark.offset_sd_adu**2, variance),
         )
-        se = np.append(dark.variance_se_adu2, se)
+
+    def errors(expected: Floats) -> Floats:
+        of_bins = expected[-len(n) :] * np.sqrt(2.0 * EFFECTIVE / n)
+        return of_bins if dark is None else np.append(dark.variance_se_adu2, of_bins)
+
+    se = errors(variance)
     if used is None:
         used = straight(mean, variance, se, np.ones(len(mean), bool), OFF_LINE_IMAGE)
-    return _curve(mean, variance, se, used)
+    first = _curve(mean, variance, se, used)
+    # again with the errors of the line: a bin that is low by chance must not weigh more
+    line = first.gain_adu_per_electron * (mean - first.zero_adu)
+    return _curve(mean, variance, errors(np.maximum(line, 0.1 * variance)), used)
 
 
 def _jackknife(left_out: Floats) -> Floats:

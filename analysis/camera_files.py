@@ -169,11 +169,13 @@ def find_camera(
         said.append(f"{len(flats)} light levels" + (f", {unused} of them too bright" if unused else ""))
     if image is not None:
         report("reading frames", done, steps)
-        planes = _planes(open_frames(image, channel))
+        opened = open_frames(image, channel)
+        planes = _planes(opened)
         top = _top(planes.max())
         noise = image_noise(planes, top, in_the_dark)
         curve = noise.curve
-        said.append(f"the noise of {image.name} itself ({planes.size / 1e6:.2g} million voxels)")
+        which = f", channel {channel}" if opened.n_channels > 1 else ""
+        said.append(f"the noise of {image.name}{which} itself ({planes.size / 1e6:.2g} million voxels)")
     report("reading frames", steps, steps)
     source = " and ".join(said)
     is_known = curve is not None and not (noise and noise.doubts)

@@ -76,12 +76,14 @@ class Frames:
 
     path : the file
     n : frames
+    n_channels : channels of the file, of which these frames are one
     shape : (y, x) pixels of a frame
     plane : frame k, or a part of it
     """
 
     path: Path
     n: int
+    n_channels: int
     shape: tuple[int, int]
     plane: Callable[[int, tuple[slice, slice]], NDArray[Any]]
 
@@ -108,6 +110,8 @@ def open_frames(path: Path, channel: int = 0) -> Frames:
     path = Path(path)
     if not path.exists():
         raise SynimgError(f"{path}: no such file")
+    if (path / "dataset.json").is_file():
+        raise SynimgError(f"{path}: a data set knows its camera; of its voxels alone: {path / 'image.ome.zarr'}")
     source, axes = _open_zarr(path) if path.is_dir() else _open_tiff(path)
     if source.dtype.kind not in "uif":
         raise SynimgError(f"{path}: holds {source.dtype}, not grey levels")
@@ -131,15 +135,16 @@ def open_frames(path: Path, channel: int = 0) -> Frames:
         return values if axes.index("Y") < axes.index("X") else values.T
 
     shape = source.shape[axes.index("Y")], source.shape[axes.index("X")]
-    return Frames(path, int(np.prod(sizes)), shape, plane)
+    return Frames(path, int(np.prod(sizes)), n_channels, shape, plane)
 
 
 def _open_tiff(path: Path) -> tuple[Any, str]:
-    """The values of a TIFF file, and its axes."""
+    """The values of a TIFF file, left on the disk where they lie there as they are, and its axes."""
     try:
         with tifffile.TiffFile(path) as tiff:
             series = tiff.series[0]
-            values, axes = series.asarray(), series.axes
+            values = series.asarray() if series.dataoffset is None else tifffile.memmap(path, mode="r")
+            axes = series.axes
     except (tifffile.TiffFileError, ValueError, IndexError, OSError, RuntimeError) as error:
         raise SynimgError(
             f"{path}: not readable as TIFF ({str(error).splitlines()[0]}); it is truncated or something else"
