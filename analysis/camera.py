@@ -15,12 +15,9 @@ Bools = NDArray[np.bool_]
 ROUNDING_ADU2 = 1.0 / 12.0  # variance that whole grey levels add
 SATURATED_SHARE = 1e-4  # of a level's pixels
 OFF_LINE_SE, OFF_LINE = 4.0, 0.005  # a bright level is left out where it lies off the line by both, in se and in parts
-DIFFERENCE = np.array([1.0, -4.0, 6.0, -4.0, 1.0]) / np.sqrt(
-    70.0
-)  # of independent voxels it leaves the variance as it is
-STEEPER = np.array([1.0, -6.0, 15.0, -20.0, 15.0, -6.0, 1.0]) / np.sqrt(
-    924.0
-)  # leaves even less light, where one axis must do
+# differences of independent voxels leave the variance as it is, and hardly any light; the steeper ones where one axis must do
+DIFFERENCE = np.array([1.0, -4.0, 6.0, -4.0, 1.0]) / np.sqrt(70.0)
+STEEPER = np.array([1.0, -6.0, 15.0, -20.0, 15.0, -6.0, 1.0]) / np.sqrt(924.0)
 MARGIN, RING = 4, 9  # voxels around one whose neighbourhood is looked at, and their number along an axis
 N_BINS, N_TILES = 24, 6  # bins of brightness; tiles along y and x whose scatter gives the errors
 LEAST_BINS, LEAST_SHARE = 6, 0.5  # of brightness bins, and of the voxels, that must lie on a line
@@ -28,7 +25,7 @@ MOST_CORRELATION = 0.015  # of the noise of neighbours; each such axis makes the
 DIM = 0.25  # share of a plane, the dimmest, whose noise is correlated with its neighbours': the least detail
 LEAST_NOISE_LEVELS = 0.4  # sd of the noise in grey levels
 MOST_GAIN_ERROR = 0.2  # relative
-OFF_LINE_IMAGE = 0.05
+OFF_LINE_IMAGE = 0.05  # as OFF_LINE, of an image's bins
 MOST_DARK_E2 = 25.0  # squared electrons of read noise without an offset to show them
 MOST_AT_LOWEST = 0.02  # of the voxels
 LEAST_VOXELS = 2000  # of a bin
