@@ -237,6 +237,8 @@ def _sentences(image: ForeignImage, is_known: bool) -> list[str]:
         said.append(
             "electrons and their errors are those of the given camera; a neighbour nearer than 3 sigma adds to both"
         )
+        if image.full_scale <= 255:
+            said.append("8-bit images: their electrons are right only if nothing scaled them for display")
     elif image.full_scale <= 255:
         said.append(
             "8-bit images, scaled for display: no photons and no standard errors can be given, only counts, places, "
