@@ -12,7 +12,8 @@ from pydantic import Field
 
 from synimg import compute
 from synimg.analysis.pair import chance_pairs, pair
-from synimg.analysis.puncta import contrast, find_puncta
+from synimg.analysis.puncta import Grey, contrast, find_puncta
+from synimg.cameras.protocol import Camera
 from synimg.errors import SynimgError
 from synimg.model import Model
 from synimg.store.atomic import write_json
@@ -54,7 +55,12 @@ class Summary:
 
 
 def measure_channels(
-    name: str, channels: dict[str, Floats], voxel_um: Floats, settings: ForeignSettings, seed: int
+    name: str,
+    channels: dict[str, Floats],
+    voxel_um: Floats,
+    settings: ForeignSettings,
+    seed: int,
+    grey: dict[str, Grey] | None = None,
 ) -> Measured:
     """Puncta of every channel of an image, and pairs of the first two channels with their chance level.
 
@@ -70,10 +76,13 @@ def measure_channels(
         The same for all images.
     seed : int
         Of the shifts.
+    grey : dict of Grey, optional
+        Each channel's camera, where it is known.
     """
     tables = []
     for channel, image in channels.items():
-        table = find_puncta(image, voxel_um, settings.punctum_sigma_um, settings.threshold)
+        known = None if grey is None else grey[channel]
+        table = find_puncta(image, voxel_um, settings.punctum_sigma_um, settings.threshold, known)
         table.insert(0, "channel", channel)
         tables.append(table)
     puncta = pd.concat(tables, ignore_index=True)
@@ -139,6 +148,7 @@ def measure_foreign(
     seed: int = 0,
     report: compute.Report = compute.silent,
     draw: Callable[[Path, dict[str, Floats], pd.DataFrame, pd.DataFrame, Floats], None] | None = None,
+    camera: Camera | None = None,
 ) -> Summary:
     """Measure foreign images and write a table per image, one over all images, and a picture of each if `draw` is given.
 
@@ -157,6 +167,8 @@ def measure_foreign(
         As above, and as in `generate`.
     draw : callable, optional
         Draws a picture of an image into a file: (path, channels, puncta, pairs, voxel size).
+    camera : Camera, optional
+        That of all images, if it is known: puncta then have electrons with standard errors.
 
     Raises
     ------
@@ -174,8 +186,9 @@ def measure_foreign(
     for done, (name, places) in enumerate(images.items()):
         report("measuring images", done, len(images))
         voxel, of_size = sizes[name]
-        shares, said = _shares(name, places, voxel.size)
-        measured[name] = measure_channels(name, shares, voxel, settings, seed)
+        shares, said, scales = _shares(name, places, voxel.size, camera is not None)
+        grey = None if camera is None else {channel: _grey(camera, scale) for channel, scale in scales.items()}
+        measured[name] = measure_channels(name, shares, voxel, settings, seed, grey)
         warnings = list(dict.fromkeys([*warnings, *of_size, *said, *measured[name].warnings]))
         folder = out / name
         for kind in ("puncta", "pairs"):
@@ -191,6 +204,8 @@ def measure_foreign(
     write_table(out / "summary.csv", table)
     known = {name: size.tolist() for name, (size, _) in sizes.items()}
     info = {"settings": settings.model_dump(), "voxel_um": known, "seed": seed, "warnings": warnings}
+    if camera is not None:
+        info["camera"] = camera.model_dump()
     write_json(out / "result.json", info)
     n_puncta = sum(len(m.puncta) for m in measured.values())
     text = f"{len(images)} images, {n_puncta} puncta"
@@ -233,32 +248,48 @@ def _text(size_um: Floats) -> str:
     return " x ".join(f"{v:.4g}" for v in size_um)
 
 
-def _shares(name: str, places: dict[str, Place], n_axes: int) -> tuple[dict[str, Floats], list[str]]:
-    """The channels of an image as shares of full scale, and what a user must know about them."""
+def _grey(camera: Camera, full_scale: float) -> Grey:
+    """The grey levels of a camera in shares of full scale."""
+    zero = camera.offset_adu - camera.gain_adu_per_electron * camera.read_noise_electrons**2
+    return Grey(zero / full_scale, camera.gain_adu_per_electron / full_scale)
+
+
+def _shares(
+    name: str, places: dict[str, Place], n_axes: int, is_known: bool
+) -> tuple[dict[str, Floats], list[str], dict[str, float]]:
+    """The channels of an image as shares of full scale, what a user must know about them, and their full scales."""
     shares: dict[str, Floats] = {}
+    scales: dict[str, float] = {}
     said: list[str] = []
     for channel, place in places.items():
         found = read_channel_of(place, n_axes)
         values = found.values.astype(np.float64)
         scale = found.full_scale if np.isfinite(found.full_scale) else float(values.max())
-        shares[channel] = values / scale
-        said += _sentences(found)
+        shares[channel], scales[channel] = values / scale, scale
+        said += _sentences(found, is_known)
     shapes = {channel: share.shape for channel, share in shares.items()}
     if len(set(shapes.values())) > 1:
         raise SynimgError(f"{name}: its channels differ in shape ({shapes}); they must show the same field")
-    return shares, said
+    return shares, said, scales
 
 
-def _sentences(image: ForeignChannel) -> list[str]:
+def _sentences(image: ForeignChannel, is_known: bool) -> list[str]:
     said = []
-    if image.full_scale <= 255:
+    if is_known:
+        said.append(
+            "electrons and their errors are those of the given camera; a neighbour nearer than 3 sigma adds to both"
+        )
+        if image.full_scale <= 255:
+            said.append("8-bit images: their electrons are right only if nothing scaled them for display")
+    elif image.full_scale <= 255:
         said.append(
             "8-bit images, scaled for display: no photons and no standard errors can be given, only counts, places, "
             "shapes and relative brightness"
         )
     else:
         said.append(
-            "the camera's gain and offset are unknown: brightness is relative, and no standard errors can be given"
+            "the camera's gain and offset are unknown: brightness is relative, and no standard errors can be given "
+            "('synimg camera' finds them, --camera takes them)"
         )
     if image.claimed_um is not None:
         what = (
