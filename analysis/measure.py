@@ -1,6 +1,6 @@
 """The way back: from the voxels of a recording to the synapse table. Nothing here reads the truth."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.spatial import cKDTree
 
-from synimg import compute, schema
+from synimg import __version__, compute, schema
 from synimg.analysis import assign, replica
 from synimg.analysis.background import smooth_background
+from synimg.analysis.damage import is_near, share_lost, stand_in
 from synimg.analysis.detect import candidates, log_significance
 from synimg.analysis.fisher import standard_errors
 from synimg.analysis.fit import Fit, Scene, cores, fit_puncta, gains, model_of, split, start
 from synimg.analysis.quality import FILE as QUALITY_FILE
-from synimg.analysis.quality import quality_of
+from synimg.analysis.quality import Missing, quality_of
 from synimg.analysis.recording import Recording
 from synimg.analysis.spread import estimate_spread
 from synimg.analysis.survey import OpticsCheck, Survey, check_optics, survey
@@ -28,7 +29,8 @@ from synimg.errors import SynimgError
 from synimg.model import Model
 from synimg.store.atomic import write_json
 from synimg.store.dataset import Dataset
-from synimg.store.image import Box, blocks, image_attributes, open_array, read_block
+from synimg.store.image import Box, blocks, image_attributes, open_array, read_intact
+from synimg.store.parts import Parts
 from synimg.store.tables import read_table, write_table
 from synimg.streams import stream
 
@@ -81,6 +83,14 @@ class Known:
     points_vox: Floats
     electrons: Floats
     hidden: replica.Hidden
+
+
+@dataclass(frozen=True)
+class Block:
+    """The grey levels (channel, z, y, x) of a tile's box; noise stands in for the chunks of the image that are damaged."""
+
+    grey: NDArray[np.uint16]
+    damaged: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -287,8 +297,13 @@ def to_replicate(
 
 
 def replicated(work: list[Tile], settings: MeasureSettings) -> list[Tile]:
-    """The tiles of which replicas are made: at most a third of all, since a replica costs as much as its tile."""
-    return [work[i] for i in _spread_over(len(work), min(settings.n_replica_tiles, -(-len(work) // 3)))]
+    """The tiles of which replicas are made."""
+    return [work[i] for i in _spread_over(len(work), _n_replicas(len(work), settings))]
+
+
+def _n_replicas(n_tiles: int, settings: MeasureSettings) -> int:
+    """At most a third of all tiles, since a replica costs as much as its tile."""
+    return min(settings.n_replica_tiles, -(-n_tiles // 3))
 
 
 def _spread_over(n: int, n_chosen: int) -> list[int]:
@@ -297,10 +312,12 @@ def _spread_over(n: int, n_chosen: int) -> list[int]:
 
 def replica_tile(
     known: Known, image: str, recording: Recording, settings: MeasureSettings, spread_um2: float, size_um: Floats
-) -> Checked:
-    """`measure_replica` of a tile of an image in a file."""
-    grey = read_block(Path(image), "0", known.tile.box)
-    return _replica_of_block(grey, known, recording, settings, spread_um2, size_um)
+) -> Checked | None:
+    """`measure_replica` of a tile of an image in a file; None if none of it can be read."""
+    block, _ = read_tile(Path(image), known.tile, recording)
+    if block is None:
+        return None
+    return _replica_of_block(block.grey, known, recording, settings, spread_um2, size_um)
 
 
 def _replica_of_block(
@@ -318,10 +335,20 @@ def _replica_of_block(
 
 def measure_tile(
     tile: Tile, image: str, recording: Recording, settings: MeasureSettings, spread_um2: float
-) -> pd.DataFrame:
-    """Detections that a tile owns: positions, electrons, standard errors, likelihood gain, dye colours."""
-    grey = read_block(Path(image), "0", tile.box)
-    return measure_block(grey, recording, settings, spread_um2, tile)
+) -> tuple[pd.DataFrame | None, list[Box]]:
+    """Detections that a tile owns: positions, electrons, standard errors, likelihood gain, dye colours; damaged chunks.
+
+    No table if none of the tile can be read.
+    """
+    block, damaged = read_tile(Path(image), tile, recording)
+    return None if block is None else measure_block(block.grey, recording, settings, spread_um2, tile), damaged
+
+
+def read_tile(image: Path, tile: Tile, recording: Recording) -> tuple[Block | None, list[Box]]:
+    """The voxels of a tile's box, None if all of them are lost, and the damaged chunks."""
+    grey, damaged = read_intact(image, "0", tile.box)
+    whole = stand_in(grey, tile.box, damaged, recording) if damaged else grey
+    return None if whole is None else Block(whole, tuple(damaged)), damaged
 
 
 def measure_block(
@@ -384,12 +411,40 @@ def _parents_by_colour(
     return row, probability, colours
 
 
-def _median_spread(
-    work: list[Tile], cut: Callable[[Tile], NDArray[np.uint16]], recording: Recording, settings: MeasureSettings
-) -> float:
+Cut = Callable[[Tile], Block | None]
+"""Takes a tile's block out of the image; None if none of it can be read."""
+
+
+def _cut_over(work: list[Tile], cut: Cut, n_chosen: int) -> Iterator[tuple[Tile, Block]]:
+    """A few of the tiles with their blocks; in the place of one that cannot be read the next that can.
+
+    Raises
+    ------
+    SynimgError
+        If none can be read.
+    """
+    used: set[int] = set()
+    for i in _spread_over(len(work), n_chosen):
+        for j in range(i, len(work)):
+            block = None if j in used else cut(work[j])
+            if block is not None:
+                used.add(j)
+                yield work[j], block
+                break
+    if not used:
+        raise SynimgError("no chunk of the image can be read; 'synimg repair' renders damaged chunks again")
+
+
+def _median_spread(work: list[Tile], cut: Cut, recording: Recording, settings: MeasureSettings) -> float:
     """The median of `spread_of_block` over a few of the tiles, which `cut` takes out of the image."""
-    chosen = _spread_over(len(work), settings.n_spread_tiles)
-    return float(np.median([spread_of_block(cut(work[i]), recording, settings, work[i].box[0]) for i in chosen]))
+    return float(
+        np.median(
+            [
+                spread_of_block(block.grey, recording, settings, tile.box[0], block.damaged)
+                for tile, block in _cut_over(work, cut, settings.n_spread_tiles)
+            ]
+        )
+    )
 
 
 MOST_PER_UM3 = 5.0
@@ -436,9 +491,13 @@ def _refuse_unfit_block(grey: NDArray[np.uint16], scene: Scene, recording: Recor
 
 
 def spread_of_block(
-    grey: NDArray[np.uint16], recording: Recording, settings: MeasureSettings, first_vox: tuple[int, int, int]
+    grey: NDArray[np.uint16],
+    recording: Recording,
+    settings: MeasureSettings,
+    first_vox: tuple[int, int, int],
+    damaged: Sequence[Box] = (),
 ) -> float:
-    """The synapses' width per electron [um^2] in one block of grey levels."""
+    """The synapses' width per electron [um^2] in one block of grey levels, away from damaged chunks."""
     typical_electrons = 50.0 * recording.camera.quantum_efficiency * recording.photons_per_receptor
     guess = TYPICAL_SPREAD_UM2 / typical_electrons
     scene = scene_of(grey[recording.receptor_index], recording, settings, guess, first_vox)
@@ -452,7 +511,7 @@ def spread_of_block(
             f"{recording.camera.read_noise_electrons:g} say: check these numbers"
         )
     fit = find_puncta(scene, settings.model_copy(update={"n_rounds": 1}))
-    return estimate_spread(scene, fit)
+    return estimate_spread(scene, fit.keep(~is_near(fit.points_vox + first_vox, damaged, settings.halo_vox)))
 
 
 def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFrame:
@@ -481,7 +540,7 @@ def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFram
 def as_puncta_show(
     recording: Recording,
     work: list[Tile],
-    cut: Callable[[Tile], NDArray[np.uint16]],
+    cut: Cut,
     settings: MeasureSettings,
     size_um: Floats,
 ) -> Recording:
@@ -494,10 +553,11 @@ def as_puncta_show(
         return recording
     checked = []
     spread = _median_spread(work, cut, recording, settings)
-    for tile in replicated(work, settings):
-        table = measure_block(cut(tile), recording, settings, spread, tile)
+    for tile, block in _cut_over(work, cut, _n_replicas(len(work), settings)):
+        table = measure_block(block.grey, recording, settings, spread, tile)
+        table = table[~near_damage(table, block.damaged, recording, settings)]
         for known in to_replicate([tile], table, recording, size_um, settings):
-            checked.append(_replica_of_block(cut(tile), known, recording, settings, spread, size_um))
+            checked.append(_replica_of_block(block.grey, known, recording, settings, spread, size_um))
     _, optics = learn(checked, recording)
     channels = list(recording.channels)
     for c, i in enumerate(recording.receptor_index):
@@ -509,6 +569,14 @@ def as_puncta_show(
             update["shift_um"] = (0.0, 0.0, 0.0) if c == 0 or optics.shift_um is None else tuple(optics.shift_um)
         channels[i] = channels[i].model_copy(update=update)
     return recording.model_copy(update={"channels": tuple(channels)})
+
+
+def near_damage(
+    detections: pd.DataFrame, damaged: Sequence[Box], recording: Recording, settings: MeasureSettings
+) -> NDArray[np.bool_]:
+    """Which detections lie so near to damaged chunks that a part of their light may be lost."""
+    points_vox = detections[PLACE].to_numpy(float) / np.array(recording.voxel_um)
+    return is_near(points_vox, damaged, settings.halo_vox)
 
 
 def learn(checked: list[Checked], recording: Recording) -> tuple[TrueErrors | None, OpticsCheck]:
@@ -591,23 +659,28 @@ def measure(
     Raises
     ------
     SynimgError
-        If there is no image yet, or a chunk of it is missing or damaged.
+        If there is no image yet, it does not fit its metadata, or none of it can be read.
+
+    Notes
+    -----
+    A call that was stopped goes on from the tiles that it had finished. Where chunks of the image are damaged, and within
+    `halo_vox` of them, nothing is measured; ``quality.json`` and the notes of the stage name these places, and the same call
+    measures anew once one of them can be read.
     """
     dataset = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
     settings = settings or MeasureSettings()
     dataset.require("image", f"synimg generate ... --out {dataset.path}")
     stage = f"{run}/measure"
     table = dataset.run(run) / "synapses.parquet"
-    if dataset.is_whole(stage) and dataset.index["stages"][stage]["notes"].get("settings") == settings.model_dump(
-        mode="json"
-    ):
+    notes: dict[str, Any] = {"settings": settings.model_dump(mode="json")}
+    if _is_measured(dataset, stage, notes["settings"]):
         return read_table(table, schema.SYNAPSES)
     recording, shape = recording_of(dataset.image), tuple(open_array(dataset.image).shape[-3:])
-    with dataset.stage(stage, {"settings": settings.model_dump(mode="json")}) as scratch:
+    with dataset.stage(stage, notes, resumes=True) as scratch:
         work, size_um = tiles(shape, settings), np.array(shape) * recording.voxel_um
 
-        def cut(tile: Tile) -> NDArray[np.uint16]:
-            return read_block(dataset.image, "0", tile.box)
+        def cut(tile: Tile) -> Block | None:
+            return read_tile(dataset.image, tile, recording)[0]
 
         refuse_unfit(recording, size_um, str(dataset.image))
         report("estimating the synapses' width", 0, 1)
@@ -615,32 +688,57 @@ def measure(
         spread_um2 = _median_spread(work, cut, recording, settings)
         report("estimating the synapses' width", 1, 1)
         shared = (str(dataset.image.resolve()), recording, settings, spread_um2)
+        image_files = dataset.index["stages"]["image"]["files"]
+        parts = Parts(
+            scratch, [__version__, notes["settings"], recording.model_dump(mode="json"), spread_um2, image_files]
+        )
+        done = parts.final()
+        todo, lost, unread = [i for i in range(len(work)) if i not in done], set[Box](), set[int]()
         with compute.pool(workers, scheduler) as pool:
-            parts = dict(pool.run(measure_tile, work, shared, "measuring", report))
-            detections = pd.concat([parts[i] for i in range(len(work))], ignore_index=True)
-            known = to_replicate(work, detections, recording, size_um, settings)
+            for k, (part, there) in pool.run(measure_tile, [work[i] for i in todo], shared, "measuring", report):
+                lost.update(there)
+                if part is None:
+                    unread.add(todo[k])
+                else:
+                    parts.keep(todo[k], part, is_final=not there)
+            readable = [i for i in range(len(work)) if i not in unread]
+            everywhere, damaged = parts.read(readable), sorted(lost)
+            detections = everywhere[~near_damage(everywhere, damaged, recording, settings)].reset_index(drop=True)
+            known = to_replicate([work[i] for i in readable], detections, recording, size_um, settings)
             found = dict(pool.run(replica_tile, known, (*shared, size_um), "measuring replicas", report))
-        checked = [found[i] for i in range(len(known))]
+        checked = [c for i in range(len(known)) if (c := found[i]) is not None]
         true_errors, optics = learn(checked, recording)
-        detections = widened(detections, detections, true_errors, recording, size_um)
+        detections = widened(detections, everywhere, true_errors, recording, size_um)
         readouts = None
         if (dataset.path / "readouts.parquet").is_file():
             readouts = read_table(dataset.path / "readouts.parquet", schema.READOUTS)
         detections = read_parents(detections, recording, settings, readouts)
         synapses = synapse_table(detections, recording)
-        quality = quality_of(detections, recording, [c.outcome for c in checked], optics, size_um)
+        share = share_lost(damaged, settings.halo_vox, shape)
+        missing = Missing.of(damaged, recording.voxel_um, share)
+        quality = quality_of(detections, recording, [c.outcome for c in checked], optics, size_um, missing)
         folder = scratch / "analysis" / run
-        notes = {
+        facts = {
             "spread_um2_per_electron": spread_um2,
             "true_errors": true_errors and true_errors.model_dump(),
             "channels": [c.model_dump(mode="json") for c in recording.channels],
         }
-        write_table(folder / "detections.parquet", detections, notes=notes)
-        write_table(folder / "synapses.parquet", synapses, schema.SYNAPSES)
+        write_table(folder / "detections.parquet", detections, notes=facts)
+        write_table(folder / "synapses.parquet", synapses, schema.SYNAPSES, missing.notes())
         write_json(folder / QUALITY_FILE, quality.facts())
+        parts.clear()
+        notes["damaged"] = damaged
         # only now: a call that is stopped leaves what was there
         dataset.drop(stage, f"{run}/separate", f"{run}/validate", f"{run}/report")
     return read_table(table, schema.SYNAPSES)
+
+
+def _is_measured(dataset: Dataset, stage: str, settings: dict[str, Any]) -> bool:
+    """Whether the run holds all that these settings give of the image as it is now."""
+    if not dataset.is_whole(stage) or dataset.index["stages"][stage]["notes"].get("settings") != settings:
+        return False
+    damaged = dataset.index["stages"][stage]["notes"].get("damaged", [])
+    return all(read_intact(dataset.image, "0", (tuple(first), tuple(size)))[1] for first, size in damaged)
 
 
 def recording_of(image: Path) -> Recording:
@@ -661,17 +759,17 @@ def measure_image(
     recording = recording.model_copy(update={"width_vox": shape[-1]})
     work = tiles(shape, settings)
 
-    def cut(tile: Tile) -> NDArray[np.uint16]:
-        return grey[(slice(None), *(slice(s, s + n) for s, n in zip(*tile.box, strict=True)))]
+    def cut(tile: Tile) -> Block:
+        return Block(grey[(slice(None), *(slice(s, s + n) for s, n in zip(*tile.box, strict=True)))])
 
     size_um = np.array(shape) * recording.voxel_um
     refuse_unfit(recording, size_um, "the image")
     recording = as_puncta_show(recording, work, cut, settings, size_um)
     spread = _median_spread(work, cut, recording, settings)
-    parts = [measure_block(cut(tile), recording, settings, spread, tile) for tile in work]
+    parts = [measure_block(cut(tile).grey, recording, settings, spread, tile) for tile in work]
     detections = pd.concat(parts, ignore_index=True)
     known = to_replicate(work, detections, recording, size_um, settings)
-    checked = [_replica_of_block(cut(k.tile), k, recording, settings, spread, size_um) for k in known]
+    checked = [_replica_of_block(cut(k.tile).grey, k, recording, settings, spread, size_um) for k in known]
     true_errors, _ = learn(checked, recording)
     detections = widened(detections, detections, true_errors, recording, size_um)
     return synapse_table(read_parents(detections, recording, settings, readouts), recording)

@@ -71,14 +71,6 @@ def test_calibration_undoes_labelling_and_blocking():
     assert r_new[0] == pytest.approx(50)
 
 
-def test_a_damaged_chunk_stops_the_measurement_and_leaves_nothing(tiny_copy):
-    chunk = tiny_copy / "image.ome.zarr/0/c/1/0/0/0"
-    chunk.write_bytes(chunk.read_bytes()[:500])
-    with pytest.raises(SynimgError, match="truncated or altered"):
-        synimg.measure(tiny_copy, run="again")
-    assert not (tiny_copy / "analysis/again").exists()
-
-
 def test_a_data_set_without_image_says_what_to_run(tmp_path):
     from synimg import config
     from synimg.store.dataset import Dataset
