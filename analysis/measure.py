@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from synimg import __version__, compute, schema
 from synimg.analysis import assign, replica
 from synimg.analysis.background import smooth_background
-from synimg.analysis.damage import is_near, share_lost, stand_in
+from synimg.analysis.damage import is_near, is_noisy, read_recorded, share_lost, stand_in, why_lost
 from synimg.analysis.detect import candidates, log_significance
 from synimg.analysis.fisher import standard_errors
 from synimg.analysis.fit import Fit, Scene, cores, fit_puncta, gains, model_of, split, start
@@ -22,14 +22,14 @@ from synimg.analysis.quality import FILE as QUALITY_FILE
 from synimg.analysis.quality import Missing, quality_of
 from synimg.analysis.recording import Recording
 from synimg.analysis.spread import estimate_spread
-from synimg.analysis.survey import OpticsCheck, Survey, check_optics, survey
+from synimg.analysis.survey import LEAST_NOISE, OpticsCheck, Survey, check_optics, noise_of, survey
 from synimg.analysis.widening import TrueErrors, fit_true_errors
 from synimg.calibrate import dyes_of, receptors_of_dyes
 from synimg.errors import SynimgError
 from synimg.model import Model
 from synimg.store.atomic import write_json
 from synimg.store.dataset import Dataset
-from synimg.store.image import Box, blocks, image_attributes, open_array, read_intact
+from synimg.store.image import Box, blocks, image_attributes, open_array
 from synimg.store.parts import Parts
 from synimg.store.tables import read_table, write_table
 from synimg.streams import stream
@@ -87,7 +87,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Block:
-    """The grey levels (channel, z, y, x) of a tile's box; noise stands in for the chunks of the image that are damaged."""
+    """The grey levels (channel, z, y, x) of a tile's box; noise stands in for the chunks that were not read or recorded."""
 
     grey: NDArray[np.uint16]
     damaged: tuple[Box, ...] = ()
@@ -313,9 +313,9 @@ def _spread_over(n: int, n_chosen: int) -> list[int]:
 def replica_tile(
     known: Known, image: str, recording: Recording, settings: MeasureSettings, spread_um2: float, size_um: Floats
 ) -> Checked | None:
-    """`measure_replica` of a tile of an image in a file; None if none of it can be read."""
+    """`measure_replica` of a tile of an image in a file; None if all of it is lost."""
     block, _ = read_tile(Path(image), known.tile, recording)
-    if block is None:
+    if isinstance(block, str):
         return None
     return _replica_of_block(block.grey, known, recording, settings, spread_um2, size_um)
 
@@ -336,19 +336,19 @@ def _replica_of_block(
 def measure_tile(
     tile: Tile, image: str, recording: Recording, settings: MeasureSettings, spread_um2: float
 ) -> tuple[pd.DataFrame | None, list[Box]]:
-    """Detections that a tile owns: positions, electrons, standard errors, likelihood gain, dye colours; damaged chunks.
+    """Detections that a tile owns: positions, electrons, standard errors, likelihood gain, dye colours; lost chunks.
 
-    No table if none of the tile can be read.
+    No table if all of the tile is lost.
     """
-    block, damaged = read_tile(Path(image), tile, recording)
-    return None if block is None else measure_block(block.grey, recording, settings, spread_um2, tile), damaged
+    block, lost = read_tile(Path(image), tile, recording)
+    return None if isinstance(block, str) else measure_block(block.grey, recording, settings, spread_um2, tile), lost
 
 
-def read_tile(image: Path, tile: Tile, recording: Recording) -> tuple[Block | None, list[Box]]:
-    """The voxels of a tile's box, None if all of them are lost, and the damaged chunks."""
-    grey, damaged = read_intact(image, "0", tile.box)
-    whole = stand_in(grey, tile.box, damaged, recording) if damaged else grey
-    return None if whole is None else Block(whole, tuple(damaged)), damaged
+def read_tile(image: Path, tile: Tile, recording: Recording) -> tuple[Block | str, list[Box]]:
+    """The voxels of a tile's box, or why all of them are lost, and the chunks that are."""
+    grey, lost = read_recorded(image, tile.box, recording)
+    whole = stand_in(grey, tile.box, lost, recording) if lost else grey
+    return why_lost(grey, recording) if whole is None else Block(whole, tuple(lost)), lost
 
 
 def measure_block(
@@ -411,28 +411,30 @@ def _parents_by_colour(
     return row, probability, colours
 
 
-Cut = Callable[[Tile], Block | None]
-"""Takes a tile's block out of the image; None if none of it can be read."""
+Cut = Callable[[Tile], Block | str]
+"""Takes a tile's block out of the image, or says why all of it is lost."""
 
 
 def _cut_over(work: list[Tile], cut: Cut, n_chosen: int) -> Iterator[tuple[Tile, Block]]:
-    """A few of the tiles with their blocks; in the place of one that cannot be read the next that can.
+    """A few of the tiles with their blocks; in the place of one that is lost the next that is not.
 
     Raises
     ------
     SynimgError
-        If none can be read.
+        If all are lost.
     """
     used: set[int] = set()
+    why = ""
     for i in _spread_over(len(work), n_chosen):
-        for j in range(i, len(work)):
-            block = None if j in used else cut(work[j])
-            if block is not None:
+        for j in (j for j in range(i, len(work)) if j not in used):
+            block = cut(work[j])
+            if isinstance(block, Block):
                 used.add(j)
                 yield work[j], block
                 break
+            why = block
     if not used:
-        raise SynimgError("no chunk of the image can be read; 'synimg repair' renders damaged chunks again")
+        raise SynimgError(f"no part of the image can be measured: {why}")
 
 
 def _median_spread(work: list[Tile], cut: Cut, recording: Recording, settings: MeasureSettings) -> float:
@@ -449,6 +451,10 @@ def _median_spread(work: list[Tile], cut: Cut, recording: Recording, settings: M
 
 MOST_PER_UM3 = 5.0
 """Puncta per um^3 of a first search; cortex has 1 to 2 synapses, and the noise of a wrong camera has any number."""
+
+
+MOST_NOISE = 2.0
+"""Times the variance that a camera says: beyond it noise makes more candidates than synapses do."""
 
 
 def refuse_unfit(recording: Recording, size_um: Floats, where: str) -> None:
@@ -477,10 +483,16 @@ def _refuse_unfit_block(grey: NDArray[np.uint16], scene: Scene, recording: Recor
     SynimgError
         If a channel is constant or lies below the camera's offset.
     """
+    dyes = recording.dye_index if recording.identity.get("kind") == "colour" and is_noisy(recording) else []
+    for i in recording.receptor_index + dyes:
+        if grey[i].min() == grey[i].max():
+            use = "parents cannot be told" if i in dyes else "receptors cannot be counted"
+            raise SynimgError(
+                f"channel '{recording.channels[i].name}' holds the grey level {grey[i].min()} alone; it was not recorded, "
+                f"and without it {use}"
+            )
     for k, i in enumerate(recording.receptor_index):
         name = recording.channels[i].name
-        if grey[i].min() == grey[i].max():
-            raise SynimgError(f"channel '{name}' holds the grey level {grey[i].min()} alone; it was not recorded")
         pixels = recording.camera
         below = float(np.median(scene.data[k])) - pixels.read_noise_electrons**2
         if below < -2.0 - pixels.read_noise_electrons:
@@ -506,12 +518,25 @@ def spread_of_block(
     volume_um3 = float(np.prod(scene.voxel_um)) * scene.data[0].size
     if n_found > max(MOST_PER_UM3 * volume_um3, 200):
         raise SynimgError(
-            f"{n_found} puncta in {volume_um3:.0f} um^3 stand out from the noise that the camera's offset of "
-            f"{recording.camera.offset_adu:g}, gain of {recording.camera.gain_adu_per_electron:g} and read noise of "
-            f"{recording.camera.read_noise_electrons:g} say: check these numbers"
+            f"{n_found} puncta in {volume_um3:.0f} um^3 stand out from the noise that {_camera(recording)} say: check these "
+            "numbers"
         )
     fit = find_puncta(scene, settings.model_copy(update={"n_rounds": 1}))
+    for i, (seen, expected, n) in zip(recording.receptor_index, noise_of(scene, fit), strict=True):
+        if n > LEAST_NOISE and seen > MOST_NOISE * expected:
+            raise SynimgError(
+                f"the noise of channel '{recording.channels[i].name}' has {seen / expected:.1f} times the variance that "
+                f"{_camera(recording)} say, so that noise would pass for synapses: check these numbers"
+            )
     return estimate_spread(scene, fit.keep(~is_near(fit.points_vox + first_vox, damaged, settings.halo_vox)))
+
+
+def _camera(recording: Recording) -> str:
+    c = recording.camera
+    return (
+        f"the camera's offset of {c.offset_adu:g}, gain of {c.gain_adu_per_electron:g} and read noise of "
+        f"{c.read_noise_electrons:g}"
+    )
 
 
 def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFrame:
@@ -673,13 +698,13 @@ def measure(
     stage = f"{run}/measure"
     table = dataset.run(run) / "synapses.parquet"
     notes: dict[str, Any] = {"settings": settings.model_dump(mode="json")}
-    if _is_measured(dataset, stage, notes["settings"]):
-        return read_table(table, schema.SYNAPSES)
     recording, shape = recording_of(dataset.image), tuple(open_array(dataset.image).shape[-3:])
+    if _is_measured(dataset, stage, notes["settings"], recording):
+        return read_table(table, schema.SYNAPSES)
     with dataset.stage(stage, notes, resumes=True) as scratch:
         work, size_um = tiles(shape, settings), np.array(shape) * recording.voxel_um
 
-        def cut(tile: Tile) -> Block | None:
+        def cut(tile: Tile) -> Block | str:
             return read_tile(dataset.image, tile, recording)[0]
 
         refuse_unfit(recording, size_um, str(dataset.image))
@@ -733,18 +758,44 @@ def measure(
     return read_table(table, schema.SYNAPSES)
 
 
-def _is_measured(dataset: Dataset, stage: str, settings: dict[str, Any]) -> bool:
+def _is_measured(dataset: Dataset, stage: str, settings: dict[str, Any], recording: Recording) -> bool:
     """Whether the run holds all that these settings give of the image as it is now."""
     if not dataset.is_whole(stage) or dataset.index["stages"][stage]["notes"].get("settings") != settings:
         return False
     damaged = dataset.index["stages"][stage]["notes"].get("damaged", [])
-    return all(read_intact(dataset.image, "0", (tuple(first), tuple(size)))[1] for first, size in damaged)
+    return all(read_recorded(dataset.image, (tuple(first), tuple(size)), recording)[1] for first, size in damaged)
 
 
 def recording_of(image: Path) -> Recording:
-    """What the metadata of an image of ours say of its recording, with the width of the image."""
-    recording = Recording.parse(image_attributes(image).get("synimg", {}), f"{image}: metadata")
-    return recording.model_copy(update={"width_vox": open_array(image).shape[-1]})
+    """What the metadata of an image of ours say of its recording, with the width of the image.
+
+    Raises
+    ------
+    SynimgError
+        If they contradict the voxels or each other.
+    """
+    attributes, shape = image_attributes(image), open_array(image).shape
+    recording = Recording.parse(attributes.get("synimg", {}), f"{image}: metadata")
+    names = [c.name for c in recording.channels]
+    if len(names) != shape[0]:
+        raise SynimgError(
+            f"{image}: its metadata name {len(names)} channels ({', '.join(names)}), the image has {shape[0]}"
+        )
+    shown = [c.get("label") for c in attributes["ome"].get("omero", {}).get("channels", [])]
+    if shown != names and sorted(map(str, shown)) == sorted(names):  # other labels are a matter of taste
+        raise SynimgError(
+            f"{image}: the order of its channels is {', '.join(names)} by 'synimg' and {', '.join(shown)} by 'omero' in "
+            "zarr.json; old and new receptors would be exchanged if the wrong one were used: make them agree"
+        )
+    steps = attributes["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"]
+    scale = next((step["scale"][-3:] for step in steps if step["type"] == "scale"), recording.voxel_um)
+    if not np.allclose(scale, recording.voxel_um, rtol=1e-3):
+        stated, other = (", ".join(f"{v:g}" for v in size) for size in (recording.voxel_um, scale))
+        raise SynimgError(
+            f"{image}: its voxels (z, y, x) have {stated} um by 'synimg' and {other} um by the scale of 'multiscales' in "
+            "zarr.json; make them agree"
+        )
+    return recording.model_copy(update={"width_vox": shape[-1]})
 
 
 def measure_image(

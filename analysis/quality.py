@@ -52,7 +52,7 @@ class Missing(Model):
         what = "1 chunk of the image is" if n == 1 else f"{n} chunks of the image are"
         where = "; ".join(self.places[:MOST_PLACES]) + (f"; and {more} more" if more > 0 else "")
         return [
-            f"the table is incomplete: {what} missing or damaged, at {where}; there and within a fit's reach, "
+            f"the table is incomplete: {what} missing, damaged or empty, at {where}; there and within a fit's reach, "
             f"{self.share:.0%} of the image, nothing was measured"
         ]
 

@@ -217,10 +217,7 @@ def separate_dataset(
 ) -> tuple[Separation, Path]:
     """Separate the measured table of a data set's `run`; the results go beside it."""
     dataset = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
-    dataset.require(f"{run}/measure", f"synimg measure {dataset.path} --run {run}")
-    synapses = read_table(dataset.run(run) / "synapses.parquet", schema.SYNAPSES)
-    if synapses.empty:
-        raise SynimgError(f"{dataset.path}: no synapse was found in its image, so there is nothing to separate")
+    synapses = measured_synapses(dataset, run)
     result = separate(synapses, method, seed, by, draws)
     if (said := read_notes(dataset.run(run) / "synapses.parquet").get("missing")) is not None:
         result.info["warnings"].insert(0, said)
@@ -228,6 +225,24 @@ def separate_dataset(
     with dataset.stage(f"{run}/separate", {"method": method, "seed": seed, "by": by, "draws": draws}) as scratch:
         write_separation(scratch / "analysis" / run, result, seed)
     return result, dataset.run(run)
+
+
+def measured_synapses(dataset: Dataset, run: str) -> pd.DataFrame:
+    """The measured table of a run.
+
+    Raises
+    ------
+    SynimgError
+        If it is not measured yet, or holds no synapse, so that there is nothing to go on with.
+    """
+    dataset.require(f"{run}/measure", f"synimg measure {dataset.path} --run {run}")
+    synapses = read_table(dataset.run(run) / "synapses.parquet", schema.SYNAPSES)
+    if synapses.empty:
+        raise SynimgError(
+            f"{dataset.path}: no synapse was found in its image (run '{run}'), so there is nothing to separate, validate or "
+            "report"
+        )
+    return synapses
 
 
 def write_separation(folder: Path, result: Separation, seed: int) -> None:

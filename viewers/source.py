@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from synimg import schema
 from synimg.analysis.quality import Quality, read_quality
 from synimg.analysis.separate.protocol import Separation
-from synimg.analysis.separation import read_separation, separate
+from synimg.analysis.separation import measured_synapses, read_separation, separate
 from synimg.analysis.validate.separation import learned_of
 from synimg.config import Config
 from synimg.store.atomic import read_json
@@ -39,6 +39,8 @@ class Source:
             if stage in {"network", "tissue", "image"}:
                 self.dataset.require(stage, f"synimg generate ... --out {self.dataset.path}")
             else:
+                if stage != "measure" and self.dataset.is_done(f"{self.run}/measure"):
+                    measured_synapses(self.dataset, self.run)  # an empty table ends the way to all that comes after it
                 self.dataset.require(f"{self.run}/{stage}", f"synimg {stage} {self.dataset.path} --run {self.run}")
 
     @cached_property

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from synimg import compute, schema
 from synimg.analysis.damage import is_near, share_lost
 from synimg.analysis.measure import MeasureSettings
-from synimg.analysis.separation import read_separation, separate
+from synimg.analysis.separation import measured_synapses, read_separation, separate
 from synimg.analysis.validate.erasure import erasure_curve
 from synimg.analysis.validate.imaging import AXES, imaging_scores, match_truth
 from synimg.analysis.validate.scores import auroc, average_precision, calibration, discovery
@@ -58,7 +58,7 @@ def validate(
     """
     dataset = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
     dataset.require("image", f"synimg generate ... --out {dataset.path}")
-    dataset.require(f"{run}/measure", f"synimg measure {dataset.path} --run {run}")
+    synapses = measured_synapses(dataset, run)
     dataset.require(f"{run}/separate", f"synimg separate {dataset.path} --run {run}")
     config, truth_folder, folder = dataset.config, dataset.path / "truth", dataset.run(run)
     if not truth_folder.is_dir():
@@ -71,7 +71,6 @@ def validate(
             "give its edges the columns learning, homeostasis and drift"
         )
     imaged = truth[truth["is_imaged"]].reset_index(drop=True)
-    synapses = read_table(folder / "synapses.parquet", schema.SYNAPSES)
     result = read_separation(folder)
     what = "scoring"
     report(what, 0, 4)

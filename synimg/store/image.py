@@ -223,7 +223,7 @@ def read_intact(path: Path, array: str, box: Box) -> tuple[NDArray[Any], list[Bo
     start, size = box
     values = np.zeros((source.shape[0], *size), source.dtype)
     damaged = []
-    for first, extent in _chunks_of(source, box):
+    for first, extent in chunks_of(source, box):
         low = tuple(max(f, s) for f, s in zip(first, start, strict=True))
         high = tuple(min(f + e, s + n) for f, e, s, n in zip(first, extent, start, size, strict=True))
         part: Any = (low, tuple(b - a for a, b in zip(low, high, strict=True)))
@@ -239,8 +239,8 @@ def read_intact(path: Path, array: str, box: Box) -> tuple[NDArray[Any], list[Bo
     return values, damaged
 
 
-def _chunks_of(source: Any, box: Box) -> list[Box]:
-    """The chunks that a box touches, each as a whole, cut at the image's far faces."""
+def chunks_of(source: Any, box: Box) -> list[Box]:
+    """The chunks of an array that a box touches, each as a whole, cut at the image's far faces."""
     shape, chunk = source.shape[-3:], source.chunks[-3:]
     spans = [range(s // c, -(-(s + n) // c)) for s, n, c in zip(*box, chunk, strict=True)]
     found: list[Any] = []

@@ -4,13 +4,14 @@ import shutil
 
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
 import synimg
-from synimg.analysis.damage import is_near, share_lost, stand_in
-from synimg.analysis.measure import PLACE, MeasureSettings, measure_block, near_damage, tiles
+from synimg.analysis.damage import is_near, read_recorded, share_lost, stand_in, why_lost
+from synimg.analysis.measure import PLACE, MeasureSettings, measure_block, near_damage, recording_of, tiles
 from synimg.analysis.quality import read_quality
 from synimg.analysis.recording import Recording
 from synimg.errors import SynimgError
@@ -73,7 +74,8 @@ def test_beyond_the_margin_a_damaged_chunk_changes_no_synapse(tiny_path):
 def test_an_incomplete_table_names_the_place_until_repair_and_a_second_measurement(whole, incomplete, tmp_path):
     said = read_quality(incomplete / "analysis/again").warnings()[0]
     assert (
-        "incomplete: 1 chunk of the image is missing or damaged, at voxels z 0:8, y 40:80, x 48:96 (0.0 to 1.6" in said
+        "incomplete: 1 chunk of the image is missing, damaged or empty, at voxels z 0:8, y 40:80, x 48:96 (0.0 to 1.6"
+        in said
     )
     assert read_notes(incomplete / "analysis/again/synapses.parquet")["missing"] == said
     mouse = shutil.copytree(incomplete, tmp_path / "mouse")
@@ -91,7 +93,7 @@ def refuse(what, done, total):
 def test_an_image_of_which_nothing_can_be_read_is_refused_and_leaves_nothing(whole, tmp_path):
     mouse = shutil.copytree(whole, tmp_path / "mouse")
     shutil.rmtree(mouse / "image.ome.zarr/0/c/0")
-    with pytest.raises(SynimgError, match="no chunk of the image can be read"):
+    with pytest.raises(SynimgError, match="no part of the image can be measured: its chunks are missing"):
         synimg.measure(mouse, "again", SMALL)
     assert not (mouse / "analysis/again").exists()
     assert not (mouse / ".partial").exists()
@@ -115,6 +117,18 @@ def test_a_stopped_measurement_goes_on_from_its_tiles_to_the_same_bytes(whole, t
     assert (measured[0], measured[-1]) == (4, 2)  # the third was not kept yet when the stop came
     assert files(mouse, "again") == files(whole)
     assert not (mouse / ".partial").exists()
+
+
+def test_a_chunk_of_one_grey_level_was_not_recorded_and_is_lost_too(whole, tmp_path):
+    image = shutil.copytree(whole / "image.ome.zarr", tmp_path / "image.ome.zarr")
+    recording, box = recording_of(image), ((0, 0, 0), (16, 80, 96))
+    assert read_recorded(image, box, recording)[1] == []
+    zarr.open_array(image / "0", mode="r+")[0, 8:, :40, 48:] = 100
+    assert read_recorded(image, box, recording)[1] == [((8, 0, 48), (8, 40, 48))]
+    zarr.open_array(image / "0", mode="r+")[0] = 100
+    grey, lost = read_recorded(image, box, recording)
+    assert stand_in(grey, box, lost, recording) is None
+    assert why_lost(grey, recording) == "channel 'pulse' holds the grey level 100 alone; it was not recorded"
 
 
 boxes = st.lists(st.tuples(st.tuples(*[st.integers(0, 9)] * 3), st.tuples(*[st.integers(1, 6)] * 3)), max_size=4)
