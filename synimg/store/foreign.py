@@ -40,9 +40,13 @@ def read_image(path: Path, n_axes: int) -> ForeignImage:
     Raises
     ------
     SynimgError
-        If the file is missing, truncated, no TIFF, in colour, empty, constant or holds NaN, or has other axes.
+        If the file is missing, truncated, no TIFF, in colour, or has other axes.
     """
     path = Path(path)
+    if path.is_dir():
+        raise SynimgError(
+            f"{path}: a folder; images are TIFF files, and the image of a data set goes by the data set's folder"
+        )
     if not path.is_file():
         raise SynimgError(f"{path}: no such file")
     try:
@@ -57,12 +61,6 @@ def read_image(path: Path, n_axes: int) -> ForeignImage:
     if "S" in axes:
         raise SynimgError(f"{path}: a colour (RGB) picture; puncta are measured in greyscale channels: export those")
     values = _channels_first(values, axes, n_axes, path)
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise SynimgError(f"{path}: holds NaN or infinite values; replace them before measuring")
-    if values.size == 0 or values.min() == values.max():
-        raise SynimgError(
-            f"{path}: every voxel has the same value ({values.flat[0] if values.size else 'empty'}); no image in it"
-        )
     full_scale = float(np.iinfo(values.dtype).max) if values.dtype.kind in "iu" else float("nan")
     return ForeignImage(path, values, full_scale, stated)
 
