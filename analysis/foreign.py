@@ -1,6 +1,8 @@
 """Puncta and pairs in images from any lab, of which nothing need be known but the voxel size."""
 
-from collections.abc import Callable
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from pydantic import Field
 
 from synimg import compute
 from synimg.analysis.pair import chance_pairs, pair
+from synimg.analysis.plausible import doubts, refuse_values, refuse_voxels
 from synimg.analysis.puncta import Grey, contrast, find_puncta
 from synimg.cameras.protocol import Camera
 from synimg.errors import SynimgError
@@ -82,7 +85,8 @@ def measure_channels(
     tables = []
     for channel, image in channels.items():
         known = None if grey is None else grey[channel]
-        table = find_puncta(image, voxel_um, settings.punctum_sigma_um, settings.threshold, known)
+        with _said_of(f"{name} ('{channel}')" if len(channels) > 1 else name):
+            table = find_puncta(image, voxel_um, settings.punctum_sigma_um, settings.threshold, known)
         table.insert(0, "channel", channel)
         tables.append(table)
     puncta = pd.concat(tables, ignore_index=True)
@@ -102,6 +106,7 @@ def measure_channels(
         summary[f"n_{channel}"] = int((puncta["channel"] == channel).sum())
         summary[f"share_black_{channel}"] = float((image <= 0).mean())
         summary[f"share_saturated_{channel}"] = float((image >= 1).mean())
+        summary[f"share_negative_{channel}"] = float((image < 0).mean())
     pairs = pd.DataFrame({"image": pd.Series(dtype="str")})
     if len(channels) >= 2:
         pairs, numbers = _pairs(name, puncta, list(channels)[:2], size_um, settings, seed)
@@ -179,39 +184,63 @@ def measure_foreign(
     settings = settings or ForeignSettings()
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "result.json").is_file())):
         raise SynimgError(f"{out}: holds something else; --out takes a new or empty folder")
-    images, left_out = group_channels(paths, channels)
-    sizes = {name: _voxel_um(name, places, voxel_um) for name, places in images.items()}
-    measured: dict[str, Measured] = {}
-    warnings: list[str] = left_out
-    for done, (name, places) in enumerate(images.items()):
-        report("measuring images", done, len(images))
-        voxel, of_size = sizes[name]
-        shares, said, scales = _shares(name, places, voxel.size, camera is not None)
-        grey = None if camera is None else {channel: _grey(camera, scale) for channel, scale in scales.items()}
-        measured[name] = measure_channels(name, shares, voxel, settings, seed, grey)
-        warnings = list(dict.fromkeys([*warnings, *of_size, *said, *measured[name].warnings]))
-        folder = out / name
-        for kind in ("puncta", "pairs"):
-            write_table(folder / f"{kind}.parquet", getattr(measured[name], kind))
-        write_table(folder / "puncta.csv", measured[name].puncta)
-        if draw is not None:
-            draw(folder / "overlay.png", shares, measured[name].puncta, measured[name].pairs, voxel)
-    report("measuring images", len(images), len(images))
-    write_table(out / "puncta.parquet", pd.concat([m.puncta for m in measured.values()], ignore_index=True))
-    write_table(out / "pairs.parquet", pd.concat([m.pairs for m in measured.values()], ignore_index=True))
-    table = pd.DataFrame([m.summary for m in measured.values()])
-    write_table(out / "summary.parquet", table)
-    write_table(out / "summary.csv", table)
-    known = {name: size.tolist() for name, (size, _) in sizes.items()}
-    info = {"settings": settings.model_dump(), "voxel_um": known, "seed": seed, "warnings": warnings}
-    if camera is not None:
-        info["camera"] = camera.model_dump()
-    write_json(out / "result.json", info)
-    n_puncta = sum(len(m.puncta) for m in measured.values())
-    text = f"{len(images)} images, {n_puncta} puncta"
-    if "n_pairs" in table:
-        text += f", {int(table['n_pairs'].sum())} pairs, of which {table['n_chance'].sum():.0f} by chance"
-    return Summary(table, warnings, text)
+    with _nothing_if_stopped(out):
+        images, left_out = group_channels(paths, channels)
+        sizes = {name: _voxel_um(name, places, voxel_um) for name, places in images.items()}
+        measured: dict[str, Measured] = {}
+        warnings: list[str] = left_out
+        for done, (name, places) in enumerate(images.items()):
+            report("measuring images", done, len(images))
+            voxel, of_size = sizes[name]
+            shares, said, scales = _shares(name, places, voxel.size, camera is not None)
+            refuse_voxels(next(iter(shares.values())).shape, voxel, settings.punctum_sigma_um, name)
+            grey = None if camera is None else {channel: _grey(camera, scale) for channel, scale in scales.items()}
+            measured[name] = measure_channels(name, shares, voxel, settings, seed, grey)
+            warnings = list(dict.fromkeys([*warnings, *of_size, *said, *measured[name].warnings]))
+            folder = out / name
+            for kind in ("puncta", "pairs"):
+                write_table(folder / f"{kind}.parquet", getattr(measured[name], kind))
+            write_table(folder / "puncta.csv", measured[name].puncta)
+            if draw is not None:
+                draw(folder / "overlay.png", shares, measured[name].puncta, measured[name].pairs, voxel)
+        report("measuring images", len(images), len(images))
+        write_table(out / "puncta.parquet", pd.concat([m.puncta for m in measured.values()], ignore_index=True))
+        write_table(out / "pairs.parquet", pd.concat([m.pairs for m in measured.values()], ignore_index=True))
+        table = pd.DataFrame([m.summary for m in measured.values()])
+        warnings += doubts(table)
+        write_table(out / "summary.parquet", table)
+        write_table(out / "summary.csv", table)
+        known = {name: size.tolist() for name, (size, _) in sizes.items()}
+        info = {"settings": settings.model_dump(), "voxel_um": known, "seed": seed, "warnings": warnings}
+        if camera is not None:
+            info["camera"] = camera.model_dump()
+        write_json(out / "result.json", info)
+        n_puncta = sum(len(m.puncta) for m in measured.values())
+        text = f"{len(images)} images, {n_puncta} puncta"
+        if "n_pairs" in table:
+            text += f", {int(table['n_pairs'].sum())} pairs, of which {table['n_chance'].sum():.0f} by chance"
+        return Summary(table, warnings, text)
+
+
+@contextlib.contextmanager
+def _said_of(where: str) -> Iterator[None]:
+    """Name the image in what is said of it."""
+    try:
+        yield
+    except SynimgError as error:
+        raise SynimgError(f"{where}: {error}") from None
+
+
+@contextlib.contextmanager
+def _nothing_if_stopped(out: Path) -> Iterator[None]:
+    """Remove a folder that the block began to fill and did not; one that held results before is left with those."""
+    is_new = not out.exists() or not any(out.iterdir())
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            shutil.rmtree(out, ignore_errors=True)
+        raise
 
 
 def _voxel_um(name: str, places: dict[str, Place], given: tuple[float, ...] | None) -> tuple[Floats, list[str]]:
@@ -263,6 +292,7 @@ def _shares(
     said: list[str] = []
     for channel, place in places.items():
         found = read_channel_of(place, n_axes)
+        refuse_values(found.values, f"{place.path} ('{channel}')" if len(places) > 1 else str(place.path))
         values = found.values.astype(np.float64)
         scale = found.full_scale if np.isfinite(found.full_scale) else float(values.max())
         shares[channel], scales[channel] = values / scale, scale

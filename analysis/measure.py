@@ -1,6 +1,6 @@
 """The way back: from the voxels of a recording to the synapse table. Nothing here reads the truth."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,24 +11,26 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.spatial import cKDTree
 
-from synimg import compute, schema
+from synimg import __version__, compute, schema
 from synimg.analysis import assign, replica
 from synimg.analysis.background import smooth_background
+from synimg.analysis.damage import is_near, is_noisy, read_recorded, share_lost, stand_in, why_lost
 from synimg.analysis.detect import candidates, log_significance
 from synimg.analysis.fisher import covariances
 from synimg.analysis.fit import Fit, Scene, cores, fit_puncta, gains, model_of, split, start
 from synimg.analysis.quality import FILE as QUALITY_FILE
-from synimg.analysis.quality import quality_of
+from synimg.analysis.quality import Missing, quality_of
 from synimg.analysis.recording import Recording
 from synimg.analysis.spread import estimate_spread
-from synimg.analysis.survey import ChannelOptics, OpticsCheck, Survey, check_optics, survey
+from synimg.analysis.survey import LEAST_NOISE, ChannelOptics, OpticsCheck, Survey, check_optics, noise_of, survey
 from synimg.analysis.widening import TrueErrors, fit_true_errors
 from synimg.calibrate import dyes_of, receptors_of_dyes, unmixed
 from synimg.errors import SynimgError
 from synimg.model import Model
 from synimg.store.atomic import write_json
 from synimg.store.dataset import Dataset
-from synimg.store.image import Box, blocks, image_attributes, open_array, read_block
+from synimg.store.image import Box, blocks, image_attributes, open_array
+from synimg.store.parts import Parts
 from synimg.store.tables import read_table, write_table
 from synimg.streams import stream
 
@@ -81,6 +83,14 @@ class Known:
     points_vox: Floats
     electrons: Floats
     hidden: replica.Hidden
+
+
+@dataclass(frozen=True)
+class Block:
+    """The grey levels (channel, z, y, x) of a tile's box; noise stands in for the chunks that were not read or recorded."""
+
+    grey: NDArray[np.uint16]
+    damaged: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -287,8 +297,13 @@ def to_replicate(
 
 
 def replicated(work: list[Tile], settings: MeasureSettings) -> list[Tile]:
-    """The tiles of which replicas are made: at most a third of all, since a replica costs as much as its tile."""
-    return [work[i] for i in _spread_over(len(work), min(settings.n_replica_tiles, -(-len(work) // 3)))]
+    """The tiles of which replicas are made."""
+    return [work[i] for i in _spread_over(len(work), _n_replicas(len(work), settings))]
+
+
+def _n_replicas(n_tiles: int, settings: MeasureSettings) -> int:
+    """At most a third of all tiles, since a replica costs as much as its tile."""
+    return min(settings.n_replica_tiles, -(-n_tiles // 3))
 
 
 def _spread_over(n: int, n_chosen: int) -> list[int]:
@@ -297,10 +312,12 @@ def _spread_over(n: int, n_chosen: int) -> list[int]:
 
 def replica_tile(
     known: Known, image: str, recording: Recording, settings: MeasureSettings, spread_um2: float, size_um: Floats
-) -> Checked:
-    """`measure_replica` of a tile of an image in a file."""
-    grey = read_block(Path(image), "0", known.tile.box)
-    return _replica_of_block(grey, known, recording, settings, spread_um2, size_um)
+) -> Checked | None:
+    """`measure_replica` of a tile of an image in a file; None if all of it is lost."""
+    block, _ = read_tile(Path(image), known.tile, recording)
+    if isinstance(block, str):
+        return None
+    return _replica_of_block(block.grey, known, recording, settings, spread_um2, size_um)
 
 
 def _replica_of_block(
@@ -318,10 +335,20 @@ def _replica_of_block(
 
 def measure_tile(
     tile: Tile, image: str, recording: Recording, settings: MeasureSettings, spread_um2: float
-) -> pd.DataFrame:
-    """Detections that a tile owns: positions, electrons, standard errors, likelihood gain, dye colours."""
-    grey = read_block(Path(image), "0", tile.box)
-    return measure_block(grey, recording, settings, spread_um2, tile)
+) -> tuple[pd.DataFrame | None, list[Box]]:
+    """Detections that a tile owns: positions, electrons, standard errors, likelihood gain, dye colours; lost chunks.
+
+    No table if all of the tile is lost.
+    """
+    block, lost = read_tile(Path(image), tile, recording)
+    return None if isinstance(block, str) else measure_block(block.grey, recording, settings, spread_um2, tile), lost
+
+
+def read_tile(image: Path, tile: Tile, recording: Recording) -> tuple[Block | str, list[Box]]:
+    """The voxels of a tile's box, or why all of them are lost, and the chunks that are."""
+    grey, lost = read_recorded(image, tile.box, recording)
+    whole = stand_in(grey, tile.box, lost, recording) if lost else grey
+    return why_lost(grey, recording) if whole is None else Block(whole, tuple(lost)), lost
 
 
 def measure_block(
@@ -386,16 +413,50 @@ def _parents_by_colour(
     return row, probability, colours
 
 
-def _median_spread(
-    work: list[Tile], cut: Callable[[Tile], NDArray[np.uint16]], recording: Recording, settings: MeasureSettings
-) -> float:
+Cut = Callable[[Tile], Block | str]
+"""Takes a tile's block out of the image, or says why all of it is lost."""
+
+
+def _cut_over(work: list[Tile], cut: Cut, n_chosen: int) -> Iterator[tuple[Tile, Block]]:
+    """A few of the tiles with their blocks; in the place of one that is lost the next that is not.
+
+    Raises
+    ------
+    SynimgError
+        If all are lost.
+    """
+    used: set[int] = set()
+    why = ""
+    for i in _spread_over(len(work), n_chosen):
+        for j in (j for j in range(i, len(work)) if j not in used):
+            block = cut(work[j])
+            if isinstance(block, Block):
+                used.add(j)
+                yield work[j], block
+                break
+            why = block
+    if not used:
+        raise SynimgError(f"no part of the image can be measured: {why}")
+
+
+def _median_spread(work: list[Tile], cut: Cut, recording: Recording, settings: MeasureSettings) -> float:
     """The median of `spread_of_block` over a few of the tiles, which `cut` takes out of the image."""
-    chosen = _spread_over(len(work), settings.n_spread_tiles)
-    return float(np.median([spread_of_block(cut(work[i]), recording, settings, work[i].box[0]) for i in chosen]))
+    return float(
+        np.median(
+            [
+                spread_of_block(block.grey, recording, settings, tile.box[0], block.damaged)
+                for tile, block in _cut_over(work, cut, settings.n_spread_tiles)
+            ]
+        )
+    )
 
 
 MOST_PER_UM3 = 5.0
 """Puncta per um^3 of a first search; cortex has 1 to 2 synapses, and the noise of a wrong camera has any number."""
+
+
+MOST_NOISE = 2.0
+"""Times the variance that a camera says: beyond it noise makes more candidates than synapses do."""
 
 
 def refuse_unfit(recording: Recording, size_um: Floats, where: str) -> None:
@@ -424,10 +485,16 @@ def _refuse_unfit_block(grey: NDArray[np.uint16], scene: Scene, recording: Recor
     SynimgError
         If a channel is constant or lies below the camera's offset.
     """
+    dyes = recording.dye_index if recording.identity.get("kind") == "colour" and is_noisy(recording) else []
+    for i in recording.receptor_index + dyes:
+        if grey[i].min() == grey[i].max():
+            use = "parents cannot be told" if i in dyes else "receptors cannot be counted"
+            raise SynimgError(
+                f"channel '{recording.channels[i].name}' holds the grey level {grey[i].min()} alone; it was not recorded, "
+                f"and without it {use}"
+            )
     for k, i in enumerate(recording.receptor_index):
         name = recording.channels[i].name
-        if grey[i].min() == grey[i].max():
-            raise SynimgError(f"channel '{name}' holds the grey level {grey[i].min()} alone; it was not recorded")
         pixels = recording.camera
         below = float(np.median(scene.data[k])) - pixels.read_noise_electrons**2
         if below < -2.0 - pixels.read_noise_electrons:
@@ -438,9 +505,13 @@ def _refuse_unfit_block(grey: NDArray[np.uint16], scene: Scene, recording: Recor
 
 
 def spread_of_block(
-    grey: NDArray[np.uint16], recording: Recording, settings: MeasureSettings, first_vox: tuple[int, int, int]
+    grey: NDArray[np.uint16],
+    recording: Recording,
+    settings: MeasureSettings,
+    first_vox: tuple[int, int, int],
+    damaged: Sequence[Box] = (),
 ) -> float:
-    """The synapses' width per electron [um^2] in one block of grey levels."""
+    """The synapses' width per electron [um^2] in one block of grey levels, away from damaged chunks."""
     typical_electrons = 50.0 * recording.camera.quantum_efficiency * recording.photons_per_receptor
     guess = TYPICAL_SPREAD_UM2 / typical_electrons
     scene = scene_of(grey[recording.receptor_index], recording, settings, guess, first_vox)
@@ -449,12 +520,25 @@ def spread_of_block(
     volume_um3 = float(np.prod(scene.voxel_um)) * scene.data[0].size
     if n_found > max(MOST_PER_UM3 * volume_um3, 200):
         raise SynimgError(
-            f"{n_found} puncta in {volume_um3:.0f} um^3 stand out from the noise that the camera's offset of "
-            f"{recording.camera.offset_adu:g}, gain of {recording.camera.gain_adu_per_electron:g} and read noise of "
-            f"{recording.camera.read_noise_electrons:g} say: check these numbers"
+            f"{n_found} puncta in {volume_um3:.0f} um^3 stand out from the noise that {_camera(recording)} say: check these "
+            "numbers"
         )
     fit = find_puncta(scene, settings.model_copy(update={"n_rounds": 1}))
-    return estimate_spread(scene, fit)
+    for i, (seen, expected, n) in zip(recording.receptor_index, noise_of(scene, fit), strict=True):
+        if n > LEAST_NOISE and seen > MOST_NOISE * expected:
+            raise SynimgError(
+                f"the noise of channel '{recording.channels[i].name}' has {seen / expected:.1f} times the variance that "
+                f"{_camera(recording)} say, so that noise would pass for synapses: check these numbers"
+            )
+    return estimate_spread(scene, fit.keep(~is_near(fit.points_vox + first_vox, damaged, settings.halo_vox)))
+
+
+def _camera(recording: Recording) -> str:
+    c = recording.camera
+    return (
+        f"the camera's offset of {c.offset_adu:g}, gain of {c.gain_adu_per_electron:g} and read noise of "
+        f"{c.read_noise_electrons:g}"
+    )
 
 
 def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFrame:
@@ -489,7 +573,7 @@ def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFram
 def as_puncta_show(
     recording: Recording,
     work: list[Tile],
-    cut: Callable[[Tile], NDArray[np.uint16]],
+    cut: Cut,
     settings: MeasureSettings,
     size_um: Floats,
 ) -> Recording:
@@ -509,10 +593,11 @@ def as_puncta_show(
     for _ in range(MOST_PASSES if settings.psf == "puncta" else 1):
         checked = []
         spread = _median_spread(work, cut, recording, settings)
-        for tile in replicated(work, settings):
-            table = measure_block(cut(tile), recording, settings, spread, tile)
+        for tile, block in _cut_over(work, cut, _n_replicas(len(work), settings)):
+            table = measure_block(block.grey, recording, settings, spread, tile)
+            table = table[~near_damage(table, block.damaged, recording, settings)]
             for known in to_replicate([tile], table, recording, size_um, settings):
-                checked.append(_replica_of_block(cut(tile), known, recording, settings, spread, size_um))
+                checked.append(_replica_of_block(block.grey, known, recording, settings, spread, size_um))
         _, optics = learn(checked, recording)
         channels, moved = list(recording.channels), 0.0
         for c, i in enumerate(recording.receptor_index):
@@ -547,6 +632,14 @@ def _excess(seen: ChannelOptics) -> Floats:
             'to take the point spread function from them; measure with psf = "stated"'
         )
     return np.array([seen.axial.excess, seen.lateral.excess, seen.lateral.excess])
+
+
+def near_damage(
+    detections: pd.DataFrame, damaged: Sequence[Box], recording: Recording, settings: MeasureSettings
+) -> NDArray[np.bool_]:
+    """Which detections lie so near to damaged chunks that a part of their light may be lost."""
+    points_vox = detections[PLACE].to_numpy(float) / np.array(recording.voxel_um)
+    return is_near(points_vox, damaged, settings.halo_vox)
 
 
 def learn(checked: list[Checked], recording: Recording) -> tuple[TrueErrors | None, OpticsCheck]:
@@ -630,23 +723,28 @@ def measure(
     Raises
     ------
     SynimgError
-        If there is no image yet, or a chunk of it is missing or damaged.
+        If there is no image yet, it does not fit its metadata, or none of it can be read.
+
+    Notes
+    -----
+    A call that was stopped goes on from the tiles that it had finished. Where chunks of the image are damaged, and within
+    `halo_vox` of them, nothing is measured; ``quality.json`` and the notes of the stage name these places, and the same call
+    measures anew once one of them can be read.
     """
     dataset = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
     settings = settings or MeasureSettings()
     dataset.require("image", f"synimg generate ... --out {dataset.path}")
     stage = f"{run}/measure"
     table = dataset.run(run) / "synapses.parquet"
-    if dataset.is_whole(stage) and dataset.index["stages"][stage]["notes"].get("settings") == settings.model_dump(
-        mode="json"
-    ):
-        return read_table(table, schema.SYNAPSES)
+    notes: dict[str, Any] = {"settings": settings.model_dump(mode="json")}
     recording, shape = recording_of(dataset.image), tuple(open_array(dataset.image).shape[-3:])
-    with dataset.stage(stage, {"settings": settings.model_dump(mode="json")}) as scratch:
+    if _is_measured(dataset, stage, notes["settings"], recording):
+        return read_table(table, schema.SYNAPSES)
+    with dataset.stage(stage, notes, resumes=True) as scratch:
         work, size_um = tiles(shape, settings), np.array(shape) * recording.voxel_um
 
-        def cut(tile: Tile) -> NDArray[np.uint16]:
-            return read_block(dataset.image, "0", tile.box)
+        def cut(tile: Tile) -> Block | str:
+            return read_tile(dataset.image, tile, recording)[0]
 
         refuse_unfit(recording, size_um, str(dataset.image))
         report("estimating the synapses' width", 0, 1)
@@ -654,38 +752,89 @@ def measure(
         spread_um2 = _median_spread(work, cut, recording, settings)
         report("estimating the synapses' width", 1, 1)
         shared = (str(dataset.image.resolve()), recording, settings, spread_um2)
+        image_files = dataset.index["stages"]["image"]["files"]
+        parts = Parts(
+            scratch, [__version__, notes["settings"], recording.model_dump(mode="json"), spread_um2, image_files]
+        )
+        done = parts.final()
+        todo, lost, unread = [i for i in range(len(work)) if i not in done], set[Box](), set[int]()
         with compute.pool(workers, scheduler) as pool:
-            parts = dict(pool.run(measure_tile, work, shared, "measuring", report))
-            detections = pd.concat([parts[i] for i in range(len(work))], ignore_index=True)
-            known = to_replicate(work, detections, recording, size_um, settings)
+            for k, (part, there) in pool.run(measure_tile, [work[i] for i in todo], shared, "measuring", report):
+                lost.update(there)
+                if part is None:
+                    unread.add(todo[k])
+                else:
+                    parts.keep(todo[k], part, is_final=not there)
+            readable = [i for i in range(len(work)) if i not in unread]
+            everywhere, damaged = parts.read(readable), sorted(lost)
+            detections = everywhere[~near_damage(everywhere, damaged, recording, settings)].reset_index(drop=True)
+            known = to_replicate([work[i] for i in readable], detections, recording, size_um, settings)
             found = dict(pool.run(replica_tile, known, (*shared, size_um), "measuring replicas", report))
-        checked = [found[i] for i in range(len(known))]
+        checked = [c for i in range(len(known)) if (c := found[i]) is not None]
         true_errors, optics = learn(checked, recording)
-        detections = widened(detections, detections, true_errors, recording, size_um)
+        detections = widened(detections, everywhere, true_errors, recording, size_um)
         readouts = None
         if (dataset.path / "readouts.parquet").is_file():
             readouts = read_table(dataset.path / "readouts.parquet", schema.READOUTS)
         detections = read_parents(detections, recording, settings, readouts)
         synapses = synapse_table(detections, recording)
-        quality = quality_of(detections, recording, [c.outcome for c in checked], optics, size_um)
+        share = share_lost(damaged, settings.halo_vox, shape)
+        missing = Missing.of(damaged, recording.voxel_um, share)
+        quality = quality_of(detections, recording, [c.outcome for c in checked], optics, size_um, missing)
         folder = scratch / "analysis" / run
-        notes = {
+        facts = {
             "spread_um2_per_electron": spread_um2,
             "true_errors": true_errors and true_errors.model_dump(),
             "channels": [c.model_dump(mode="json") for c in recording.channels],
         }
-        write_table(folder / "detections.parquet", detections, notes=notes)
-        write_table(folder / "synapses.parquet", synapses, schema.SYNAPSES)
+        write_table(folder / "detections.parquet", detections, notes=facts)
+        write_table(folder / "synapses.parquet", synapses, schema.SYNAPSES, missing.notes())
         write_json(folder / QUALITY_FILE, quality.facts())
+        parts.clear()
+        notes["damaged"] = damaged
         # only now: a call that is stopped leaves what was there
         dataset.drop(stage, f"{run}/separate", f"{run}/validate", f"{run}/report")
     return read_table(table, schema.SYNAPSES)
 
 
+def _is_measured(dataset: Dataset, stage: str, settings: dict[str, Any], recording: Recording) -> bool:
+    """Whether the run holds all that these settings give of the image as it is now."""
+    if not dataset.is_whole(stage) or dataset.index["stages"][stage]["notes"].get("settings") != settings:
+        return False
+    damaged = dataset.index["stages"][stage]["notes"].get("damaged", [])
+    return all(read_recorded(dataset.image, (tuple(first), tuple(size)), recording)[1] for first, size in damaged)
+
+
 def recording_of(image: Path) -> Recording:
-    """What the metadata of an image of ours say of its recording, with the width of the image."""
-    recording = Recording.parse(image_attributes(image).get("synimg", {}), f"{image}: metadata")
-    return recording.model_copy(update={"width_vox": open_array(image).shape[-1]})
+    """What the metadata of an image of ours say of its recording, with the width of the image.
+
+    Raises
+    ------
+    SynimgError
+        If they contradict the voxels or each other.
+    """
+    attributes, shape = image_attributes(image), open_array(image).shape
+    recording = Recording.parse(attributes.get("synimg", {}), f"{image}: metadata")
+    names = [c.name for c in recording.channels]
+    if len(names) != shape[0]:
+        raise SynimgError(
+            f"{image}: its metadata name {len(names)} channels ({', '.join(names)}), the image has {shape[0]}"
+        )
+    shown = [c.get("label") for c in attributes["ome"].get("omero", {}).get("channels", [])]
+    if shown != names and sorted(map(str, shown)) == sorted(names):  # other labels are a matter of taste
+        raise SynimgError(
+            f"{image}: the order of its channels is {', '.join(names)} by 'synimg' and {', '.join(shown)} by 'omero' in "
+            "zarr.json; old and new receptors would be exchanged if the wrong one were used: make them agree"
+        )
+    steps = attributes["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"]
+    scale = next((step["scale"][-3:] for step in steps if step["type"] == "scale"), recording.voxel_um)
+    if not np.allclose(scale, recording.voxel_um, rtol=1e-3):
+        stated, other = (", ".join(f"{v:g}" for v in size) for size in (recording.voxel_um, scale))
+        raise SynimgError(
+            f"{image}: its voxels (z, y, x) have {stated} um by 'synimg' and {other} um by the scale of 'multiscales' in "
+            "zarr.json; make them agree"
+        )
+    return recording.model_copy(update={"width_vox": shape[-1]})
 
 
 def measure_image(
@@ -700,17 +849,17 @@ def measure_image(
     recording = recording.model_copy(update={"width_vox": shape[-1]})
     work = tiles(shape, settings)
 
-    def cut(tile: Tile) -> NDArray[np.uint16]:
-        return grey[(slice(None), *(slice(s, s + n) for s, n in zip(*tile.box, strict=True)))]
+    def cut(tile: Tile) -> Block:
+        return Block(grey[(slice(None), *(slice(s, s + n) for s, n in zip(*tile.box, strict=True)))])
 
     size_um = np.array(shape) * recording.voxel_um
     refuse_unfit(recording, size_um, "the image")
     recording = as_puncta_show(recording, work, cut, settings, size_um)
     spread = _median_spread(work, cut, recording, settings)
-    parts = [measure_block(cut(tile), recording, settings, spread, tile) for tile in work]
+    parts = [measure_block(cut(tile).grey, recording, settings, spread, tile) for tile in work]
     detections = pd.concat(parts, ignore_index=True)
     known = to_replicate(work, detections, recording, size_um, settings)
-    checked = [_replica_of_block(cut(k.tile), k, recording, settings, spread, size_um) for k in known]
+    checked = [_replica_of_block(cut(k.tile).grey, k, recording, settings, spread, size_um) for k in known]
     true_errors, _ = learn(checked, recording)
     detections = widened(detections, detections, true_errors, recording, size_um)
     return synapse_table(read_parents(detections, recording, settings, readouts), recording)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from synimg.analysis.detect import candidates
+from synimg.analysis.plausible import refuse_crowd
 
 Floats = NDArray[np.float64]
 CORE = 2.2  # sd of a typical punctum: its brightness is summed within
@@ -77,6 +78,7 @@ def find_puncta(
     sigma_vox = sigma_um / voxel_um
     response = contrast(image, sigma_vox)
     points = candidates(response, threshold, sigma_vox)
+    refuse_crowd(len(points), image.shape, voxel_um, threshold)
     axes = ["z_um", "y_um", "x_um"][-image.ndim :]
     shape = np.array(image.shape)
     nearest = np.clip(np.rint(points), 0, shape - 1).astype(int)

@@ -1,5 +1,6 @@
 """How far a measurement can be trusted, in a few numbers and, first of all, in sentences that warn."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
+from synimg.analysis.damage import place_of
 from synimg.analysis.recording import Recording
 from synimg.analysis.replica import Outcome
 from synimg.analysis.survey import OpticsCheck
@@ -15,20 +17,51 @@ from synimg.analysis.widening import detection_limit
 from synimg.errors import SynimgError
 from synimg.model import Model
 from synimg.store.atomic import read_json
+from synimg.store.image import Box
 
 Floats = NDArray[np.float64]
 FILE = "quality.json"
 UNASSIGNED = 0.5
+MOST_PLACES = 3
+"""Places that a sentence names."""
 LEAST_MISFIT = 1.5
 """Chi square per voxel beyond which a punctum does not look like its model: 60 voxels scatter by 0.18."""
 MANY = {"share_merged": 0.1, "share_saturated": 0.01, "share_unassigned": 0.2, "share_misfit": 0.1, "share_false": 0.1}
+
+
+class Missing(Model):
+    """Where an image could not be read, and so was not measured."""
+
+    places: list[str] = Field(default_factory=list, description="damaged chunks: voxels and micrometres")
+    share: float = Field(0.0, ge=0, le=1, description="of the image, in them and too near to them for a fit")
+
+    @classmethod
+    def of(cls, damaged: Sequence[Box], voxel_um: Sequence[float], share: float) -> "Missing":
+        """What is missing where chunks are damaged."""
+        return cls(places=[place_of(box, voxel_um) for box in damaged], share=share)
+
+    def notes(self) -> dict[str, str] | None:
+        """What the table itself says of it, wherever it goes."""
+        return {"missing": self.sentences()[0]} if self.places else None
+
+    def sentences(self) -> list[str]:
+        """That the table is incomplete, if it is."""
+        if not self.places:
+            return []
+        n, more = len(self.places), len(self.places) - MOST_PLACES
+        what = "1 chunk of the image is" if n == 1 else f"{n} chunks of the image are"
+        where = "; ".join(self.places[:MOST_PLACES]) + (f"; and {more} more" if more > 0 else "")
+        return [
+            f"the table is incomplete: {what} missing, damaged or empty, at {where}; there and within a fit's reach, "
+            f"{self.share:.0%} of the image, nothing was measured"
+        ]
 
 
 class Quality(Model):
     """The quality report of a measurement; null where it cannot be told."""
 
     n_synapses: int = Field(description="synapses in the table")
-    volume_um3: float = Field(description="volume of the image")
+    volume_um3: float = Field(description="volume of the image that was measured")
     density_per_um3: float = Field(description="synapses found per volume")
     detection_limit_receptors: float | None = Field(description="count at which half of the synapses are found")
     share_found: float | None = Field(description="share of the synapses that is found, from replicas")
@@ -43,10 +76,11 @@ class Quality(Model):
     optics: OpticsCheck = Field(
         description="what bright puncta say of the point spread function and the channels' shift"
     )
+    missing: Missing = Field(default_factory=Missing, description="what could not be read")
 
     def warnings(self) -> list[str]:
         """What a user must know before the numbers, a sentence each."""
-        said = self.optics.warnings()
+        said = self.missing.sentences() + self.optics.warnings()
         if not self.n_synapses:
             return ["no synapse was found: the table is empty", *said]
         for name, sentence in (
@@ -105,9 +139,15 @@ class Quality(Model):
 
 
 def quality_of(
-    detections: pd.DataFrame, recording: Recording, outcomes: list[Outcome], optics: OpticsCheck, size_um: Floats
+    detections: pd.DataFrame,
+    recording: Recording,
+    outcomes: list[Outcome],
+    optics: OpticsCheck,
+    size_um: Floats,
+    missing: Missing,
 ) -> Quality:
     """The quality report of detections with their parents, from the replicas' outcomes and the check of the optics."""
+    volume_um3 = float(np.prod(size_um)) * (1.0 - missing.share)
     there = pd.concat([o.there for o in outcomes])
     found = pd.concat([o.found for o in outcomes])
     known = there[~there["is_probe"]]
@@ -120,8 +160,8 @@ def quality_of(
     merged = detections["merged_prob"]
     return Quality(
         n_synapses=n,
-        volume_um3=float(np.prod(size_um)),
-        density_per_um3=n / float(np.prod(size_um)),
+        volume_um3=volume_um3,
+        density_per_um3=n / volume_um3 if volume_um3 > 0 else 0.0,
         detection_limit_receptors=None if limit is None else limit * _receptors_per_electron(detections, recording),
         share_found=float(known["is_found"].mean()) if len(known) else None,
         share_false=float(1.0 - found["is_true"].mean()) if len(found) and len(known) else None,
@@ -131,6 +171,7 @@ def quality_of(
         share_misfit=share(detections["misfit"] > LEAST_MISFIT),
         misfit=float(detections["misfit"].median()) if n else None,
         optics=optics,
+        missing=missing,
     )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
 from synimg.cameras.scmos import Scmos
 from synimg.errors import SynimgError
@@ -20,7 +20,9 @@ class RecordedChannel(Model):
 
     name: str = Field(description="pulse, chase, or the name of a dye")
     emission_nm: float = Field(gt=0, description="emission wavelength")
-    psf_sigma_um: tuple[float, float, float] = Field(description="standard deviations along z, y, x")
+    psf_sigma_um: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
+        description="standard deviations along z, y, x"
+    )
     psf_gaussian_share: float = Field(
         1.0, gt=0, le=1, description="share of an emitter's light in the Gaussian of these widths"
     )
@@ -37,7 +39,7 @@ class Recording(Model):
     animal_id: str = Field("animal", description="the animal")
     group: str = Field("trained", description="its group")
     window_days: float = Field(gt=0, description="time from the pulse to death")
-    voxel_um: tuple[float, float, float] = Field(description="voxel size along z, y, x")
+    voxel_um: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(description="voxel size along z, y, x")
     channels: tuple[RecordedChannel, ...] = Field(description="in the order of the image")
     psf: dict[str, Any] = Field(default_factory=dict, description="the point spread function's settings")
     camera: member("synimg.cameras") = Field(description="the camera")  # type: ignore[valid-type]

@@ -16,7 +16,7 @@ from synimg.analysis.user_method import installed, is_file_method, load_function
 from synimg.errors import SynimgError, nearest
 from synimg.store.atomic import read_json, write_json
 from synimg.store.dataset import Dataset
-from synimg.store.tables import read_table, table_writer, write_table
+from synimg.store.tables import read_notes, read_table, table_writer, write_table
 
 METHODS = "synimg.analysis.separate"
 LEAST_PER_NEURON, LEAST_SYNAPSES, LEAST_NEURONS = 5.0, 100, 5
@@ -217,15 +217,32 @@ def separate_dataset(
 ) -> tuple[Separation, Path]:
     """Separate the measured table of a data set's `run`; the results go beside it."""
     dataset = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
-    dataset.require(f"{run}/measure", f"synimg measure {dataset.path} --run {run}")
-    synapses = read_table(dataset.run(run) / "synapses.parquet", schema.SYNAPSES)
-    if synapses.empty:
-        raise SynimgError(f"{dataset.path}: no synapse was found in its image, so there is nothing to separate")
+    synapses = measured_synapses(dataset, run)
     result = separate(synapses, method, seed, by, draws)
+    if (said := read_notes(dataset.run(run) / "synapses.parquet").get("missing")) is not None:
+        result.info["warnings"].insert(0, said)
     dataset.drop(f"{run}/separate", f"{run}/validate", f"{run}/report")
     with dataset.stage(f"{run}/separate", {"method": method, "seed": seed, "by": by, "draws": draws}) as scratch:
         write_separation(scratch / "analysis" / run, result, seed)
     return result, dataset.run(run)
+
+
+def measured_synapses(dataset: Dataset, run: str) -> pd.DataFrame:
+    """The measured table of a run.
+
+    Raises
+    ------
+    SynimgError
+        If it is not measured yet, or holds no synapse, so that there is nothing to go on with.
+    """
+    dataset.require(f"{run}/measure", f"synimg measure {dataset.path} --run {run}")
+    synapses = read_table(dataset.run(run) / "synapses.parquet", schema.SYNAPSES)
+    if synapses.empty:
+        raise SynimgError(
+            f"{dataset.path}: no synapse was found in its image (run '{run}'), so there is nothing to separate, validate or "
+            "report"
+        )
+    return synapses
 
 
 def write_separation(folder: Path, result: Separation, seed: int) -> None:

@@ -31,6 +31,8 @@ LEAST_NOISE = 2000
 WORTH_SAYING = 0.05
 WORTH_SAYING_UM = 0.02
 WORTH_SAYING_NOISE = 0.1
+WIDTH_TOLERANCE = 0.03  # of a stated width
+SURE_CHI2 = 16.0
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,10 @@ def survey(scene: Scene, fit: Fit) -> Survey:
         [range(len(scene.data)), ("z", "lateral"), range(N_BINS)], names=["channel", "axis", "bin"]
     )
     light = pd.DataFrame(profile.reshape(-1, 3), columns=["light", "variance", "n"], index=index).reset_index()
-    return Survey(table, light, _noise(scene, fit))
+    return Survey(table, light, noise_of(scene, fit))
 
 
-def _noise(scene: Scene, fit: Fit) -> Floats:
+def noise_of(scene: Scene, fit: Fit) -> Floats:
     """Sums over places without puncta of the squared noise, of its expected variance, and their number (channel, 3).
 
     Notes
@@ -248,7 +250,7 @@ class OpticsCheck(Model):
 
     def warnings(self) -> list[str]:
         """What a user must know, a sentence each."""
-        said = []
+        said = self._exchanged()
         for c in self.channels:
             if c.noise_ratio is not None and c.noise_ratio_se is not None:
                 if abs(c.noise_ratio - 1.0) > max(WORTH_SAYING_NOISE, 3.0 * c.noise_ratio_se):
@@ -274,6 +276,26 @@ class OpticsCheck(Model):
                     f"{stated} um"
                 )
         return said
+
+    def _exchanged(self) -> list[str]:
+        """That two channels show each other's point spread function, if they do."""
+        if len(self.channels) != 2:
+            return []
+        own = other = 0.0
+        for here, there in (self.channels, self.channels[::-1]):
+            for seen, elsewhere in ((here.axial, there.axial), (here.lateral, there.lateral)):
+                if seen is None or elsewhere is None:
+                    return []
+                error = np.hypot(seen.se_um, WIDTH_TOLERANCE * seen.stated_um)
+                own += ((seen.measured_um - seen.stated_um) / error) ** 2
+                other += ((seen.measured_um - elsewhere.stated_um) / error) ** 2
+        if own - other < SURE_CHI2:
+            return []
+        first, second = (c.channel for c in self.channels)
+        return [
+            f"the puncta of '{first}' have the widths that are stated for '{second}', and the other way round: the two channels "
+            "seem to be exchanged"
+        ]
 
 
 def check_optics(

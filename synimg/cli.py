@@ -246,11 +246,19 @@ def measure(
         from synimg.analysis.measure import measure as run_measure
 
         settings = MeasureSettings.parse({"psf": psf} if psf else {}, "measure")
+        incomplete = False
         for path in datasets_of(source[0]):
             with bars() as report:
                 table = run_measure(path, run, settings, _workers(workers, scheduler), scheduler, report)
-            _say_quality(path / "analysis" / run)
-            _say(f"{path / 'analysis' / run}: {len(table)} synapses measured; next: synimg separate {source[0]}")
+            quality = _say_quality(path / "analysis" / run)
+            said, after = f"{path / 'analysis' / run}: {len(table)} synapses measured", f"synimg separate {source[0]}"
+            if quality.missing.places:
+                incomplete = True
+                said += f", INCOMPLETE: {quality.missing.share:.0%} of the image could not be"
+                after = f"synimg repair {path}, then measure again"
+            _say(f"{said}; next: {after}")
+        if incomplete:
+            raise typer.Exit(3)
         return
     if len(source) == 1 and source[0].is_dir() and not source[0].name.endswith(".zarr"):
         raise SynimgError(f"{source[0]}: not a data set (dataset.json is missing); give a data set or image files")
@@ -259,8 +267,8 @@ def measure(
     _measure_images(source, voxel_um, channel or [], out, camera, threshold, max_distance_um, seed)
 
 
-def _say_quality(folder: Path) -> None:
-    """The quality report of a measurement, warnings first."""
+def _say_quality(folder: Path) -> Any:
+    """Say the quality report of a measurement, warnings first."""
     from synimg.analysis.quality import read_quality
 
     quality = read_quality(folder)
@@ -268,6 +276,7 @@ def _say_quality(folder: Path) -> None:
         _say(f"warning: {sentence}")
     for name, value in quality.headlines().items():
         _say(f"  {name:<30} {value}")
+    return quality
 
 
 def _measure_images(
@@ -668,6 +677,10 @@ def info(dataset: DatasetPath, as_json: Json = False) -> None:
         "tag": config.tag.kind,
         "stages": list(found.index["stages"]),
         "learning": _criterion(found),
+        "incomplete": {
+            run: f"{n} damaged chunk{'s' if n > 1 else ''} left out; next: synimg repair, then measure again"
+            for run, n in _incomplete(found).items()
+        },
         "saturated_share": found.index["stages"].get("image", {"notes": {}})["notes"].get("saturated_share", {}),
         "bytes": size,
         "software": found.index["software"],
@@ -677,10 +690,21 @@ def info(dataset: DatasetPath, as_json: Json = False) -> None:
         return
     width = max(map(len, facts))
     for name, value in facts.items():
+        if name == "incomplete" and not value:
+            continue
         text = ", ".join(map(str, value)) if isinstance(value, list) else value
         if isinstance(value, dict):
             text = ", ".join(f"{k} {v:.2g}" if isinstance(v, float) else f"{k} {v}" for k, v in value.items())
         typer.echo(f"{name:<{width}}  {text}")
+
+
+def _incomplete(dataset: Any) -> dict[str, int]:
+    """How many damaged chunks of the image were left out, by the run that was measured so."""
+    return {
+        stage.removesuffix("/measure"): len(damaged)
+        for stage, entry in dataset.index["stages"].items()
+        if stage.endswith("/measure") and (damaged := entry["notes"].get("damaged"))
+    }
 
 
 @app.command()
@@ -717,6 +741,7 @@ def repair(dataset: DatasetPath) -> None:
     from synimg.phantoms.repair import repair as run
     from synimg.progress import bars
     from synimg.store.cohort import datasets_of
+    from synimg.store.dataset import Dataset
 
     n = 0
     left: list[str] = []
@@ -726,6 +751,8 @@ def repair(dataset: DatasetPath) -> None:
         for name in repaired:
             typer.echo(f"{path / name}: repaired")
         n, left = n + len(repaired), left + [f"{path / sentence}" for sentence in other]
+        for name in _incomplete(Dataset.open(path)) if repaired else ():
+            _say(f"note: run '{name}' was measured without them; next: synimg measure {path} --run {name}")
     for sentence in left:
         typer.echo(sentence)
     _say(f"{dataset}: {n} files repaired, {len(left)} left")
@@ -801,7 +828,7 @@ def _fail(text: str, code: int) -> NoReturn:
 
 
 def main() -> None:
-    """Entry point: exit code 0 fine, 1 our fault, 2 the user's mistake, 3 `verify` found a difference, 130 Ctrl-C."""
+    """Entry point: exit code 0 fine, 1 our fault, 2 the user's mistake, 3 damage is left, 130 Ctrl-C."""
     # an interrupted cluster has nothing to say that the sentence below does not
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:

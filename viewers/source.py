@@ -3,7 +3,6 @@
 from functools import cached_property
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -11,12 +10,12 @@ from numpy.typing import NDArray
 from synimg import schema
 from synimg.analysis.quality import Quality, read_quality
 from synimg.analysis.separate.protocol import Separation
-from synimg.analysis.separation import read_separation, separate
+from synimg.analysis.separation import measured_synapses, read_separation, separate
 from synimg.analysis.validate.separation import learned_of
 from synimg.config import Config
 from synimg.store.atomic import read_json
 from synimg.store.dataset import Dataset
-from synimg.store.image import LEVELS, image_attributes, level_shape, open_array
+from synimg.store.image import LEVELS, Box, blocks, image_attributes, level_shape, open_array, read_intact
 from synimg.store.network import read_arrays
 from synimg.store.tables import read_table
 from synimg.viewers.synapse_map import read_synapse_map
@@ -32,12 +31,16 @@ class Source:
 
     def __init__(self, dataset: Dataset, run: str = "default") -> None:
         self.dataset, self.run = dataset, run
+        self.unread: set[Box] = set()
+        """Chunks that were damaged when the image was drawn."""
 
     def _need(self, *stages: str) -> None:
         for stage in stages:
             if stage in {"network", "tissue", "image"}:
                 self.dataset.require(stage, f"synimg generate ... --out {self.dataset.path}")
             else:
+                if stage != "measure" and self.dataset.is_done(f"{self.run}/measure"):
+                    measured_synapses(self.dataset, self.run)  # an empty table ends the way to all that comes after it
                 self.dataset.require(f"{self.run}/{stage}", f"synimg {stage} {self.dataset.path} --run {self.run}")
 
     @cached_property
@@ -79,17 +82,25 @@ class Source:
 
     @cached_property
     def projection(self) -> NDArray[Any]:
-        """The maximum along z of every channel (c, y, x), read chunk by chunk."""
-        level = da.from_zarr(open_array(self.dataset.image, str(self._level)))
-        found: NDArray[Any] = level.max(axis=1).compute(scheduler="synchronous")
-        return found
+        """The maximum along z of every channel (c, y, x), read chunk by chunk; damaged chunks are dark."""
+        level = open_array(self.dataset.image, str(self._level))
+        flat = np.zeros((level.shape[0], *level.shape[2:]), level.dtype)
+        for box in blocks(level.shape[1:], level.chunks[1:]):
+            voxels, damaged = read_intact(self.dataset.image, str(self._level), box)
+            self.unread.update(damaged)
+            _, rows, columns = (slice(s, s + n) for s, n in zip(*box, strict=True))
+            np.maximum(flat[:, rows, columns], voxels.max(axis=1), out=flat[:, rows, columns])
+        return flat
 
     @cached_property
     def plane(self) -> NDArray[Any]:
-        """The slice through the middle of every channel (c, y, x)."""
+        """The slice through the middle of every channel (c, y, x); damaged chunks are dark."""
         level = open_array(self.dataset.image, str(self._level))
-        found: NDArray[Any] = level[:, level.shape[1] // 2]
-        return found
+        _, n, *sides = level.shape
+        voxels, damaged = read_intact(self.dataset.image, str(self._level), ((n // 2, 0, 0), (1, sides[0], sides[1])))
+        self.unread.update(damaged)
+        flat: NDArray[Any] = voxels[:, 0]
+        return flat
 
     @property
     def pixel_um(self) -> float:

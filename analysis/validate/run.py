@@ -1,5 +1,6 @@
 """Validation of a data set: the truth comes out of the drawer, everything is scored against it."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 from synimg import compute, schema
-from synimg.analysis.separation import read_separation, separate
+from synimg.analysis.damage import is_near, share_lost
+from synimg.analysis.measure import MeasureSettings
+from synimg.analysis.separation import measured_synapses, read_separation, separate
 from synimg.analysis.validate.erasure import erasure_curve
-from synimg.analysis.validate.imaging import imaging_scores, match_truth
+from synimg.analysis.validate.imaging import AXES, imaging_scores, match_truth
 from synimg.analysis.validate.scores import auroc, average_precision, calibration, discovery
 from synimg.analysis.validate.separation import compare, factor_scores, separation_scores
 from synimg.config import Config
@@ -55,7 +58,7 @@ def validate(
     """
     dataset = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
     dataset.require("image", f"synimg generate ... --out {dataset.path}")
-    dataset.require(f"{run}/measure", f"synimg measure {dataset.path} --run {run}")
+    synapses = measured_synapses(dataset, run)
     dataset.require(f"{run}/separate", f"synimg separate {dataset.path} --run {run}")
     config, truth_folder, folder = dataset.config, dataset.path / "truth", dataset.run(run)
     if not truth_folder.is_dir():
@@ -68,19 +71,22 @@ def validate(
             "give its edges the columns learning, homeostasis and drift"
         )
     imaged = truth[truth["is_imaged"]].reset_index(drop=True)
-    synapses = read_table(folder / "synapses.parquet", schema.SYNAPSES)
     result = read_separation(folder)
     what = "scoring"
     report(what, 0, 4)
     background = read_background(truth_folder)
     matched = match_truth(synapses, imaged, background)
+    lost, share = _lost(dataset, run)
+    there = imaged[~lost(imaged) | imaged["synapse_id"].isin(matched["true_synapse_id"])]
+    others = None if background is None else background[~lost(background)]
     scores: dict[str, Any] = {
         "synimg_schema": schema.SCHEMA_VERSION,
         "animal_id": config.animal_id,
         "seed": config.seed,
         "run": run,
         "network": ledger_scores(truth) | ({} if config.imported.edges else learning_scores(truth_folder)),
-        "imaging": imaging_scores(matched, imaged, read_table(folder / "detections.parquet"), background),
+        "imaging": imaging_scores(matched, there, read_table(folder / "detections.parquet"), others)
+        | ({"share_not_measured": share} if share else {}),
     }
     report(what, 1, 4)
     scores["separation"] = separation_scores(result, matched, neurons, config.seed)
@@ -98,6 +104,18 @@ def validate(
         write_json(out / "scores.json", scores)
         write_table(out / "matched.parquet", matched)
     return scores
+
+
+def _lost(dataset: Dataset, run: str) -> tuple[Callable[[pd.DataFrame], NDArray[np.bool_]], float]:
+    """Which rows of a table lie where the image could not be measured, and the share of the image that is."""
+    notes, volume = dataset.index["stages"][f"{run}/measure"]["notes"], dataset.config.volume
+    damaged = [(tuple(first), tuple(size)) for first, size in notes.get("damaged", [])]
+    margin = MeasureSettings.parse(notes.get("settings", {}), f"{dataset.path}: settings of {run}").halo_vox
+
+    def lost(table: pd.DataFrame) -> NDArray[np.bool_]:
+        return is_near(table[AXES].to_numpy(float) / np.array(volume.voxel_um), damaged, margin)
+
+    return lost, share_lost(damaged, margin, volume.shape_vox)
 
 
 def learning_scores(truth_folder: Path) -> dict[str, Any]:
@@ -186,7 +204,7 @@ def headlines(scores: dict[str, Any]) -> dict[str, dict[str, str]]:
         fifth = curve[curve["fraction"] == 0.2].set_index("set")["loss"]
         rows = {"intact": f"{scores['erasure']['loss_intact']:.3f}", **{str(k): f"{v:.3f}" for k, v in fifth.items()}}
         erasure = {"Erasure: loss after undoing 20 % of the synapses": rows}
-    counts, factor = imaging["counts"], separation["factor"]
+    counts, factor, lost = imaging["counts"], separation["factor"], imaging.get("share_not_measured")
     budget, found = scores["average_precision"].get("measured", {}), separation["discovery"][1]
     return {
         "Network": {
@@ -195,6 +213,7 @@ def headlines(scores: dict[str, Any]) -> dict[str, dict[str, str]]:
         },
         "Image": {
             "synapses found / there": f"{imaging['n_found']} / {imaging['n_true']}",
+            **({"  in what could be measured": f"{1 - lost:.0%} of the image"} if lost else {}),
             "F1 (by chance)": f"{imaging['f1']:.3f} ({imaging['chance_f1']:.3f})",
             "old, new receptors: found / true": f"{_text(counts['r_old']['bias'])}, {_text(counts['r_new']['bias'])}",
             "parent neuron right": _text(imaging["parents"]["accuracy"], ".1%"),

@@ -155,7 +155,7 @@ class Dataset:
             try:
                 yield scratch
             except BaseException:
-                if not resumes:
+                if not resumes or not any(p.is_file() for p in scratch.rglob("*")):
                     shutil.rmtree(scratch, ignore_errors=True)
                     self.sweep()
                 raise

@@ -94,7 +94,6 @@ def read_channel_of(place: Place, n_axes: int) -> ForeignChannel:
     if n_axes == 2 and values.shape[0] > 1:
         raise SynimgError(f"{place.path}: has {values.shape[0]} planes; --voxel-um takes three numbers, Z,Y,X")
     values = values[0] if n_axes == 2 else values
-    _refuse_empty(values, place.path)
     stated = float(2**bits - 1) if bits and values.dtype.kind in "iu" else np.inf
     full_scale = stated if values.max() <= stated < _largest(values) else _largest(values)
     return ForeignChannel(values, full_scale, None)
@@ -115,9 +114,13 @@ def read_tiff(path: Path, index: int, n_axes: int) -> ForeignChannel:
     Raises
     ------
     SynimgError
-        If the file is missing, truncated, no TIFF, in colour, empty, constant or holds NaN, has other axes or fewer channels.
+        If the file is missing, truncated, no TIFF, in colour, has other axes or fewer channels.
     """
     path = Path(path)
+    if path.is_dir():
+        raise SynimgError(
+            f"{path}: a folder; images are TIFF files, and the image of a data set goes by the data set's folder"
+        )
     if not path.is_file():
         raise SynimgError(f"{path}: no such file")
     try:
@@ -134,24 +137,7 @@ def read_tiff(path: Path, index: int, n_axes: int) -> ForeignChannel:
     channels = _channels_first(values, axes, n_axes, path)
     if index >= len(channels):
         raise SynimgError(f"{path}: has {len(channels)} channels; channel {index} is not among them, the first is 0")
-    _refuse_empty(channels[index], path)
     return ForeignChannel(channels[index], _largest(channels), claimed)
-
-
-def _refuse_empty(values: NDArray[Any], path: Path) -> None:
-    """Refuse voxels that are no image.
-
-    Raises
-    ------
-    SynimgError
-        If they are empty, constant or hold NaN.
-    """
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise SynimgError(f"{path}: holds NaN or infinite values; replace them before measuring")
-    if values.size == 0 or values.min() == values.max():
-        raise SynimgError(
-            f"{path}: every voxel has the same value ({values.flat[0] if values.size else 'empty'}); no image in it"
-        )
 
 
 def _largest(values: NDArray[Any]) -> float:

@@ -200,6 +200,56 @@ def read_block(path: Path, array: str, box: Box | None = None, channels: Any = s
     return values
 
 
+def read_intact(path: Path, array: str, box: Box) -> tuple[NDArray[Any], list[Box]]:
+    """The voxels of a box in all channels, zero where a chunk is missing, truncated or altered, and these chunks.
+
+    Returns
+    -------
+    values : (c, z, y, x) ndarray
+        The voxels.
+    damaged : list of Box
+        Where damaged chunks lie, in the order of z, y, x; each once, in whichever channel it is damaged.
+
+    Raises
+    ------
+    SynimgError
+        If the image as a whole cannot be read.
+    """
+    source = open_array(path, array)
+    try:
+        return read_block(path, array, box), []
+    except SynimgError:
+        pass  # chunk by chunk: only those that hold damage are lost
+    start, size = box
+    values = np.zeros((source.shape[0], *size), source.dtype)
+    damaged = []
+    for first, extent in chunks_of(source, box):
+        low = tuple(max(f, s) for f, s in zip(first, start, strict=True))
+        high = tuple(min(f + e, s + n) for f, e, s, n in zip(first, extent, start, size, strict=True))
+        part: Any = (low, tuple(b - a for a, b in zip(low, high, strict=True)))
+        target = tuple(slice(a - s, b - s) for a, b, s in zip(low, high, start, strict=True))
+        is_whole = True
+        for channel, plane in enumerate(values):
+            try:
+                plane[target] = read_block(path, array, part, channel)
+            except SynimgError:
+                is_whole = False
+        if not is_whole:
+            damaged.append((first, extent))
+    return values, damaged
+
+
+def chunks_of(source: Any, box: Box) -> list[Box]:
+    """The chunks of an array that a box touches, each as a whole, cut at the image's far faces."""
+    shape, chunk = source.shape[-3:], source.chunks[-3:]
+    spans = [range(s // c, -(-(s + n) // c)) for s, n, c in zip(*box, chunk, strict=True)]
+    found: list[Any] = []
+    for index in itertools.product(*spans):
+        first = tuple(i * c for i, c in zip(index, chunk, strict=True))
+        found.append((first, tuple(min(c, n - f) for c, n, f in zip(chunk, shape, first, strict=True))))
+    return found
+
+
 def _refuse_missing(path: Path, array: str, source: Any, where: tuple[slice, ...], channels: Any) -> None:
     """Refuse a region with a chunk that has no file: zarr itself would read it as zeros."""
     if source.metadata.chunk_key_encoding.name != "default":

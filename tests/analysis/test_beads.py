@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synimg.analysis.measure import MeasureSettings, Tile, as_puncta_show, measure_block, synapse_table
+from synimg.analysis.measure import Block, MeasureSettings, Tile, as_puncta_show, measure_block, synapse_table
 from synimg.analysis.recording import Recording
 from synimg.config import Config
 from synimg.errors import SynimgError
@@ -111,7 +111,7 @@ def stated(recording, factor):
 
 def as_seen(grey, recording, psf):
     settings = MeasureSettings(psf=psf)
-    return as_puncta_show(recording, [EVERYWHERE], lambda tile: grey, settings, np.array(SHAPE) * VOXEL_UM)
+    return as_puncta_show(recording, [EVERYWHERE], lambda tile: Block(grey), settings, np.array(SHAPE) * VOXEL_UM)
 
 
 @pytest.mark.parametrize("factor", [(1.2, 1.15, 1.15), (0.85, 0.92, 0.92)])

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from synimg.analysis.foreign import ForeignSettings, measure_channels, measure_foreign
 from synimg.analysis.match import match
 from synimg.analysis.pair import chance_pairs, pair
+from synimg.analysis.plausible import refuse_voxels
 from synimg.analysis.puncta import Grey, contrast
 from synimg.cameras.scmos import Scmos
 from synimg.errors import SynimgError
@@ -235,26 +236,70 @@ def test_a_channel_without_puncta_says_how_bright_its_brightest_is(tmp_path):
     assert any("contrast of 0.2 of full scale; the highest is 0.1 (" in sentence for sentence in said)
 
 
+rng = np.random.default_rng(1)
+GREY = rng.uniform(0, 1, (60, 70)).astype(np.float32)
+
+
+def with_nan(image):
+    image = image.copy()
+    image[[7, 9], [11, 3]] = np.nan, np.inf
+    return image
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
         (b"not a tiff", "not readable as TIFF"),
-        (np.zeros((20, 30), np.uint8), "every voxel has the same value"),
-        (np.full((20, 30), np.nan, np.float32), "NaN"),
-        (np.random.default_rng(1).integers(0, 255, (20, 30, 3), np.uint8), "colour"),
-        (np.random.default_rng(1).integers(0, 255, (5, 20, 30), np.uint8), "needs YX"),
+        (np.zeros((60, 70), np.uint8), "every voxel has the same value (0)"),
+        (with_nan(GREY), "2 of its voxels are NaN or infinite, the first at y 7, x 11"),
+        (-GREY - 1, "no voxel is above 0"),
+        (GREY.astype(np.complex64), "holds complex64 instead of grey levels"),
+        (GREY[:2], "2 voxels of 0.1 um along y are smaller than a punctum of 0.4 um"),
+        (rng.integers(0, 255, (20, 30, 3), np.uint8), "colour"),
+        (rng.integers(0, 255, (5, 20, 30), np.uint8), "needs YX"),
     ],
 )
 def test_an_image_that_cannot_be_measured_is_refused_in_one_sentence(tmp_path, content, sentence):
-    path = tmp_path / "a.tif"
+    good, path = write(tmp_path / "good.tif", field([(20, 30)]).astype(np.float32)), tmp_path / "a.tif"
     if isinstance(content, bytes):
         path.write_bytes(content)
     else:
         tifffile.imwrite(path, content, photometric="rgb" if content.shape[-1] == 3 else "minisblack")
     with pytest.raises(SynimgError) as error:
-        measure_foreign([path], (0.1, 0.1), tmp_path / "out", [])
+        measure_foreign([good, path], (0.1, 0.1), tmp_path / "out", [])
     assert sentence in str(error.value)
     assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_channel_of_one_value_is_named(tmp_path):
+    two = np.stack([(255 * GREY).astype(np.uint8), np.full(GREY.shape, 7, np.uint8)])
+    tifffile.imwrite(tmp_path / "a.tif", two, metadata={"axes": "CYX"})
+    with pytest.raises(SynimgError, match=r"a.tif \('post'\): every voxel has the same value \(7\)"):
+        measure_foreign([tmp_path / "a.tif"], (0.1, 0.1), tmp_path / "out", ["pre=0", "post=1"])
+
+
+def test_voxels_coarser_than_a_punctum_are_refused():
+    with pytest.raises(SynimgError, match="voxels of 1 um along z are too coarse"):
+        refuse_voxels((5, 60, 70), np.array([1.0, 0.1, 0.1]), 0.17, "a")
+
+
+def test_a_threshold_at_which_noise_is_found_stops_at_once():
+    noise = {"pre": np.random.default_rng(1).uniform(0, 1, (150, 160))}
+    with pytest.raises(
+        SynimgError, match=r"^a: \d+ puncta in 240 um\^2 are above a contrast of 0.01, more than tissue holds"
+    ):
+        measure_channels("a", noise, VOXEL, ForeignSettings(threshold=0.01), 0)
+
+
+def test_saturated_and_negative_voxels_are_said_with_their_share(tmp_path):
+    shade = 255 * field([(20, 30), (60, 90)])
+    bright = np.clip(4 * shade, 0, 255).astype(np.uint8)
+    files = [write(tmp_path / "bright.tif", bright), write(tmp_path / "dark.tif", shade.astype(np.int16) - 2)]
+    said = measure_foreign(files, (0.1, 0.1), tmp_path / "out", []).warnings
+    share = 100 * (bright == 255).mean()
+    assert f"1 of 2 images have saturated voxels, most of all bright ({share:.2g} % of 'puncta')" in said[-2]
+    assert "1 of 2 images have negative voxels, most of all dark" in said[-1]
 
 
 def test_a_truncated_tiff_is_refused(tmp_path):

@@ -8,14 +8,16 @@ import pytest
 
 import synimg
 from synimg import schema
-from synimg.analysis.measure import MeasureSettings, tiles
+from synimg.analysis.measure import MeasureSettings, recording_of, tiles
 from synimg.analysis.quality import read_quality
 from synimg.analysis.recording import Recording
+from synimg.analysis.separation import separate_dataset
 from synimg.calibrate import receptors_of_dyes, unmixed
 from synimg.errors import SynimgError
-from synimg.store.atomic import read_json
+from synimg.store.atomic import read_json, write_json
+from synimg.store.dataset import Dataset
 from synimg.store.image import image_attributes, read_block
-from synimg.store.tables import read_table
+from synimg.store.tables import read_table, write_table
 
 
 def test_every_place_is_owned_by_one_tile():
@@ -106,17 +108,8 @@ def test_the_errors_of_both_counts_are_tied_as_their_covariance_says(tiny_path):
     assert found["seen"] == pytest.approx(found["stated"], abs=4 * found["seen_se"])
 
 
-def test_a_damaged_chunk_stops_the_measurement_and_leaves_nothing(tiny_copy):
-    chunk = tiny_copy / "image.ome.zarr/0/c/1/0/0/0"
-    chunk.write_bytes(chunk.read_bytes()[:500])
-    with pytest.raises(SynimgError, match="truncated or altered"):
-        synimg.measure(tiny_copy, run="again")
-    assert not (tiny_copy / "analysis/again").exists()
-
-
 def test_a_data_set_without_image_says_what_to_run(tmp_path):
     from synimg import config
-    from synimg.store.dataset import Dataset
 
     Dataset.create(tmp_path / "mouse", config.preset("tiny"))
     with pytest.raises(SynimgError, match="image is not done yet; run 'synimg generate"):
@@ -144,6 +137,16 @@ def test_an_image_without_a_synapse_gives_an_empty_table_and_says_so(tiny_path):
     assert list(table)[:3] == ["synapse_id", "animal_id", "group"]
 
 
+def test_an_empty_table_is_where_the_way_ends_in_one_sentence(tiny_copy):
+    dataset = Dataset.open(tiny_copy)
+    dataset.drop("default/separate", "default/validate")
+    table = tiny_copy / "analysis/default/synapses.parquet"
+    write_table(table, read_table(table, schema.SYNAPSES).iloc[:0], schema.SYNAPSES)
+    for step in (separate_dataset, synimg.validate, synimg.report):
+        with pytest.raises(SynimgError, match="no synapse was found in its image"):
+            step(tiny_copy)
+
+
 @pytest.mark.slow
 def test_a_shift_that_is_not_stated_is_found(tiny_path):
     path = tiny_path / "image.ome.zarr"
@@ -166,6 +169,10 @@ def test_a_shift_that_is_not_stated_is_found(tiny_path):
             "half of its grey levels lie .* below the camera's offset",
         ),
         (
+            {"camera": {"kind": "scmos", "offset_adu": 112.0}},
+            "noise of channel 'pulse' has .* times the variance that the camera's offset of 112, gain",
+        ),
+        (
             {"camera": {"kind": "scmos", "gain_adu_per_electron": 0.2}},
             "stand out from the noise that the camera's offset",
         ),
@@ -183,3 +190,37 @@ def test_a_recording_that_does_not_fit_its_image_is_refused_at_once(tiny_path, f
         known["channels"] = [{**c, "psf_sigma_um": psf} for c in known["channels"]]
     with pytest.raises(SynimgError, match=sentence):
         synimg.measure_image(grey, Recording.parse(known | facts, "image"))
+
+
+def exchanged(names):
+    return [names[1], names[0], *names[2:]]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda facts: facts["synimg"]["channels"].pop(), "its metadata name 5 channels .*, the image has 6"),
+        (
+            lambda facts: facts["synimg"].update(voxel_um=[0.2, 0.1, 0.1]),
+            "have 0.2, 0.1, 0.1 um by 'synimg' and 0.2, 0.07",
+        ),
+        (
+            lambda facts: facts["synimg"].update(voxel_um=[0.2, 0, 0.1]),
+            "voxel_um.1' = 0: input should be greater than 0",
+        ),
+        (lambda facts: facts["synimg"].pop("voxel_um"), "'voxel_um' is missing"),
+        (
+            lambda facts: facts["ome"]["omero"].update(channels=exchanged(facts["ome"]["omero"]["channels"])),
+            "order of its channels is pulse, chase, .* by 'synimg' and chase, pulse, .* by 'omero'",
+        ),
+    ],
+)
+def test_metadata_that_contradict_the_voxels_or_each_other_are_refused(tiny_path, tmp_path, change, sentence):
+    image = tmp_path / "image.ome.zarr"
+    (image / "0").mkdir(parents=True)
+    shutil.copy(tiny_path / "image.ome.zarr/0/zarr.json", image / "0")
+    group = read_json(tiny_path / "image.ome.zarr/zarr.json")
+    change(group["attributes"])
+    write_json(image / "zarr.json", group)
+    with pytest.raises(SynimgError, match=sentence):
+        recording_of(image)

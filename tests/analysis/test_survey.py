@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from synimg.analysis.fit import Fit, Scene, model_of, start
-from synimg.analysis.survey import check_optics, fit_blob, survey
+from synimg.analysis.survey import ChannelOptics, OpticsCheck, Width, check_optics, fit_blob, survey
 from synimg.streams import stream
 
 VOXEL = np.array([0.2, 0.07, 0.07])
@@ -84,3 +84,20 @@ def test_an_image_without_puncta_tells_nothing_and_warns_of_nothing():
     assert check.channels[0].axial is None
     assert check.shift_um is None
     assert not any("point spread" in sentence or "beside" in sentence for sentence in check.warnings())
+
+
+@pytest.mark.parametrize("is_exchanged", [False, True])
+def test_channels_that_show_each_other_s_widths_are_said_to_be_exchanged(is_exchanged):
+    stated = {"pulse": (0.269, 0.104), "chase": (0.229, 0.088)}
+    seen = list(stated.values())[:: -1 if is_exchanged else 1]
+    channels = [
+        ChannelOptics(
+            channel=name,
+            n_puncta=50,
+            axial=Width(measured_um=z, se_um=0.006, stated_um=axial),
+            lateral=Width(measured_um=yx, se_um=0.004, stated_um=lateral),
+        )
+        for (name, (axial, lateral)), (z, yx) in zip(stated.items(), seen, strict=True)
+    ]
+    optics = OpticsCheck(channels=channels, spread_um2_per_electron=1e-5, stated_shift_um=[0, 0, 0])
+    assert any("seem to be exchanged" in said for said in optics.warnings()) == is_exchanged

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from synimg.analysis.separation import measured_synapses
 from synimg.analysis.validate.scores import average_precision
 from synimg.config import Config
 from synimg.store.cohort import Cohort, datasets_of
@@ -28,6 +29,8 @@ def render_cohort(path: Path, run: str) -> str:
     datasets = [Dataset.open(folder) for folder in datasets_of(path)]
     for dataset in datasets:
         for stage in ("measure", "separate", "validate"):
+            if stage == "separate":
+                measured_synapses(dataset, run)  # an animal without a synapse cannot get any further
             dataset.require(f"{run}/{stage}", f"synimg {stage} {path} --run {run}")
     sources = [Source(dataset, run) for dataset in datasets]
     animals = pd.DataFrame([_row(source) for source in sources])

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from synimg.analysis.separation import measured_synapses
 from synimg.config import Config, preset, presets
 from synimg.store.atomic import write_text
 from synimg.store.cohort import is_cohort
@@ -59,7 +60,8 @@ def report(dataset: Dataset | str | Path, run: str = "default", out: str | Path 
         write_text(path, page)
         return path
     dataset = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
-    for stage in ("measure", "separate", "validate"):
+    measured_synapses(dataset, run)
+    for stage in ("separate", "validate"):
         dataset.require(f"{run}/{stage}", f"synimg {stage} {dataset.path} --run {run}")
     page = render_page(dataset, run)
     if out is not None:

@@ -100,8 +100,11 @@ def _image(source: Source) -> list[Section]:
         counts += f" {n_others} of those there belong to neurons that are not in the network."
     if parents is not None:
         counts += f" The parent neuron is right for {parents:.1%}."
+    drawn = draw("image", source)
+    if n := len(source.unread):
+        picture += f" {n} of its chunks could not be read and {'is' if n == 1 else 'are'} black here; synimg repair mends them."
     return [
-        ("The image", picture, draw("image", source)),
+        ("The image", picture, drawn),
         ("Counting receptors", counts, _if_there("counts", source)),
         *_quality(source),
     ]
