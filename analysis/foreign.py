@@ -160,7 +160,8 @@ def measure_foreign(
     Parameters
     ----------
     paths : list of Path
-        TIFF files, or files of a microscope whose bioio reader is installed (`synimg.store.microscopes.READERS`).
+        TIFF files, OME-Zarr images, or files of a microscope whose bioio reader is installed
+        (`synimg.store.microscopes.READERS`).
     voxel_um : tuple of float, optional
         Voxel size (y, x) or (z, y, x). If not given that of each file: of a microscope, or of OME-TIFF; a plain TIFF file's
         tag is not believed.

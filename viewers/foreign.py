@@ -7,16 +7,14 @@ import numpy as np
 import pandas as pd
 
 from synimg.errors import SynimgError
-from synimg.store.atomic import read_json
 from synimg.store.lazy import lazy_level
+from synimg.store.ome_zarr import SPATIAL, describe
 from synimg.store.tables import read_table
 from synimg.viewers.layers import LayerData, colormap, synapses
 from synimg.viewers.synapse_map import PLACE, with_derived
 
 ENDINGS = (".parquet", ".csv")
-UM_PER = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "angstrom": 1e-4, "meter": 1e6}
 COLORS = ("FF00FF", "00FF00", "00FFFF", "FFFF00", "FF8000", "FFFFFF")
-SPATIAL = "zyx"
 MOST_PLANES, MOST_SIDE = 4, 1024
 
 
@@ -29,17 +27,6 @@ def tables_for(image: Path) -> list[Path]:
 def table_beside(image: Path) -> Path | None:
     """The synapse table that belongs to an image, if there is one."""
     return next((table for table in tables_for(image) if table.is_file()), None)
-
-
-def _attributes(path: Path) -> dict[str, Any]:
-    if (path / "zarr.json").is_file():
-        found: dict[str, Any] = read_json(path / "zarr.json").get("attributes", {})
-        inner: dict[str, Any] = found.get("ome", {})
-        return inner
-    if (path / ".zattrs").is_file():
-        old: dict[str, Any] = read_json(path / ".zattrs")
-        return old
-    raise SynimgError(f"{path}: no OME-Zarr image there (neither zarr.json nor .zattrs)")
 
 
 def layers_of_image(image: Path, table: Path) -> list[LayerData]:
@@ -92,32 +79,16 @@ def layers_of_image(image: Path, table: Path) -> list[LayerData]:
 
 def _channels(image: Path) -> tuple[list[LayerData], Any]:
     """A layer for every channel, and the lowest and highest place of the image [um]."""
-    attributes = _attributes(image)
-    if not attributes.get("multiscales"):
-        raise SynimgError(f"{image}: a zarr folder, but not an OME-Zarr image (no multiscales)")
-    multiscale = attributes["multiscales"][0]
-    axes = [axis["name"] if isinstance(axis, dict) else axis for axis in multiscale["axes"]]
+    found = describe(image)
+    axes, scale, shift, described = found.axes, found.scale, found.shift, found.channels
     spatial = [i for i, name in enumerate(axes) if name in SPATIAL]
-    units = [
-        UM_PER.get(axis.get("unit", "micrometer"), 1.0) if isinstance(axis, dict) else 1.0
-        for axis in multiscale["axes"]
-    ]
-    first = multiscale["datasets"][0]
-    scale, shift = np.ones(len(axes)), np.zeros(len(axes))
-    for step in first.get("coordinateTransformations", []):
-        if step["type"] == "scale":
-            scale = np.array(step["scale"], float)
-        if step["type"] == "translation":
-            shift = np.array(step["translation"], float)
-    scale, shift = scale * units, shift * units
-    levels = [lazy_level(image, str(dataset["path"]), is_ours=False) for dataset in multiscale["datasets"]]
+    levels = [lazy_level(image, level, is_ours=False) for level in found.levels]
     if "t" in axes:
         levels = [level[tuple(0 if name == "t" else slice(None) for name in axes)] for level in levels]
         keep = [i for i, name in enumerate(axes) if name != "t"]
         axes, scale, shift = [axes[i] for i in keep], scale[keep], shift[keep]
         spatial = [i for i, name in enumerate(axes) if name in SPATIAL]
     place = [np.array([values[i] for i in spatial]) for values in (scale, shift)]
-    described = attributes.get("omero", {}).get("channels", [])
     n_channels = levels[0].shape[axes.index("c")] if "c" in axes else 1
     layers: list[LayerData] = []
     for c in range(n_channels):

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import tifffile
-import zarr
 from numpy.typing import NDArray
 
 from synimg.errors import SynimgError
+from synimg.store import ome_zarr
 from synimg.store.atomic import atomic_path
-from synimg.store.microscopes import Scene, is_microscope_file, read_channel, scenes
+from synimg.store.image import open_array
+from synimg.store.microscopes import Scene, distinct, is_microscope_file, read_channel, scenes
 
 UM_PER = {"m": 1e6, "cm": 1e4, "mm": 1e3, "µm": 1.0, "um": 1.0, "micron": 1.0, "nm": 1e-3, "pm": 1e-6, "Å": 1e-4}
 
@@ -90,7 +91,10 @@ def read_channel_of(place: Place, n_axes: int) -> ForeignChannel:
     """
     if place.scene is None:
         return read_tiff(place.path, place.index, n_axes)
-    values, bits = read_channel(place.scene, place.index)
+    if ome_zarr.is_ome_zarr(place.path):
+        values, bits = ome_zarr.read_channel(ome_zarr.describe(place.path), place.index), None
+    else:
+        values, bits = read_channel(place.scene, place.index)
     if n_axes == 2 and values.shape[0] > 1:
         raise SynimgError(f"{place.path}: has {values.shape[0]} planes; --voxel-um takes three numbers, Z,Y,X")
     values = values[0] if n_axes == 2 else values
@@ -232,15 +236,8 @@ def _open_tiff(path: Path) -> tuple[Any, str]:
 
 def _open_zarr(path: Path) -> tuple[Any, str]:
     """The finest level of an OME-Zarr 0.4 or 0.5 image, and its axes."""
-    try:
-        group = zarr.open_group(path, mode="r")
-        attributes = group.attrs.asdict()
-        multiscale: Any = attributes.get("ome", attributes)["multiscales"][0]  # type: ignore[call-overload, index]
-        axes = "".join(axis["name"] if isinstance(axis, dict) else axis for axis in multiscale["axes"])
-        source = zarr.open_array(path / multiscale["datasets"][0]["path"], mode="r")
-    except (OSError, KeyError, IndexError, ValueError, TypeError) as error:
-        raise SynimgError(f"{path}: no readable OME-Zarr image there ({str(error).splitlines()[0]})") from None
-    return source, axes
+    image = ome_zarr.describe(path)
+    return open_array(path, image.levels[0]), "".join(image.axes)
 
 
 def _channels_first(values: NDArray[Any], axes: str, n_axes: int, path: Path) -> NDArray[Any]:
@@ -293,7 +290,7 @@ def group_channels(paths: list[Path], channels: list[str]) -> tuple[dict[str, di
         if not (name and equals and value):
             raise SynimgError(f"--channel {channel}: it takes NAME=INDEX or NAME=ENDING, such as pre=0 or pre=bassoon")
         named[name] = value
-    tiffs = [path for path in paths if not is_microscope_file(path)]
+    tiffs = [path for path in paths if not _has_scenes(path)]
     if not named or all(value.isdigit() for value in named.values()):
         indices = {name: int(value) for name, value in named.items()} or {"puncta": 0}
         groups = [(path.stem, {name: Place(path, k) for name, k in indices.items()}) for path in tiffs]
@@ -301,7 +298,7 @@ def group_channels(paths: list[Path], channels: list[str]) -> tuple[dict[str, di
         groups = list(_by_ending(tiffs, named).items())
     left_out: list[str] = []
     for path in paths:
-        if is_microscope_file(path):
+        if _has_scenes(path):
             of_scenes, said = _of_scenes(path, named)
             groups, left_out = groups + of_scenes, left_out + said
     images: dict[str, dict[str, Place]] = {}
@@ -313,9 +310,24 @@ def group_channels(paths: list[Path], channels: list[str]) -> tuple[dict[str, di
     return images, left_out
 
 
+def _has_scenes(path: Path) -> bool:
+    """Whether a file states its channels and voxel size, as those of microscopes and OME-Zarr do."""
+    return is_microscope_file(path) or ome_zarr.is_ome_zarr(path)
+
+
+def _scene_of_zarr(path: Path) -> Scene:
+    """An OME-Zarr image as the one scene of a microscope's file."""
+    image = ome_zarr.describe(path)
+    shape = dict(zip(image.axes, open_array(path, image.levels[0]).shape, strict=True))
+    scale = dict(zip(image.axes, image.scale, strict=True))
+    names = distinct([str(c.get("label") or "") for c in image.channels], shape.get("c", 1))
+    z, y, x = (float(scale[a]) if image.has_size and a in scale else None for a in "zyx")
+    return Scene(path, path.name, names, (z, y, x), (shape.get("z", 1), shape["y"], shape["x"]), shape.get("t", 1))
+
+
 def _of_scenes(path: Path, named: dict[str, str]) -> tuple[list[tuple[str, dict[str, Place]]], list[str]]:
     """The images of a microscope's file, and which of its scenes are left out, and why."""
-    found, images, left_out = scenes(path), [], []
+    found, images, left_out = [_scene_of_zarr(path)] if ome_zarr.is_ome_zarr(path) else scenes(path), [], []
     for scene in found:
         if scene.n_times > 1 or min(scene.shape[1:]) == 1:
             what = f"{scene.n_times} time points" if scene.n_times > 1 else "a single line of voxels"
@@ -324,7 +336,8 @@ def _of_scenes(path: Path, named: dict[str, str]) -> tuple[list[tuple[str, dict[
             )
             continue
         of_scene = "" if len(found) == 1 else "_" + re.sub(r"[^\w.-]+", "_", scene.name).strip("_")
-        images.append((path.stem + of_scene, {n: Place(path, k, scene) for n, k in _indices(scene, named).items()}))
+        stem = path.name.removesuffix(".zarr").removesuffix(".ome") if ome_zarr.is_ome_zarr(path) else path.stem
+        images.append((stem + of_scene, {n: Place(path, k, scene) for n, k in _indices(scene, named).items()}))
     if not images:
         raise SynimgError(left_out[0] if left_out else f"{path}: holds no image")
     return images, left_out

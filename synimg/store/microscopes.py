@@ -74,7 +74,7 @@ def scenes(path: Path) -> list[Scene]:
             shape, n_times = (int(dims.Z), int(dims.Y), int(dims.X)), int(dims.T)
             if "S" in dims.order and int(dims.S) > 1:
                 raise SynimgError(f"{path}: a colour (RGB) picture; puncta are measured in greyscale channels")
-            channels = _distinct([str(name) for name in image.channel_names or []], int(dims.C))
+            channels = distinct([str(name) for name in image.channel_names or []], int(dims.C))
             found.append(Scene(path, str(scene), channels, voxel_um, shape, n_times))  # type: ignore[arg-type]
     return found
 
@@ -87,7 +87,7 @@ def read_channel(scene: Scene, index: int) -> tuple[NDArray[Any], int | None]:
         return values, _significant_bits(image)
 
 
-def _distinct(names: list[str], n: int) -> tuple[str, ...]:
+def distinct(names: list[str], n: int) -> tuple[str, ...]:
     """Names for `n` channels, none twice."""
     out: list[str] = []
     for k in range(n):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -206,6 +207,24 @@ def test_every_scene_of_a_microscope_s_file_is_an_image_and_time_series_are_name
     assert summary.table["n_Green"].tolist() == [2, 2]  # 1800 of the 4095 that 12 bits can hold
     assert summary.table["n_Green_1"].tolist()[0] == 2
     assert any("'film' has 2 time points and is left out" in sentence for sentence in summary.warnings)
+
+
+@pytest.mark.parametrize(("version", "axes"), [("0.5", "czyx"), ("0.4", "tczyx")])
+def test_an_ome_zarr_image_is_measured_with_the_channels_and_voxels_that_it_states(tmp_path, version, axes):
+    path, values = tmp_path / "slice.ome.zarr", stack([(20.0, 30.0), (60.0, 90.0)], 5)
+    units = [{"name": a, "type": "space", "unit": "nanometer"} if a in "zyx" else {"name": a} for a in axes]
+    steps = [{"type": "scale", "scale": [1] * (len(axes) - 3) + [300, 100, 100]}]
+    described = {
+        "multiscales": [{"axes": units, "datasets": [{"path": "0", "coordinateTransformations": steps}]}],
+        "omero": {"channels": [{"label": "PSD95"}, {"label": "VGLUT1"}]},
+    }
+    group = zarr.open_group(path, mode="w", zarr_format=3 if version == "0.5" else 2)
+    group.attrs.update({"ome": described} if version == "0.5" else described)
+    voxels = np.stack([values, values])[None][(slice(None),) if axes[0] == "t" else (0,)]
+    group.create_array("0", shape=voxels.shape, dtype=voxels.dtype, chunks=voxels.shape)[:] = voxels
+    found = measure_foreign([path], None, tmp_path / "out", [], ForeignSettings(threshold=0.05))
+    assert found.table[["image", "n_PSD95", "n_VGLUT1", "n_pairs"]].to_numpy().tolist() == [["slice", 2, 2, 2]]
+    assert any("voxels of 0.3 x 0.1 x 0.1 um" in sentence for sentence in found.warnings)
 
 
 @pytest.mark.parametrize(("ending", "package"), [("czi", "bioio-czi"), ("ND2", "bioio-nd2"), ("lif", "bioio-lif")])
