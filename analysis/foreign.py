@@ -1,11 +1,13 @@
 """Puncta and pairs in images from any lab, of which nothing is known but the voxel size."""
 
 import contextlib
+import functools
+import inspect
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,8 @@ from pydantic import Field
 from synimg import compute
 from synimg.analysis.pair import chance_pairs, pair
 from synimg.analysis.plausible import doubts, refuse_values, refuse_voxels
-from synimg.analysis.puncta import find_puncta
+from synimg.analysis.puncta import Grey, find_puncta
+from synimg.cameras.protocol import Camera
 from synimg.errors import SynimgError
 from synimg.model import Model
 from synimg.store.atomic import write_json
@@ -57,7 +60,12 @@ class Summary:
 
 
 def measure_channels(
-    name: str, channels: dict[str, Floats], voxel_um: Floats, settings: ForeignSettings, seed: int
+    name: str,
+    channels: dict[str, Floats],
+    voxel_um: Floats,
+    settings: ForeignSettings,
+    seed: int,
+    grey: dict[str, Grey] | None = None,
 ) -> Measured:
     """Puncta of every channel of an image, and pairs of the first two channels with their chance level.
 
@@ -73,11 +81,14 @@ def measure_channels(
         The same for all images.
     seed : int
         Of the shifts.
+    grey : dict of Grey, optional
+        Each channel's camera, where it is known.
     """
     tables = []
     for channel, image in channels.items():
+        known = None if grey is None else grey[channel]
         with _said_of(f"{name} ('{channel}')" if len(channels) > 1 else name):
-            table = find_puncta(image, voxel_um, settings.punctum_sigma_um, settings.threshold)
+            table = find_puncta(image, voxel_um, settings.punctum_sigma_um, settings.threshold, known)
         table.insert(0, "channel", channel)
         tables.append(table)
     puncta = pd.concat(tables, ignore_index=True)
@@ -128,6 +139,36 @@ def _pairs(
     return pairs, numbers
 
 
+@contextlib.contextmanager
+def _said_of(where: str) -> Iterator[None]:
+    """Name the image in what is said of it."""
+    try:
+        yield
+    except SynimgError as error:
+        raise SynimgError(f"{where}: {error}") from None
+
+
+P = ParamSpec("P")
+
+
+def _nothing_half_full(function: Callable[P, Summary]) -> Callable[P, Summary]:
+    """`function` that removes its folder `out` where it began to fill it and did not; one that held results is left."""
+
+    @functools.wraps(function)
+    def whole_or_nothing(*args: P.args, **kwargs: P.kwargs) -> Summary:
+        out: Path = inspect.signature(function).bind(*args, **kwargs).arguments["out"]
+        is_new = not out.exists() or (out.is_dir() and not any(out.iterdir()))
+        try:
+            return function(*args, **kwargs)
+        except BaseException:
+            if is_new:
+                shutil.rmtree(out, ignore_errors=True)
+            raise
+
+    return whole_or_nothing
+
+
+@_nothing_half_full
 def measure_foreign(
     paths: list[Path],
     voxel_um: tuple[float, ...],
@@ -137,6 +178,7 @@ def measure_foreign(
     seed: int = 0,
     report: compute.Report = compute.silent,
     draw: Callable[[Path, dict[str, Floats], pd.DataFrame, pd.DataFrame, Floats], None] | None = None,
+    camera: Camera | None = None,
 ) -> Summary:
     """Measure foreign images and write a table per image, one over all images, and a picture of each if `draw` is given.
 
@@ -154,6 +196,8 @@ def measure_foreign(
         As above, and as in `generate`.
     draw : callable, optional
         Draws a picture of an image into a file: (path, channels, puncta, pairs, voxel size).
+    camera : Camera, optional
+        That of all images, if it is known: puncta then have electrons with standard errors.
 
     Raises
     ------
@@ -163,62 +207,52 @@ def measure_foreign(
     settings, voxel = settings or ForeignSettings(), np.array(voxel_um)
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "result.json").is_file())):
         raise SynimgError(f"{out}: holds something else; --out takes a new or empty folder")
-    with _nothing_if_stopped(out):
-        images = group_channels(paths, channels)
-        measured: dict[str, Measured] = {}
-        warnings: list[str] = []
-        for done, (name, files) in enumerate(images.items()):
-            report("measuring images", done, len(images))
-            shares, said = _shares(name, files, len(voxel_um))
-            warnings = list(dict.fromkeys([*warnings, *said]))
-            refuse_voxels(next(iter(shares.values())).shape, voxel, settings.punctum_sigma_um, name)
-            measured[name] = measure_channels(name, shares, voxel, settings, seed)
-            folder = out / name
-            for kind in ("puncta", "pairs"):
-                write_table(folder / f"{kind}.parquet", getattr(measured[name], kind))
-            write_table(folder / "puncta.csv", measured[name].puncta)
-            if draw is not None:
-                draw(folder / "overlay.png", shares, measured[name].puncta, measured[name].pairs, voxel)
-        report("measuring images", len(images), len(images))
-        write_table(out / "puncta.parquet", pd.concat([m.puncta for m in measured.values()], ignore_index=True))
-        write_table(out / "pairs.parquet", pd.concat([m.pairs for m in measured.values()], ignore_index=True))
-        table = pd.DataFrame([m.summary for m in measured.values()])
-        warnings += doubts(table)
-        write_table(out / "summary.parquet", table)
-        write_table(out / "summary.csv", table)
-        info = {"settings": settings.model_dump(), "voxel_um": list(voxel_um), "seed": seed, "warnings": warnings}
-        write_json(out / "result.json", info)
-        n_puncta = sum(len(m.puncta) for m in measured.values())
-        text = f"{len(images)} images, {n_puncta} puncta"
-        if "n_pairs" in table:
-            text += f", {int(table['n_pairs'].sum())} pairs, of which {table['n_chance'].sum():.0f} by chance"
-        return Summary(table, warnings, text)
+    images = group_channels(paths, channels)
+    measured: dict[str, Measured] = {}
+    warnings: list[str] = []
+    for done, (name, files) in enumerate(images.items()):
+        report("measuring images", done, len(images))
+        shares, said, scales = _shares(name, files, len(voxel_um), camera is not None)
+        warnings = list(dict.fromkeys([*warnings, *said]))
+        grey = None if camera is None else {channel: _grey(camera, scale) for channel, scale in scales.items()}
+        refuse_voxels(next(iter(shares.values())).shape, voxel, settings.punctum_sigma_um, name)
+        measured[name] = measure_channels(name, shares, voxel, settings, seed, grey)
+        folder = out / name
+        for kind in ("puncta", "pairs"):
+            write_table(folder / f"{kind}.parquet", getattr(measured[name], kind))
+        write_table(folder / "puncta.csv", measured[name].puncta)
+        if draw is not None:
+            draw(folder / "overlay.png", shares, measured[name].puncta, measured[name].pairs, voxel)
+    report("measuring images", len(images), len(images))
+    write_table(out / "puncta.parquet", pd.concat([m.puncta for m in measured.values()], ignore_index=True))
+    write_table(out / "pairs.parquet", pd.concat([m.pairs for m in measured.values()], ignore_index=True))
+    table = pd.DataFrame([m.summary for m in measured.values()])
+    warnings += doubts(table)
+    write_table(out / "summary.parquet", table)
+    write_table(out / "summary.csv", table)
+    info = {"settings": settings.model_dump(), "voxel_um": list(voxel_um), "seed": seed, "warnings": warnings}
+    if camera is not None:
+        info["camera"] = camera.model_dump()
+    write_json(out / "result.json", info)
+    n_puncta = sum(len(m.puncta) for m in measured.values())
+    text = f"{len(images)} images, {n_puncta} puncta"
+    if "n_pairs" in table:
+        text += f", {int(table['n_pairs'].sum())} pairs, of which {table['n_chance'].sum():.0f} by chance"
+    return Summary(table, warnings, text)
 
 
-@contextlib.contextmanager
-def _said_of(where: str) -> Iterator[None]:
-    """Name the image in what is said of it."""
-    try:
-        yield
-    except SynimgError as error:
-        raise SynimgError(f"{where}: {error}") from None
+def _grey(camera: Camera, full_scale: float) -> Grey:
+    """The grey levels of a camera in shares of full scale."""
+    zero = camera.offset_adu - camera.gain_adu_per_electron * camera.read_noise_electrons**2
+    return Grey(zero / full_scale, camera.gain_adu_per_electron / full_scale)
 
 
-@contextlib.contextmanager
-def _nothing_if_stopped(out: Path) -> Iterator[None]:
-    """Remove a folder that the block began to fill and did not; one that held results before is left with those."""
-    is_new = not out.exists() or not any(out.iterdir())
-    try:
-        yield
-    except BaseException:
-        if is_new:
-            shutil.rmtree(out, ignore_errors=True)
-        raise
-
-
-def _shares(name: str, files: dict[str, tuple[Path, int]], n_axes: int) -> tuple[dict[str, Floats], list[str]]:
-    """The channels of an image as shares of full scale, and what a user must know about them."""
+def _shares(
+    name: str, files: dict[str, tuple[Path, int]], n_axes: int, is_known: bool
+) -> tuple[dict[str, Floats], list[str], dict[str, float]]:
+    """The channels of an image as shares of full scale, what a user must know about them, and their full scales."""
     shares: dict[str, Floats] = {}
+    scales: dict[str, float] = {}
     said: list[str] = []
     for channel, (path, index) in files.items():
         image = read_image(path, n_axes)
@@ -229,24 +263,31 @@ def _shares(name: str, files: dict[str, tuple[Path, int]], n_axes: int) -> tuple
         refuse_values(image.values[index], f"{path} ('{channel}')" if len(files) > 1 else str(path))
         values = image.values[index].astype(np.float64)
         scale = image.full_scale if np.isfinite(image.full_scale) else float(values.max())
-        shares[channel] = values / scale
-        said += _sentences(image)
+        shares[channel], scales[channel] = values / scale, scale
+        said += _sentences(image, is_known)
     shapes = {channel: share.shape for channel, share in shares.items()}
     if len(set(shapes.values())) > 1:
         raise SynimgError(f"{name}: its channels differ in shape ({shapes}); they must show the same field")
-    return shares, said
+    return shares, said, scales
 
 
-def _sentences(image: ForeignImage) -> list[str]:
+def _sentences(image: ForeignImage, is_known: bool) -> list[str]:
     said = []
-    if image.full_scale <= 255:
+    if is_known:
+        said.append(
+            "electrons and their errors are those of the given camera; a neighbour nearer than 3 sigma adds to both"
+        )
+        if image.full_scale <= 255:
+            said.append("8-bit images: their electrons are right only if nothing scaled them for display")
+    elif image.full_scale <= 255:
         said.append(
             "8-bit images, scaled for display: no photons and no standard errors can be given, only counts, places, "
             "shapes and relative brightness"
         )
     else:
         said.append(
-            "the camera's gain and offset are unknown: brightness is relative, and no standard errors can be given"
+            "the camera's gain and offset are unknown: brightness is relative, and no standard errors can be given "
+            "('synimg camera' finds them, --camera takes them)"
         )
     if image.stated_um is not None:
         what = (
