@@ -813,7 +813,12 @@ def recording_of(image: Path) -> Recording:
     SynimgError
         If they contradict the voxels or each other.
     """
-    attributes, shape = image_attributes(image), open_array(image).shape
+    attributes, array = image_attributes(image), open_array(image)
+    if array.dtype != np.uint16 or array.ndim != 4:
+        raise SynimgError(
+            f"{image}: holds {array.dtype} along {array.ndim} axes; grey levels are uint16 along c, z, y, x"
+        )
+    shape = array.shape
     recording = Recording.parse(attributes.get("synimg", {}), f"{image}: metadata")
     names = [c.name for c in recording.channels]
     if len(names) != shape[0]:

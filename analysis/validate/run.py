@@ -76,7 +76,7 @@ def validate(
     report(what, 0, 4)
     background = read_background(truth_folder)
     matched = match_truth(synapses, imaged, background)
-    lost, share = _lost(dataset, run)
+    lost, share = not_measured(dataset, run)
     there = imaged[~lost(imaged) | imaged["synapse_id"].isin(matched["true_synapse_id"])]
     others = None if background is None else background[~lost(background)]
     scores: dict[str, Any] = {
@@ -106,7 +106,7 @@ def validate(
     return scores
 
 
-def _lost(dataset: Dataset, run: str) -> tuple[Callable[[pd.DataFrame], NDArray[np.bool_]], float]:
+def not_measured(dataset: Dataset, run: str) -> tuple[Callable[[pd.DataFrame], NDArray[np.bool_]], float]:
     """Which rows of a table lie where the image could not be measured, and the share of the image that is."""
     notes, volume = dataset.index["stages"][f"{run}/measure"]["notes"], dataset.config.volume
     damaged = [(tuple(first), tuple(size)) for first, size in notes.get("damaged", [])]

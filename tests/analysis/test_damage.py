@@ -1,24 +1,28 @@
 """Images of which a part cannot be read: the rest is measured, and the table says that it is incomplete."""
 
+import re
 import shutil
 
 import numpy as np
 import pytest
+import typer
 import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
 import synimg
+from synimg import cli
 from synimg.analysis.damage import is_near, read_recorded, share_lost, stand_in, why_lost
 from synimg.analysis.measure import PLACE, MeasureSettings, measure_block, near_damage, recording_of, tiles
 from synimg.analysis.quality import read_quality
 from synimg.analysis.recording import Recording
+from synimg.analysis.validate.run import not_measured
 from synimg.errors import SynimgError
 from synimg.phantoms.repair import repair
 from synimg.store.dataset import Dataset
 from synimg.store.image import image_attributes, read_block
-from synimg.store.tables import read_notes
+from synimg.store.tables import read_notes, read_table
 
 SMALL = MeasureSettings(tile_vox=(16, 40, 48), halo_vox=(4, 10, 10))
 CHUNK = "image.ome.zarr/0/c/1/0/1/1"
@@ -84,6 +88,26 @@ def test_an_incomplete_table_names_the_place_until_repair_and_a_second_measureme
     synimg.measure(mouse, "again", SMALL)
     assert read_quality(mouse / "analysis/again").missing.places == []
     assert files(mouse, "again") == files(whole)
+
+
+def test_the_command_says_incomplete_in_its_last_line_and_leaves_with_3(incomplete, tmp_path, capsys):
+    mouse = shutil.copytree(incomplete, tmp_path / "mouse")
+    with pytest.raises(typer.Exit) as stop:
+        cli.measure([mouse], run="again", workers=1)
+    assert stop.value.exit_code == 3
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert re.search(r"synapses measured, INCOMPLETE: \d+% of the image could not be; next: synimg repair", last)
+    cli.info(mouse)
+    assert re.search(r"incomplete +again 1 damaged chunk left out", capsys.readouterr().out)
+    cli.repair(mouse)
+    assert "note: run 'again' was measured without them" in capsys.readouterr().err
+
+
+def test_validation_expects_no_synapse_where_nothing_was_measured(incomplete):
+    lost, share = not_measured(Dataset.open(incomplete), "again")
+    assert share == read_quality(incomplete / "analysis/again").missing.share
+    assert not lost(read_table(incomplete / "analysis/again/synapses.parquet")).any()
+    assert 0.1 < lost(read_table(incomplete / "truth/synapses.parquet").query("is_imaged")).mean() < 0.9
 
 
 def refuse(what, done, total):

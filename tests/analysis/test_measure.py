@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import zarr
 
 import synimg
 from synimg import schema
@@ -223,4 +224,14 @@ def test_metadata_that_contradict_the_voxels_or_each_other_are_refused(tiny_path
     change(group["attributes"])
     write_json(image / "zarr.json", group)
     with pytest.raises(SynimgError, match=sentence):
+        recording_of(image)
+
+
+@pytest.mark.parametrize(("dtype", "shape"), [("float32", (2, 6, 20, 30)), ("uint16", (6, 20, 30))])
+def test_voxels_that_are_no_grey_levels_are_refused(tiny_path, tmp_path, dtype, shape):
+    image = tmp_path / "image.ome.zarr"
+    image.mkdir()
+    shutil.copy(tiny_path / "image.ome.zarr/zarr.json", image)
+    zarr.create_array(image / "0", shape=shape, dtype=dtype)
+    with pytest.raises(SynimgError, match=f"holds {dtype} along {len(shape)} axes; grey levels are uint16"):
         recording_of(image)
