@@ -649,12 +649,18 @@ def info(dataset: DatasetPath, as_json: Json = False) -> None:
                 "group": a.config.group,
                 "stages": list(a.index["stages"]),
                 "learning": _criterion(a),
+                "incomplete": list(_incomplete(a)),
             }
             for a in animals
         ]
         lines = [
             f"{row['animal_id']}  {row['group']:<9} {', '.join(row['stages'])}  {row['learning']}".rstrip()
             for row in rows
+        ]
+        lines += [
+            f"note: {row['animal_id']}: run '{run}' was measured without damaged chunks"
+            for row in rows
+            for run in row["incomplete"]
         ]
         lines += [f"note: {warning}" for warning in Cohort.open(dataset).index["warnings"]]
         typer.echo(json.dumps({"path": str(dataset), "animals": rows}, indent=1) if as_json else "\n".join(lines))
