@@ -43,7 +43,7 @@ demo: $(RUN_READY)
 
 test: $(DEV_READY)
 	@sh scripts/setup_x.sh
-	@sh scripts/with_x.sh $(BIN)/python -m pytest $(ARGS)
+	@sh scripts/with_x.sh $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile $(ARGS)
 
 lint: $(DEV_READY)
 	$(BIN)/ruff check .
