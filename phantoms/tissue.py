@@ -1,5 +1,6 @@
 """The imaged block: dendrites of the imaged neurons, their spines, the receptors on them, and the dye inside."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +15,14 @@ from synimg.phantoms.morphology import CLEARANCE_UM, SWC_AXON, Tree, branches_of
 from synimg.phantoms.neighbours import Index, Neighbours, nearest
 from synimg.phantoms.wiring import Wiring
 from synimg.store.bins import Bins
-from synimg.streams import stream
+from synimg.streams import later, stream
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 NECK_RADIUS_UM = 0.08  # neck width 0.06 to 0.3 um (NUMBERS.md 2)
 FILL_PER_UM3 = 300.0
+MOST_POINTS = 1 << 17
+"""Points of light that are made at once: what is made of a large tissue does not fit into memory."""
 ROOM_UM_PER_UM3 = 0.5
 """Dendrite that a block holds at most: of a radius of 0.3 um, a seventh of its volume."""
 LEAST_DISTANCE_UM = 0.4
@@ -331,21 +334,49 @@ def _between(tree: Tree, pieces: Ints, place: Floats, occupied: Floats) -> Float
     return points
 
 
-def receptor_positions(tissue: Tissue, contact: Ints, rng: np.random.Generator) -> Floats:
-    """Positions (n, 3) [um] of single receptors, one for each entry of `contact`, on the disc of that contact."""
-    return on_discs(tissue.position_um[contact], tissue.normal[contact], tissue.disc_radius_um[contact], rng)
+def receptor_positions(
+    tissue: Tissue, contact: Ints, n: Ints, rng: np.random.Generator
+) -> Iterator[tuple[Floats, Ints]]:
+    """Positions (m, 3) [um] of `n` (n_contacts,) receptors on the disc of each `contact`, and the contact of each.
+
+    In pieces, whose size does not change what is drawn.
+    """
+    total = int(n.sum())
+    radius_rng, angle_rng = rng, later(rng, total)
+    for low, high in split(n):
+        of = np.repeat(contact[low:high], n[low:high])
+        disc = tissue.position_um[of], tissue.normal[of], tissue.disc_radius_um[of]
+        yield _on_discs(*disc, radius_rng.random(of.size), angle_rng.uniform(0, 2 * np.pi, of.size)), of
+
+
+def split(n: Ints) -> Iterator[tuple[int, int]]:
+    """Half-open ranges of entries that have `MOST_POINTS` points or fewer, or are one entry; one range at least."""
+    ends, low = np.cumsum(n), 0
+    while True:
+        before = int(ends[low - 1]) if low else 0
+        high = int(np.searchsorted(ends, before + MOST_POINTS, side="right"))
+        high = min(max(high, low + 1), n.size)
+        yield low, high
+        if high >= n.size:
+            return
+        low = high
 
 
 def on_discs(centre_um: Floats, normal: Floats, radius_um: Floats, rng: np.random.Generator) -> Floats:
-    """Positions (n, 3) [um] of single receptors, each on a disc of its own.
+    """Positions (n, 3) [um] of single receptors, each on a disc of its own."""
+    uniform = rng.random(radius_um.size), rng.uniform(0, 2 * np.pi, radius_um.size)
+    return _on_discs(centre_um, normal, radius_um, *uniform)
+
+
+def _on_discs(centre_um: Floats, normal: Floats, radius_um: Floats, uniform: Floats, angle: Floats) -> Floats:
+    """The same for `uniform` numbers (n,) between 0 and 1, which set how far out they lie, and for angles (n,).
 
     Notes
     -----
     AMPA receptors sit slightly to the rim: the disc's area within a receptor's radius has a median of 0.6 of the
     whole (Nat Commun 2021, s41467-021-21004-x, Fig. 2), which ``area = u^0.737`` with uniform u gives.
     """
-    radius = radius_um * np.sqrt(rng.random(radius_um.size) ** 0.737)
-    angle = rng.uniform(0, 2 * np.pi, radius_um.size)
+    radius = radius_um * np.sqrt(uniform**0.737)
     side = np.cross(normal, np.array([0.31, 0.52, 0.79]))
     side /= np.linalg.norm(side, axis=1, keepdims=True)
     other = np.cross(normal, side)
@@ -400,8 +431,8 @@ def axon_capsules(tissue: Tissue) -> tuple[Floats, Floats, Floats, Ints]:
     )
 
 
-def fill_points(tissue: Tissue, box_um: tuple[float, float, float]) -> tuple[Floats, Ints, Floats]:
-    """Points that stand for the cytosol: positions (n, 3) [um], neuron id (n,), volume of each (n,) [um^3].
+def fill_points(tissue: Tissue, box_um: tuple[float, float, float]) -> Iterator[tuple[Floats, Ints, Floats]]:
+    """Points that stand for the cytosol: positions (n, 3) [um], neuron id (n,), volume of each (n,) [um^3]; in pieces.
 
     Notes
     -----
@@ -419,8 +450,20 @@ def fill_points(tissue: Tissue, box_um: tuple[float, float, float]) -> tuple[Flo
     ball = length < 1e-9
     volume = np.where(ball, 4.0 / 3.0 * np.pi * radius**3, np.pi * radius**2 * length)
     n = np.maximum(np.ceil(volume * FILL_PER_UM3), 4).astype(np.int64)
+    done = 0
+    for low, high in split(n):
+        part = slice(low, high)
+        points, which = _fill(start[part], end[part], radius[part], ball[part], n[part], done)
+        done += len(points)
+        yield points, neuron_id[part][which], (volume[part] / n[part])[which]
+
+
+def _fill(
+    start: Floats, end: Floats, radius: Floats, ball: NDArray[np.bool_], n: Ints, done: int
+) -> tuple[Floats, Ints]:
+    """`n` points in each capsule, and the capsule of each; `done` points of the sequence have been used before."""
     which = np.repeat(np.arange(n.size), n)
-    k = np.arange(which.size)  # one sequence through all capsules, so that no pattern repeats
+    k = done + np.arange(which.size)  # one sequence through all capsules, so that no pattern repeats
     u, v, w = ((k * step + 0.5) % 1.0 for step in (0.8191725134, 0.6710436067, 0.5497004779))
     height = np.where(ball[which], 2.0 * v - 1.0, 0.0)
     distance = radius[which] * np.where(ball[which], np.cbrt(w), np.sqrt(w))
@@ -434,7 +477,7 @@ def fill_points(tissue: Tissue, box_um: tuple[float, float, float]) -> tuple[Flo
     points += (height * distance)[:, None] * axis[which]
     angle = 2.0 * np.pi * u
     points += (across * np.cos(angle))[:, None] * side[which] + (across * np.sin(angle))[:, None] * other[which]
-    return points, neuron_id[which], volume[which] / n[which]
+    return points, which
 
 
 def solids(tissue: Tissue, voxel_um: tuple[float, float, float], shape_vox: tuple[int, int, int]) -> Bins:

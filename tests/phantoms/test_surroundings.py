@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import synimg
 from synimg import schema
 from synimg.config import Config, preset
+from synimg.phantoms import tissue
 from synimg.phantoms.generate import _draw, image_parts
 from synimg.phantoms.render import render
 from synimg.phantoms.surroundings import background_tables, crowd_of
@@ -88,9 +89,10 @@ def test_a_crowd_shows_the_same_voxels_in_any_block(tiny_path):
     np.testing.assert_array_equal(part, whole[:, 5:12, 53:84, 61:106])
 
 
-def test_the_long_parts_of_an_image_lie_in_files_and_give_the_same_voxels(tiny_path, tmp_path):
-    config, box = with_(synapses_per_um3=1.0), ((8, 40, 48), (8, 40, 48))
+def test_the_long_parts_of_an_image_lie_in_files_and_give_the_same_voxels(tiny_path, tmp_path, monkeypatch):
+    config, box = with_(synapses_per_um3=1.0, extrasynaptic_per_um2=19.0), ((8, 40, 48), (8, 40, 48))
     here, _, _ = image_parts(Dataset.open(tiny_path), config)
+    monkeypatch.setattr(tissue, "MOST_POINTS", 1000)
     filed, things, _ = image_parts(Dataset.open(tiny_path), config, folder=tmp_path)
     assert len(pickle.dumps((filed, things))) < 150_000
     np.testing.assert_array_equal(render(pickle.loads(pickle.dumps(filed)), config, box), render(here, config, box))
