@@ -18,8 +18,9 @@ from synimg.phantoms.cohort import animals_of
 from synimg.phantoms.morphology import Tree
 from synimg.phantoms.prepare import tissue_config
 from synimg.phantoms.render import Channel, imaging_notes, render
+from synimg.phantoms.solids import FILL_PER_UM3
 from synimg.phantoms.surroundings import GRANULE_POINTS, MOST_POINTS
-from synimg.phantoms.tissue import FILL_PER_UM3, check_room, tree_of, trees_of
+from synimg.phantoms.tissue import check_room, tree_of, trees_of
 from synimg.phantoms.wiring import build_wiring
 from synimg.store.atomic import free_bytes
 from synimg.store.bins import Bins

@@ -15,11 +15,12 @@ from synimg.errors import SynimgError, nearest
 from synimg.phantoms.identity.protocol import Identity
 from synimg.phantoms.prepare import Preparation, preparation_of
 from synimg.phantoms.receptors import Counts
+from synimg.phantoms.solids import fill_points, paint_labels
 from synimg.phantoms.surroundings import Crowd, Lights, shaft_lights
-from synimg.phantoms.tissue import Tissue, fill_points, paint_labels, receptor_positions
+from synimg.phantoms.tissue import Tissue, receptor_positions
 from synimg.psf.protocol import Kernel
 from synimg.store.atomic import atomic_path
-from synimg.store.bins import Bins, Piece, save_pieces
+from synimg.store.bins import Bins, Piece, bins_of
 from synimg.store.image import Box, level_shape, read_block, write_block
 from synimg.streams import key64, stream
 
@@ -203,7 +204,7 @@ def _channel(
         name=name,
         color=color,
         emission_nm=emission_nm,
-        emitters=_found(pieces, volume.shape_vox, kernel.reach_vox, folder / name if folder else None),
+        emitters=bins_of(pieces, volume.shape_vox, kernel.reach_vox, folder / name if folder else None),
         kernel=kernel,
         lattice=_lattice(nodes, stream(seed, "render", "background", name), file),
         lattice_vox=lattice_vox,
@@ -213,18 +214,6 @@ def _channel(
         noise_key=key64(seed, "render", "noise", name),
         crowd=crowd,
     )
-
-
-def _found(
-    pieces: Callable[[], Iterator[Piece]],
-    shape_vox: tuple[int, int, int],
-    reach_vox: tuple[float, float, float],
-    folder: Path | None,
-) -> Bins:
-    if folder is not None:
-        return save_pieces(pieces, shape_vox, reach_vox, folder)
-    points, photons = (np.concatenate(column) for column in zip(*(columns for _, columns in pieces()), strict=True))
-    return Bins(points, (points, photons), shape_vox, reach_vox)
 
 
 def _lattice(nodes: list[int], rng: np.random.Generator, file: Path | None) -> Floats | Path:

@@ -109,19 +109,23 @@ def _with_index(folder: Path, shape: Any, reach: Any, first: NDArray[np.int64]) 
     return open_bins(folder.resolve())
 
 
-def save_pieces(
+def bins_of(
     pieces: Callable[[], Iterable[Piece]],
     shape_vox: tuple[int, int, int],
     reach_vox: tuple[float, ...],
-    folder: Path,
+    folder: Path | None,
 ) -> Bins:
-    """What ``Bins(...).save(folder)`` gives for all `pieces` together, in the memory of one of them.
+    """Bins of all `pieces` together; in files of a `folder`, where one is given, and then in the memory of one piece.
 
     Parameters
     ----------
     pieces : callable
         Gives the pieces, one at least, the same whenever it is called: they are counted first, and then put into their places.
     """
+    if folder is None:
+        places, parts = zip(*pieces(), strict=True)
+        columns = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+        return Bins(np.concatenate(places), columns, shape_vox, reach_vox)
     shape = _bins_along(shape_vox)
     count = np.zeros(int(np.prod(shape)), np.int64)
     kinds: tuple[NDArray[Any], ...] = ()

@@ -8,7 +8,8 @@ from synimg.config import Config
 from synimg.phantoms.axons import with_axons
 from synimg.phantoms.receptors import draw_counts
 from synimg.phantoms.render import build_channels, expected_photons
-from synimg.phantoms.tissue import axon_capsules, build_tissue, fill_points, paint_labels, solids
+from synimg.phantoms.solids import capsules, fill_points, paint_labels, solids
+from synimg.phantoms.tissue import build_tissue
 from synimg.phantoms.wiring import build_wiring
 
 SHAPE_VOX = (40, 200, 240)
@@ -100,7 +101,9 @@ def test_the_dye_of_an_axon_has_its_volume_and_changes_nothing_else(crossed, bar
     n = len(before[0])
     for now, then in zip((points, neuron_id, volume), before, strict=True):
         np.testing.assert_array_equal(now[:n], then)
-    start, end, radius, _ = axon_capsules(crossed)
+    start, end, radius, _, _ = (np.concatenate(column) for column in zip(*capsules(crossed), strict=True))
+    is_axon = np.arange(radius.size) >= sum(piece[2].size for piece in capsules(bare))
+    start, end, radius = start[is_axon], end[is_axon], radius[is_axon]
     wanted = np.pi * radius**2 * np.linalg.norm(end - start, axis=1)
     assert volume[n:].sum() == pytest.approx(wanted.sum(), rel=1e-9)
     assert set(neuron_id[n:]) == set(crossed.axon_neuron_id)

@@ -12,7 +12,7 @@ from synimg.config import Config, microscopes, preset, seen_by, to_toml
 from synimg.errors import SynimgError
 from synimg.phantoms.render import Channel, _background, expected_photons, imaging_notes, render
 from synimg.psf.gaussian import GaussianKernel
-from synimg.store.bins import Bins, save_pieces
+from synimg.store.bins import Bins, bins_of
 
 SHAPE = (17, 65, 97)
 RNG = np.random.default_rng(1)
@@ -177,7 +177,7 @@ def test_bins_made_piece_by_piece_are_those_made_at_once(tmp_path, cuts):
     columns = places, rng.random(500), np.arange(500, dtype=np.int32)
     parts = [(np.split(places, cuts)), *(np.split(column, cuts) for column in columns)]
     reach = (3.0, 4.0, 5.0)
-    made = save_pieces(
+    made = bins_of(
         lambda: ((place, tuple(row)) for place, *row in zip(*parts, strict=True)), SHAPE, reach, tmp_path / "pieces"
     )
     Bins(places, columns, SHAPE, reach).save(tmp_path / "once")

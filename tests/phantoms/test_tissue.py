@@ -12,7 +12,8 @@ from synimg.config import Config
 from synimg.errors import SynimgError
 from synimg.phantoms.morphology import Tree, grow
 from synimg.phantoms.neighbours import Neighbours
-from synimg.phantoms.tissue import Tissue, build_tissue, fill_points, paint_labels, receptor_positions, solids, tree_of
+from synimg.phantoms.solids import fill_points, paint_labels, solids
+from synimg.phantoms.tissue import Tissue, build_tissue, receptor_positions, tree_of
 from synimg.phantoms.wiring import Wiring, build_wiring
 from synimg.store.morphology import read_tree_arrays
 from synimg.streams import stream
