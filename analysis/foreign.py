@@ -12,7 +12,8 @@ from pydantic import Field
 
 from synimg import compute
 from synimg.analysis.pair import chance_pairs, pair
-from synimg.analysis.puncta import find_puncta
+from synimg.analysis.puncta import Grey, find_puncta
+from synimg.cameras.protocol import Camera
 from synimg.errors import SynimgError
 from synimg.model import Model
 from synimg.store.atomic import write_json
@@ -54,7 +55,12 @@ class Summary:
 
 
 def measure_channels(
-    name: str, channels: dict[str, Floats], voxel_um: Floats, settings: ForeignSettings, seed: int
+    name: str,
+    channels: dict[str, Floats],
+    voxel_um: Floats,
+    settings: ForeignSettings,
+    seed: int,
+    grey: dict[str, Grey] | None = None,
 ) -> Measured:
     """Puncta of every channel of an image, and pairs of the first two channels with their chance level.
 
@@ -70,10 +76,13 @@ def measure_channels(
         The same for all images.
     seed : int
         Of the shifts.
+    grey : dict of Grey, optional
+        Each channel's camera, where it is known.
     """
     tables = []
     for channel, image in channels.items():
-        table = find_puncta(image, voxel_um, settings.punctum_sigma_um, settings.threshold)
+        known = None if grey is None else grey[channel]
+        table = find_puncta(image, voxel_um, settings.punctum_sigma_um, settings.threshold, known)
         table.insert(0, "channel", channel)
         tables.append(table)
     puncta = pd.concat(tables, ignore_index=True)
@@ -132,6 +141,7 @@ def measure_foreign(
     seed: int = 0,
     report: compute.Report = compute.silent,
     draw: Callable[[Path, dict[str, Floats], pd.DataFrame, pd.DataFrame, Floats], None] | None = None,
+    camera: Camera | None = None,
 ) -> Summary:
     """Measure foreign images and write a table per image, one over all images, and a picture of each if `draw` is given.
 
@@ -149,6 +159,8 @@ def measure_foreign(
         As above, and as in `generate`.
     draw : callable, optional
         Draws a picture of an image into a file: (path, channels, puncta, pairs, voxel size).
+    camera : Camera, optional
+        That of all images, if it is known: puncta then have electrons with standard errors.
 
     Raises
     ------
@@ -163,9 +175,10 @@ def measure_foreign(
     warnings: list[str] = []
     for done, (name, files) in enumerate(images.items()):
         report("measuring images", done, len(images))
-        shares, said = _shares(name, files, len(voxel_um))
+        shares, said, scales = _shares(name, files, len(voxel_um), camera is not None)
         warnings = list(dict.fromkeys([*warnings, *said]))
-        measured[name] = measure_channels(name, shares, voxel, settings, seed)
+        grey = None if camera is None else {channel: _grey(camera, scale) for channel, scale in scales.items()}
+        measured[name] = measure_channels(name, shares, voxel, settings, seed, grey)
         folder = out / name
         for kind in ("puncta", "pairs"):
             write_table(folder / f"{kind}.parquet", getattr(measured[name], kind))
@@ -179,6 +192,8 @@ def measure_foreign(
     write_table(out / "summary.parquet", table)
     write_table(out / "summary.csv", table)
     info = {"settings": settings.model_dump(), "voxel_um": list(voxel_um), "seed": seed, "warnings": warnings}
+    if camera is not None:
+        info["camera"] = camera.model_dump()
     write_json(out / "result.json", info)
     n_puncta = sum(len(m.puncta) for m in measured.values())
     text = f"{len(images)} images, {n_puncta} puncta"
@@ -187,9 +202,18 @@ def measure_foreign(
     return Summary(table, warnings, text)
 
 
-def _shares(name: str, files: dict[str, tuple[Path, int]], n_axes: int) -> tuple[dict[str, Floats], list[str]]:
-    """The channels of an image as shares of full scale, and what a user must know about them."""
+def _grey(camera: Camera, full_scale: float) -> Grey:
+    """The grey levels of a camera in shares of full scale."""
+    zero = camera.offset_adu - camera.gain_adu_per_electron * camera.read_noise_electrons**2
+    return Grey(zero / full_scale, camera.gain_adu_per_electron / full_scale)
+
+
+def _shares(
+    name: str, files: dict[str, tuple[Path, int]], n_axes: int, is_known: bool
+) -> tuple[dict[str, Floats], list[str], dict[str, float]]:
+    """The channels of an image as shares of full scale, what a user must know about them, and their full scales."""
     shares: dict[str, Floats] = {}
+    scales: dict[str, float] = {}
     said: list[str] = []
     for channel, (path, index) in files.items():
         image = read_image(path, n_axes)
@@ -199,24 +223,31 @@ def _shares(name: str, files: dict[str, tuple[Path, int]], n_axes: int) -> tuple
             )
         values = image.values[index].astype(np.float64)
         scale = image.full_scale if np.isfinite(image.full_scale) else float(values.max())
-        shares[channel] = values / scale
-        said += _sentences(image)
+        shares[channel], scales[channel] = values / scale, scale
+        said += _sentences(image, is_known)
     shapes = {channel: share.shape for channel, share in shares.items()}
     if len(set(shapes.values())) > 1:
         raise SynimgError(f"{name}: its channels differ in shape ({shapes}); they must show the same field")
-    return shares, said
+    return shares, said, scales
 
 
-def _sentences(image: ForeignImage) -> list[str]:
+def _sentences(image: ForeignImage, is_known: bool) -> list[str]:
     said = []
-    if image.full_scale <= 255:
+    if is_known:
+        said.append(
+            "electrons and their errors are those of the given camera; a neighbour nearer than 3 sigma adds to both"
+        )
+        if image.full_scale <= 255:
+            said.append("8-bit images: their electrons are right only if nothing scaled them for display")
+    elif image.full_scale <= 255:
         said.append(
             "8-bit images, scaled for display: no photons and no standard errors can be given, only counts, places, "
             "shapes and relative brightness"
         )
     else:
         said.append(
-            "the camera's gain and offset are unknown: brightness is relative, and no standard errors can be given"
+            "the camera's gain and offset are unknown: brightness is relative, and no standard errors can be given "
+            "('synimg camera' finds them, --camera takes them)"
         )
     if image.stated_um is not None:
         what = (

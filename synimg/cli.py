@@ -59,6 +59,7 @@ def new(
     microscope: Annotated[
         str | None, typer.Option(help="confocal, airyscan, two_photon, ...: its optics and camera")
     ] = None,
+    camera: Annotated[Path | None, typer.Option(help="file of a camera that 'synimg camera' measured")] = None,
 ) -> None:
     """Write a commented configuration.
 
@@ -74,6 +75,9 @@ def new(
     start, source = configuration.preset(preset), f"preset '{preset}'"
     if microscope is not None:
         start, source = configuration.seen_by(start, microscope), f"{source} and microscope '{microscope}'"
+    if camera is not None:
+        values = start.model_dump() | {"camera": configuration.read_camera(camera).model_dump()}
+        start, source = configuration.Config.parse(values, str(camera)), f"{source} and the camera of {camera}"
     write_text(config, configuration.to_toml(start, f"synimg configuration, from {source}"))
     _say(f"{config}: written from {source}; edit it, then: synimg generate {config} --out mouse01")
 
@@ -203,6 +207,9 @@ def measure(
         typer.Option(help="NAME=INDEX in a file, or NAME=ENDING[,ENDING] of file names that belong together"),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="folder for the results of images")] = None,
+    camera: Annotated[
+        Path | None, typer.Option(help="file of 'synimg camera', for images: adds electrons with errors")
+    ] = None,
     threshold: Annotated[float | None, typer.Option(help="least contrast of a punctum in an image, 0 to 1")] = None,
     max_distance_um: Annotated[float | None, typer.Option(help="farthest that a pair lies apart, for images")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of the chance pairing, for images")] = 0,
@@ -220,6 +227,7 @@ def measure(
     foreign = {
         "--voxel-um": voxel_um,
         "--channel": channel,
+        "--camera": camera,
         "--threshold": threshold,
         "--max-distance-um": max_distance_um,
     }
@@ -237,7 +245,7 @@ def measure(
         return
     if len(source) == 1 and source[0].is_dir() and not source[0].name.endswith(".zarr"):
         raise SynimgError(f"{source[0]}: not a data set (dataset.json is missing); give a data set or image files")
-    _measure_images(source, voxel_um, channel or [], out, threshold, max_distance_um, seed)
+    _measure_images(source, voxel_um, channel or [], out, camera, threshold, max_distance_um, seed)
 
 
 def _say_quality(folder: Path) -> None:
@@ -256,11 +264,13 @@ def _measure_images(
     voxel_um: str | None,
     channel: list[str],
     out: Path | None,
+    camera: Path | None,
     threshold: float | None,
     max_distance_um: float | None,
     seed: int,
 ) -> None:
     from synimg.analysis.foreign import ForeignSettings, measure_foreign
+    from synimg.config import read_camera
     from synimg.progress import bars
     from synimg.viewers.figures.overlay import save_overlay
 
@@ -275,8 +285,10 @@ def _measure_images(
         raise SynimgError("--out is missing: give a folder for the results")
     values = {"threshold": threshold, "max_distance_um": max_distance_um}
     settings = ForeignSettings.parse({k: v for k, v in values.items() if v is not None}, "measure")
+    known = None if camera is None else read_camera(camera)
+    voxel = _numbers(voxel_um)
     with bars() as report:
-        summary = measure_foreign(images, _numbers(voxel_um), out, channel, settings, seed, report, save_overlay)
+        summary = measure_foreign(images, voxel, out, channel, settings, seed, report, save_overlay, known)
     for sentence in summary.warnings:
         _say(f"note: {sentence}")
     _say(f"{out}: {summary.text}")
@@ -297,6 +309,53 @@ def _numbers(text: str) -> tuple[float, ...]:
     if len(sizes) not in {2, 3} or not all(0 < size < 100 for size in sizes):
         raise SynimgError(f"--voxel-um = {text}: it takes Z,Y,X (2-D: Y,X), each above 0 and in um")
     return sizes
+
+
+@app.command()
+def camera(
+    image: Annotated[
+        Path | None, typer.Argument(metavar="[IMAGE]", help="TIFF or OME-Zarr, if there are no flat frames")
+    ] = None,
+    dark: Annotated[list[str] | None, typer.Option(help="frames without light: FILE[,FILE...]")] = None,
+    flat: Annotated[
+        list[str] | None, typer.Option(help="two frames or more of one even light: FILE[,FILE...]; once per level")
+    ] = None,
+    channel: Annotated[int, typer.Option(min=0, help="channel of files with several, from 0")] = 0,
+    out: Annotated[Path | None, typer.Option(help="CAMERA.toml to write, with a picture beside it")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find a camera's offset, gain and read noise, with errors: from dark and flat frames, or from an image itself.
+
+    Examples: `synimg camera --dark dark.tif --flat dim1.tif,dim2.tif --flat bright.tif --out camera.toml`,
+    `synimg camera image.tif --out camera.toml`, then `synimg new mouse.toml --camera camera.toml`
+    """
+    from synimg.analysis.camera_files import find_camera, save_camera
+    from synimg.progress import bars
+    from synimg.viewers.figures.camera import save_camera_figure
+
+    if out is not None and out.suffix != ".toml":
+        raise SynimgError(f"{out}: the file of a camera ends in .toml")
+    with bars() as report:
+        found = find_camera(
+            _files(",".join(dark or [])), [_files(level) for level in flat or []], image, channel, report
+        )
+    if as_json:
+        typer.echo(json.dumps(found.facts(), indent=1))
+    else:
+        typer.echo("\n".join(found.lines()))
+    for note in found.notes:
+        _say(f"note: {note}")
+    written = [] if out is None else save_camera(found, out, save_camera_figure)
+    if written:
+        _say(f"{', '.join(map(str, written))}: written")
+    if found.image is not None and found.image.doubts:
+        raise SynimgError(
+            f"{image}: the camera is unknown: {'; '.join(found.image.doubts)}. Take dark and flat frames, or measure shapes only"
+        )
+
+
+def _files(text: str) -> list[Path]:
+    return [Path(part.strip()) for part in text.split(",") if part.strip()]
 
 
 @app.command()

@@ -13,6 +13,7 @@ import numpy as np
 import pydantic
 from pydantic import Field
 
+from synimg.cameras.protocol import Camera
 from synimg.errors import SynimgError, nearest
 from synimg.family import member, names
 from synimg.model import Model
@@ -500,6 +501,33 @@ def seen_by(config: Config, name: str) -> Config:
     return Config.parse(kept | values | {"volume": kept["volume"] | values["volume"]}, f"microscope {name}")
 
 
+def read_camera(path: str | Path) -> Camera:
+    """The section ``camera`` of a TOML file, as ``synimg camera`` writes it; the file of its pixels is found beside it.
+
+    Raises
+    ------
+    SynimgError
+        If there is no such file or section, or the camera has unknown or wrong values.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise SynimgError(f"{path}: no such file; 'synimg camera' writes one")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SynimgError(f"{path}: not valid TOML: {error}") from None
+    if not isinstance(values.get("camera"), dict):
+        raise SynimgError(f"{path}: the section [camera] is missing")
+    camera: Camera = _found_beside(Config.parse({"camera": values["camera"]}, str(path)).camera, path)
+    return camera
+
+
+def _found_beside(camera: Any, path: Path) -> Any:
+    """A camera whose file of pixels, if it has one, is taken relative to the file `path`."""
+    file = getattr(camera, "pixels_file", "")
+    return camera.model_copy(update={"pixels_file": str((path.parent / file).resolve())}) if file else camera
+
+
 def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     """Values of `below` where `above` has none; a section of another kind takes the place of the whole section."""
     merged = below | above
@@ -531,7 +559,7 @@ def parse(text: str, where: str) -> Config:
 def load(source: "Config | str | Path") -> Config:
     """The configuration of a `Config`, of a TOML file, or of a preset's name.
 
-    Paths of morphologies, of a measured PSF and of an imported network in a file are taken relative to it.
+    Paths of morphologies, of a measured PSF, of a camera's pixels and of an imported network in a file are relative to it.
     """
     if isinstance(source, Config):
         return source
@@ -551,9 +579,15 @@ def load(source: "Config | str | Path") -> Config:
     psf = config.psf
     if psf.kind == "measured":
         psf = psf.model_copy(update={"file": str((path.parent / psf.file).resolve())})
+    camera = _found_beside(config.camera, path)
+    if getattr(camera, "pixels_file", ""):
+        camera.maps(
+            (0, 0), config.volume.shape_vox[1:], config.volume.shape_vox[2]
+        )  # refuses a sensor that does not fit
     return config.model_copy(
         update={
             "psf": psf,
+            "camera": camera,
             "tissue": config.tissue.model_copy(update={"morphologies": files}),
             "imported": config.imported.model_copy(update=found),
         }

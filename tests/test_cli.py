@@ -14,8 +14,8 @@ from synimg.store.checkpoint import load_checkpoint
 from synimg.store.dataset import Dataset
 
 COMMANDS = [
-    "new", "generate", "population", "measure", "separate", "methods", "validate", "benchmark", "view", "report", "verify",
-    "info", "demo",
+    "new", "generate", "population", "measure", "camera", "separate", "methods", "validate", "benchmark", "view", "report",
+    "verify", "info", "demo",
 ]  # fmt: skip
 
 
@@ -54,6 +54,10 @@ def test_new_writes_a_commented_file_that_is_never_overwritten(tmp_path):
         (["population", "absent", "--out", "x", "--n-synapses", "many"], "Invalid value for '--n-synapses'"),
         (["measure", "absent"], "no such file"),
         (["measure", "absent.tif", "--voxel-um", "0.1,0.1", "--out", "x"], "no such file"),
+        (["camera"], "give dark frames"),
+        (["camera", "absent.tif"], "no such file"),
+        (["camera", "absent.tif", "--out", "x.json"], "ends in .toml"),
+        (["new", "a.toml", "--camera", "absent.toml"], "'synimg camera' writes one"),
         (["separate", "absent.csv", "--out", "x"], "no such file"),
         (["separate", "absent.csv"], "--out is missing"),
         (["validate", "."], "not a data set"),

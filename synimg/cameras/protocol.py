@@ -1,6 +1,6 @@
 """Cameras and detectors: from expected photons to grey levels."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,10 @@ class Camera(Protocol):
     @property
     def largest_adu(self) -> int:
         """Grey level of a voxel that is saturated."""
+        ...
+
+    def model_dump(self) -> dict[str, Any]:
+        """All settings."""
         ...
 
     def record(

@@ -1,13 +1,17 @@
 """A linear sCMOS camera: expected photons to grey levels (EMVA 1288, release 4.0 Linear)."""
 
+from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 import numba as nb
 import numpy as np
+import tifffile
 from numpy.typing import NDArray
 from pydantic import Field
 
 from synimg.counter import normal, poisson, start
+from synimg.errors import SynimgError
 from synimg.model import Model
 from synimg.streams import key64
 
@@ -36,6 +40,10 @@ class Scmos(Model):
         0.0, ge=0, le=2, description="sd of ln read noise over pixels; 0.3 to 0.5, with a tail of noisy pixels"
     )
     sensor: int = Field(0, ge=0, description="number of the camera whose pixels these are")
+    pixels_file: str = Field(
+        "",
+        description="TIFF of every pixel's offset, gain, read noise, as 'synimg camera' writes it; in place of the sds and sensor",
+    )
 
     @property
     def largest_adu(self) -> int:
@@ -55,6 +63,9 @@ class Scmos(Model):
 
     def maps(self, origin_vox: tuple[int, int], shape_vox: tuple[int, ...], width_vox: int) -> Floats:
         """Offset [adu], gain [adu per electron] and read noise [electrons] of the pixels (3, y, x) of a part of the sensor."""
+        if self.pixels_file:
+            part: Floats = _measured_pixels(self.pixels_file, shape_vox, origin_vox)
+            return part
         maps = np.empty((3, *shape_vox))
         maps[0], maps[1], maps[2] = self.offset_adu, self.gain_adu_per_electron, self.read_noise_electrons
         if max(self.offset_sd_adu, self.gain_sd, self.read_noise_sd_ln) > 0:
@@ -64,6 +75,47 @@ class Scmos(Model):
             maps[1] *= 1.0 + self.gain_sd * draws[1]
             maps[2] *= np.exp(self.read_noise_sd_ln * draws[2] - 0.5 * self.read_noise_sd_ln**2)
         return maps
+
+
+def _measured_pixels(file: str, shape_vox: tuple[int, ...], origin_vox: tuple[int, int]) -> Floats:
+    """The part of a sensor's maps that begins at a pixel.
+
+    Raises
+    ------
+    SynimgError
+        If the sensor ends before the part does.
+    """
+    whole = _sensor(file)
+    end = [o + n for o, n in zip(origin_vox, shape_vox, strict=True)]
+    if end[0] > whole.shape[1] or end[1] > whole.shape[2]:
+        raise SynimgError(
+            f"camera.pixels_file: {file}: has {whole.shape[1]} x {whole.shape[2]} pixels, the image reaches to "
+            f"{end[0]} x {end[1]}; measure the camera with the region of the sensor that the image has"
+        )
+    return whole[:, origin_vox[0] : end[0], origin_vox[1] : end[1]]
+
+
+@lru_cache(maxsize=2)
+def _sensor(file: str) -> Floats:
+    """Offset, gain and read noise of every pixel (3, y, x).
+
+    Raises
+    ------
+    SynimgError
+        If the file is no such TIFF.
+    """
+    path = Path(file)
+    if not path.is_file():
+        raise SynimgError(f"camera.pixels_file: {path}: no such file; 'synimg camera' writes one")
+    try:
+        maps = tifffile.imread(path)
+    except (tifffile.TiffFileError, ValueError, IndexError, OSError) as error:
+        raise SynimgError(f"camera.pixels_file: {path}: not readable as TIFF ({str(error).splitlines()[0]})") from None
+    if maps.ndim != 3 or len(maps) != 3 or not np.isfinite(maps).all() or maps[1].min() <= 0 or maps[2].min() < 0:
+        raise SynimgError(
+            f"camera.pixels_file: {path}: holds {maps.shape}; it takes offset, gain above 0 and read noise (3, y, x)"
+        )
+    return maps.astype(np.float64)
 
 
 @nb.njit(cache=True, nogil=True)

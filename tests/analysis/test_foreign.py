@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from hypothesis import given, settings
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from synimg.analysis.foreign import ForeignSettings, measure_channels, measure_foreign
 from synimg.analysis.match import match
 from synimg.analysis.pair import chance_pairs, pair
-from synimg.analysis.puncta import contrast
+from synimg.analysis.puncta import Grey, contrast
+from synimg.cameras.scmos import Scmos
 from synimg.errors import SynimgError
 from synimg.store.foreign import group_channels
 from synimg.streams import stream
@@ -72,6 +74,21 @@ def test_unrelated_channels_pair_at_the_chance_level(seed):
     pre, post = rng.uniform(0, 30, (400, 2)), rng.uniform(0, 30, (400, 2))
     chance = chance_pairs(pre, post, np.array([30.0, 30.0]), 0.3, 20, rng)
     assert len(pair(pre, post, 0.3)[0]) == pytest.approx(chance.mean, abs=4 * chance.sd)
+
+
+def test_with_a_camera_puncta_have_electrons_that_scatter_by_their_errors():
+    camera, at = Scmos(), np.array([(20.3, 30.6), (60.1, 90.4), (75.0, 22.0)])
+    photons = 20.0 + 150.0 * field(at)
+    grey = camera.record(np.broadcast_to(photons, (60, *photons.shape)).copy(), 1, (0, 0, 0), (60, *photons.shape))
+    scale, zero = 65535, camera.offset_adu - 2.17 * 1.6**2
+    known, settings = Grey(zero / scale, 2.17 / scale), ForeignSettings(threshold=60 / scale)
+    found = [measure_channels("a", {"p": g / scale}, VOXEL, settings, 0, {"p": known}).puncta for g in grey]
+    puncta = pd.concat([f for f in found if len(f) == 3]).assign(row=lambda t: t["y_um"].round())
+    assert len(puncta) > 150
+    total = 150.0 * 0.6 * 0.82 * 2 * np.pi * 1.7**2
+    assert puncta["electrons"].median() == pytest.approx(0.9 * total, rel=0.05)
+    pull = (puncta["electrons"] - puncta.groupby("row")["electrons"].transform("mean")) / puncta["electrons_se"]
+    assert pull.std() == pytest.approx(1.0, abs=0.15)
 
 
 def write(path, image):
