@@ -25,7 +25,8 @@ def test_the_parts_of_learning_have_its_mean_and_its_spread(mean, relative):
     centre, variance = Slab(0.1, mean, mean * relative).parts
     assert centre.mean() == pytest.approx(mean, rel=1e-6)
     assert variance.mean() + centre.var() == pytest.approx((mean * relative) ** 2, rel=1e-6)
-    assert np.all(np.diff(centre) > 0) and centre[0] > 0
+    assert np.all(np.diff(centre) > 0)
+    assert centre[0] > 0
 
 
 def test_growth_by_learning_and_drift_has_the_skew_of_a_gamma_law():
