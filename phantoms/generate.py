@@ -31,8 +31,9 @@ from synimg.phantoms.render import (
     render_block,
     shrink_block,
 )
+from synimg.phantoms.solids import solids
 from synimg.phantoms.surroundings import Crowd, background_tables, crowd_of
-from synimg.phantoms.tissue import Tissue, build_tissue, solids, tree_of
+from synimg.phantoms.tissue import Tissue, build_tissue, tree_of
 from synimg.phantoms.wiring import Wiring
 from synimg.psf.protocol import one_emitter
 from synimg.store.atomic import sha256, write_json
@@ -507,8 +508,8 @@ def image_parts(
     _, contacts, _, _, counts, tissue = _draw(dataset, config, trees)
     crowd, volume = _crowd(config, contacts, tissue), config.volume
     channels = build_channels(config, tissue, counts, config.seed, crowd, folder)
-    things = solids(tissue, volume.voxel_um, volume.shape_vox)
-    return channels, things.save(folder / "solids") if folder else things, acquisition(config, channels, tissue)
+    things = solids(tissue, volume.voxel_um, volume.shape_vox, folder / "solids" if folder else None)
+    return channels, things, acquisition(config, channels, tissue)
 
 
 def new_image(path: Path, config: Config, channels: list[Channel], facts: dict[str, Any]) -> None:

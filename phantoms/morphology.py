@@ -58,7 +58,7 @@ def grow(
     rng: np.random.Generator,
     others: Neighbours | None = None,
 ) -> Tree:
-    """A dendritic tree that enters the box from the soma and grows until `length_um` of it lies inside.
+    """Primary dendrites that enter the box from the soma and grow, branching, until `length_um` of them lies inside.
 
     Notes
     -----
@@ -66,9 +66,11 @@ def grow(
     face the walk turns inwards, so that the block holds the whole length. It turns away from the points of `others`,
     which were there before and are found within `CLEARANCE_UM`: two dendrites do not share a place.
     """
-    box = np.array(box_um)
-    inward = box * rng.uniform(0.2, 0.8, 3) - soma_um
-    first_um = rng.exponential(settings.segment_um) + float(np.linalg.norm(inward)) * 0.5
+    box, n = np.array(box_um), settings.n_primary_dendrites
+    inward, first_um = np.empty((n, 3)), np.empty(n)
+    for k in range(n):
+        inward[k] = box * rng.uniform(0.2, 0.8, 3) - soma_um
+        first_um[k] = rng.exponential(settings.segment_um) + float(np.linalg.norm(inward[k])) * 0.5
     index = (others or Neighbours(box_um, CLEARANCE_UM)).index
     points, parents, radii, branches = _walk(
         soma_um, inward, first_um, box, length_um, settings.segment_um, settings.dendrite_radius_um, rng, index
@@ -82,7 +84,7 @@ def grow(
 def _walk(
     soma_um: Floats,
     inward: Floats,
-    first_um: float,
+    first_um: Floats,
     box: Floats,
     length_um: float,
     segment_um: float,
@@ -101,8 +103,10 @@ def _walk(
     # tips wait in a queue, each with its point, its direction, the way left and its branch
     tip, left, of = np.empty(1024, np.int64), np.empty(1024), np.empty(1024, np.int64)
     heading = np.empty((1024, 3))
-    tip[0], heading[0], left[0], of[0] = 0, _unit(inward), first_um, 1
-    n, n_taken, n_queued, n_branches, inside_um = 1, 0, 1, 1, 0.0
+    n_queued = first_um.size
+    for k in range(n_queued):
+        tip[k], heading[k], left[k], of[k] = 0, _unit(inward[k]), first_um[k], k + 1
+    n, n_taken, n_branches, inside_um = 1, 0, n_queued, 0.0
     margin, soft = np.minimum(MARGIN_UM, box / 4), np.minimum(3.0, box / 3)
     found, distance = np.empty(1, np.int64), np.empty(1)
     while inside_um < length_um:
@@ -175,6 +179,15 @@ def section_lengths_um(tree: Tree) -> Floats:
     child = tree.pieces()
     lengths = np.bincount(tree.branch[child], weights=tree.length_um(child)).astype(np.float64)
     return lengths[lengths > 0]
+
+
+def branching_of(tree: Tree) -> tuple[int, float]:
+    """Primary dendrites, and dendrite per branching [um]: the settings with which a tree grows that branches as often."""
+    child = tree.pieces()
+    parent = tree.parent[child]
+    at_soma = (tree.swc_type[parent] == SWC_SOMA) | (tree.parent[parent] < 0)
+    n_forks = int((np.bincount(parent[~at_soma]) > 1).sum())
+    return max(int(at_soma.sum()), 1), float(tree.length_um(child).sum()) / max(n_forks, 1)
 
 
 def place(tree: Tree, box_um: tuple[float, float, float], rng: np.random.Generator) -> Tree:

@@ -18,8 +18,9 @@ from synimg.phantoms.cohort import animals_of
 from synimg.phantoms.morphology import Tree
 from synimg.phantoms.prepare import tissue_config
 from synimg.phantoms.render import Channel, imaging_notes, render
+from synimg.phantoms.solids import FILL_PER_UM3
 from synimg.phantoms.surroundings import GRANULE_POINTS, MOST_POINTS
-from synimg.phantoms.tissue import FILL_PER_UM3, check_room, tree_of, trees_of
+from synimg.phantoms.tissue import check_room, tree_of, trees_of
 from synimg.phantoms.wiring import build_wiring
 from synimg.store.atomic import free_bytes
 from synimg.store.bins import Bins
@@ -31,8 +32,8 @@ Floats = NDArray[np.float64]
 PYRAMID = 1.0 + 1 / 4 + 1 / 16
 LABEL_BYTES = 0.06
 """Of two label volumes, per voxel, compressed: most of it is empty."""
-SCRATCH_BYTES = 40
-"""Of a point of light, on disk while the image is being made."""
+SCRATCH_BYTES = 48
+"""Of a point of light, on disk while the image is being made: itself, and its part of what several channels share."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ def _emitters(config: Config) -> list[float]:
 
 
 def _contents(config: Config) -> tuple[float, float]:
-    """Expected labelled receptors, and volume of dendrites and spine heads in the image [um^3]."""
+    """Expected labelled receptors, and volume of dendrites, spine heads and axons in the image [um^3]."""
     network, tissue, receptors = config.network, config.tissue, config.receptors
     n_exc = network.n_units * (network.share_excitatory or 1.0)
     per_edge = sum((i + 1) * p for i, p in enumerate(receptors.contacts_per_edge))
@@ -175,7 +176,10 @@ def _contents(config: Config) -> tuple[float, float]:
     n_contacts = tissue.n_imaged_neurons * per_neuron
     length_um = n_contacts / tissue.spine_density_per_um
     scale = float(np.prod([f for step in config.preparation for f in step.scale]))
-    volume_um3 = scale * (np.pi * tissue.dendrite_radius_um**2 * length_um + 0.08 * n_contacts)
+    axons, block_um3 = config.axons, float(np.prod(tissue_config(config).volume.size_um))
+    boutons_um2 = 4 / 3 * np.pi * axons.bouton_radius_um**3 / axons.bouton_interval_um
+    axon_um3 = axons.um_per_um3 * block_um3 * (np.pi * axons.radius_um**2 + boutons_um2)
+    volume_um3 = scale * (np.pi * tissue.dendrite_radius_um**2 * length_um + 0.08 * n_contacts + axon_um3)
     return n_contacts * receptors.receptors_mean, volume_um3
 
 

@@ -1,5 +1,7 @@
 """From emitters to grey levels, block by block: a voxel's bytes depend on the seed and its place alone."""
 
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,17 +13,22 @@ from numpy.typing import NDArray
 from synimg.config import Config
 from synimg.errors import SynimgError, nearest
 from synimg.phantoms.identity.protocol import Identity
-from synimg.phantoms.prepare import preparation_of
+from synimg.phantoms.prepare import Preparation, preparation_of
 from synimg.phantoms.receptors import Counts
-from synimg.phantoms.surroundings import Crowd, shaft_lights
-from synimg.phantoms.tissue import Tissue, fill_points, paint_labels, receptor_positions
+from synimg.phantoms.solids import fill_points, paint_labels
+from synimg.phantoms.surroundings import Crowd, Lights, shaft_lights
+from synimg.phantoms.tissue import Tissue, receptor_positions
 from synimg.psf.protocol import Kernel
 from synimg.store.atomic import atomic_path
-from synimg.store.bins import Bins
+from synimg.store.bins import Bins, Piece, bins_of
 from synimg.store.image import Box, level_shape, read_block, write_block
 from synimg.streams import key64, stream
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Fill = tuple[Floats, Ints, Floats]
+FILL = "fill.npy"
+"""File of the points that stand for the cytosol, from one dye channel to the next."""
 
 
 @dataclass(frozen=True)
@@ -109,38 +116,73 @@ def build_channels(
         ("chase", "00FF00", dyes.chase_emission_nm, counts.labelled_new, counts.photons_new),
     )
     for name, color, emission_nm, labelled, photons in receptor:
-        shown = np.flatnonzero(tissue.is_imaged & (labelled > 0))
-        contact = np.repeat(shown, labelled[shown])
-        points = receptor_positions(tissue, contact, stream(seed, "render", "receptors", name))
-        each = np.repeat(photons[shown] / labelled[shown], labelled[shown])
-        if config.surroundings.extrasynaptic_per_um2 > 0:
-            more = shaft_lights(config, tissue, preparation, name, seed)
-            points, each = (np.concatenate(parts) for parts in zip((points, each), more, strict=True))
-        each = each * preparation.is_visible(points)
+
+        def lights(name: str = name, labelled: Ints = labelled, photons: Floats = photons) -> Iterator[Lights]:
+            for points, each in _receptor_lights(config, tissue, preparation, name, labelled, photons, seed):
+                yield points, each * preparation.is_visible(points)
+
         known = name, color, emission_nm, crowd, folder
-        channels.append(_channel(config, seed, known, points, each, dyes.background_photons))
+        channels.append(_channel(config, seed, known, lights, dyes.background_photons))
     identity: Identity = config.identity
     dye_channels = identity.dye_channels()
     if dye_channels:
-        points, neuron_id, volume_um3 = fill_points(tissue, config.volume.size_um)
-        known_id, row = np.unique(neuron_id, return_inverse=True)
+        fill = _kept(fill_points(tissue, config.volume.size_um), folder)
+        known_id = np.unique(np.concatenate([tissue.neuron_id, tissue.axon_neuron_id]))
         levels = identity.codes(known_id, seed)
         # what swells is diluted
-        kept = preparation.is_visible(points) * preparation.retention / np.prod(preparation.scale)
+        dilution = preparation.retention / np.prod(preparation.scale)
         for k, (name, color, emission_nm) in enumerate(dye_channels):
-            photons = identity.photons(levels[:, k])[row] * volume_um3 * kept
-            background = identity.dye_background_photons()
+            density = identity.photons(levels[:, k])
+
+            def glow(density: Floats = density) -> Iterator[Lights]:
+                for points, neuron_id, volume_um3 in fill():
+                    kept = preparation.is_visible(points) * dilution
+                    yield points, density[np.searchsorted(known_id, neuron_id)] * volume_um3 * kept
+
             known = name, color, emission_nm, crowd, folder
-            channels.append(_channel(config, seed, known, points, photons, background))
+            channels.append(_channel(config, seed, known, glow, identity.dye_background_photons()))
+        if folder is not None:
+            (folder / FILL).unlink()
     return channels
+
+
+def _receptor_lights(
+    config: Config, tissue: Tissue, preparation: Preparation, name: str, labelled: Ints, photons: Floats, seed: int
+) -> Iterator[Lights]:
+    """Light of the receptors in synapses, and of those on the shafts, of one channel."""
+    shown = np.flatnonzero(tissue.is_imaged & (labelled > 0))
+    of_one = np.divide(photons, labelled, out=np.zeros(labelled.size), where=labelled > 0)
+    rng = stream(seed, "render", "receptors", name)
+    for points, contact in receptor_positions(tissue, shown, labelled[shown], rng):
+        yield points, of_one[contact]
+    if config.surroundings.extrasynaptic_per_um2 > 0:
+        yield from shaft_lights(config, tissue, preparation, name, seed)
+
+
+def _kept(pieces: Iterator[Fill], folder: Path | None) -> Callable[[], Iterable[Fill]]:
+    """Gives the pieces whenever it is called; they are kept in a file of `folder`, where there is one."""
+    if folder is None:
+        whole = list(pieces)
+        return lambda: whole
+    file = folder / FILL
+    with atomic_path(file) as temporary, temporary.open("wb") as opened:
+        for piece in pieces:
+            for column in piece:
+                np.save(opened, column)
+
+    def read() -> Iterator[Fill]:
+        with file.open("rb") as opened, contextlib.suppress(EOFError):
+            while True:
+                yield np.load(opened), np.load(opened), np.load(opened)
+
+    return read
 
 
 def _channel(
     config: Config,
     seed: int,
     known: tuple[str, str, float, Crowd | None, Path | None],
-    points_um: Floats,
-    photons: Floats,
+    lights: Callable[[], Iterator[Lights]],
     background: float,
 ) -> Channel:
     name, color, emission_nm, crowd, folder = known
@@ -150,15 +192,19 @@ def _channel(
     nodes = [int(np.ceil(n / s)) + 2 for n, s in zip(volume.shape_vox, lattice_vox, strict=True)]
     kernel = config.psf.kernel(emission_nm, volume.voxel_um, volume.shape_vox[0])
     shift_um = optics.shift_um(name, stream(seed, "render", "motion", name))
-    points_vox = (points_um + shift_um) / voxel
-    light = optics.brightness(points_vox, volume.shape_vox, voxel[0])
-    emitters = Bins(points_vox, (points_vox, photons * light), volume.shape_vox, kernel.reach_vox)
+
+    def pieces() -> Iterator[Piece]:
+        for points_um, photons in lights():
+            points_vox = (points_um + shift_um) / voxel
+            light = optics.brightness(points_vox, volume.shape_vox, voxel[0])
+            yield points_vox, (points_vox, photons * light)
+
     file = folder / name / "lattice.npy" if folder else None
     return Channel(
         name=name,
         color=color,
         emission_nm=emission_nm,
-        emitters=emitters.save(folder / name) if folder else emitters,
+        emitters=bins_of(pieces, volume.shape_vox, kernel.reach_vox, folder / name if folder else None),
         kernel=kernel,
         lattice=_lattice(nodes, stream(seed, "render", "background", name), file),
         lattice_vox=lattice_vox,

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from synimg.config import Config
 from synimg.phantoms.prepare import Preparation, preparation_of, tissue_config
 from synimg.phantoms.receptors import Counts, count_receptors, survival
-from synimg.phantoms.tissue import Tissue, capsules, on_discs
-from synimg.streams import stream
+from synimg.phantoms.solids import dendrite_capsules
+from synimg.phantoms.tissue import Tissue, on_discs, split
+from synimg.streams import later, stream
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -217,12 +218,20 @@ def background_tables(crowd: Crowd) -> Iterator[pd.DataFrame]:
         yield table
 
 
-def shaft_lights(config: Config, tissue: Tissue, preparation: Preparation, channel: str, seed: int) -> Lights:
-    """Extrasynaptic receptors on the network's dendrites in a receptor channel."""
+def shaft_lights(config: Config, tissue: Tissue, preparation: Preparation, channel: str, seed: int) -> Iterator[Lights]:
+    """Extrasynaptic receptors on the network's dendrites in a receptor channel, in pieces."""
     rng, dyes = stream(seed, "surroundings", "shafts", channel), config.dyes
     per_um2 = config.surroundings.extrasynaptic_per_um2 * _labelled_share(config, channel)
-    points = _on_shafts(config, tissue, per_um2, preparation, rng)
-    return points, rng.gamma(dyes.photons_shape, dyes.photons_per_receptor / dyes.photons_shape, len(points))
+    n_of = [rng.poisson(mean) for *_, mean in _shafts(config, tissue, per_um2, preparation)]
+    total = int(sum(n.sum() for n in n_of))
+    along_rng, photon_rng = later(rng, total), later(rng, 2 * total)
+    for n, (start, end, radius, _) in zip(n_of, _shafts(config, tissue, per_um2, preparation), strict=True):
+        for low, high in split(n):
+            piece = np.repeat(np.arange(low, high), n[low:high])
+            angle, along = rng.uniform(0, 2 * np.pi, piece.size), along_rng.random((piece.size, 1))
+            points = _on_shafts(start[piece], end[piece], radius[piece], angle, along)
+            photons = photon_rng.gamma(dyes.photons_shape, dyes.photons_per_receptor / dyes.photons_shape, piece.size)
+            yield points, photons
 
 
 def _labelled_share(config: Config, channel: str) -> float:
@@ -234,22 +243,24 @@ def _labelled_share(config: Config, channel: str) -> float:
     return float((labelled.old if channel == "pulse" else labelled.new)[0]) / 1e6
 
 
-def _on_shafts(
-    config: Config, tissue: Tissue, per_um2: float, preparation: Preparation, rng: np.random.Generator
-) -> Floats:
-    """Places on the surface of the dendrites, `per_um2` of them per um^2 of tissue."""
-    start, end, radius, _, contact = capsules(tissue)
+def _shafts(
+    config: Config, tissue: Tissue, per_um2: float, preparation: Preparation
+) -> Iterator[tuple[Floats, Floats, Floats, Floats]]:
+    """Start, end and radius of dendrite in the image, and mean number of receptors on it, `per_um2` of tissue."""
     size = np.array(config.volume.size_um)
-    near = (contact < 0) & ((np.minimum(start, end) < size) & (np.maximum(start, end) > 0)).all(axis=1)
-    start, end, radius = start[near], end[near], radius[near]
-    length = np.linalg.norm(end - start, axis=1)
-    area_um2 = 2 * np.pi * radius * length / float(np.cbrt(np.prod(preparation.scale))) ** 2
-    n = rng.poisson(area_um2 * per_um2)
-    piece = np.repeat(np.arange(n.size), n)
-    axis = (end - start)[piece] / np.maximum(length[piece], 1e-12)[:, None]
+    for start, end, radius, _, _ in dendrite_capsules(tissue):
+        near = ((np.minimum(start, end) < size) & (np.maximum(start, end) > 0)).all(axis=1)
+        start, end, radius = start[near], end[near], radius[near]
+        length = np.linalg.norm(end - start, axis=1)
+        area_um2 = 2 * np.pi * radius * length / float(np.cbrt(np.prod(preparation.scale))) ** 2
+        yield start, end, radius, area_um2 * per_um2
+
+
+def _on_shafts(start: Floats, end: Floats, radius: Floats, angle: Floats, along: Floats) -> Floats:
+    """A place on the surface of each piece, at an `angle` (n,) around it and a share `along` (n, 1) of its length."""
+    axis = (end - start) / np.maximum(np.linalg.norm(end - start, axis=1), 1e-12)[:, None]
     side = np.cross(axis, np.array([0.31, 0.52, 0.79]))
     side /= np.linalg.norm(side, axis=1, keepdims=True)
-    angle = rng.uniform(0, 2 * np.pi, piece.size)
     around = np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * np.cross(axis, side)
-    points: Floats = start[piece] + rng.random((piece.size, 1)) * (end - start)[piece] + radius[piece][:, None] * around
+    points: Floats = start + along * (end - start) + radius[:, None] * around
     return points

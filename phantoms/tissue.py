@@ -1,5 +1,6 @@
 """The imaged block: dendrites of the imaged neurons, their spines, the receptors on them, and the dye inside."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,13 +14,12 @@ from synimg.errors import SynimgError
 from synimg.phantoms.morphology import CLEARANCE_UM, SWC_AXON, Tree, branches_of, grow, place, resample
 from synimg.phantoms.neighbours import Index, Neighbours, nearest
 from synimg.phantoms.wiring import Wiring
-from synimg.store.bins import Bins
-from synimg.streams import stream
+from synimg.streams import later, stream
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-NECK_RADIUS_UM = 0.08  # neck width 0.06 to 0.3 um (NUMBERS.md 2)
-FILL_PER_UM3 = 300.0
+POINTS_AT_ONCE = 1 << 17
+"""Points of light that are made at once: what is made of a large tissue does not fit into memory."""
 ROOM_UM_PER_UM3 = 0.5
 """Dendrite that a block holds at most: of a radius of 0.3 um, a seventh of its volume."""
 LEAST_DISTANCE_UM = 0.4
@@ -331,182 +331,51 @@ def _between(tree: Tree, pieces: Ints, place: Floats, occupied: Floats) -> Float
     return points
 
 
-def receptor_positions(tissue: Tissue, contact: Ints, rng: np.random.Generator) -> Floats:
-    """Positions (n, 3) [um] of single receptors, one for each entry of `contact`, on the disc of that contact."""
-    return on_discs(tissue.position_um[contact], tissue.normal[contact], tissue.disc_radius_um[contact], rng)
+def receptor_positions(
+    tissue: Tissue, contact: Ints, n: Ints, rng: np.random.Generator
+) -> Iterator[tuple[Floats, Ints]]:
+    """Positions (m, 3) [um] of `n` (n_contacts,) receptors on the disc of each `contact`, and the contact of each.
+
+    In pieces, whose size does not change what is drawn.
+    """
+    total = int(n.sum())
+    radius_rng, angle_rng = rng, later(rng, total)
+    for low, high in split(n):
+        of = np.repeat(contact[low:high], n[low:high])
+        disc = tissue.position_um[of], tissue.normal[of], tissue.disc_radius_um[of]
+        yield _on_discs(*disc, radius_rng.random(of.size), angle_rng.uniform(0, 2 * np.pi, of.size)), of
+
+
+def split(n: Ints) -> Iterator[tuple[int, int]]:
+    """Half-open ranges of entries that have `POINTS_AT_ONCE` points or fewer, or are one entry; one range at least."""
+    ends, low = np.cumsum(n), 0
+    while True:
+        before = int(ends[low - 1]) if low else 0
+        high = int(np.searchsorted(ends, before + POINTS_AT_ONCE, side="right"))
+        high = min(max(high, low + 1), n.size)
+        yield low, high
+        if high >= n.size:
+            return
+        low = high
 
 
 def on_discs(centre_um: Floats, normal: Floats, radius_um: Floats, rng: np.random.Generator) -> Floats:
-    """Positions (n, 3) [um] of single receptors, each on a disc of its own.
+    """Positions (n, 3) [um] of single receptors, each on a disc of its own."""
+    uniform = rng.random(radius_um.size), rng.uniform(0, 2 * np.pi, radius_um.size)
+    return _on_discs(centre_um, normal, radius_um, *uniform)
+
+
+def _on_discs(centre_um: Floats, normal: Floats, radius_um: Floats, uniform: Floats, angle: Floats) -> Floats:
+    """The same for `uniform` numbers (n,) between 0 and 1, which set how far out they lie, and for angles (n,).
 
     Notes
     -----
     AMPA receptors sit slightly to the rim: the disc's area within a receptor's radius has a median of 0.6 of the
     whole (Nat Commun 2021, s41467-021-21004-x, Fig. 2), which ``area = u^0.737`` with uniform u gives.
     """
-    radius = radius_um * np.sqrt(rng.random(radius_um.size) ** 0.737)
-    angle = rng.uniform(0, 2 * np.pi, radius_um.size)
+    radius = radius_um * np.sqrt(uniform**0.737)
     side = np.cross(normal, np.array([0.31, 0.52, 0.79]))
     side /= np.linalg.norm(side, axis=1, keepdims=True)
     other = np.cross(normal, side)
     offset = np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * other
     return centre_um + radius[:, None] * offset
-
-
-def capsules(tissue: Tissue) -> tuple[Floats, Floats, Floats, Ints, Ints]:
-    """Everything solid as capsules: start (n, 3), end (n, 3), radius (n,), row of the neuron, contact (-1: dendrite)."""
-    starts, ends, radii, rows, contacts = [], [], [], [], []
-    for row, tree in enumerate(tissue.trees):
-        child = tree.pieces()
-        starts.append(tree.points_um[tree.parent[child]])
-        ends.append(tree.points_um[child])
-        radii.append(tree.radius_um[child])
-        rows.append(np.full(child.size, row))
-        contacts.append(np.full(child.size, -1))
-    spine = np.flatnonzero(tissue.is_imaged & (tissue.head_radius_um > 0))
-    for start, end, radius in (
-        (tissue.base_um[spine], tissue.head_um[spine], np.full(spine.size, NECK_RADIUS_UM)),
-        (tissue.head_um[spine], tissue.head_um[spine], tissue.head_radius_um[spine]),
-    ):
-        starts.append(start)
-        ends.append(end)
-        radii.append(radius)
-        rows.append(tissue.neuron_row[spine])
-        contacts.append(spine)
-    shaft = np.flatnonzero(tissue.is_imaged & (tissue.head_radius_um == 0))
-    starts.append(tissue.position_um[shaft])
-    ends.append(tissue.position_um[shaft])
-    radii.append(tissue.disc_radius_um[shaft])
-    rows.append(tissue.neuron_row[shaft])
-    contacts.append(shaft)
-    return (
-        np.concatenate(starts),
-        np.concatenate(ends),
-        np.concatenate(radii),
-        np.concatenate(rows),
-        np.concatenate(contacts),
-    )
-
-
-def axon_capsules(tissue: Tissue) -> tuple[Floats, Floats, Floats, Ints]:
-    """The pieces of axons as capsules: start (n, 3), end (n, 3), radius (n,), row of the axon."""
-    if not tissue.axons:
-        return np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), np.zeros(0, np.int64)
-    return (
-        np.concatenate([axon.points_um[:-1] for axon in tissue.axons]),
-        np.concatenate([axon.points_um[1:] for axon in tissue.axons]),
-        np.concatenate([axon.radius_um[1:] for axon in tissue.axons]),
-        np.repeat(np.arange(len(tissue.axons)), [len(axon.points_um) - 1 for axon in tissue.axons]),
-    )
-
-
-def fill_points(tissue: Tissue, box_um: tuple[float, float, float]) -> tuple[Floats, Ints, Floats]:
-    """Points that stand for the cytosol: positions (n, 3) [um], neuron id (n,), volume of each (n,) [um^3].
-
-    Notes
-    -----
-    A low-discrepancy filling of every capsule (R3 sequence, Roberts 2018), denser than the point spread function is wide, so
-    that the dye looks smooth and needs no random numbers.
-    """
-    *dendrites, row, _ = capsules(tissue)
-    *axons, axon = axon_capsules(tissue)
-    # axons last: they change nothing of what was there without them
-    start, end, radius = (np.concatenate(pair) for pair in zip(dendrites, axons, strict=True))
-    neuron_id = np.concatenate([tissue.neuron_id[row], tissue.axon_neuron_id[axon]])
-    near = ((np.minimum(start, end) < np.array(box_um) + 1.0) & (np.maximum(start, end) > -1.0)).all(axis=1)
-    start, end, radius, neuron_id = start[near], end[near], radius[near], neuron_id[near]
-    length = np.linalg.norm(end - start, axis=1)
-    ball = length < 1e-9
-    volume = np.where(ball, 4.0 / 3.0 * np.pi * radius**3, np.pi * radius**2 * length)
-    n = np.maximum(np.ceil(volume * FILL_PER_UM3), 4).astype(np.int64)
-    which = np.repeat(np.arange(n.size), n)
-    k = np.arange(which.size)  # one sequence through all capsules, so that no pattern repeats
-    u, v, w = ((k * step + 0.5) % 1.0 for step in (0.8191725134, 0.6710436067, 0.5497004779))
-    height = np.where(ball[which], 2.0 * v - 1.0, 0.0)
-    distance = radius[which] * np.where(ball[which], np.cbrt(w), np.sqrt(w))
-    across = distance * np.sqrt(1.0 - height**2)
-    axis = np.where(ball[:, None], np.array([1.0, 0.0, 0.0]), end - start)
-    axis /= np.linalg.norm(axis, axis=1, keepdims=True)
-    side = np.cross(axis, np.array([0.31, 0.52, 0.79]))
-    side /= np.linalg.norm(side, axis=1, keepdims=True)
-    other = np.cross(axis, side)
-    points = start[which] + np.where(ball[which], 0.0, v)[:, None] * (end - start)[which]
-    points += (height * distance)[:, None] * axis[which]
-    angle = 2.0 * np.pi * u
-    points += (across * np.cos(angle))[:, None] * side[which] + (across * np.sin(angle))[:, None] * other[which]
-    return points, neuron_id[which], volume[which] / n[which]
-
-
-def solids(tissue: Tissue, voxel_um: tuple[float, float, float], shape_vox: tuple[int, int, int]) -> Bins:
-    """Everything solid, found by its place in the image, for `paint_labels`."""
-    *dendrites, row, contact = capsules(tissue)
-    *axons, axon = axon_capsules(tissue)
-    start, end, radius = (np.concatenate(pair) for pair in zip(dendrites, axons, strict=True))
-    neuron_id = np.concatenate([tissue.neuron_id[row], tissue.axon_neuron_id[axon]])
-    contact = np.concatenate([contact, np.full(axon.size, -1)])
-    is_head = (contact >= 0) & (np.abs(end - start).max(axis=1) < 1e-9)
-    half_um = 0.5 * np.linalg.norm(end - start, axis=1).max(initial=0.0) + radius.max(initial=0.0)
-    columns = start, end, radius, neuron_id, np.where(is_head, contact + 1, 0)
-    return Bins(0.5 * (start + end) / np.array(voxel_um), columns, shape_vox, tuple(half_um / np.array(voxel_um)))
-
-
-def paint_labels(
-    things: Bins,
-    origin_vox: tuple[int, int, int],
-    shape_vox: tuple[int, int, int],
-    voxel_um: tuple[float, float, float],
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """Neuron ids and synapse ids (contact + 1) of every voxel of a block; 0 where there is nothing.
-
-    `things` are the `solids` of a tissue. Where two overlap, the one wins in which the voxel's centre lies deeper.
-    """
-    depth = np.zeros(shape_vox, np.float32)
-    neurons, synapses = np.zeros(shape_vox, np.uint32), np.zeros(shape_vox, np.uint32)
-    voxel, origin = np.array(voxel_um), np.array(origin_vox)
-    start, end, radius, neuron, synapse = things.near(origin, origin + shape_vox)
-    _paint(depth, neurons, synapses, origin, voxel, start, end, radius, neuron, synapse)
-    return neurons, synapses
-
-
-@nb.njit(cache=True, nogil=True)
-def _paint(
-    depth: NDArray[np.float32],
-    neurons: NDArray[np.uint32],
-    synapses: NDArray[np.uint32],
-    origin: Ints,
-    voxel: Floats,
-    start: Floats,
-    end: Floats,
-    radius: Floats,
-    neuron_id: Ints,
-    synapse_id: Ints,
-) -> None:
-    low, high = np.empty(3, np.int64), np.empty(3, np.int64)
-    shape = np.array(depth.shape)
-    for i in range(start.shape[0]):
-        empty = False
-        for a in range(3):
-            bottom = (min(start[i, a], end[i, a]) - radius[i]) / voxel[a] - origin[a]
-            top = (max(start[i, a], end[i, a]) + radius[i]) / voxel[a] - origin[a]
-            low[a] = max(int(np.floor(bottom)), 0)
-            high[a] = min(int(np.ceil(top)) + 1, shape[a])
-            empty = empty or high[a] <= low[a]
-        if empty:
-            continue
-        dz, dy, dx = end[i, 0] - start[i, 0], end[i, 1] - start[i, 1], end[i, 2] - start[i, 2]
-        squared = dz * dz + dy * dy + dx * dx
-        for z in range(low[0], high[0]):
-            pz = (z + origin[0]) * voxel[0] - start[i, 0]
-            for y in range(low[1], high[1]):
-                py = (y + origin[1]) * voxel[1] - start[i, 1]
-                for x in range(low[2], high[2]):
-                    px = (x + origin[2]) * voxel[2] - start[i, 2]
-                    t = 0.0
-                    if squared > 0.0:
-                        t = min(max((pz * dz + py * dy + px * dx) / squared, 0.0), 1.0)
-                    distance = np.sqrt((pz - t * dz) ** 2 + (py - t * dy) ** 2 + (px - t * dx) ** 2)
-                    inside = np.float32(radius[i] - distance)
-                    if inside >= 0.0 and (neurons[z, y, x] == 0 or inside > depth[z, y, x]):
-                        depth[z, y, x] = inside
-                        neurons[z, y, x] = neuron_id[i]
-                        synapses[z, y, x] = synapse_id[i]

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -28,10 +29,15 @@ WORKERS_ENVIRONMENT = {
 """Blocks are some 10 MB each: by dask's own settings glibc gives them back to the system and gets them anew, page by page,
 every time, which takes as long as rendering them. One thread each is dask's setting as well."""
 
-ANSWER_S, WAIT_FOR_WORKERS_S = 10, 60
+ANSWER_S = 10
+SAY_AFTER_S, WAIT_FOR_WORKERS_S = 5, 300
+"""How long a cluster may be without a worker before the user is told, and before the work ends."""
 MOST_WAITING = 64
 """Pieces of work that wait at the scheduler, or four for each of its threads."""
 NEEDS_MAIN = "a script that asks for workers keeps its calls under: if __name__ == '__main__':"
+
+
+log = logging.getLogger("synimg")
 
 
 class Pool:
@@ -64,7 +70,8 @@ class Pool:
         Raises
         ------
         SynimgError
-            If the cluster goes away, or a piece of work kills every worker that tries it.
+            If the cluster goes away, has had no worker for `WAIT_FOR_WORKERS_S`, or a piece of work kills every worker
+            that tries it.
         """
         report(what, 0, len(items))
         results = self._here(function, items, shared) if self._client is None else self._there(function, items, shared)
@@ -80,33 +87,101 @@ class Pool:
     def _there(
         self, function: Callable[..., Any], items: Sequence[Any], shared: tuple[Any, ...]
     ) -> Iterator[tuple[int, Any]]:
-        from distributed import CancelledError, KilledWorker, as_completed
+        from distributed import CancelledError, KilledWorker
         from distributed.comm import CommClosedError
 
-        try:
-            sent = [self._client.scatter(argument, broadcast=True, hash=False) for argument in shared]
-            waiting, index_of = iter(enumerate(items)), {}
+        index_of: dict[Any, int] = {}
+        with _watched(self._client, index_of) as is_left_alone:
+            try:
+                yield from self._sent(function, items, shared, index_of)
+            except KilledWorker as error:
+                raise SynimgError(
+                    f"a block of work killed {error.last_worker}: give the workers more memory"
+                ) from error
+            except (CancelledError, CommClosedError, TimeoutError) as error:
+                if is_left_alone():
+                    raise _no_worker(self._client) from None
+                raise SynimgError(f"the dask cluster went away; start it and {RESUME}") from error
 
-            def submit(n: int) -> list[Any]:
-                new = {
-                    self._client.submit(function, item, *sent, pure=False): i
-                    for i, item in itertools.islice(waiting, n)
-                }
-                index_of.update(new)
-                return list(new)
+    def _sent(
+        self, function: Callable[..., Any], items: Sequence[Any], shared: tuple[Any, ...], index_of: dict[Any, int]
+    ) -> Iterator[tuple[int, Any]]:
+        """Results as they come; `index_of` holds the futures that are under way, each with the index of its item."""
+        import dask
+        from distributed import as_completed
 
-            # what the scheduler holds does not grow with the work
-            running = as_completed(submit(max(MOST_WAITING, 4 * sum(self._client.nthreads().values()))))
-            for future in running:
-                yield index_of.pop(future), future.result()
-                future.release()
-                running.update(submit(1))
-        except KilledWorker as error:
-            raise SynimgError(f"a block of work killed {error.last_worker}: give the workers more memory") from error
-        except (CancelledError, CommClosedError, TimeoutError) as error:
-            raise SynimgError(
-                "the dask cluster went away; start it and run the same command again to resume"
-            ) from error
+        # what is scattered dies with the workers that hold it; what a task returned is made again
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GiB"}):
+            sent = [self._client.submit(_same, argument, pure=False) for argument in shared]
+        waiting = iter(enumerate(items))
+
+        def submit(n: int) -> list[Any]:
+            new = {
+                self._client.submit(function, item, *sent, pure=False): i for i, item in itertools.islice(waiting, n)
+            }
+            index_of.update(new)
+            return list(new)
+
+        # what the scheduler holds does not grow with the work
+        running = as_completed(submit(max(MOST_WAITING, 4 * sum(self._client.nthreads().values()))))
+        for future in running:
+            result = future.result()
+            yield index_of.pop(future), result
+            future.release()
+            running.update(submit(1))
+
+
+RESUME = "run the same command again to resume"
+
+
+def _same(argument: Any) -> Any:
+    return argument
+
+
+def _no_worker(client: Any) -> SynimgError:
+    address = client.scheduler.address
+    return SynimgError(
+        f"the dask scheduler at {address} has had no worker for {WAIT_FOR_WORKERS_S:g} s; start one (dask worker "
+        f"{address}) and {RESUME}"
+    )
+
+
+def _say_waiting() -> None:
+    log.warning("no worker answers; waiting up to %g s for one to come (Ctrl-C ends it)", WAIT_FOR_WORKERS_S)
+
+
+@contextlib.contextmanager
+def _watched(client: Any, futures: dict[Any, int]) -> Iterator[Callable[[], bool]]:
+    """See that the cluster has workers: say where it has none, and cancel the `futures` where none comes.
+
+    Yields a function: whether that has happened.
+    """
+    stop, alone = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        last, is_said = time.monotonic(), False
+        while not stop.wait(min(1.0, SAY_AFTER_S)):
+            try:
+                n_workers = len(client.nthreads())
+            except Exception:  # no scheduler either: those who wait for work hear of it
+                return
+            if n_workers:
+                if is_said:
+                    log.warning("a worker answers again; the work goes on")
+                last, is_said = time.monotonic(), False
+            elif time.monotonic() - last > WAIT_FOR_WORKERS_S:
+                alone.set()
+                client.cancel(list(futures))
+                return
+            elif time.monotonic() - last > SAY_AFTER_S and not is_said:
+                is_said = True
+                _say_waiting()
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield alone.is_set
+    finally:
+        stop.set()
 
 
 @contextlib.contextmanager
@@ -135,13 +210,7 @@ def pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[P
         except Exception as error:  # whatever may listen there instead: what it says is not dask's language
             raise SynimgError(f"no dask scheduler answers at {scheduler} ({error}); check the address") from None
         with client:
-            try:
-                client.wait_for_workers(1, timeout=WAIT_FOR_WORKERS_S)
-            except TimeoutError:
-                raise SynimgError(
-                    f"the dask scheduler at {scheduler} has had no worker for {WAIT_FOR_WORKERS_S} s; start one: "
-                    f"dask worker {scheduler}"
-                ) from None
+            _wait_for_a_worker(client)
             yield Pool(client)
         return
     import dask
@@ -159,6 +228,17 @@ def pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[P
         raise SynimgError(f"the worker processes did not start ({error}); {NEEDS_MAIN}") from None
     with cluster, Client(cluster) as client:
         yield Pool(client)
+
+
+def _wait_for_a_worker(client: Any) -> None:
+    try:
+        client.wait_for_workers(1, timeout=SAY_AFTER_S)
+    except TimeoutError:
+        _say_waiting()
+        try:
+            client.wait_for_workers(1, timeout=WAIT_FOR_WORKERS_S)
+        except TimeoutError:
+            raise _no_worker(client) from None
 
 
 @contextlib.contextmanager

@@ -225,6 +225,9 @@ class Tissue(Model):
     )
     spine_density_per_um: float = Field(1.5, gt=0, le=10, description="spines per um of dendrite (L2/3 and L5: 1 to 2)")
     segment_um: float = Field(12.0, gt=1, description="mean length of a grown dendrite between branchings")
+    n_primary_dendrites: int = Field(
+        1, ge=1, le=20, description="dendrites by which a grown neuron reaches from its soma, outside, into the block"
+    )
     dendrite_radius_um: float = Field(0.3, gt=0.05, le=3, description="radius of grown dendrites (diameter 0.5 to 1.5)")
     neck_length_um: float = Field(0.7, ge=0, description="mean length of the spine neck, from the dendrite's surface")
     psd_density_per_um2: float = Field(980.0, gt=0, description="receptors per um^2 of PSD (Tanaka 2005: about 1000)")

@@ -1,5 +1,6 @@
 """Keyed random streams: a number depends on what it belongs to, never on the order of execution."""
 
+import copy
 import hashlib
 
 import numpy as np
@@ -25,6 +26,13 @@ def key64(seed: int, *key: str | int) -> int:
 def stream(seed: int, *key: str | int) -> np.random.Generator:
     """An independent random generator for `seed` and `key` (see `key64`); costs about 30 us."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([key64(seed, *key), int(seed) & (2**64 - 1)])))
+
+
+def later(rng: np.random.Generator, n: int) -> np.random.Generator:
+    """The generator as it will be after `n` uniform numbers of double precision."""
+    ahead = copy.deepcopy(rng)
+    ahead.bit_generator.advance(n)  # type: ignore[attr-defined]
+    return ahead
 
 
 def add_noise(values: NDArray[np.float32], sd: float, rng: np.random.Generator) -> None:

@@ -1,9 +1,11 @@
 """Work on blocks gives the same results here, on a cluster, and with a worker killed."""
 
+import logging
 import os
 import signal
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -59,13 +61,51 @@ def test_no_scheduler_is_one_sentence(monkeypatch):
 def test_a_scheduler_without_workers_is_one_sentence(monkeypatch):
     from distributed import LocalCluster
 
+    monkeypatch.setattr(compute, "SAY_AFTER_S", 0.1)
     monkeypatch.setattr(compute, "WAIT_FOR_WORKERS_S", 0.1)
     with LocalCluster(n_workers=0, dashboard_address=":0") as cluster:
         with (
             pytest.raises(SynimgError, match="has had no worker for"),
-            compute.pool(scheduler=cluster.scheduler_address),
+            compute.pool(scheduler=cluster.scheduler_address) as pool,
         ):
-            pass
+            list(pool.run(square, range(3), (0,)))
+
+
+@pytest.fixture
+def deserted(monkeypatch):
+    """Results of work whose only worker vanishes after the first, and the cluster."""
+    from distributed import LocalCluster
+
+    monkeypatch.setattr(compute, "SAY_AFTER_S", 0.1)
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster:
+        with compute.pool(scheduler=cluster.scheduler_address) as pool:
+            results = pool.run(slow_square, range(20), (1,))
+            first = next(results)
+            cluster.sync(cluster.workers[0].close, nanny=False)
+            yield cluster, first, results
+
+
+def slow_square(item, shift):
+    time.sleep(0.02)
+    return square(item, shift)
+
+
+def test_work_waits_for_a_worker_and_says_so(deserted, caplog):
+    cluster, first, results = deserted
+    with caplog.at_level(logging.WARNING, "synimg"):
+        threading.Timer(0.5, cluster.scale, [2]).start()
+        assert dict([first, *results]) == {i: i**2 + 1 for i in range(20)}
+    assert caplog.messages == [
+        "no worker answers; waiting up to 300 s for one to come (Ctrl-C ends it)",
+        "a worker answers again; the work goes on",
+    ]
+
+
+def test_work_ends_where_no_worker_comes(deserted, monkeypatch):
+    monkeypatch.setattr(compute, "WAIT_FOR_WORKERS_S", 0.5)
+    _, _, results = deserted
+    with pytest.raises(SynimgError, match=r"has had no worker for 0.5 s; start one .* to resume"):
+        list(results)
 
 
 def test_whoever_answers_in_another_language_is_no_scheduler():

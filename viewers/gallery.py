@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from synimg.analysis.look import Measured, look
 from synimg.config import Tissue as TissueSettings
 from synimg.errors import SynimgError, nearest
-from synimg.phantoms.morphology import Tree, grow, section_lengths_um
+from synimg.phantoms.morphology import Tree, branching_of, grow
 from synimg.phantoms.tissue import tree_of
 from synimg.store.atomic import atomic_path
 from synimg.store.dataset import Dataset
@@ -184,10 +184,11 @@ def _dendrites(source: Source) -> Figure:
         real = tree_of(*read_tree_arrays(file))
         inside, name = real.points_um[real.pieces()], file.stem
         low, length_um = inside.min(axis=0), float(real.length_um(real.pieces()).sum())
-        like = settings.model_copy(update={"segment_um": float(section_lengths_um(real).mean())})
+        n, segment_um = branching_of(real)
+        like = settings.model_copy(update={"n_primary_dendrites": n, "segment_um": segment_um})
         grown = {
             f"grown in the room of {name}": settings,
-            f"the same, segment_um = {like.segment_um:.0f}": like,
+            f"the same, {n} primary, segment_um = {segment_um:.0f}": like,
         }
         place = real.points_um[0] - low, tuple(np.ptp(inside, axis=0) + 1.0), length_um
         family = [(label, _grown(place, one, source.config.seed, k)) for label, one in grown.items()]

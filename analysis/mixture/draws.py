@@ -90,9 +90,7 @@ def _one(common: _Given, factor: Ints, cells: WholeCell, stay: float, rng: np.ra
         for j, density in enumerate(parts.weight):
             here = rows[(component[rows] == j) & (which[rows] < 2 * k)]
             place = _pick(np.cumsum(grid.likelihood[here] * density.T[factor[here]], axis=1), rng)
-            at = (place, factor[here])
-            spread = np.maximum(parts.learned2[j][at] - parts.learned[j][at] ** 2, 0.0)
-            ln[here, 0] = parts.learned[j][at] + np.sqrt(spread) * rng.standard_normal(here.size)
+            ln[here, 0] = _learned(parts, j, place, factor[here], rng)
             ln[here, 1] = parts.scaled[place] * grid.factor[factor[here]]
             growth[here] = GROWTH[place]
             ln[here, 2] = growth[here] - ln[here, 0] - ln[here, 1]
@@ -108,6 +106,15 @@ def _one(common: _Given, factor: Ints, cells: WholeCell, stay: float, rng: np.ra
     linear = ln * (worth * receptors)[:, None]
     linear[which == 2 * k + 1, 2] = receptors[which == 2 * k + 1]
     return Draw(sign, ln, linear)
+
+
+def _learned(kernel: Kernel, j: int, place: Ints, factor: Ints, rng: np.random.Generator) -> Floats:
+    """What learning did to synapses of a component, given growth and factor (places on their grids)."""
+    parts, at = kernel.parts[j], (place, factor)
+    of_part = _pick(np.cumsum([part.weight[at] for part in parts], axis=0).T, rng)
+    mean = np.array([part.mean for part in parts])[of_part]
+    keep, spread = (np.stack([getattr(part, name) for part in parts])[of_part, place] for name in ("keep", "spread"))
+    return mean + keep * (kernel.moved[at] - mean) + np.sqrt(spread) * rng.standard_normal(place.size)
 
 
 def _pick(cumulated: NDArray[np.floating], rng: np.random.Generator) -> Ints:

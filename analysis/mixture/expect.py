@@ -9,7 +9,7 @@ from scipy.special import logsumexp
 from synimg.analysis.mixture.counts import GROWTH, Floats, Floats32, Ints, likelihood
 from synimg.analysis.mixture.data import Data
 from synimg.analysis.mixture.irregular import ln_irregular
-from synimg.analysis.mixture.model import NULL, Form, Kernel, Model, densities, factor_grid, kernel
+from synimg.analysis.mixture.model import NULL, Densities, Form, Kernel, Model, densities, factor_grid
 from synimg.analysis.mixture.preference import tilted
 from synimg.analysis.mixture.threshold import chance_seen
 
@@ -135,10 +135,12 @@ def factor_prior(data: Data, model: Model, factor: Floats, of_another: bool = Fa
 
 def kernels(model: Model, grid: Grid) -> list[Kernel]:
     """The kernel of each class of totals."""
-    return [
-        kernel(model, ln_total, grid.factor, noise)
-        for (_, ln_total), noise in zip(grid.classes, grid.noise, strict=True)
-    ]
+    return _densities(model, grid).kernels()
+
+
+def _densities(model: Model, grid: Grid) -> Densities:
+    ln_total = np.array([mean for _, mean in grid.classes])
+    return densities(model, ln_total, grid.factor, np.array(grid.noise), grid.growth)
 
 
 def chances(data: Data, model: Model, factor: Floats) -> Floats:
@@ -213,22 +215,20 @@ def posterior_of(data: Data, model: Model, grid: Grid, given: Given) -> Posterio
 
 def log_likelihood(data: Data, model: Model, grid: Grid) -> float:
     """Of the table under a model, without all else that `expect` finds."""
-    ln_total = np.array([mean for _, mean in grid.classes])
-    weights = densities(model, ln_total, grid.factor, np.array(grid.noise), grid.growth)[1]
-    given = likelihoods(data, model, grid, list(zip(*weights, strict=True)))
+    given = likelihoods(data, model, grid, list(zip(*_densities(model, grid).weight, strict=True)))
     ln = _ln_of_units(data, model, given.ln)
     if model.form.by_branch:
         ln = _ln_of_neurons(data, model, ln, grid.factor)
     return float(logsumexp(given.ln_factor + ln, axis=1).sum()) + given.log_factor
 
 
-def _by_factor(of_growth: Floats32, grid: Grid, weights: Sequence[Sequence[Floats]]) -> list[Floats32]:
+def _by_factor(of_growth: Floats32, grid: Grid, weights: Sequence[Sequence[Floats32]]) -> list[Floats32]:
     """Likelihoods by factor (n, n_factor) of each component, from those by growth."""
     each = [np.empty((len(of_growth), grid.factor.size), np.float32) for _ in weights[0]]
     for (rows, _), of_class in zip(grid.classes, weights, strict=True):
         own = of_growth[rows]
         for one, density in zip(each, of_class, strict=True):
-            one[rows] = own @ density.astype(np.float32)
+            one[rows] = own @ density
     return each
 
 
@@ -239,7 +239,7 @@ def _mixed(prior: Floats, each: list[Floats32]) -> Floats32:
     return mixed
 
 
-def likelihoods(data: Data, model: Model, grid: Grid, weights: Sequence[Sequence[Floats]]) -> Given:
+def likelihoods(data: Data, model: Model, grid: Grid, weights: Sequence[Sequence[Floats32]]) -> Given:
     """Likelihoods by factor, from the densities of the growth in each class of totals, by component."""
     prior = priors(data, model)
     each = _by_factor(grid.likelihood, grid, weights)

@@ -16,6 +16,7 @@ from synimg.analysis.mixture.threshold import unseen_drift, unseen_sizes
 EFFECT_WEIGHT, EFFECT_MEAN, EFFECT_SD = 40.0, 0.55, 0.22
 """Prior of a change by learning: sustained potentiation is x1.5 to 2 (Matsuzaki et al. 2004), whose middle in ln is 0.55."""
 DRIFT_WEIGHT, DRIFT_SD = 20.0, 0.2
+"""Prior of drift: all synapses fluctuate, as if that many had been seen to; by how much more is not known."""
 BORROWED_SHARE, DOWN_PER_UP = 0.2, 0.6
 LEAST_OUTLIERS, MOST_OUTLIERS = 0.002, 0.005  # on images more would take what was learned for wrong counts
 N_ROUNDS, N_STEPS, NEWTON_STEPS = 4, 10, 3
@@ -34,10 +35,17 @@ def moments(grid: Grid, posterior: Posterior, by_class: list[Kernel]) -> tuple[F
     """
     sums = np.zeros((3, posterior.prior.shape[1]))
     for (rows, _), parts in zip(grid.classes, by_class, strict=True):
-        for j, density in enumerate(parts.weight):
+        for j in range(len(parts.weight)):
             weighted = posterior.weight[rows] * posterior.prior[rows, j : j + 1].astype(np.float32)
-            joint = density * (grid.likelihood[rows].T @ weighted)
-            sums[:, j] += [(joint * m[j]).sum() for m in (parts.learned, parts.learned2, parts.drift2)]
+            by_growth = grid.likelihood[rows].T @ weighted
+            for part in parts.parts[j]:
+                joint, off = part.weight * by_growth, parts.moved - np.float32(part.mean)
+                n, first = joint.sum(axis=1), np.einsum("gf,gf->g", joint, off)
+                second = np.einsum("gf,gf,gf->g", joint, off, off)
+                learned = part.mean * n + part.keep * first
+                learned2 = part.mean * (learned + part.keep * first) + part.keep**2 * second + part.spread * n
+                drift2 = ((1.0 - part.keep) ** 2 * second + part.spread * n) / parts.profile
+                sums[:, j] += learned.sum(), learned2.sum(), drift2.sum()
     return sums[0], sums[1], sums[2]
 
 
@@ -52,7 +60,8 @@ def maximise(
     trained = float((~data.is_control[data.neuron]).sum()) * float(count.sum() / max(posterior.member.sum(), 1e-9))
     drift_sd = model.drift_sd
     if not hold_drift:
-        found = np.sqrt((drift2.sum() + DRIFT_WEIGHT * DRIFT_SD**2) / (count.sum() + DRIFT_WEIGHT))
+        weight = DRIFT_WEIGHT if drift2.sum() < DRIFT_SD**2 * count.sum() else 0.0  # a prior against small drift alone
+        found = np.sqrt((drift2.sum() + weight * DRIFT_SD**2) / (count.sum() + weight))
         drift_sd = float(drift_sd * (found / drift_sd) ** HASTE)
     shares, weights = None, np.zeros(data.covariates.shape[1])
     if model.signs and (weights.size or data.log_prior_odds.any()):
@@ -189,7 +198,7 @@ def growth_moments(
     first, second = np.zeros(len(posterior.weight)), np.zeros(len(posterior.weight))
     for (rows, _), parts in zip(grid.classes, by_class, strict=True):
         density = grid.likelihood[rows] * sum(
-            posterior.prior[rows, j : j + 1].astype(np.float32) * (posterior.weight[rows] @ weight.T.astype(np.float32))
+            posterior.prior[rows, j : j + 1].astype(np.float32) * (posterior.weight[rows] @ weight.T)
             for j, weight in enumerate(parts.weight[:1] if if_null else parts.weight)
         )
         whole = np.maximum(density.sum(axis=1), 1e-300)

@@ -25,7 +25,7 @@ from synimg.analysis.mixture.fit import (
 )
 from synimg.analysis.mixture.model import DOWN, UP, Model, Slab
 
-N_WALKERS, N_GENERATIONS, N_LATE = 20, 40, 20
+N_WALKERS, N_GENERATIONS, N_LATE = 20, 60, 40
 N_CLIMBS, WIDEST = 3, 4.0
 N_TRIES = 20
 FAR_BEHIND, LOWEST = 6.0, 20.0
@@ -36,6 +36,8 @@ NOTHING = 0.2
 DOWN_PER_UP_SD_LN = 0.7
 HIDDEN_NOTHING_ODDS = 0.5
 FACTOR_SD, FACTOR_SD_LN = 0.25, 1.0
+DRIFT_SD_LN_BELOW, DRIFT_SD_LN_ABOVE = (2.0 * DRIFT_WEIGHT) ** -0.5, 0.5
+"""Widths of the prior of ln drift on both sides of its mode."""
 LEAST_EFFECT = 0.15
 SMALL_SHARE, HARDLY_ANY = 0.03, 0.01
 FIRST_STEP = {
@@ -128,9 +130,10 @@ class Axes:
         return HIDDEN_NOTHING_ODDS if hidden else 1.0
 
     def log_prior(self, at: Floats) -> float:
-        """Log density on the axes: some synapses count as seen before (`EFFECT_WEIGHT`, `DRIFT_WEIGHT`)."""
+        """Log density on the axes: some synapses count as seen before (`EFFECT_WEIGHT`)."""
         value = dict(zip(self.names, at.tolist(), strict=True))
-        density = _ln_chi(value["drift"], DRIFT_WEIGHT, DRIFT_SD)
+        above = value["drift"] - np.log(DRIFT_SD)
+        density = -0.5 * (above / (DRIFT_SD_LN_ABOVE if above > 0.0 else DRIFT_SD_LN_BELOW)) ** 2
         for kind in range(len(self.centre.factor_sd)):
             density -= 0.5 * ((value[f"factor {kind}"] - np.log(FACTOR_SD)) / FACTOR_SD_LN) ** 2
         root = {sign: value[f"root {sign}"] for sign in (UP, DOWN)}

@@ -1,17 +1,19 @@
 """What a synapse's growth is made of: a factor of its neuron, learning up, down or none, and drift."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
-from scipy.special import expit, ndtri
+from scipy.special import expit, gammainc, gammaincinv, ndtri
 
-from synimg.analysis.mixture.counts import GROWTH, Depression, Floats, Sizes
+from synimg.analysis.mixture.counts import GROWTH, Depression, Floats, Floats32, Sizes
 from synimg.analysis.mixture.irregular import Born
-from synimg.analysis.mixture.preference import standard_size, tilt
+from synimg.analysis.mixture.preference import expected_size, standard_size, tilt
 
 FACTOR_STEP = 0.05
 SOFTNESS = 0.25
 NULL, UP, DOWN = 0, 1, 2
+N_PARTS = 3
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,19 @@ class Slab:
     share: float = 0.0
     mean: float = 0.5
     sd: float = 0.22
+
+    @cached_property
+    def parts(self) -> tuple[Floats, Floats]:
+        """Means and variances of normals of equal weight that together are the gamma law with that mean and sd.
+
+        A change of one sign is skewed: one normal would have a share of the other sign, and where drift is as wide as
+        learning, the long tail that it lacks would be taken for drift.
+        """
+        shape, scale = (self.mean / self.sd) ** 2, self.sd**2 / self.mean
+        ends = gammaincinv(shape, np.arange(N_PARTS + 1) / N_PARTS)
+        first = N_PARTS * shape * scale * np.diff(gammainc(shape + 1.0, ends))
+        second = N_PARTS * shape * (shape + 1.0) * scale**2 * np.diff(gammainc(shape + 2.0, ends))
+        return first, second - first**2
 
 
 @dataclass(frozen=True)
@@ -108,6 +123,14 @@ class Model:
         """Its variance."""
         return 0.0 if component == NULL else self.slab(component).sd ** 2
 
+    def learned_parts(self, component: int) -> list[tuple[float, float]]:
+        """Mean and variance of normals of equal weight that together are the law of the change."""
+        if component == NULL:
+            return [(0.0, 0.0)]
+        mean, var = self.slab(component).parts
+        sign = 1.0 if component == UP else -1.0
+        return list(zip((sign * mean).tolist(), var.tolist(), strict=True))
+
 
 def drift_profile(form: Form, sizes: Sizes, ln_start: Floats) -> Floats:
     """Drift variance relative to that of a synapse of typical size."""
@@ -127,25 +150,74 @@ def scaling_profile(form: Form, sizes: Sizes, ln_start: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class Kernel:
-    """Density of the growth for synapses of one total, and what each growth says of its parts; (n_growth, n_factor) each.
+class Part:
+    """One normal of the law of learning, for synapses of one total.
 
-    weight : by component, density of the growth times the step of the grid
-    learned, learned2, drift2 : by component, mean of learning and of its square, and of the squared drift over its profile
-    scaled : (n_growth,) ndarray, share of the factor taken
+    weight : (n_growth, n_factor) ndarray, density of the growth times the step of the grid and the share of the part
+    mean : float, of the change by learning
+    keep : (n_growth,) ndarray, share of what else moved that is learning's
+    spread : (n_growth,) ndarray, variance of learning given the growth
     """
 
-    weight: list[Floats]
-    learned: list[Floats]
-    learned2: list[Floats]
-    drift2: list[Floats]
+    weight: Floats32
+    mean: float
+    keep: Floats
+    spread: Floats
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Density of the growth for synapses of one total, and what each growth says of its parts.
+
+    parts : by component, of its law
+    weight : by component, (n_growth, n_factor) ndarray, the sum of its parts
+    moved : (n_growth, n_factor) ndarray, growth without homeostasis
+    scaled : (n_growth,) ndarray, share of the factor taken
+    profile : (n_growth,) ndarray, drift variance relative to that of a synapse of typical size
+    """
+
+    parts: list[list[Part]]
+    weight: list[Floats32]
+    moved: Floats32
     scaled: Floats
+    profile: Floats
 
 
-def densities(
-    model: Model, ln_total: Floats, factor: Floats, noise: Floats, growth: Floats = GROWTH
-) -> tuple[Floats, list[Floats]]:
-    """Relative drift variance, and by component the density of the growth times the step of its grid.
+@dataclass(frozen=True)
+class Densities:
+    """The same for all classes of totals: arrays as in `Kernel` with an axis of classes in front, `parts` their weights."""
+
+    model: Model
+    parts: list[list[Floats32]]
+    moved: Floats32
+    scaled: Floats
+    profile: Floats
+
+    @cached_property
+    def weight(self) -> list[Floats32]:
+        """By component, (n_classes, n_growth, n_factor)."""
+        return [np.sum(parts, axis=0) if len(parts) > 1 else parts[0] for parts in self.parts]
+
+    def kernels(self) -> list[Kernel]:
+        """The kernel of each class."""
+        drift_var = self.model.drift_sd**2 * self.profile
+        laws = [self.model.learned_parts(component) for component in (NULL, *self.model.signs)]
+        made = []
+        for c in range(len(self.moved)):
+            parts = [
+                [
+                    Part(weight[c], mean, var / (drift_var[c] + var), var * drift_var[c] / (drift_var[c] + var))
+                    for weight, (mean, var) in zip(weights, law, strict=True)
+                ]
+                for weights, law in zip(self.parts, laws, strict=True)
+            ]
+            weight = [one[c] for one in self.weight]
+            made.append(Kernel(parts, weight, self.moved[c], self.scaled[c], self.profile[c]))
+        return made
+
+
+def densities(model: Model, ln_total: Floats, factor: Floats, noise: Floats, growth: Floats = GROWTH) -> Densities:
+    """Densities of the growth for classes of totals.
 
     Parameters
     ----------
@@ -155,44 +227,30 @@ def densities(
     factor : (n_factor,) ndarray
     noise : (n_classes,) ndarray, variance with which `ln_total` is known
     growth : (n_growth,) ndarray
-
-    Returns
-    -------
-    profile : (n_classes, n_growth) ndarray
-    weights : list of (n_classes, n_growth, n_factor) ndarray
     """
     start = ln_total[:, None] - growth
-    profile = drift_profile(model.form, model.sizes, start)
-    moved = growth[:, None] - scaling_profile(model.form, model.sizes, start)[..., None] * factor
-    step = growth[1] - growth[0]
-    weights = []
+    # what noise added to a total was not there at the pulse
+    expected = expected_size(model.sizes, start, noise[:, None])
+    profile = drift_profile(model.form, model.sizes, expected)
+    scaled = scaling_profile(model.form, model.sizes, expected)
+    moved = (growth[:, None] - scaled[..., None] * factor).astype(np.float32)
+    by_component = []
     for component in (NULL, *model.signs):
-        total_var = (model.drift_sd**2 * profile + model.learned_var(component))[..., None]
-        off = moved - model.learned_mean(component)
-        density = step / np.sqrt(2.0 * np.pi * total_var) * np.exp(-0.5 * off**2 / total_var)
+        law = model.learned_parts(component)
+        scale = np.full(start.shape, (growth[1] - growth[0]) / len(law))
         if component != NULL and model.form.learns_by_size:
-            size = standard_size(model.sizes, start)
-            density = density * tilt(model.sizes, model.size_weight, size, noise[:, None])[..., None]
-        weights.append(density)
-    return profile, weights
+            scale *= tilt(model.sizes, model.size_weight, standard_size(model.sizes, start), noise[:, None])
+        by_component.append([_normal(moved, mean, model.drift_sd**2 * profile + var, scale) for mean, var in law])
+    return Densities(model, by_component, moved, scaled, profile)
 
 
-def kernel(model: Model, ln_total: float, factor: Floats, noise: float) -> Kernel:
-    """The kernel for synapses with that many ln receptors at death, known with the variance `noise`."""
-    (profile,), weights = densities(model, np.array([ln_total]), factor, np.array([noise]))
-    drift_var = (model.drift_sd**2 * profile)[:, None]
-    scaled = scaling_profile(model.form, model.sizes, ln_total - GROWTH)
-    moved = GROWTH[:, None] - scaled[:, None] * factor
-    learned, learned2, drift2 = [], [], []
-    for component in (NULL, *model.signs):
-        mean, var = model.learned_mean(component), model.learned_var(component)
-        off = moved - mean
-        keep = var / (drift_var + var)
-        spread = keep * drift_var
-        learned.append(mean + keep * off)
-        learned2.append(learned[-1] ** 2 + spread)
-        drift2.append((((1.0 - keep) * off) ** 2 + spread) / profile[:, None])
-    return Kernel([weight[0] for weight in weights], learned, learned2, drift2, scaled)
+def _normal(moved: Floats32, mean: float, var: Floats, scale: Floats) -> Floats32:
+    """Density of a normal variable times `scale`; single precision, in which an exponential takes a fraction of the time."""
+    density = np.square(moved - np.float32(mean))
+    density *= (-0.5 / var).astype(np.float32)[..., None]
+    np.exp(density, out=density)
+    density *= (scale / np.sqrt(2.0 * np.pi * var)).astype(np.float32)[..., None]
+    return density
 
 
 def factor_grid(largest: float, coarser: int = 1) -> Floats:

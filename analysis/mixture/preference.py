@@ -20,6 +20,12 @@ def standard_size(sizes: Sizes, ln_size: Floats) -> Floats:
     return z
 
 
+def expected_size(sizes: Sizes, ln_size: Floats, noise: float | Floats) -> Floats:
+    """Expected ln size at the pulse of what did not prefer any, where `ln_size` is known with that variance."""
+    expected: Floats = sizes.mean + _kept(sizes, noise) * (ln_size - sizes.mean)
+    return expected
+
+
 def true_size(sizes: Sizes, weight: float, z: Floats, noise: float | Floats) -> Floats:
     """Expected standardised ln size of what learned, where `z` is known with that variance of ln size."""
     keep = _kept(sizes, noise)

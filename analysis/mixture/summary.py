@@ -21,6 +21,7 @@ class Parts:
     """Per synapse, (n,) each unless said otherwise; means and variances in ln receptors and in receptors.
 
     up, down : probability of learning of each sign
+    unsure : sd of the probability of learning over the models that were averaged
     ln_parts : (n, 3) ndarray, mean change by learning, homeostasis, drift in ln receptors
     linear_parts : (n, 3) ndarray, the same in receptors
     linear_var : (n, 3) ndarray, their variances
@@ -31,6 +32,7 @@ class Parts:
 
     up: Floats
     down: Floats
+    unsure: Floats
     ln_parts: Floats
     linear_parts: Floats
     linear_var: Floats
@@ -85,6 +87,7 @@ def _of_grid(data: Data, model: Model, grid: Grid, stay: float) -> Parts:
     return Parts(
         up=up,
         down=down,
+        unsure=np.zeros(n),
         ln_parts=ln_parts,
         linear_parts=linear * receptors[:, None],
         linear_var=variance * (receptors**2)[:, None],
@@ -96,42 +99,54 @@ def _of_grid(data: Data, model: Model, grid: Grid, stay: float) -> Parts:
     )
 
 
-def _sums(grid: Grid, posterior: Posterior, rows: Ints, j: int, parts: Kernel) -> Floats:
-    """Posterior sums of the `measures` over growths and factors, (n_rows, n_measures).
+def _sums(grid: Grid, posterior: Posterior, rows: Ints, j: int, kernel: Kernel) -> Floats:
+    """Posterior sums over growths and factors, (n_rows, n_measures).
 
-    Notes
-    -----
-    All measures are quadratic in the factor: its three moments at every growth are summed once, the rest is a product of
-    small matrices.
+    Of 1; of learning, scaling and drift in ln receptors; of the same over the receptors at death, and of their squares.
     """
     weight = posterior.weight[rows] * posterior.prior[rows, j : j + 1].astype(np.float32)
     likelihood = grid.likelihood[rows]
     found = np.zeros((rows.size, N_MEASURES), np.float32)
-    for power, coefficients in enumerate(_measures(grid, parts, j)):
-        at_growth = weight @ (parts.weight[j] * grid.factor**power).astype(np.float32).T
+    for integrand, coefficients in _measures(grid, kernel, j):
+        at_growth = weight @ integrand.T
         at_growth *= likelihood
         found += at_growth @ coefficients
     return found.astype(float)
 
 
-def _measures(grid: Grid, parts: Kernel, j: int) -> NDArray[np.float32]:
-    """Coefficients of the factor to the powers 0, 1 and 2 in every measure: (3, n_growth, n_measures).
-
-    Of 1; of learning, scaling and drift in ln receptors; of the same over the receptors at death, and of their squares.
-    """
-    slope = (parts.learned[j][:, -1] - parts.learned[j][:, 0]) / (grid.factor[-1] - grid.factor[0])
-    learned = np.stack([parts.learned[j][:, 0] - slope * grid.factor[0], slope])
-    within = (parts.learned2[j] - parts.learned[j] ** 2)[:, 0]  # learning and drift share what is not known
-    scaling = np.stack([np.zeros_like(slope), parts.scaled])
-    drift = np.stack([GROWTH, np.zeros_like(slope)]) - scaling - learned
+def _measures(grid: Grid, kernel: Kernel, j: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Integrands over the factor (n_growth, n_factor), and how each growth counts in every measure (n_growth, n_measures)."""
     scale = per_ln(GROWTH)
-    measures = np.zeros((3, GROWTH.size, N_MEASURES))
-    measures[0, :, 0] = 1.0
-    for k, (part, spread) in enumerate(((learned, within), (scaling, 0.0), (drift, within)), start=1):
-        measures[:2, :, k], measures[:2, :, 3 + k] = part, part * scale
-        square = np.stack([part[0] ** 2 + spread, 2.0 * part[0] * part[1], part[1] ** 2])
-        measures[:, :, 6 + k] = square * scale**2
-    return measures.astype(np.float32)
+    taken, factor = kernel.scaled, grid.factor.astype(np.float32)
+
+    def counts(**by_name: Floats) -> NDArray[np.float32]:
+        """Of learning, scaling and drift and their squares; the first count in ln receptors and in receptors."""
+        each = np.zeros((GROWTH.size, N_MEASURES))
+        for name, value in by_name.items():
+            k = "lsd".index(name[0])
+            if name.endswith("2"):
+                each[:, 7 + k] = value * scale**2
+            else:
+                each[:, 1 + k], each[:, 4 + k] = value, value * scale
+        return each.astype(np.float32)
+
+    one = counts(d=GROWTH)
+    one[:, 0] = 1.0
+    yield kernel.weight[j], one
+    yield kernel.weight[j] * factor, counts(s=taken, d=-taken)
+    yield kernel.weight[j] * factor**2, counts(s2=taken**2)
+    ones = np.ones_like(taken)
+    learned, learned2, drift2 = (np.zeros_like(kernel.moved) for _ in range(3))
+    for part in kernel.parts[j]:
+        keep, spread = (values.astype(np.float32)[:, None] for values in (part.keep, part.spread))
+        by_learning = np.float32(part.mean) + keep * (kernel.moved - np.float32(part.mean))
+        learned += part.weight * by_learning
+        learned2 += part.weight * (by_learning**2 + spread)
+        drift2 += part.weight * ((kernel.moved - by_learning) ** 2 + spread)
+    if j != NULL:
+        yield learned, counts(l=ones, d=-ones)
+        yield learned2, counts(l2=ones)
+    yield drift2, counts(d2=ones)
 
 
 def average(parts: list[Parts], weights: Floats) -> Parts:
@@ -151,9 +166,12 @@ def average(parts: list[Parts], weights: Floats) -> Parts:
         values = np.array([getattr(part, name) for part in parts])
         first = (p * values[..., 0]).sum(axis=0)
         given[name] = np.column_stack([first, (p * (values[..., 1] + (values[..., 0] - first) ** 2)).sum(axis=0)])
+    up, down = mean("up"), mean("down")
+    apart = sum(w * (p.up + p.down - up - down) ** 2 for w, p in zip(weights, parts, strict=True))
     return Parts(
-        up=mean("up"),
-        down=mean("down"),
+        up=up,
+        down=down,
+        unsure=np.sqrt(apart),
         ln_parts=mean("ln_parts"),
         linear_parts=mean("linear_parts"),
         linear_var=spread("linear_parts", "linear_var"),

@@ -304,11 +304,15 @@ def _deposit(
     flat = np.zeros((padded, n_cells), np.float32)
     light = np.empty(n_cells, np.float32)
     starts = np.append(rows[:, 2], n_cells)
+    first_y, last_y, first_x = rows[:, 0].min(), rows[:, 0].max(), rows[:, 1].min()
+    last_x = (rows[:, 1] + starts[1:] - starts[:-1]).max() - 1
     weight = np.zeros((n_planes, padded))
     for i in range(points.shape[0]):
         z0, y0, x0 = int(np.floor(points[i, 0])), int(np.floor(points[i, 1])), int(np.floor(points[i, 2]))
-        first_z = z0 + low_z - origin[0]
+        first_z, y, x = z0 + low_z - origin[0], y0 - origin[1], x0 - origin[2]
         if first_z >= nz or first_z + n_planes <= 0:
+            continue
+        if y + first_y >= ny or y + last_y < 0 or x + first_x >= nx or x + last_x < 0:
             continue
         fy, fx = (points[i, 1] - y0) * N_STEPS, (points[i, 2] - x0) * N_STEPS
         jy, jx = int(fy), int(fx)

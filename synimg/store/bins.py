@@ -1,5 +1,7 @@
 """Things in space, ordered by bins of the image, in memory or on disk: a block of work reads those near it and no others."""
 
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ from numpy.typing import NDArray
 from synimg.store.atomic import atomic_path
 
 BIN_VOX = (8, 32, 32)
+Piece = tuple[NDArray[Any], tuple[NDArray[Any], ...]]
+"""Places (n, 3) [voxels] and columns of n rows each."""
 
 
 class Bins:
@@ -38,11 +42,8 @@ class Bins:
         shape_vox: tuple[int, int, int],
         reach_vox: tuple[float, ...] = (0.0, 0.0, 0.0),
     ):
-        self._shape = tuple(-(-n // b) for n, b in zip(shape_vox, BIN_VOX, strict=True))
-        index = np.zeros(len(place_vox), np.int64)
-        for axis, n in enumerate(self._shape):
-            bin_of = np.clip(np.floor((place_vox[:, axis] + 0.5) / BIN_VOX[axis]), 0, n - 1)
-            index = index * n + bin_of.astype(np.int64)
+        self._shape = _bins_along(shape_vox)
+        index = _bin_of(place_vox, self._shape)
         order = np.argsort(index, kind="stable")
         self._first = np.searchsorted(index[order], np.arange(np.prod(self._shape) + 1))
         self._columns = tuple(np.ascontiguousarray(column[order]) for column in columns)
@@ -76,17 +77,84 @@ class Bins:
 
     def save(self, folder: Path) -> "Bins":
         """The same, kept in files of `folder`: what is sent to a worker is its name, and workers read what they need."""
-        columns = {f"column{i}": column for i, column in enumerate(self._columns)}
-        parts = {"shape": np.array([self._shape, self._reach]), "first": self._first, **columns}
-        for name, part in parts.items():
-            with atomic_path(folder / f"{name}.npy") as temporary:
-                np.save(temporary, part)
-        return open_bins(folder.resolve())
+        _save(folder, {f"column{i}": column for i, column in enumerate(self._columns)})
+        return _with_index(folder, self._shape, self._reach, self._first)
 
     def __reduce__(self) -> Any:
         if self._folder is not None:
             return open_bins, (self._folder,)
         return _of_parts, (self._shape, self._reach, self._first, self._columns)
+
+
+def _bins_along(shape_vox: tuple[int, int, int]) -> tuple[int, ...]:
+    return tuple(-(-n // b) for n, b in zip(shape_vox, BIN_VOX, strict=True))
+
+
+def _bin_of(place_vox: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    index = np.zeros(len(place_vox), np.int64)
+    for axis, n in enumerate(shape):
+        along = np.clip(np.floor((place_vox[:, axis] + 0.5) / BIN_VOX[axis]), 0, n - 1)
+        index = index * n + along.astype(np.int64)
+    return index
+
+
+def _save(folder: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    for name, array in arrays.items():
+        with atomic_path(folder / f"{name}.npy") as temporary:
+            np.save(temporary, array)
+
+
+def _with_index(folder: Path, shape: Any, reach: Any, first: NDArray[np.int64]) -> Bins:
+    _save(folder, {"shape": np.array([shape, reach]), "first": first})
+    return open_bins(folder.resolve())
+
+
+def bins_of(
+    pieces: Callable[[], Iterable[Piece]],
+    shape_vox: tuple[int, int, int],
+    reach_vox: tuple[float, ...],
+    folder: Path | None,
+) -> Bins:
+    """Bins of all `pieces` together; in files of a `folder`, where one is given, and then in the memory of one piece.
+
+    Parameters
+    ----------
+    pieces : callable
+        Gives the pieces, one at least, the same whenever it is called: they are counted first, and then put into their places.
+    """
+    if folder is None:
+        places, parts = zip(*pieces(), strict=True)
+        columns = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+        return Bins(np.concatenate(places), columns, shape_vox, reach_vox)
+    shape = _bins_along(shape_vox)
+    count = np.zeros(int(np.prod(shape)), np.int64)
+    kinds: tuple[NDArray[Any], ...] = ()
+    for place, columns in pieces():
+        found, n = np.unique(_bin_of(place, shape), return_counts=True)
+        count[found] += n
+        kinds = tuple(column[:0] for column in columns)
+    first = np.concatenate([[0], np.cumsum(count)])
+    free = first[:-1].copy()
+    with ExitStack() as stack:
+        files = []
+        for i, kind in enumerate(kinds):
+            file = stack.enter_context(stack.enter_context(atomic_path(folder / f"column{i}.npy")).open("wb"))
+            shape_of = int(first[-1]), *kind.shape[1:]
+            header = {"descr": np.lib.format.dtype_to_descr(kind.dtype), "fortran_order": False, "shape": shape_of}
+            np.lib.format.write_array_header_1_0(file, header)
+            files.append((file, file.tell(), kind.dtype.itemsize * int(np.prod(kind.shape[1:]))))
+        for place, columns in pieces():
+            index = _bin_of(place, shape)
+            order = np.argsort(index, kind="stable")
+            found, begin, n = np.unique(index[order], return_index=True, return_counts=True)
+            for column, (file, start, row_bytes) in zip(columns, files, strict=True):
+                rows = memoryview(column[order].tobytes())
+                runs = zip((begin * row_bytes).tolist(), (n * row_bytes).tolist(), free[found].tolist(), strict=True)
+                for a, length, row in runs:
+                    file.seek(start + row * row_bytes)
+                    file.write(rows[a : a + length])
+            free[found] += n
+    return _with_index(folder, shape, tuple(float(r) for r in reach_vox), first)
 
 
 def _of_parts(shape: Any, reach: Any, first: Any, columns: Any, folder: Path | None = None) -> Bins:

@@ -14,7 +14,8 @@ from synimg.analysis.assign import (
     trace_neurons,
 )
 from synimg.config import Config
-from synimg.phantoms.tissue import build_tissue, paint_labels, solids
+from synimg.phantoms.solids import paint_labels, solids
+from synimg.phantoms.tissue import build_tissue
 from synimg.phantoms.wiring import build_wiring
 from synimg.streams import stream
 

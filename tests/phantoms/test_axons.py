@@ -8,7 +8,8 @@ from synimg.config import Config
 from synimg.phantoms.axons import with_axons
 from synimg.phantoms.receptors import draw_counts
 from synimg.phantoms.render import build_channels, expected_photons
-from synimg.phantoms.tissue import axon_capsules, build_tissue, fill_points, paint_labels, solids
+from synimg.phantoms.solids import capsules, fill_points, paint_labels, solids
+from synimg.phantoms.tissue import build_tissue
 from synimg.phantoms.wiring import build_wiring
 
 SHAPE_VOX = (40, 200, 240)
@@ -90,13 +91,19 @@ def test_axons_run_around_dendrites(crossed):
     assert (distance < 0.8 * radius[nearest]).mean() < 0.02
 
 
+def dye_points(tissue):
+    return tuple(np.concatenate(column) for column in zip(*fill_points(tissue, CONFIG.volume.size_um), strict=True))
+
+
 def test_the_dye_of_an_axon_has_its_volume_and_changes_nothing_else(crossed, bare):
-    points, neuron_id, volume = fill_points(crossed, CONFIG.volume.size_um)
-    before = fill_points(bare, CONFIG.volume.size_um)
+    points, neuron_id, volume = dye_points(crossed)
+    before = dye_points(bare)
     n = len(before[0])
     for now, then in zip((points, neuron_id, volume), before, strict=True):
         np.testing.assert_array_equal(now[:n], then)
-    start, end, radius, _ = axon_capsules(crossed)
+    start, end, radius, _, _ = (np.concatenate(column) for column in zip(*capsules(crossed), strict=True))
+    is_axon = np.arange(radius.size) >= sum(piece[2].size for piece in capsules(bare))
+    start, end, radius = start[is_axon], end[is_axon], radius[is_axon]
     wanted = np.pi * radius**2 * np.linalg.norm(end - start, axis=1)
     assert volume[n:].sum() == pytest.approx(wanted.sum(), rel=1e-9)
     assert set(neuron_id[n:]) == set(crossed.axon_neuron_id)
@@ -109,9 +116,9 @@ def test_an_axon_is_seen_in_the_dyes_of_its_neuron(crossed, bare, wiring):
         expected_photons(build_channels(CONFIG, tissue, counts, 1), CONFIG, box) for tissue in (crossed, bare)
     )
     np.testing.assert_array_equal(with_[:2], without[:2])  # no receptors on axons
-    points, neuron_id, volume = fill_points(crossed, CONFIG.volume.size_um)
+    points, neuron_id, volume = dye_points(crossed)
     more = (with_ - without)[2:].sum(axis=(1, 2, 3))
-    n = len(fill_points(bare, CONFIG.volume.size_um)[0])
+    n = len(dye_points(bare)[0])
     inside = ((points > 0) & (points < BOX_UM)).all(axis=1)[n:]
     known, row = np.unique(neuron_id[n:][inside], return_inverse=True)
     wanted = (CONFIG.identity.photons(CONFIG.identity.codes(known, 1))[row] * volume[n:][inside, None]).sum(axis=0)

@@ -35,11 +35,20 @@ class Cluster:
         while not address.exists():
             time.sleep(0.1)
         self.address = json.loads(address.read_text())["address"]
-        for i in range(2):
-            worker = [*dask, "worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
-            scratch = folder / f"machine{i}"
-            scratch.mkdir()
-            self.workers.append(subprocess.Popen([*worker, "--local-directory", str(scratch)], cwd=scratch, **quiet))
+        self._worker = [*dask, "worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+        self.add_worker()
+        self.add_worker()
+
+    def add_worker(self):
+        scratch = self.folder / f"machine{len(self.workers)}"
+        scratch.mkdir()
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        call = [*self._worker, "--local-directory", str(scratch)]
+        self.workers.append(subprocess.Popen(call, cwd=scratch, **quiet))
+
+    def kill_workers(self):
+        for worker in self.workers:
+            worker.kill()
 
     def stop(self):
         for process in [self.scheduler, *self.workers]:
@@ -84,10 +93,12 @@ class Client:
         (folder / "mouse.toml").write_text(to_toml(settings))
         self.call = [sys.executable, "-m", "synimg", "generate", str(folder / "mouse.toml"), "--out", str(self.out)]
 
-    def begin(self, cluster):
-        self.process = subprocess.Popen(
-            [*self.call, "--scheduler", cluster.address], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-        )
+    def begin(self, cluster, patience_s=None):
+        call = [*self.call, "--scheduler", cluster.address]
+        if patience_s is not None:
+            patient = f"from synimg import cli, compute; compute.WAIT_FOR_WORKERS_S = {patience_s}; cli.main()"
+            call = [sys.executable, "-c", patient, *call[3:]]
+        self.process = subprocess.Popen(call, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 
     def wait_for(self, n_blocks):
         """Until so many blocks of the image are noted."""
@@ -126,6 +137,35 @@ def test_a_killed_scheduler_is_one_sentence_and_another_cluster_ends_the_work(se
     assert said.splitlines()[-1].startswith("synimg: the dask cluster went away")
     assert "Traceback" not in said
     client.begin(start("another"))
+    code, said = client.end()
+    assert code == 0, said
+    assert sums(client.out) == quiet
+
+
+def test_where_all_workers_vanish_the_work_waits_for_another_one(settings, quiet, start, tmp_path):
+    cluster, client = start("cluster"), Client(settings, tmp_path)
+    client.begin(cluster)
+    client.wait_for(5)
+    cluster.kill_workers()
+    assert client.process.stderr.readline().startswith("no worker answers; waiting")
+    cluster.add_worker()
+    code, said = client.end()
+    assert code == 0, said
+    assert said.splitlines()[0] == "a worker answers again; the work goes on"
+    assert sums(client.out) == quiet
+
+
+def test_where_no_worker_comes_back_the_work_ends_and_can_be_resumed(settings, quiet, start, tmp_path):
+    cluster, client = start("cluster"), Client(settings, tmp_path)
+    client.begin(cluster, patience_s=7)
+    client.wait_for(5)
+    cluster.kill_workers()
+    code, said = client.end()
+    assert code == 2, said
+    assert "has had no worker for 7 s" in said.splitlines()[-1]
+    assert "Traceback" not in said
+    cluster.add_worker()
+    client.begin(cluster)
     code, said = client.end()
     assert code == 0, said
     assert sums(client.out) == quiet

@@ -10,6 +10,7 @@ from synimg.config import Tissue
 from synimg.phantoms.morphology import (
     Tree,
     branches_of,
+    branching_of,
     grow,
     place,
     resample,
@@ -53,6 +54,37 @@ def test_a_grown_tree_starts_at_its_soma_outside_and_never_leaves_the_box_again(
     inside = ((tree.points_um > 0) & (tree.points_um < np.array(BOX_UM))).all(axis=1)
     left = ~inside[1:] & inside[tree.parent[1:]]
     assert left.sum() == 0
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_neuron_reaches_into_the_block_by_as_many_dendrites_as_stated(seed):
+    settings = Tissue(n_primary_dendrites=3, segment_um=60.0)
+    tree = grow(SOMA_UM, BOX_UM, 150.0, settings, stream(seed, "test"))
+    assert (tree.parent == 0).sum() == branching_of(tree)[0] == 3
+    stem = np.arange(tree.parent.size)
+    for i in np.flatnonzero(tree.parent > 0):
+        stem[i] = stem[tree.parent[i]]
+    pieces = tree.pieces(BOX_UM)
+    inside_um = [tree.length_um(pieces[stem[pieces] == k]).sum() for k in (1, 2, 3)]
+    assert min(inside_um) > 20.0
+    assert sum(inside_um) == pytest.approx(150.0, abs=0.5)
+    assert tree.branch[1:4].tolist() == [1, 2, 3]
+
+
+@pytest.mark.skipif(not REAL, reason="the real morphologies are not here; SYNIMG_DATA names their folder's parent")
+@pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
+def test_a_tree_grown_like_a_real_one_has_its_sections(path):
+    real = tree_of(*read_tree_arrays(path))
+    inside = real.points_um[real.pieces()]
+    room = real.points_um[0] - inside.min(axis=0), tuple(np.ptp(inside, axis=0) + 1.0)
+    n, segment_um = branching_of(real)
+    like = Tissue(n_primary_dendrites=n, segment_um=segment_um)
+    length_um = real.length_um(real.pieces()).sum()
+    found = [section_lengths_um(grow(*room, length_um, like, stream(seed, "test"))) for seed in range(8)]
+    wanted = section_lengths_um(real)
+    # forks are as rare as Poisson's events, and each makes two more sections
+    se = 2 * np.sqrt(wanted.size / 2 / 8)
+    assert np.mean([lengths.size for lengths in found]) == pytest.approx(wanted.size, abs=4 * se)
 
 
 def test_a_grown_tree_bends_smoothly_and_tapers():

@@ -26,6 +26,15 @@ def test_the_plan_of_a_data_set_is_near_what_it_became(tiny_path):
     assert found.notes == ()
 
 
+def test_axons_count_in_the_plan(tiny_path):
+    config = Config.parse(preset("tiny").model_dump() | {"axons": {"um_per_um3": 3.0}}, "test")
+    bare = synimg.plan("tiny", tiny_path).n_emitters
+    dataset = Dataset.open(tiny_path)
+    (there, _, _), (before, _, _) = image_parts(dataset, config), image_parts(dataset, dataset.config)
+    n = sum(c.emitters.n for c in there) - sum(c.emitters.n for c in before)
+    assert synimg.plan(config, tiny_path).n_emitters - bare == pytest.approx(n, rel=0.3)
+
+
 def test_what_does_not_fit_on_the_disk_is_refused_before_anything_is_made(monkeypatch, tmp_path):
     small = shutil.disk_usage(tmp_path)._replace(free=100_000)
     monkeypatch.setattr(atomic.shutil, "disk_usage", lambda path: small)

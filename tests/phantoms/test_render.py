@@ -12,7 +12,7 @@ from synimg.config import Config, microscopes, preset, seen_by, to_toml
 from synimg.errors import SynimgError
 from synimg.phantoms.render import Channel, _background, expected_photons, imaging_notes, render
 from synimg.psf.gaussian import GaussianKernel
-from synimg.store.bins import Bins
+from synimg.store.bins import Bins, bins_of
 
 SHAPE = (17, 65, 97)
 RNG = np.random.default_rng(1)
@@ -168,6 +168,22 @@ def test_bins_give_every_row_that_is_near_in_one_order_in_memory_and_on_disk(tmp
         assert np.isin(wanted, near).all()
         np.testing.assert_array_equal(near, everything[np.isin(everything, near)])
         np.testing.assert_array_equal(stored.near(low, high)[1], near)
+
+
+@pytest.mark.parametrize("cuts", [[], [1, 1, 40, 499]])
+def test_bins_made_piece_by_piece_are_those_made_at_once(tmp_path, cuts):
+    rng = np.random.default_rng(1)
+    places = rng.uniform(-0.2, 1.2, (500, 3)) * SHAPE
+    columns = places, rng.random(500), np.arange(500, dtype=np.int32)
+    parts = [(np.split(places, cuts)), *(np.split(column, cuts) for column in columns)]
+    reach = (3.0, 4.0, 5.0)
+    made = bins_of(
+        lambda: ((place, tuple(row)) for place, *row in zip(*parts, strict=True)), SHAPE, reach, tmp_path / "pieces"
+    )
+    Bins(places, columns, SHAPE, reach).save(tmp_path / "once")
+    assert made.n == 500
+    for file in (tmp_path / "once").iterdir():
+        assert (tmp_path / "pieces" / file.name).read_bytes() == file.read_bytes()
 
 
 @pytest.mark.parametrize("name", microscopes())

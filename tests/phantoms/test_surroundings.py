@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 import synimg
 from synimg import schema
 from synimg.config import Config, preset
+from synimg.phantoms import solids, tissue
 from synimg.phantoms.generate import _draw, image_parts
 from synimg.phantoms.render import render
+from synimg.phantoms.solids import dendrite_capsules
 from synimg.phantoms.surroundings import background_tables, crowd_of
-from synimg.phantoms.tissue import capsules
 from synimg.store.dataset import Dataset
 from synimg.store.tables import read_table
 
@@ -88,9 +89,11 @@ def test_a_crowd_shows_the_same_voxels_in_any_block(tiny_path):
     np.testing.assert_array_equal(part, whole[:, 5:12, 53:84, 61:106])
 
 
-def test_the_long_parts_of_an_image_lie_in_files_and_give_the_same_voxels(tiny_path, tmp_path):
-    config, box = with_(synapses_per_um3=1.0), ((8, 40, 48), (8, 40, 48))
+def test_the_long_parts_of_an_image_lie_in_files_and_give_the_same_voxels(tiny_path, tmp_path, monkeypatch):
+    config, box = with_(synapses_per_um3=1.0, extrasynaptic_per_um2=19.0), ((8, 40, 48), (8, 40, 48))
     here, _, _ = image_parts(Dataset.open(tiny_path), config)
+    monkeypatch.setattr(tissue, "POINTS_AT_ONCE", 1000)
+    monkeypatch.setattr(solids, "CAPSULES_AT_ONCE", 300)
     filed, things, _ = image_parts(Dataset.open(tiny_path), config, folder=tmp_path)
     assert len(pickle.dumps((filed, things))) < 150_000
     np.testing.assert_array_equal(render(pickle.loads(pickle.dumps(filed)), config, box), render(here, config, box))
@@ -109,9 +112,9 @@ def test_extrasynaptic_receptors_lie_on_the_dendrites_surface_as_dense_as_stated
     config = TINY
 
     *_, tissue = _draw(Dataset.open(tiny_path), config, [])
-    start, end, radius, _, contact = capsules(tissue)
+    start, end, radius, _, _ = (np.concatenate(column) for column in zip(*dendrite_capsules(tissue), strict=True))
     size = np.array(config.volume.size_um)
-    near = (contact < 0) & ((np.minimum(start, end) < size) & (np.maximum(start, end) > 0)).all(axis=1)
+    near = ((np.minimum(start, end) < size) & (np.maximum(start, end) > 0)).all(axis=1)
     area = (2 * np.pi * radius * np.linalg.norm(end - start, axis=1))[near].sum()
     stay = np.exp(-config.receptors.exchange_per_day * config.training.window_days)
     wanted = 19.0 * area * stay * config.tag.pulse_efficiency

@@ -12,7 +12,8 @@ from synimg.config import Config
 from synimg.errors import SynimgError
 from synimg.phantoms.morphology import Tree, grow
 from synimg.phantoms.neighbours import Neighbours
-from synimg.phantoms.tissue import Tissue, build_tissue, fill_points, paint_labels, receptor_positions, solids, tree_of
+from synimg.phantoms.solids import fill_points, paint_labels, solids
+from synimg.phantoms.tissue import Tissue, build_tissue, receptor_positions, tree_of
 from synimg.phantoms.wiring import Wiring, build_wiring
 from synimg.store.morphology import read_tree_arrays
 from synimg.streams import stream
@@ -154,8 +155,11 @@ def test_the_same_seed_builds_the_same_tissue(tissue, wiring, a_end):
 
 
 def test_receptors_lie_on_their_disc_slightly_to_the_rim(tissue):
-    contact = np.repeat(on_spines(tissue)[:50], 400)
-    off = receptor_positions(tissue, contact, stream(1, "test")) - tissue.position_um[contact]
+    spines = on_spines(tissue)[:50]
+    pieces = receptor_positions(tissue, spines, np.full(50, 400), stream(1, "test"))
+    points, contact = (np.concatenate(column) for column in zip(*pieces, strict=True))
+    np.testing.assert_array_equal(contact, np.repeat(spines, 400))
+    off = points - tissue.position_um[contact]
     assert np.abs((off * tissue.normal[contact]).sum(axis=1)).max() < 1e-9
     area = (np.linalg.norm(off, axis=1) / tissue.disc_radius_um[contact]) ** 2
     assert area.max() <= 1.0
@@ -163,8 +167,12 @@ def test_receptors_lie_on_their_disc_slightly_to_the_rim(tissue):
     assert np.median(area) == pytest.approx(0.6, abs=5 * 0.5 / np.sqrt(contact.size))
 
 
+def dye_points(tissue):
+    return tuple(np.concatenate(column) for column in zip(*fill_points(tissue, CONFIG.volume.size_um), strict=True))
+
+
 def test_dye_points_hold_the_volume_of_dendrites_necks_and_heads(tissue):
-    points, neuron_id, volume = fill_points(tissue, CONFIG.volume.size_um)
+    points, neuron_id, volume = dye_points(tissue)
     assert points.shape == (neuron_id.size, 3)
     tree = tissue.trees[0]
     near = ((tree.points_um > 0) & (tree.points_um < BOX_UM)).all(axis=1)
@@ -178,7 +186,7 @@ def test_dye_points_hold_the_volume_of_dendrites_necks_and_heads(tissue):
 
 
 def test_dye_points_lie_in_what_is_painted(tissue):
-    points, neuron_id, _ = fill_points(tissue, CONFIG.volume.size_um)
+    points, neuron_id, _ = dye_points(tissue)
     neurons, _ = paint_labels(solids(tissue, VOXEL_UM, SHAPE_VOX), (0, 0, 0), SHAPE_VOX, VOXEL_UM)
     voxel = np.rint(points / np.array(VOXEL_UM)).astype(int)
     inside = ((voxel >= 0) & (voxel < np.array(SHAPE_VOX))).all(axis=1)

@@ -1,0 +1,70 @@
+"""Memory of the process that hands out the work, as the volume and the network in it grow: python benchmarks/client.py [N ...]
+
+Networks of N neurons (by default 100, 400, 1600) of 90 synapses each, from a table, with half a synapse and a third of a um of
+dendrite in each um^3. It draws the tissue and writes the truth, and puts what the workers render into files, as `generate`
+does before the first voxel; each network in a process of its own. Times are of the processor.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from math import prod
+from pathlib import Path
+
+N_SYNAPSES, UM3_PER_NEURON, DEPTH_UM, VOXEL_UM = 90, 180.0, 12.8, (0.2, 0.07, 0.07)
+
+
+def config_of(n: int, folder: Path):
+    """A block with `n` neurons, every one imaged, whose edges are a table in `folder`."""
+    import numpy as np
+    import pandas as pd
+
+    from synimg.config import Config
+
+    rng, wide = np.random.default_rng(1), round((UM3_PER_NEURON * n / DEPTH_UM) ** 0.5 / VOXEL_UM[1])
+    pre = [(i + 1 + rng.choice(n - 1, N_SYNAPSES, replace=False)) % n for i in range(n)]
+    before = rng.lognormal(0.0, 0.6, n * N_SYNAPSES)
+    edges = {
+        "pre": np.concatenate(pre),
+        "post": np.repeat(np.arange(n), N_SYNAPSES),
+        "weight_before": before,
+        "weight_after": before * rng.lognormal(0.0, 0.2, before.size),
+    }
+    pd.DataFrame(edges).to_parquet(folder / "edges.parquet")
+    volume = {"shape_vox": (64, wide, wide), "voxel_um": VOXEL_UM, "chunk_vox": (16, 256, 256)}
+    tissue, imported = {"n_imaged_neurons": n}, {"edges": str(folder / "edges.parquet")}
+    return Config.parse({"volume": volume, "tissue": tissue, "imported": imported}, "benchmark")
+
+
+def one(n: int) -> None:
+    """Print times and peak memory of one network."""
+    from render import clear_peak_memory, peak_memory_mb
+
+    from synimg.compute import silent
+    from synimg.phantoms import generate
+    from synimg.store.dataset import Dataset
+
+    with tempfile.TemporaryDirectory(prefix="synimg-bench-") as name:
+        folder = Path(name)
+        config = config_of(n, folder)
+        dataset = Dataset.create(folder / "mouse", config)
+        generate._import_network(dataset, config)
+        text = f"{n * N_SYNAPSES:>9} synapses, {prod(config.volume.shape_vox) / 1e6:>6.0f} Mvoxel"
+        for what, work in (
+            ("tissue", lambda: generate._make_tissue(dataset, config, [], silent)),
+            ("what is rendered from", lambda: generate.image_parts(dataset, config, [], folder / "emitters")),
+        ):
+            clear_peak_memory()
+            begin = time.process_time()
+            work()
+            text += f"; {what}: {time.process_time() - begin:.1f} s, {peak_memory_mb():.0f} MB"
+        print(text, flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--one"]:
+        one(int(sys.argv[2]))
+    else:
+        for n in sys.argv[1:] or ["100", "400", "1600"]:
+            subprocess.run([sys.executable, __file__, "--one", n], check=True)

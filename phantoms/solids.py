@@ -1,0 +1,197 @@
+"""What is solid in a block: dendrites, spines and axons as capsules, the dye that fills them, the labels that they leave."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from synimg.phantoms.morphology import Tree
+from synimg.phantoms.tissue import Tissue, split
+from synimg.store.bins import Bins, Piece, bins_of
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Capsules = tuple[Floats, Floats, Floats, Ints, Ints]
+"""Start (n, 3), end (n, 3), radius (n,), id of the neuron (n,), contact (n,), which is -1 in dendrites and axons."""
+NECK_RADIUS_UM = 0.08  # neck width 0.06 to 0.3 um (NUMBERS.md 2)
+FILL_PER_UM3 = 300.0
+CAPSULES_AT_ONCE = 1 << 16
+"""Capsules that are made at once."""
+
+
+def capsules(tissue: Tissue) -> Iterator[Capsules]:
+    """Everything solid as capsules, in pieces: dendrites, spines, synapses on shafts, axons.
+
+    Axons are last: they change nothing of what was there without them.
+    """
+    yield from dendrite_capsules(tissue)
+    yield from _joined(_synapse_capsules(tissue))
+    axons = ((axon, np.flatnonzero(axon.parent >= 0)) for axon in tissue.axons)
+    yield from _joined(_of_trees(axons, tissue.axon_neuron_id))
+
+
+def dendrite_capsules(tissue: Tissue) -> Iterator[Capsules]:
+    """The pieces of dendrites as capsules."""
+    return _joined(_of_trees(((tree, tree.pieces()) for tree in tissue.trees), tissue.neuron_id))
+
+
+def _of_trees(trees: Iterable[tuple[Tree, Ints]], neuron_id: Ints) -> Iterator[Capsules]:
+    """What lies between the given points of each tree and their parents."""
+    for of, (tree, child) in zip(neuron_id, trees, strict=True):
+        start, end = tree.points_um[tree.parent[child]], tree.points_um[child]
+        yield start, end, tree.radius_um[child], np.full(child.size, of), np.full(child.size, -1)
+
+
+def _synapse_capsules(tissue: Tissue) -> Iterator[Capsules]:
+    on_spine = np.flatnonzero(tissue.is_imaged & (tissue.head_radius_um > 0))
+    on_shaft = np.flatnonzero(tissue.is_imaged & (tissue.head_radius_um == 0))
+    neck_um = np.full(tissue.is_imaged.size, NECK_RADIUS_UM)
+    for contacts, start, end, radius in (
+        (on_spine, tissue.base_um, tissue.head_um, neck_um),
+        (on_spine, tissue.head_um, tissue.head_um, tissue.head_radius_um),
+        (on_shaft, tissue.position_um, tissue.position_um, tissue.disc_radius_um),
+    ):
+        for i in range(0, contacts.size, CAPSULES_AT_ONCE):
+            some = contacts[i : i + CAPSULES_AT_ONCE]
+            yield start[some], end[some], radius[some], tissue.neuron_id[tissue.neuron_row[some]], some
+
+
+def _joined(pieces: Iterator[Capsules]) -> Iterator[Capsules]:
+    """Small pieces together: as many as reach `CAPSULES_AT_ONCE`."""
+    waiting: list[Capsules] = []
+    for piece in itertools.chain(pieces, [None]):
+        if piece is not None:
+            waiting.append(piece)
+        if waiting and (piece is None or sum(one[2].size for one in waiting) >= CAPSULES_AT_ONCE):
+            start, end, radius, neuron_id, contact = (np.concatenate(c) for c in zip(*waiting, strict=True))
+            yield start, end, radius, neuron_id, contact
+            waiting = []
+
+
+def fill_points(tissue: Tissue, box_um: tuple[float, float, float]) -> Iterator[tuple[Floats, Ints, Floats]]:
+    """Points that stand for the cytosol: positions (n, 3) [um], neuron id (n,), volume of each (n,) [um^3]; in pieces.
+
+    Notes
+    -----
+    A low-discrepancy filling of every capsule (R3 sequence, Roberts 2018), denser than the point spread function is wide, so
+    that the dye looks smooth and needs no random numbers.
+    """
+    done = 0
+    for start, end, radius, neuron_id, _ in capsules(tissue):
+        inside = (np.minimum(start, end) < np.array(box_um) + 1.0) & (np.maximum(start, end) > -1.0)
+        near = np.asarray(inside.all(axis=1))
+        length = np.linalg.norm(end - start, axis=1)
+        ball = length < 1e-9
+        volume = np.where(ball, 4.0 / 3.0 * np.pi * radius**3, np.pi * radius**2 * length)
+        n = np.maximum(np.ceil(volume * FILL_PER_UM3), 4).astype(np.int64) * near
+        for low, high in split(n):
+            some = low + np.flatnonzero(near[low:high])
+            points, which = _fill(start[some], end[some], radius[some], ball[some], n[some], done)
+            done += len(points)
+            yield points, neuron_id[some][which], (volume[some] / n[some])[which]
+
+
+def _fill(
+    start: Floats, end: Floats, radius: Floats, ball: NDArray[np.bool_], n: Ints, done: int
+) -> tuple[Floats, Ints]:
+    """`n` points in each capsule, and the capsule of each; `done` points of the sequence have been used before."""
+    which = np.repeat(np.arange(n.size), n)
+    k = done + np.arange(which.size)  # one sequence through all capsules, so that no pattern repeats
+    u, v, w = ((k * step + 0.5) % 1.0 for step in (0.8191725134, 0.6710436067, 0.5497004779))
+    height = np.where(ball[which], 2.0 * v - 1.0, 0.0)
+    distance = radius[which] * np.where(ball[which], np.cbrt(w), np.sqrt(w))
+    across = distance * np.sqrt(1.0 - height**2)
+    axis = np.where(ball[:, None], np.array([1.0, 0.0, 0.0]), end - start)
+    axis /= np.linalg.norm(axis, axis=1, keepdims=True)
+    side = np.cross(axis, np.array([0.31, 0.52, 0.79]))
+    side /= np.linalg.norm(side, axis=1, keepdims=True)
+    other = np.cross(axis, side)
+    points = start[which] + np.where(ball[which], 0.0, v)[:, None] * (end - start)[which]
+    points += (height * distance)[:, None] * axis[which]
+    angle = 2.0 * np.pi * u
+    points += (across * np.cos(angle))[:, None] * side[which] + (across * np.sin(angle))[:, None] * other[which]
+    return points, which
+
+
+def solids(
+    tissue: Tissue, voxel_um: tuple[float, float, float], shape_vox: tuple[int, int, int], folder: Path | None = None
+) -> Bins:
+    """Everything solid, found by its place in the image, for `paint_labels`; in files of a `folder`, where one is given."""
+    longest_um = thickest_um = 0.0
+    for start, end, radius, _, _ in capsules(tissue):
+        longest_um = max(longest_um, float(np.linalg.norm(end - start, axis=1).max(initial=0.0)))
+        thickest_um = max(thickest_um, float(radius.max(initial=0.0)))
+
+    def pieces() -> Iterator[Piece]:
+        for start, end, radius, neuron_id, contact in capsules(tissue):
+            is_head = (contact >= 0) & (np.abs(end - start).max(axis=1) < 1e-9)
+            columns = start, end, radius, neuron_id, np.where(is_head, contact + 1, 0)
+            yield 0.5 * (start + end) / np.array(voxel_um), columns
+
+    half_um = 0.5 * longest_um + thickest_um
+    return bins_of(pieces, shape_vox, tuple(half_um / np.array(voxel_um)), folder)
+
+
+def paint_labels(
+    things: Bins,
+    origin_vox: tuple[int, int, int],
+    shape_vox: tuple[int, int, int],
+    voxel_um: tuple[float, float, float],
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Neuron ids and synapse ids (contact + 1) of every voxel of a block; 0 where there is nothing.
+
+    `things` are the `solids` of a tissue. Where two overlap, the one wins in which the voxel's centre lies deeper.
+    """
+    depth = np.zeros(shape_vox, np.float32)
+    neurons, synapses = np.zeros(shape_vox, np.uint32), np.zeros(shape_vox, np.uint32)
+    voxel, origin = np.array(voxel_um), np.array(origin_vox)
+    start, end, radius, neuron, synapse = things.near(origin, origin + shape_vox)
+    _paint(depth, neurons, synapses, origin, voxel, start, end, radius, neuron, synapse)
+    return neurons, synapses
+
+
+@nb.njit(cache=True, nogil=True)
+def _paint(
+    depth: NDArray[np.float32],
+    neurons: NDArray[np.uint32],
+    synapses: NDArray[np.uint32],
+    origin: Ints,
+    voxel: Floats,
+    start: Floats,
+    end: Floats,
+    radius: Floats,
+    neuron_id: Ints,
+    synapse_id: Ints,
+) -> None:
+    low, high = np.empty(3, np.int64), np.empty(3, np.int64)
+    shape = np.array(depth.shape)
+    for i in range(start.shape[0]):
+        empty = False
+        for a in range(3):
+            bottom = (min(start[i, a], end[i, a]) - radius[i]) / voxel[a] - origin[a]
+            top = (max(start[i, a], end[i, a]) + radius[i]) / voxel[a] - origin[a]
+            low[a] = max(int(np.floor(bottom)), 0)
+            high[a] = min(int(np.ceil(top)) + 1, shape[a])
+            empty = empty or high[a] <= low[a]
+        if empty:
+            continue
+        dz, dy, dx = end[i, 0] - start[i, 0], end[i, 1] - start[i, 1], end[i, 2] - start[i, 2]
+        squared = dz * dz + dy * dy + dx * dx
+        for z in range(low[0], high[0]):
+            pz = (z + origin[0]) * voxel[0] - start[i, 0]
+            for y in range(low[1], high[1]):
+                py = (y + origin[1]) * voxel[1] - start[i, 1]
+                for x in range(low[2], high[2]):
+                    px = (x + origin[2]) * voxel[2] - start[i, 2]
+                    t = 0.0
+                    if squared > 0.0:
+                        t = min(max((pz * dz + py * dy + px * dx) / squared, 0.0), 1.0)
+                    distance = np.sqrt((pz - t * dz) ** 2 + (py - t * dy) ** 2 + (px - t * dx) ** 2)
+                    inside = np.float32(radius[i] - distance)
+                    if inside >= 0.0 and (neurons[z, y, x] == 0 or inside > depth[z, y, x]):
+                        depth[z, y, x] = inside
+                        neurons[z, y, x] = neuron_id[i]
+                        synapses[z, y, x] = synapse_id[i]
