@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import inspect
+import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -311,6 +312,11 @@ def _shares(
     shapes = {channel: share.shape for channel, share in shares.items()}
     if len(set(shapes.values())) > 1:
         raise SynimgError(f"{name}: its channels differ in shape ({shapes}); they must show the same field")
+    said += [
+        f"{name}: '{first}' and '{second}' hold the same voxels, so their pairs mean nothing; check --channel"
+        for first, second in itertools.combinations(shares, 2)
+        if np.array_equal(shares[first], shares[second])
+    ]
     return shares, said, scales
 
 

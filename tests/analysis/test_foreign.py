@@ -21,6 +21,7 @@ from synimg.cameras.scmos import Scmos
 from synimg.errors import SynimgError
 from synimg.store.foreign import group_channels
 from synimg.streams import stream
+from synimg.viewers.figures.overlay import overlay
 
 DATA = Path(os.environ.get("SYNIMG_DATA", Path(__file__).parents[3] / "shared" / "data")) / "synbot"
 VOXEL = np.array([0.1, 0.1])
@@ -105,6 +106,7 @@ def test_two_files_make_one_image_with_its_tables(tmp_path):
     summary = measure_foreign(files, (0.1, 0.1), tmp_path / "out", ["pre=pre", "post=post"])
     assert summary.table["n_pairs"].tolist() == [2]
     assert any("no photons" in sentence for sentence in summary.warnings)
+    assert any("'pre' and 'post' hold the same voxels" in sentence for sentence in summary.warnings)
     assert {p.name for p in (tmp_path / "out").iterdir()} >= {"puncta.parquet", "summary.csv", "result.json", "a"}
 
 
@@ -289,6 +291,16 @@ def test_an_image_that_cannot_be_measured_is_refused_in_one_sentence(tmp_path, c
     assert sentence in str(error.value)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_of_many_channels_the_first_four_are_drawn():
+    names = "abcde"
+    puncta = pd.concat(
+        measure_channels("a", {name: field([(40, 60)])}, VOXEL, ForeignSettings(), 0).puncta.assign(channel=name)
+        for name in names
+    )
+    figure = overlay({name: field([(40, 60)]) for name in names}, puncta, pd.DataFrame(), VOXEL)
+    assert figure.axes[0].get_title() == "a (magenta) / b (green) / c (cyan) / d (white)"
 
 
 def test_a_channel_of_one_value_is_named(tmp_path):

@@ -26,12 +26,14 @@ def overlay(channels: dict[str, Floats], puncta: pd.DataFrame, pairs: pd.DataFra
     Parameters
     ----------
     channels : dict of (y, x) or (z, y, x) ndarray
-        Grey levels as a share of full scale; a stack is shown as its maximum along z.
+        Grey levels as a share of full scale; a stack is shown as its maximum along z. The first four are drawn: there are no
+        more colours that can be told apart.
     puncta, pairs : DataFrame
         As `synimg.analysis.foreign.measure_channels` gives them.
     voxel_um : (axes,) ndarray
         Voxel size.
     """
+    channels = dict(list(channels.items())[: len(COLORS)])
     flat = np.stack([image.max(axis=0) if image.ndim == 3 else image for image in channels.values()])
     tops = [(0.0, max(float(np.percentile(image, 99.7)), 1e-3)) for image in flat]
     picture = composite(flat, list(COLORS[: len(flat)]), tops)
