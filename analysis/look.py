@@ -9,19 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg import schema
+from synimg.analysis.beforehand import spread_of_block
+from synimg.analysis.block import PLACE, MeasureSettings, detections_of, find_puncta, scene_of
 from synimg.analysis.fit import Fit, Scene, fit_puncta, model_of, start
-from synimg.analysis.measure import (
-    PLACE,
-    MeasureSettings,
-    detections_of,
-    find_puncta,
-    read_parents,
-    recording_of,
-    scene_of,
-    spread_of_block,
-    synapse_table,
-    widened,
-)
+from synimg.analysis.measure import read_parents, recording_of, synapse_table, widened
 from synimg.analysis.recording import RecordedChannel, Recording
 from synimg.analysis.widening import TrueErrors
 from synimg.errors import SynimgError

@@ -17,20 +17,12 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from skimage.feature import blob_log
 
+from synimg.analysis.block import MeasureSettings, Tile, find_puncta, scene_of_electrons, tiles
 from synimg.analysis.fisher import standard_errors
 from synimg.analysis.fit import Fit, Scene, model_of, start
 from synimg.analysis.match import match
-from synimg.analysis.measure import (
-    Known,
-    MeasureSettings,
-    Tile,
-    find_puncta,
-    measure_replica,
-    replicated,
-    scene_of_electrons,
-    tiles,
-)
 from synimg.analysis.replica import hidden_neighbours, nearby
+from synimg.analysis.tile_replica import Known, measure_replica, replicated
 from synimg.analysis.widening import fit_true_errors
 from synimg.psf.gaussian import deposit
 from synimg.streams import stream

@@ -242,7 +242,7 @@ def measure(
         given = [name for name, value in foreign.items() if value is not None]
         if given:
             raise SynimgError(f"{source[0]}: a data set knows its {given[0]}; leave it out")
-        from synimg.analysis.measure import MeasureSettings
+        from synimg.analysis.block import MeasureSettings
         from synimg.analysis.measure import measure as run_measure
 
         settings = MeasureSettings.parse({"psf": psf} if psf else {}, "measure")

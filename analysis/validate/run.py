@@ -10,8 +10,8 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 from synimg import compute, schema
+from synimg.analysis.block import MeasureSettings
 from synimg.analysis.damage import is_near, share_lost
-from synimg.analysis.measure import MeasureSettings
 from synimg.analysis.separation import measured_synapses, read_separation, separate
 from synimg.analysis.validate.erasure import erasure_curve
 from synimg.analysis.validate.imaging import AXES, imaging_scores, match_truth

@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synimg.analysis.measure import Block, MeasureSettings, Tile, as_puncta_show, measure_block, synapse_table
+from synimg.analysis.beforehand import as_puncta_show
+from synimg.analysis.block import Block, MeasureSettings, Tile, measure_block
+from synimg.analysis.measure import synapse_table
 from synimg.analysis.recording import Recording
 from synimg.config import Config
 from synimg.errors import SynimgError

@@ -13,8 +13,10 @@ from scipy.spatial import cKDTree
 
 import synimg
 from synimg import cli
+from synimg.analysis.beforehand import near_damage
+from synimg.analysis.block import PLACE, MeasureSettings, measure_block, tiles
 from synimg.analysis.damage import is_near, read_recorded, share_lost, stand_in, why_lost
-from synimg.analysis.measure import PLACE, MeasureSettings, measure_block, near_damage, recording_of, tiles
+from synimg.analysis.measure import recording_of
 from synimg.analysis.quality import read_quality
 from synimg.analysis.recording import Recording
 from synimg.analysis.validate.run import not_measured

@@ -5,7 +5,7 @@ import pytest
 
 from synimg.analysis import fisher
 from synimg.analysis import fit as f
-from synimg.analysis.measure import MeasureSettings, find_puncta
+from synimg.analysis.block import MeasureSettings, find_puncta
 from synimg.streams import stream
 
 PSF = np.array([[1.3, 1.4, 1.4], [1.2, 1.3, 1.3]])

@@ -9,7 +9,8 @@ import zarr
 
 import synimg
 from synimg import schema
-from synimg.analysis.measure import MeasureSettings, recording_of, tiles
+from synimg.analysis.block import MeasureSettings, tiles
+from synimg.analysis.measure import recording_of
 from synimg.analysis.quality import read_quality
 from synimg.analysis.recording import Recording
 from synimg.analysis.separation import separate_dataset

@@ -15,8 +15,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from synimg.analysis.block import MeasureSettings
 from synimg.analysis.look import Preview, preview
-from synimg.analysis.measure import MeasureSettings, measure
+from synimg.analysis.measure import measure
 from synimg.analysis.separation import methods, separate_dataset
 from synimg.analysis.validate import validate
 from synimg.compute import Report

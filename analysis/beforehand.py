@@ -1,0 +1,234 @@
+"""What a few tiles say before all are measured: does the recording fit its image, how wide are synapses, where are channels."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from synimg.analysis.block import (
+    PLACE,
+    TYPICAL_SPREAD_UM2,
+    Block,
+    MeasureSettings,
+    Tile,
+    find_puncta,
+    measure_block,
+    n_candidates,
+    scene_of,
+)
+from synimg.analysis.damage import is_near, is_noisy
+from synimg.analysis.fit import Scene
+from synimg.analysis.recording import Recording
+from synimg.analysis.spread import estimate_spread
+from synimg.analysis.survey import LEAST_NOISE, ChannelOptics, OpticsCheck, check_optics, noise_of
+from synimg.analysis.tile_replica import Checked, n_replicas, replica_of_block, spread_over, to_replicate
+from synimg.analysis.widening import TrueErrors, fit_true_errors
+from synimg.errors import SynimgError
+from synimg.store.image import Box
+
+Floats = NDArray[np.float64]
+Cut = Callable[[Tile], Block | str]
+"""Takes a tile's block out of the image, or says why all of it is lost."""
+MOST_PER_UM3 = 5.0
+"""Puncta per um^3 of a first search; cortex has 1 to 2 synapses, and the noise of a wrong camera has any number."""
+MOST_NOISE = 2.0
+"""Times the variance that a camera says: beyond it noise makes more candidates than synapses do."""
+MOST_PASSES, STILL = 3, 0.03
+
+
+def _cut_over(work: list[Tile], cut: Cut, n_chosen: int) -> Iterator[tuple[Tile, Block]]:
+    """A few of the tiles with their blocks; in the place of one that is lost the next that is not.
+
+    Raises
+    ------
+    SynimgError
+        If all are lost.
+    """
+    used: set[int] = set()
+    why = ""
+    for i in spread_over(len(work), n_chosen):
+        for j in (j for j in range(i, len(work)) if j not in used):
+            block = cut(work[j])
+            if isinstance(block, Block):
+                used.add(j)
+                yield work[j], block
+                break
+            why = block
+    if not used:
+        raise SynimgError(f"no part of the image can be measured: {why}")
+
+
+def median_spread(work: list[Tile], cut: Cut, recording: Recording, settings: MeasureSettings) -> float:
+    """The median of `spread_of_block` over a few of the tiles, which `cut` takes out of the image."""
+    return float(
+        np.median(
+            [
+                spread_of_block(block.grey, recording, settings, tile.box[0], block.damaged)
+                for tile, block in _cut_over(work, cut, settings.n_spread_tiles)
+            ]
+        )
+    )
+
+
+def refuse_unfit(recording: Recording, size_um: Floats, where: str) -> None:
+    """Refuse a recording that does not fit its image.
+
+    Raises
+    ------
+    SynimgError
+        If a point spread function is larger than the image.
+    """
+    for i in recording.receptor_index:
+        channel = recording.channels[i]
+        for axis, sigma, size in zip("zyx", channel.psf_sigma_um, size_um, strict=True):
+            if 2.355 * sigma > size:
+                raise SynimgError(
+                    f"{where}: the point spread function of '{channel.name}' is {2.355 * sigma:.3g} um wide along {axis}, the "
+                    f"image is {size:.3g} um large; check psf_sigma_um and voxel_um"
+                )
+
+
+def _refuse_unfit_block(grey: NDArray[np.uint16], scene: Scene, recording: Recording) -> None:
+    """Refuse grey levels that the camera cannot have recorded.
+
+    Raises
+    ------
+    SynimgError
+        If a channel is constant or lies below the camera's offset.
+    """
+    dyes = recording.dye_index if recording.identity.get("kind") == "colour" and is_noisy(recording) else []
+    for i in recording.receptor_index + dyes:
+        if grey[i].min() == grey[i].max():
+            use = "parents cannot be told" if i in dyes else "receptors cannot be counted"
+            raise SynimgError(
+                f"channel '{recording.channels[i].name}' holds the grey level {grey[i].min()} alone; it was not recorded, "
+                f"and without it {use}"
+            )
+    for k, i in enumerate(recording.receptor_index):
+        name = recording.channels[i].name
+        pixels = recording.camera
+        below = float(np.median(scene.data[k])) - pixels.read_noise_electrons**2
+        if below < -2.0 - pixels.read_noise_electrons:
+            raise SynimgError(
+                f"channel '{name}': half of its grey levels lie {-below:.0f} electrons or more below the camera's offset of "
+                f"{pixels.offset_adu:g}; check offset_adu"
+            )
+
+
+def spread_of_block(
+    grey: NDArray[np.uint16],
+    recording: Recording,
+    settings: MeasureSettings,
+    first_vox: tuple[int, int, int],
+    damaged: Sequence[Box] = (),
+) -> float:
+    """The synapses' width per electron [um^2] in one block of grey levels, away from damaged chunks."""
+    typical_electrons = 50.0 * recording.camera.quantum_efficiency * recording.photons_per_receptor
+    guess = TYPICAL_SPREAD_UM2 / typical_electrons
+    scene = scene_of(grey[recording.receptor_index], recording, settings, guess, first_vox)
+    _refuse_unfit_block(grey, scene, recording)
+    n_found = n_candidates(scene, settings)
+    volume_um3 = float(np.prod(scene.voxel_um)) * scene.data[0].size
+    if n_found > max(MOST_PER_UM3 * volume_um3, 200):
+        raise SynimgError(
+            f"{n_found} puncta in {volume_um3:.0f} um^3 stand out from the noise that {_camera(recording)} say: check these "
+            "numbers"
+        )
+    fit = find_puncta(scene, settings.model_copy(update={"n_rounds": 1}))
+    for i, (seen, expected, n) in zip(recording.receptor_index, noise_of(scene, fit), strict=True):
+        if n > LEAST_NOISE and seen > MOST_NOISE * expected:
+            raise SynimgError(
+                f"the noise of channel '{recording.channels[i].name}' has {seen / expected:.1f} times the variance that "
+                f"{_camera(recording)} say, so that noise would pass for synapses: check these numbers"
+            )
+    return estimate_spread(scene, fit.keep(~is_near(fit.points_vox + first_vox, damaged, settings.halo_vox)))
+
+
+def _camera(recording: Recording) -> str:
+    c = recording.camera
+    return (
+        f"the camera's offset of {c.offset_adu:g}, gain of {c.gain_adu_per_electron:g} and read noise of "
+        f"{c.read_noise_electrons:g}"
+    )
+
+
+def as_puncta_show(
+    recording: Recording,
+    work: list[Tile],
+    cut: Cut,
+    settings: MeasureSettings,
+    size_um: Floats,
+) -> Recording:
+    """The recording with the shift of the channels, if it is not stated, and the widths, if asked for, that puncta show.
+
+    Some tiles are measured for that ahead of the others; again where widths were far from those stated, as what is found with
+    wrong ones is not all there is.
+
+    Raises
+    ------
+    SynimgError
+        If the widths are to be taken from puncta and those do not show them.
+    """
+    is_shift_known = all(recording.channels[i].shift_um is not None for i in recording.receptor_index)
+    if is_shift_known and settings.psf == "stated":
+        return recording
+    for _ in range(MOST_PASSES if settings.psf == "puncta" else 1):
+        checked = []
+        spread = median_spread(work, cut, recording, settings)
+        for tile, block in _cut_over(work, cut, n_replicas(len(work), settings)):
+            table = measure_block(block.grey, recording, settings, spread, tile)
+            table = table[~near_damage(table, block.damaged, recording, settings)]
+            for known in to_replicate([tile], table, recording, size_um, settings):
+                checked.append(replica_of_block(block.grey, known, recording, settings, spread, size_um))
+        _, optics = learn(checked, recording)
+        channels, moved = list(recording.channels), 0.0
+        for c, i in enumerate(recording.receptor_index):
+            seen, update = optics.channels[c], {}
+            if settings.psf == "puncta":
+                by = _excess(seen)
+                moved = max(moved, float(np.abs(by).max()))
+                update["psf_sigma_um"] = tuple(float(v) for v in (1.0 + by) * channels[i].psf_sigma_um)
+            if not is_shift_known:
+                update["shift_um"] = (0.0, 0.0, 0.0) if c == 0 or optics.shift_um is None else tuple(optics.shift_um)
+            channels[i] = channels[i].model_copy(update=update)
+        recording = recording.model_copy(update={"channels": tuple(channels)})
+        if moved < STILL:
+            break
+    return recording
+
+
+def _excess(seen: ChannelOptics) -> Floats:
+    """By what share a channel's widths along z, y, x are larger than stated.
+
+    Raises
+    ------
+    SynimgError
+        If puncta do not show them.
+    """
+    if seen.axial is None or seen.lateral is None or not (seen.axial.is_known and seen.lateral.is_known):
+        raise SynimgError(
+            f"channel '{seen.channel}': {seen.n_puncta} puncta stand alone and are bright, too few or too alike in brightness "
+            'to take the point spread function from them; measure with psf = "stated"'
+        )
+    return np.array([seen.axial.excess, seen.lateral.excess, seen.lateral.excess])
+
+
+def near_damage(
+    detections: pd.DataFrame, damaged: Sequence[Box], recording: Recording, settings: MeasureSettings
+) -> NDArray[np.bool_]:
+    """Which detections lie so near to damaged chunks that a part of their light may be lost."""
+    points_vox = detections[PLACE].to_numpy(float) / np.array(recording.voxel_um)
+    return is_near(points_vox, damaged, settings.halo_vox)
+
+
+def learn(checked: list[Checked], recording: Recording) -> tuple[TrueErrors | None, OpticsCheck]:
+    """What tiles and their replicas say together: true errors, and the optics."""
+    index = recording.receptor_index
+    channels = [recording.channels[i] for i in index]
+    psf = np.array([c.psf_sigma_um for c in channels])
+    shift = recording.shift_vox(index) * recording.voxel_um
+    optics = check_optics(
+        [c.survey for c in checked], [c.replica_survey for c in checked], [c.name for c in channels], psf, shift
+    )
+    return fit_true_errors(pd.concat([c.outcome.found for c in checked]), len(index)), optics

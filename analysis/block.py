@@ -1,0 +1,301 @@
+"""One block of an image: its puncta found, fitted and read, with the settings of a measurement."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy.spatial import cKDTree
+
+from synimg.analysis import assign
+from synimg.analysis.background import smooth_background
+from synimg.analysis.damage import read_recorded, stand_in, why_lost
+from synimg.analysis.detect import candidates, log_significance
+from synimg.analysis.fisher import covariances
+from synimg.analysis.fit import Fit, Scene, cores, fit_puncta, gains, model_of, split, start
+from synimg.analysis.recording import Recording
+from synimg.model import Model
+from synimg.store.image import Box, blocks
+
+PLACE = ["z_um", "y_um", "x_um"]
+ELECTRONS = ["pulse_electrons", "chase_electrons"]
+
+Floats = NDArray[np.float64]
+TYPICAL_SPREAD_UM2 = 0.005  # variance of a synapse of 0.28 um across, for the search alone
+
+
+class MeasureSettings(Model):
+    """How an image is measured."""
+
+    candidate_significance: float = Field(
+        3.7, gt=0, description="least LoG response of a candidate, in sd of the noise"
+    )
+    least_gain: float = Field(22.0, gt=0, description="least 2 ln likelihood ratio of a punctum against nothing")
+    n_rounds: int = Field(3, ge=1, le=6, description="searches of the residual")
+    merge_sigma: float = Field(0.8, ge=0, description="puncta nearer than this many PSF widths are one")
+    split_excess: float = Field(
+        0.15, gt=0, description="variance beyond a synapse's at which a punctum is tried as two, in squared PSF widths"
+    )
+    split_um: float = Field(0.8, ge=0, description="puncta nearer than this may be parts of one synapse")
+    same_disc: float = Field(1.2, ge=0, description="puncta nearer than this many radii of their common disc are one")
+    split_share: float = Field(
+        0.05,
+        ge=0,
+        description="least gain of such a part, as a share of the brighter one's, for a disc wider than the PSF",
+    )
+    background_um: float = Field(0.6, gt=0, description="width of the local mean that gives the background")
+    tile_vox: tuple[int, int, int] = Field(
+        (64, 192, 192), description="block of work; the result depends on it slightly"
+    )
+    halo_vox: tuple[int, int, int] = Field((8, 20, 20), description="margin around a tile that is fitted too")
+    n_spread_tiles: int = Field(4, ge=1, description="tiles from which the synapses' width is estimated")
+    n_replica_tiles: int = Field(
+        4, ge=1, description="tiles of which replicas with known truth are measured: true errors and detection limit"
+    )
+    psf: Literal["stated", "puncta"] = Field(
+        "stated",
+        description="whether the point spread function's widths are those stated or those that bright puncta show",
+    )
+    readout_gate_um: float = Field(0.6, gt=0, description="farthest that a label read-out may lie from its synapse")
+
+
+@dataclass(frozen=True)
+class Block:
+    """The grey levels (channel, z, y, x) of a tile's box; noise stands in for the chunks that were not read or recorded."""
+
+    grey: NDArray[np.uint16]
+    damaged: tuple[Box, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A block of work: what to read, and the part of space whose puncta it owns (half open, in image voxels)."""
+
+    box: Box
+    low: tuple[float, float, float]
+    high: tuple[float, float, float]
+
+
+def tiles(shape_vox: tuple[int, int, int], settings: MeasureSettings) -> list[Tile]:
+    """Tiles that cover an image; every place is owned by exactly one, beyond the faces too."""
+    out = []
+    for first_vox, size in blocks(shape_vox, settings.tile_vox):
+        axes = list(zip(first_vox, size, settings.halo_vox, shape_vox, strict=True))
+        first = tuple(max(s - halo, 0) for s, _, halo, _ in axes)
+        last = tuple(min(s + n + halo, total) for s, n, halo, total in axes)
+        box: Any = (first, tuple(b - a for a, b in zip(first, last, strict=True)))
+        low: Any = tuple(-np.inf if s == 0 else s - 0.5 for s, *_ in axes)
+        high: Any = tuple(np.inf if s + n == total else s + n - 0.5 for s, n, _, total in axes)
+        out.append(Tile(box, low, high))
+    return out
+
+
+def scene_of(
+    grey: NDArray[np.uint16],
+    recording: Recording,
+    settings: MeasureSettings,
+    spread_um2: float,
+    first_vox: tuple[int, int, int],
+) -> Scene:
+    """The receptor channels of a block, (2, z, y, x) grey levels, ready for the fit; it begins at voxel `first_vox`."""
+    index, pixels = recording.receptor_index, recording.pixels(first_vox, grey.shape)
+    return scene_of_electrons(
+        recording.electrons(grey, pixels),
+        pixels[2],
+        recording.sigma_vox(index),
+        recording.shift_vox(index),
+        np.array(recording.voxel_um),
+        settings,
+        spread_um2,
+    )
+
+
+def scene_of_electrons(
+    electrons: Floats,
+    read_noise: Floats | float,
+    psf_vox: Floats,
+    shift_vox: Floats,
+    voxel_um: Floats,
+    settings: MeasureSettings,
+    spread_um2: float,
+) -> Scene:
+    """Photo-electrons (channel, z, y, x) with their background, ready for the fit; `psf_vox`, `shift_vox` are (channel, 3).
+
+    The read noise is one number or that of every pixel (y, x).
+    """
+    smooth, variance = np.maximum(settings.background_um / voxel_um, 2.0), np.square(read_noise)
+    typical = float(np.sqrt(np.mean(variance)))
+    background = np.stack([smooth_background(channel, smooth, typical) for channel in electrons])
+    return Scene(electrons + variance, background + variance, psf_vox, shift_vox, voxel_um, spread_um2)
+
+
+def moved_back(image: Floats, shift_vox: Floats) -> Floats:
+    """Channels (c, z, y, x) moved by whole voxels so that what was shifted by `shift_vox` (c, 3) lies together.
+
+    What comes in over a face repeats it.
+    """
+    whole = np.rint(shift_vox).astype(int)
+    if not whole.any():
+        return image
+    out = np.empty_like(image)
+    for channel, step, target in zip(image, whole, out, strict=True):
+        at = [np.clip(np.arange(n) + s, 0, n - 1) for n, s in zip(channel.shape, step, strict=True)]
+        target[...] = channel[np.ix_(*at)]
+    return out
+
+
+def find_puncta(scene: Scene, settings: MeasureSettings) -> Fit:
+    """Puncta of a block.
+
+    Notes
+    -----
+    Search the residual, fit all puncta together, drop what the likelihood does not want; again, until the rounds
+    are over. The search runs on the sum of the channels, each moved back by its shift to the nearest voxel: a threshold per
+    channel would bias the ratio.
+    """
+    fit, model = Fit.none(scene), scene.background.copy()
+    psf = scene.psf_vox.mean(axis=0)
+    volume = (2.0 * np.pi) ** 1.5 * np.prod(psf)
+    typical = np.sqrt(psf**2 + TYPICAL_SPREAD_UM2 / scene.voxel_um**2)
+    for k in range(settings.n_rounds):
+        residual = moved_back(scene.data - model, scene.shift_vox)
+        variance = moved_back(model, scene.shift_vox).sum(axis=0)
+        significance = log_significance(residual.sum(axis=0), variance, typical)
+        new = candidates(significance, settings.candidate_significance, 0.7 * psf)
+        known = split(scene, fit, settings.split_excess) if k else fit.theta
+        if not len(new) and len(known) == len(fit.theta):
+            break
+        nearest = tuple(np.clip(np.rint(new), 0, np.array(residual.shape[1:]) - 1).astype(int).T)
+        electrons = np.maximum(residual[(slice(None), *nearest)].T, 0.5) * volume
+        fit = fit_puncta(scene, np.vstack([known, start(new, electrons, scene)]), n_sweeps=8)
+        fit = fit_puncta(scene, _prune(scene, fit, settings).theta, n_sweeps=6)
+        model = model_of(scene, fit)
+    return _prune(scene, fit_puncta(scene, fit.theta), settings)
+
+
+def n_candidates(scene: Scene, settings: MeasureSettings) -> int:
+    """How many puncta a first search of the block takes up."""
+    psf = scene.psf_vox.mean(axis=0)
+    light, variance = (
+        moved_back(v, scene.shift_vox).sum(axis=0) for v in (scene.data - scene.background, scene.background)
+    )
+    typical = np.sqrt(psf**2 + TYPICAL_SPREAD_UM2 / scene.voxel_um**2)
+    return len(candidates(log_significance(light, variance, typical), settings.candidate_significance, 0.7 * psf))
+
+
+def _prune(scene: Scene, fit: Fit, settings: MeasureSettings) -> Fit:
+    """Without puncta that left the block, that the likelihood does not want, or that are a part of a brighter one.
+
+    A synapse is a disc and not quite Gaussian. Two puncta that lie within the disc that their counts together would
+    fill are one; and near a bright one a weak one is believed only if it explains more than a share `split_share` of
+    what the bright one does.
+    """
+    shape = np.array(scene.data.shape[1:])
+    fit = fit.keep(np.all((fit.points_vox > -1.0) & (fit.points_vox < shape), axis=1))
+    gain = gains(scene, fit, model_of(scene, fit))
+    alive = gain >= settings.least_gain
+    fit, gain = fit.keep(alive), gain[alive]
+    keep = np.ones(len(gain), bool)
+    if len(gain) < 2:
+        return fit
+    points_um, psf_um = fit.points_vox * scene.voxel_um, scene.psf_vox.mean(axis=0) * scene.voxel_um
+    pairs = cKDTree(points_um).query_pairs(settings.split_um, output_type="ndarray")
+    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    is_first_weak = gain[pairs[:, 0]] < gain[pairs[:, 1]]
+    weak, strong = np.where(is_first_weak, pairs.T, pairs.T[::-1])
+    away = points_um[weak] - points_um[strong]
+    # a disc seen from all sides has the variance radius^2 / 6 per axis
+    disc_um = np.sqrt(6.0 * scene.spread_um2 * (fit.electrons[weak] + fit.electrons[strong]).sum(axis=1))
+    is_one = np.linalg.norm(away / psf_um, axis=1) < settings.merge_sigma
+    is_one |= np.linalg.norm(away, axis=1) < settings.same_disc * disc_um
+    # how far a disc is from the Gaussian that fits it best grows with its size beside that of the PSF
+    wide = scene.spread_um2 * fit.electrons[strong].sum(axis=1)
+    share = settings.split_share * (wide / (wide + psf_um[1:].prod())) ** 2
+    is_one |= gain[weak] < settings.least_gain + share * gain[strong]
+    for i, j in zip(weak[is_one], strong[is_one], strict=True):
+        if keep[i] and keep[j]:
+            keep[i] = False
+    return fit.keep(keep)
+
+
+def measure_tile(
+    tile: Tile, image: str, recording: Recording, settings: MeasureSettings, spread_um2: float
+) -> tuple[pd.DataFrame | None, list[Box]]:
+    """Detections that a tile owns: positions, electrons, standard errors, likelihood gain, dye colours; lost chunks.
+
+    No table if all of the tile is lost.
+    """
+    block, lost = read_tile(Path(image), tile, recording)
+    return None if isinstance(block, str) else measure_block(block.grey, recording, settings, spread_um2, tile), lost
+
+
+def read_tile(image: Path, tile: Tile, recording: Recording) -> tuple[Block | str, list[Box]]:
+    """The voxels of a tile's box, or why all of them are lost, and the chunks that are."""
+    grey, lost = read_recorded(image, tile.box, recording)
+    whole = stand_in(grey, tile.box, lost, recording) if lost else grey
+    return why_lost(grey, recording) if whole is None else Block(whole, tuple(lost)), lost
+
+
+def measure_block(
+    grey: NDArray[np.uint16], recording: Recording, settings: MeasureSettings, spread_um2: float, tile: Tile
+) -> pd.DataFrame:
+    """Detections in a block of grey levels (channel, z, y, x), of the part that `tile` owns."""
+    scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2, tile.box[0])
+    fit = find_puncta(scene, settings)
+    at = fit.points_vox + np.array(tile.box[0])
+    own = ((at >= np.array(tile.low)) & (at < np.array(tile.high))).all(axis=1)
+    return detections_of(grey, recording, scene, fit, own, tile.box[0])
+
+
+def detections_of(
+    grey: NDArray[np.uint16],
+    recording: Recording,
+    scene: Scene,
+    fit: Fit,
+    own: NDArray[np.bool_],
+    first_vox: tuple[int, int, int],
+) -> pd.DataFrame:
+    """The table of those puncta of a fitted block that `own` marks; the block begins at voxel `first_vox` of the image."""
+    at = fit.points_vox + np.array(first_vox)
+    model = model_of(scene, fit)
+    gain, covariance = gains(scene, fit, model), covariances(scene, fit, model)
+    errors = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    voxel = np.array(recording.voxel_um)
+    table = {f"{axis}_um": at[own, i] * voxel[i] for i, axis in enumerate("zyx")}
+    scatter = recording.receptor_scatter_um(scene.spread_um2)
+    table |= {f"{axis}_um_se": np.hypot(errors[own, i] * voxel[i], scatter) for i, axis in enumerate("zyx")}
+    for c, name in enumerate(("pulse", "chase")):
+        table[f"{name}_electrons"] = fit.electrons[own, c]
+        table[f"{name}_electrons_se"] = errors[own, 3 + c]
+    table["electrons_cov"] = covariance[own, 3, 4]
+    table["gain"] = gain[own]
+    misfit, brightest = cores(scene, fit, model)
+    camera = recording.camera
+    full = (camera.largest_adu - camera.offset_adu) / camera.gain_adu_per_electron + camera.read_noise_electrons**2
+    table |= {"misfit": misfit[own], "is_saturated": (brightest >= full - 0.5).any(axis=1)[own]}
+    if recording.identity.get("kind") == "colour":
+        row, probability, colours = _parents_by_colour(grey, recording, fit.points_vox[own], first_vox)
+        table["neuron_id"] = np.array(recording.identity["neuron_id"])[row]
+        table["neuron_prob"] = probability
+        table |= {recording.channels[i].name: colours[:, k] for k, i in enumerate(recording.dye_index)}
+    return pd.DataFrame(table)
+
+
+def _parents_by_colour(
+    grey: NDArray[np.uint16], recording: Recording, points_vox: Floats, first_vox: tuple[int, int, int]
+) -> tuple[NDArray[np.int64], Floats, Floats]:
+    """Row of the code book, its probability, and the dye signal of each synapse in a block."""
+    dyes, voxel = recording.dye_index, np.array(recording.voxel_um)
+    book, cv = np.array(recording.identity["codebook"]), float(recording.identity["expression_cv"])
+    pixels = recording.pixels(first_vox, grey.shape)
+    electrons = moved_back(recording.electrons(grey[dyes], pixels), recording.shift_vox(dyes))
+    variance = np.maximum(electrons, 0.0) + np.square(pixels[2])
+    sigma = recording.sigma_vox(dyes).mean(axis=0)
+    colours, colours_se = assign.head_colours(electrons, variance, points_vox, sigma, voxel)
+    likelihood = assign.colour_log_likelihood(colours, colours_se, book, cv)
+    traced_um, traced_row = assign.trace_neurons(electrons, voxel, book, cv)
+    row, probability = assign.parents(likelihood, points_vox * voxel, traced_um, traced_row)
+    return row, probability, colours
