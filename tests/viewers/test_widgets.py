@@ -230,6 +230,23 @@ def test_the_preview_of_detection_follows_the_threshold_before_anything_is_measu
     assert PREVIEW not in opened.layers
 
 
+def test_a_measurement_of_a_damaged_image_is_told_to_be_incomplete(opened, sample_copy):
+    from synimg.analysis.quality import FILE, read_quality
+    from synimg.store.atomic import write_json
+    from synimg.store.dataset import Dataset
+    from synimg.viewers.widgets.analyse import MeasureForm
+
+    dataset = Dataset.open(sample_copy)
+    quality = read_quality(dataset.run("default"))
+    lost = quality.missing.model_copy(update={"places": ["z 0 to 8"], "share": 0.2})
+    write_json(dataset.run("default") / FILE, quality.model_copy(update={"missing": lost}).model_dump(mode="json"))
+    form = MeasureForm(opened)
+    form.finished("default", [1, 2, 3], dataset, [])
+    assert (
+        form.work.label.text() == "3 synapses measured, incomplete: 20% of the image could not be; next: synimg repair"
+    )
+
+
 def test_separate_and_compare_work_in_a_thread(opened, sample_copy, tiny_path):
     from synimg.store.dataset import Dataset
     from synimg.viewers.widgets.analyse import SeparateForm

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 from synimg.analysis.block import MeasureSettings
 from synimg.analysis.look import Preview, preview
 from synimg.analysis.measure import measure
+from synimg.analysis.quality import read_quality
 from synimg.analysis.separation import methods, separate_dataset
 from synimg.analysis.validate import validate
 from synimg.compute import Report
@@ -165,7 +166,13 @@ class MeasureForm(_Stage):
     def finished(self, run: str, result: Any, dataset: Dataset, layers: list[Any]) -> None:
         """Show the measured synapses."""
         super().finished(run, result, dataset, layers)
-        self.work.label.setText(f"{len(result)} synapses measured; next: Separate")
+        missing = read_quality(dataset.run(run)).missing
+        lost, after = (
+            (f", incomplete: {missing.share:.0%} of the image could not be", "synimg repair")
+            if missing.places
+            else ("", "Separate")
+        )
+        self.work.label.setText(f"{len(result)} synapses measured{lost}; next: {after}")
 
     def _preview_soon(self, *_: Any) -> None:
         if self.live.isChecked():
