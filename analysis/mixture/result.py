@@ -95,21 +95,14 @@ def result_of(found: Found, version: str, assumes: tuple[str, ...], n_draws: int
 
 
 def synapse_table(found: Found) -> pd.DataFrame:
-    """A row per synapse; where several readings are alike, p is their mean and the lfdr that of the worst.
-
-    Notes
-    -----
-    The lfdr is the mean over hyper-parameters and one sd of them: a table in which learning looks more frequent than it is
-    has the most calls, so that with the mean alone these tables would carry the false discovery rate above what is stated.
-    """
+    """A row per synapse; where several readings are alike, p is their mean and the lfdr that of the worst."""
     parts, data, cells, zero, order = found.parts, found.data, found.cells, found.zero, found.order
     readings, groups = found.readings, found.group_shifts
     shift = np.where(cells.p_grown > 0, cells.p_grown * cells.shift, 0.0)[data.neuron]
     own = np.array([reading.up + reading.down for reading in readings])
     grown = cells.p_grown[data.neuron]
     p_each = 1.0 - (1.0 - own) * (1.0 - grown)
-    unsure = np.array([reading.unsure for reading in readings]) * (1.0 - grown)
-    p, lfdr = p_each.mean(axis=0), 1.0 - np.maximum(p_each - unsure, 0.0).min(axis=0)
+    p, lfdr = p_each.mean(axis=0), 1.0 - p_each.min(axis=0)
     up = np.mean([reading.up for reading in readings], axis=0)
     if cells.shift > 0:
         up = 1.0 - (1.0 - up) * (1.0 - grown)

@@ -21,7 +21,6 @@ class Parts:
     """Per synapse, (n,) each unless said otherwise; means and variances in ln receptors and in receptors.
 
     up, down : probability of learning of each sign
-    unsure : sd of the probability of learning over the models that were averaged
     ln_parts : (n, 3) ndarray, mean change by learning, homeostasis, drift in ln receptors
     linear_parts : (n, 3) ndarray, the same in receptors
     linear_var : (n, 3) ndarray, their variances
@@ -32,7 +31,6 @@ class Parts:
 
     up: Floats
     down: Floats
-    unsure: Floats
     ln_parts: Floats
     linear_parts: Floats
     linear_var: Floats
@@ -87,7 +85,6 @@ def _of_grid(data: Data, model: Model, grid: Grid, stay: float) -> Parts:
     return Parts(
         up=up,
         down=down,
-        unsure=np.zeros(n),
         ln_parts=ln_parts,
         linear_parts=linear * receptors[:, None],
         linear_var=variance * (receptors**2)[:, None],
@@ -166,12 +163,9 @@ def average(parts: list[Parts], weights: Floats) -> Parts:
         values = np.array([getattr(part, name) for part in parts])
         first = (p * values[..., 0]).sum(axis=0)
         given[name] = np.column_stack([first, (p * (values[..., 1] + (values[..., 0] - first) ** 2)).sum(axis=0)])
-    up, down = mean("up"), mean("down")
-    apart = sum(w * (p.up + p.down - up - down) ** 2 for w, p in zip(weights, parts, strict=True))
     return Parts(
-        up=up,
-        down=down,
-        unsure=np.sqrt(apart),
+        up=mean("up"),
+        down=mean("down"),
         ln_parts=mean("ln_parts"),
         linear_parts=mean("linear_parts"),
         linear_var=spread("linear_parts", "linear_var"),
