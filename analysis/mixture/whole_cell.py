@@ -33,19 +33,21 @@ def whole_cells(factor: Floats, factor_var: Floats, is_control: NDArray[np.bool_
 
     Notes
     -----
-    Two models of the trained neurons' factors: a normal of its own mean and sd, and the controls' spread around a mean
-    of its own with a share shifted; their BIC gives a probability, never a threshold (a threshold loses all, or calls
-    the homeostasis of deprived animals learning). Without controls nothing can tell, and nothing is claimed.
+    Two models of the trained neurons' factors: a normal of its own mean and sd, and one spread with the controls around a
+    mean of its own with a share shifted; their BIC gives a probability, never a threshold (a threshold loses all, or
+    calls the homeostasis of deprived animals learning). Without controls nothing can tell, and nothing is claimed.
     """
     none = WholeCell(0.0, 0.0, 0.0, np.zeros(factor.size))
     trained = ~is_control
     if is_control.sum() < LEAST_NEURONS or trained.sum() < LEAST_NEURONS:
         return none
-    own_var = max(float(factor[is_control].var(ddof=1)), float(factor_var[is_control].mean()))
-    x, n = factor[trained], int(trained.sum())
+    x, controls, n = factor[trained], factor[is_control], int(trained.sum())
+    least_var = float(factor_var[is_control].mean())
+    own = _normal(controls, float(controls.mean()), max(float(controls.var()), least_var))
     one = _normal(x, float(x.mean()), float(x.var()) + 1e-6)
-    score_one = float(np.log(one).sum()) - np.log(n)
-    value, share, shift, member = max((_two_kinds(x, own_var, s) for s in (0.7, 0.4, 1.0, -0.5)), key=lambda f: f[0])
+    score_one = float(np.log(one).sum() + np.log(own).sum()) - np.log(n)
+    starts = (0.7, 0.4, 1.0, -0.5)
+    value, share, shift, member = max((_two_kinds(x, controls, s, least_var) for s in starts), key=lambda f: f[0])
     score_two = value - 1.5 * np.log(n) + np.log(PRIOR_ODDS)
     p_two = float(1.0 / (1.0 + np.exp(np.clip(score_one - score_two, -30.0, 30.0))))
     p_grown = np.zeros(factor.size)
@@ -53,13 +55,16 @@ def whole_cells(factor: Floats, factor_var: Floats, is_control: NDArray[np.bool_
     return WholeCell(p_two, share, shift, p_grown)
 
 
-def _two_kinds(x: Floats, variance: float, shift: float) -> tuple[float, float, float, Floats]:
-    """Log likelihood, share, shift, and membership, by EM from a shift."""
+def _two_kinds(x: Floats, controls: Floats, shift: float, least_var: float) -> tuple[float, float, float, Floats]:
+    """Log likelihood, share, shift, and membership of `x`, by EM from a shift; the spread is that of the controls too."""
     share, mean, member, value = 0.25, float(np.median(x)), np.zeros(x.size), -np.inf
+    square = float(((controls - controls.mean()) ** 2).sum())
+    variance = max(square / controls.size, least_var)
     for _ in range(200):
         shifted, others = share * _normal(x, mean + shift, variance), (1.0 - share) * _normal(x, mean, variance)
         whole = np.maximum(shifted + others, 1e-300)
-        member, last, value = shifted / whole, value, float(np.log(whole).sum())
+        of_controls = np.log(_normal(controls, float(controls.mean()), variance)).sum()
+        member, last, value = shifted / whole, value, float(np.log(whole).sum() + of_controls)
         if value - last < 1e-4:
             break
         share = float(np.clip((member.sum() + 0.5) / (x.size + 2.0), 0.01, 0.6))
@@ -67,6 +72,8 @@ def _two_kinds(x: Floats, variance: float, shift: float) -> tuple[float, float, 
         mean = float((rest @ x + member @ (x - shift)) / x.size)
         shift = float((member @ (x - mean) + 0.5 * np.sign(shift)) / (member.sum() + 1.0))
         shift = float(np.sign(shift) * max(abs(shift), 0.3))
+        away = rest @ (x - mean) ** 2 + member @ (x - mean - shift) ** 2
+        variance = max((square + float(away)) / (controls.size + x.size), least_var)
     return value, share, shift, member
 
 
