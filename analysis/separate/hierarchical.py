@@ -45,7 +45,7 @@ STRUCTURE_ROUNDS = 2
 needs = Needs(
     what="a mixture on the counts, its model chosen by evidence",
     assumes=(
-        "learning is normal on either side of zero, drift is normal, both in ln receptors",
+        "learning has a gamma law on either side of zero, drift is normal, both in ln receptors",
         "sizes before the window differ between neurons in their mean at most",
     ),
 )
