@@ -108,15 +108,23 @@ def _classes(ln_total: Floats, form: Form) -> list[tuple[Ints, float]]:
 
 def priors(data: Data, model: Model) -> Floats:
     """Probability of no learning and of each sign, (n, n_components), before the counts are seen."""
-    rows = [np.zeros(data.neuron.size)]
+    is_control = data.is_control[data.neuron]
     shares = [model.slab(sign).share for sign in model.signs]
-    nothing = max(1.0 - sum(shares), 1e-6)
-    for sign, share in zip(model.signs, shares, strict=True):
-        log_odds = np.log(max(share, 1e-9) / nothing) + data.log_prior_odds[:, sign - 1]
-        if data.covariates.shape[1]:
-            log_odds = log_odds + data.towards(sign) @ np.asarray(model.covariate_weights)
-        rows.append(np.where(data.is_control[data.neuron], -40.0, log_odds))
-    ln = np.column_stack(rows)
+    log_odds = np.log(np.maximum(shares, 1e-9) / max(1.0 - sum(shares), 1e-6))
+    if not (data.covariates.shape[1] or data.log_prior_odds.any()):
+        alike = np.vstack([log_odds, np.full_like(log_odds, -40.0)])  # of trained and of control animals
+        return _probabilities(alike)[is_control.astype(np.int64)]
+    rows = [
+        log_odds[k] + data.log_prior_odds[:, sign - 1] + data.towards(sign) @ np.asarray(model.covariate_weights)
+        for k, sign in enumerate(model.signs)
+    ]
+    each = np.column_stack([np.zeros((data.neuron.size, 0)), *rows])
+    return _probabilities(np.where(is_control[:, None], -40.0, each))
+
+
+def _probabilities(log_odds: Floats) -> Floats:
+    """Of no learning and of each sign (n, n_signs + 1), from their log odds against none."""
+    ln = np.column_stack([np.zeros(len(log_odds)), log_odds])
     return np.exp(ln - logsumexp(ln, axis=1, keepdims=True))
 
 
