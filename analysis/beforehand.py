@@ -25,6 +25,7 @@ from synimg.analysis.survey import LEAST_NOISE, ChannelOptics, OpticsCheck, chec
 from synimg.analysis.tile_replica import Checked, n_replicas, replica_of_block, spread_over, to_replicate
 from synimg.analysis.widening import TrueErrors, fit_true_errors
 from synimg.errors import SynimgError
+from synimg.optics.profile import FWHM
 from synimg.store.image import Box
 
 Floats = NDArray[np.float64]
@@ -82,9 +83,9 @@ def refuse_unfit(recording: Recording, size_um: Floats, where: str) -> None:
     for i in recording.receptor_index:
         channel = recording.channels[i]
         for axis, sigma, size in zip("zyx", channel.psf_sigma_um, size_um, strict=True):
-            if 2.355 * sigma > size:
+            if FWHM * sigma > size:
                 raise SynimgError(
-                    f"{where}: the point spread function of '{channel.name}' is {2.355 * sigma:.3g} um wide along {axis}, the "
+                    f"{where}: the point spread function of '{channel.name}' is {FWHM * sigma:.3g} um wide along {axis}, the "
                     f"image is {size:.3g} um large; check psf_sigma_um and voxel_um"
                 )
 

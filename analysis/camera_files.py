@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synimg import compute
-from synimg.analysis.camera import Curve, Dark, ImageNoise, dark_frames, flat_level, image_noise, transfer_curve
+from synimg.analysis.camera import Curve, Dark, dark_frames, flat_level, transfer_curve
+from synimg.analysis.image_noise import ImageNoise, image_noise
 from synimg.cameras.scmos import Scmos
 from synimg.config import to_literal
 from synimg.errors import SynimgError
@@ -216,6 +217,18 @@ def _camera(curve: Curve, dark: Dark | None, top: float) -> tuple[Scmos, dict[st
     return Scmos.parse(rounded, "the camera found"), errors, notes
 
 
+def refuse_ending(out: Path) -> None:
+    """Refuse a file for a camera that is no TOML.
+
+    Raises
+    ------
+    SynimgError
+        If it has another ending.
+    """
+    if out.suffix != ".toml":
+        raise SynimgError(f"{out}: the file of a camera ends in .toml")
+
+
 def save_camera(found: Found, out: Path, draw: Callable[[Path, Found], None] | None = None) -> list[Path]:
     """Write a camera as a section of a configuration, a picture of its curve, and a map of its pixels if they differ.
 
@@ -238,8 +251,7 @@ def save_camera(found: Found, out: Path, draw: Callable[[Path, Found], None] | N
     SynimgError
         If `out` has another ending, or the place cannot be written.
     """
-    if out.suffix != ".toml":
-        raise SynimgError(f"{out}: the file of a camera ends in .toml")
+    refuse_ending(out)
     written = []
     if draw is not None:
         written.append(out.with_suffix(".png"))

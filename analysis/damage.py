@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synimg.analysis.recording import Recording
-from synimg.store.image import Box, chunks_of, open_array, read_block, read_intact
+from synimg.store.image import Box, chunks_of, open_array, read_block, read_intact, within
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]
@@ -24,7 +24,7 @@ def read_recorded(image: Path, box: Box, recording: Recording) -> tuple[NDArray[
         return grey, damaged
     lost = set(damaged)
     for chunk in chunks_of(open_array(image), box):
-        where = tuple(slice(max(f - s, 0), f + n - s) for f, n, s in zip(*chunk, box[0], strict=True))
+        where = within(chunk, box)
         for channel, values in enumerate(grey):
             if (
                 chunk not in lost
@@ -64,8 +64,8 @@ def stand_in(
     the search sees an edge there. It belongs to the box: the same for any order of work.
     """
     lost: NDArray[np.bool_] = np.zeros(grey.shape[1:], bool)
-    for first, size in damaged:
-        lost[tuple(slice(max(f - s, 0), max(f + n - s, 0)) for f, n, s in zip(first, size, box[0], strict=True))] = True
+    for chunk in damaged:
+        lost[within(chunk, box)] = True
     if lost.all():
         return None
     offset, gain, read_noise = recording.pixels(box[0], grey.shape)

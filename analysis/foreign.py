@@ -1,14 +1,12 @@
 """Puncta and pairs in images from any lab, of which nothing need be known but the voxel size."""
 
 import contextlib
-import functools
-import inspect
 import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -156,27 +154,18 @@ def _said_of(where: str) -> Iterator[None]:
         raise SynimgError(f"{where}: {error}") from None
 
 
-P = ParamSpec("P")
+@contextlib.contextmanager
+def _nothing_half_full(out: Path) -> Iterator[None]:
+    """Remove the folder `out` where the block began to fill it and did not end well; one that held results is left."""
+    is_new = not out.exists() or (out.is_dir() and not any(out.iterdir()))
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            shutil.rmtree(out, ignore_errors=True)
+        raise
 
 
-def _nothing_half_full(function: Callable[P, Summary]) -> Callable[P, Summary]:
-    """`function` that removes its folder `out` where it began to fill it and did not; one that held results is left."""
-
-    @functools.wraps(function)
-    def whole_or_nothing(*args: P.args, **kwargs: P.kwargs) -> Summary:
-        out: Path = inspect.signature(function).bind(*args, **kwargs).arguments["out"]
-        is_new = not out.exists() or (out.is_dir() and not any(out.iterdir()))
-        try:
-            return function(*args, **kwargs)
-        except BaseException:
-            if is_new:
-                shutil.rmtree(out, ignore_errors=True)
-            raise
-
-    return whole_or_nothing
-
-
-@_nothing_half_full
 def measure_foreign(
     paths: list[Path],
     voxel_um: tuple[float, ...] | None,
@@ -222,32 +211,33 @@ def measure_foreign(
     sizes = {name: _voxel_um(name, places, voxel_um) for name, places in images.items()}
     measured: dict[str, Measured] = {}
     warnings: list[str] = left_out
-    for done, (name, places) in enumerate(images.items()):
-        report("measuring images", done, len(images))
-        voxel, of_size = sizes[name]
-        shares, said, scales = _shares(name, places, voxel.size, camera is not None)
-        refuse_voxels(next(iter(shares.values())).shape, voxel, settings.punctum_sigma_um, name)
-        grey = None if camera is None else {channel: _grey(camera, scale) for channel, scale in scales.items()}
-        measured[name] = measure_channels(name, shares, voxel, settings, seed, grey)
-        warnings = list(dict.fromkeys([*warnings, *of_size, *said, *measured[name].warnings]))
-        folder = out / name
-        for kind in ("puncta", "pairs"):
-            write_table(folder / f"{kind}.parquet", getattr(measured[name], kind))
-        write_table(folder / "puncta.csv", measured[name].puncta)
-        if draw is not None:
-            draw(folder / "overlay.png", shares, measured[name].puncta, measured[name].pairs, voxel)
-    report("measuring images", len(images), len(images))
-    write_table(out / "puncta.parquet", pd.concat([m.puncta for m in measured.values()], ignore_index=True))
-    write_table(out / "pairs.parquet", pd.concat([m.pairs for m in measured.values()], ignore_index=True))
-    table = pd.DataFrame([m.summary for m in measured.values()])
-    warnings += doubts(table)
-    write_table(out / "summary.parquet", table)
-    write_table(out / "summary.csv", table)
-    known = {name: size.tolist() for name, (size, _) in sizes.items()}
-    info = {"settings": settings.model_dump(), "voxel_um": known, "seed": seed, "warnings": warnings}
-    if camera is not None:
-        info["camera"] = camera.model_dump()
-    write_json(out / "result.json", info)
+    with _nothing_half_full(out):
+        for done, (name, places) in enumerate(images.items()):
+            report("measuring images", done, len(images))
+            voxel, of_size = sizes[name]
+            shares, said, scales = _shares(name, places, voxel.size, camera is not None)
+            refuse_voxels(next(iter(shares.values())).shape, voxel, settings.punctum_sigma_um, name)
+            grey = None if camera is None else {channel: _grey(camera, scale) for channel, scale in scales.items()}
+            measured[name] = measure_channels(name, shares, voxel, settings, seed, grey)
+            warnings = list(dict.fromkeys([*warnings, *of_size, *said, *measured[name].warnings]))
+            folder = out / name
+            for kind in ("puncta", "pairs"):
+                write_table(folder / f"{kind}.parquet", getattr(measured[name], kind))
+            write_table(folder / "puncta.csv", measured[name].puncta)
+            if draw is not None:
+                draw(folder / "overlay.png", shares, measured[name].puncta, measured[name].pairs, voxel)
+        report("measuring images", len(images), len(images))
+        write_table(out / "puncta.parquet", pd.concat([m.puncta for m in measured.values()], ignore_index=True))
+        write_table(out / "pairs.parquet", pd.concat([m.pairs for m in measured.values()], ignore_index=True))
+        table = pd.DataFrame([m.summary for m in measured.values()])
+        warnings += doubts(table)
+        write_table(out / "summary.parquet", table)
+        write_table(out / "summary.csv", table)
+        known = {name: size.tolist() for name, (size, _) in sizes.items()}
+        info = {"settings": settings.model_dump(), "voxel_um": known, "seed": seed, "warnings": warnings}
+        if camera is not None:
+            info["camera"] = camera.model_dump()
+        write_json(out / "result.json", info)
     n_puncta = sum(len(m.puncta) for m in measured.values())
     text = f"{len(images)} images, {n_puncta} puncta"
     if "n_pairs" in table:

@@ -27,7 +27,7 @@ from synimg.analysis.quality import Missing, quality_of
 from synimg.analysis.recording import Recording
 from synimg.analysis.tile_replica import replica_of_block, replica_tile, to_replicate
 from synimg.analysis.widening import TrueErrors
-from synimg.calibrate import dyes_of, receptors_of_dyes, unmixed
+from synimg.calibrate import dyes_of, fitted_covariance, receptors_of_dyes, unmixed
 from synimg.errors import SynimgError
 from synimg.store.atomic import write_json
 from synimg.store.dataset import Dataset
@@ -41,8 +41,7 @@ Floats = NDArray[np.float64]
 def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFrame:
     """The synapse table (SCHEMA.md) of detections with their parents: electrons become receptors."""
     se = detections[[f"{name}_se" for name in ELECTRONS]].to_numpy(float)
-    fitted = se[:, :, None] * se[:, None, :]
-    fitted[:, 0, 1] = fitted[:, 1, 0] = detections["electrons_cov"]
+    fitted = fitted_covariance(se, detections["electrons_cov"].to_numpy(float))
     electrons, covariance = unmixed(detections[ELECTRONS].to_numpy(float), fitted, recording.bleed())
     dyes, cov = [], covariance[:, 0, 1]
     for k, index in enumerate(recording.receptor_index):
@@ -107,7 +106,7 @@ def read_parents(
         return detections
     if readouts is None or readouts.empty:
         raise SynimgError("the image has neither dye channels nor label read-outs; a synapse's parent cannot be told")
-    points = detections[["z_um", "y_um", "x_um"]].to_numpy()
+    points = detections[PLACE].to_numpy()
     neuron_id, probability = assign.nearest_readout(points, readouts, settings.readout_gate_um)
     return detections.assign(neuron_id=neuron_id, neuron_prob=probability)
 
@@ -169,17 +168,9 @@ def measure(
         parts = Parts(
             scratch, [__version__, notes["settings"], recording.model_dump(mode="json"), spread_um2, image_files]
         )
-        done = parts.final()
-        todo, lost, unread = [i for i in range(len(work)) if i not in done], set[Box](), set[int]()
         with compute.pool(workers, scheduler) as pool:
-            for k, (part, there) in pool.run(measure_tile, [work[i] for i in todo], shared, "measuring", report):
-                lost.update(there)
-                if part is None:
-                    unread.add(todo[k])
-                else:
-                    parts.keep(todo[k], part, is_final=not there)
-            readable = [i for i in range(len(work)) if i not in unread]
-            everywhere, damaged = parts.read(readable), sorted(lost)
+            readable, damaged = _measure_tiles(work, parts, shared, pool, report)
+            everywhere = parts.read(readable)
             detections = everywhere[~near_damage(everywhere, damaged, recording, settings)].reset_index(drop=True)
             known = to_replicate([work[i] for i in readable], detections, recording, size_um, settings)
             found = dict(pool.run(replica_tile, known, (*shared, size_um), "measuring replicas", report))
@@ -208,6 +199,21 @@ def measure(
         # only now: a call that is stopped leaves what was there
         dataset.drop(stage, f"{run}/separate", f"{run}/validate", f"{run}/report")
     return read_table(table, schema.SYNAPSES)
+
+
+def _measure_tiles(
+    work: list[Tile], parts: Parts, shared: tuple[Any, ...], pool: compute.Pool, report: compute.Report
+) -> tuple[list[int], list[Box]]:
+    """Measure the tiles of which `parts` has no final table; the tiles that could be read, and the chunks that are lost."""
+    done = parts.final()
+    todo, lost, unread = [i for i in range(len(work)) if i not in done], set[Box](), set[int]()
+    for k, (part, there) in pool.run(measure_tile, [work[i] for i in todo], shared, "measuring", report):
+        lost.update(there)
+        if part is None:
+            unread.add(todo[k])
+        else:
+            parts.keep(todo[k], part, is_final=not there)
+    return [i for i in range(len(work)) if i not in unread], sorted(lost)
 
 
 def _is_measured(dataset: Dataset, stage: str, settings: dict[str, Any], recording: Recording) -> bool:

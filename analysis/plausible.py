@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg.errors import SynimgError
+from synimg.optics.profile import FWHM
 
 Floats = NDArray[np.float64]
 DENSEST = {2: (2.0, "um^2"), 3: (2.5, "um^3")}
@@ -14,7 +15,6 @@ DENSEST = {2: (2.0, "um^2"), 3: (2.5, "um^3")}
 punctum has 2.4 maxima per um^2 of pure noise."""
 LEAST_COUNT = 200  # in small images chance makes a crowd
 MOST_SATURATED = 0.001
-FWHM = 2.355  # standard deviations
 
 
 def refuse_values(values: NDArray[Any], where: str) -> None:

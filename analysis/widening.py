@@ -7,6 +7,7 @@ from pydantic import Field
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from synimg.calibrate import fitted_covariance
 from synimg.model import Model
 
 Floats = NDArray[np.float64]
@@ -163,8 +164,7 @@ def fit_true_errors(found: pd.DataFrame, n_channels: int) -> TrueErrors | None:
         error, electrons, se = (
             rows[[f"{what}_{c}" for c in channels]].to_numpy(float) for what in ("error", "electrons", "se")
         )
-        bound = se[:, :, None] * se[:, None, :]
-        bound[:, 0, 1] = bound[:, 1, 0] = rows["cov_01"]
+        bound = fitted_covariance(se, rows["cov_01"].to_numpy(float))
         added = fit_added_correlation(error, bound, nearby, electrons, counts)
     return TrueErrors(
         axial=learn(["z"], [total]),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from synimg.config import Config
 from synimg.errors import SynimgError, nearest
+from synimg.optics.profile import FWHM
 from synimg.phantoms.identity.protocol import Identity
 from synimg.phantoms.prepare import Preparation, preparation_of
 from synimg.phantoms.receptors import Counts
@@ -78,7 +79,7 @@ def imaging_notes(config: Config) -> list[str]:
     for name in named:
         if name not in emission:
             raise SynimgError(f"optics: no channel '{name}'; {nearest(name, list(emission))}")
-    widths = {name: 2.355 * np.array(config.psf.sigma_um(nm)) for name, nm in emission.items()}
+    widths = {name: FWHM * np.array(config.psf.sigma_um(nm)) for name, nm in emission.items()}
     notes = []
     for i, axis in enumerate("zyx"):
         # dyes fill dendrites, which are wide: it is the receptors' channels that must be sampled

@@ -10,6 +10,13 @@ from synimg.errors import SynimgError
 Floats = NDArray[np.float64]
 
 
+def fitted_covariance(se: Floats, cov: Floats) -> Floats:
+    """Covariance (n, 2, 2) of two channels' counts from their standard errors (n, 2) and their covariance (n,)."""
+    covariance = np.square(se)[:, :, None] * np.eye(2)
+    covariance[:, 0, 1] = covariance[:, 1, 0] = cov
+    return covariance
+
+
 def unmixed(electrons: Floats, covariance: Floats, bleed: Floats) -> tuple[Floats, Floats]:
     """Counts without the light of other channels, and their covariance.
 

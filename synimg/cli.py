@@ -345,12 +345,12 @@ def camera(
     Examples: `synimg camera --dark dark.tif --flat dim1.tif,dim2.tif --flat bright.tif --out camera.toml`,
     `synimg camera image.tif --out camera.toml`, then `synimg new mouse.toml --camera camera.toml`
     """
-    from synimg.analysis.camera_files import find_camera, save_camera
+    from synimg.analysis.camera_files import find_camera, refuse_ending, save_camera
     from synimg.progress import bars
     from synimg.viewers.figures.camera import save_camera_figure
 
-    if out is not None and out.suffix != ".toml":
-        raise SynimgError(f"{out}: the file of a camera ends in .toml")
+    if out is not None:
+        refuse_ending(out)
     with bars() as report:
         found = find_camera(
             _files(",".join(dark or [])), [_files(level) for level in flat or []], image, channel, report

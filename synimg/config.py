@@ -515,10 +515,7 @@ def read_camera(path: str | Path) -> Camera:
     path = Path(path)
     if not path.is_file():
         raise SynimgError(f"{path}: no such file; 'synimg camera' writes one")
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SynimgError(f"{path}: not valid TOML: {error}") from None
+    values = _values(path.read_bytes(), str(path))
     if not isinstance(values.get("camera"), dict):
         raise SynimgError(f"{path}: the section [camera] is missing")
     camera: Camera = _found_beside(Config.parse({"camera": values["camera"]}, str(path)).camera, path)
@@ -552,11 +549,15 @@ def _names_in(folder: Any) -> list[str]:
 
 def parse(text: str, where: str) -> Config:
     """The configuration in the TOML `text`; `where` begins the sentence of an error."""
+    return Config.parse(_values(text, where), where)
+
+
+def _values(text: str | bytes, where: str) -> dict[str, Any]:
+    """What a TOML text holds."""
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads(text if isinstance(text, str) else text.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SynimgError(f"{where}: not valid TOML: {error}") from None
-    return Config.parse(values, where)
 
 
 def load(source: "Config | str | Path") -> Config:

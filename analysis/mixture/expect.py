@@ -111,18 +111,17 @@ def priors(data: Data, model: Model) -> Floats:
     is_control = data.is_control[data.neuron]
     shares = [model.slab(sign).share for sign in model.signs]
     log_odds = np.log(np.maximum(shares, 1e-9) / max(1.0 - sum(shares), 1e-6))
-    if not (data.covariates.shape[1] or data.log_prior_odds.any()):
+    if not (model.signs and (data.covariates.shape[1] or data.log_prior_odds.any())):
         alike = np.vstack([log_odds, np.full_like(log_odds, -40.0)])  # of trained and of control animals
-        return _probabilities(alike)[is_control.astype(np.int64)]
+        return probabilities(alike)[is_control.astype(np.int64)]
     rows = [
         log_odds[k] + data.log_prior_odds[:, sign - 1] + data.towards(sign) @ np.asarray(model.covariate_weights)
         for k, sign in enumerate(model.signs)
     ]
-    each = np.column_stack([np.zeros((data.neuron.size, 0)), *rows])
-    return _probabilities(np.where(is_control[:, None], -40.0, each))
+    return probabilities(np.where(is_control[:, None], -40.0, np.column_stack(rows)))
 
 
-def _probabilities(log_odds: Floats) -> Floats:
+def probabilities(log_odds: Floats) -> Floats:
     """Of no learning and of each sign (n, n_signs + 1), from their log odds against none."""
     ln = np.column_stack([np.zeros(len(log_odds)), log_odds])
     return np.exp(ln - logsumexp(ln, axis=1, keepdims=True))

@@ -3,11 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import logsumexp
 
 from synimg.analysis.mixture.counts import GROWTH, Floats, Sizes
 from synimg.analysis.mixture.data import Data
-from synimg.analysis.mixture.expect import Grid, Posterior, chances, expect, kernels, make_grid
+from synimg.analysis.mixture.expect import Grid, Posterior, chances, expect, kernels, make_grid, probabilities
 from synimg.analysis.mixture.irregular import Born
 from synimg.analysis.mixture.model import DOWN, UP, Form, Kernel, Model, Slab
 from synimg.analysis.mixture.preference import fitted_weight, standard_size, true_size
@@ -174,8 +173,7 @@ def _log_odds_step(data: Data, model: Model, posterior: Posterior) -> tuple[Floa
     theta = np.append(np.log(share / max(1.0 - share.sum(), 1e-6)), model.covariate_weights)
     precision = 1.0 / np.square(data.widths)
     for _ in range(NEWTON_STEPS):
-        ln = np.column_stack([np.zeros(len(known)), theta[:n_signs] + known + (x @ theta[n_signs:]).T])
-        prior = np.exp(ln - logsumexp(ln, axis=1, keepdims=True))[:, 1:]
+        prior = probabilities(theta[:n_signs] + known + (x @ theta[n_signs:]).T)[:, 1:]
         expected = whole[:, None] * prior
         missing = member[:, 1:] - expected
         mean = np.einsum("ns,snm->nm", prior, x)

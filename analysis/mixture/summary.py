@@ -14,6 +14,7 @@ from synimg.analysis.mixture.model import NULL, Kernel, Model
 from synimg.analysis.shares import per_ln
 
 N_MEASURES = 10
+LEARNING, SCALING, DRIFT = range(3)
 
 
 @dataclass(frozen=True)
@@ -113,26 +114,26 @@ def _sums(grid: Grid, posterior: Posterior, rows: Ints, j: int, kernel: Kernel) 
 
 def _measures(grid: Grid, kernel: Kernel, j: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Integrands over the factor (n_growth, n_factor), and how each growth counts in every measure (n_growth, n_measures)."""
-    scale = per_ln(GROWTH)
-    taken, factor = kernel.scaled, grid.factor.astype(np.float32)
-
-    def counts(**by_name: Floats) -> NDArray[np.float32]:
-        """Of learning, scaling and drift and their squares; the first count in ln receptors and in receptors."""
-        each = np.zeros((GROWTH.size, N_MEASURES))
-        for name, value in by_name.items():
-            k = "lsd".index(name[0])
-            if name.endswith("2"):
-                each[:, 7 + k] = value * scale**2
-            else:
-                each[:, 1 + k], each[:, 4 + k] = value, value * scale
-        return each.astype(np.float32)
-
-    one = counts(d=GROWTH)
-    one[:, 0] = 1.0
-    yield kernel.weight[j], one
-    yield kernel.weight[j] * factor, counts(s=taken, d=-taken)
-    yield kernel.weight[j] * factor**2, counts(s2=taken**2)
+    scale, taken, factor = per_ln(GROWTH), kernel.scaled, grid.factor.astype(np.float32)
     ones = np.ones_like(taken)
+
+    def means(parts: dict[int, Floats], probability: float = 0.0) -> NDArray[np.float32]:
+        """How the integrand counts in the probability and in what each cause did, in ln receptors and in receptors."""
+        counts = np.zeros((GROWTH.size, N_MEASURES))
+        counts[:, 0] = probability
+        for cause, value in parts.items():
+            counts[:, 1 + cause], counts[:, 4 + cause] = value, value * scale
+        return counts.astype(np.float32)
+
+    def squares(cause: int, value: Floats) -> NDArray[np.float32]:
+        """How it counts in the square of what a cause did, in receptors."""
+        counts = np.zeros((GROWTH.size, N_MEASURES))
+        counts[:, 7 + cause] = value * scale**2
+        return counts.astype(np.float32)
+
+    yield kernel.weight[j], means({DRIFT: GROWTH}, probability=1.0)
+    yield kernel.weight[j] * factor, means({SCALING: taken, DRIFT: -taken})
+    yield kernel.weight[j] * factor**2, squares(SCALING, taken**2)
     learned, learned2, drift2 = (np.zeros_like(kernel.moved) for _ in range(3))
     for part in kernel.parts[j]:
         keep, spread = (values.astype(np.float32)[:, None] for values in (part.keep, part.spread))
@@ -141,9 +142,9 @@ def _measures(grid: Grid, kernel: Kernel, j: int) -> Iterator[tuple[NDArray[np.f
         learned2 += part.weight * (by_learning**2 + spread)
         drift2 += part.weight * ((kernel.moved - by_learning) ** 2 + spread)
     if j != NULL:
-        yield learned, counts(l=ones, d=-ones)
-        yield learned2, counts(l2=ones)
-    yield drift2, counts(d2=ones)
+        yield learned, means({LEARNING: ones, DRIFT: -ones})
+        yield learned2, squares(LEARNING, ones)
+    yield drift2, squares(DRIFT, ones)
 
 
 def average(parts: list[Parts], weights: Floats) -> Parts:

@@ -13,6 +13,7 @@ from pydantic import Field
 from synimg.counter import normal, poisson, start
 from synimg.errors import SynimgError
 from synimg.model import Model
+from synimg.store.tiff import reading_tiff
 from synimg.streams import key64
 
 Floats = NDArray[np.float64]
@@ -107,10 +108,8 @@ def _sensor(file: str) -> Floats:
     path = Path(file)
     if not path.is_file():
         raise SynimgError(f"camera.pixels_file: {path}: no such file; 'synimg camera' writes one")
-    try:
+    with reading_tiff(f"camera.pixels_file: {path}"):
         maps = tifffile.imread(path)
-    except (tifffile.TiffFileError, ValueError, IndexError, OSError) as error:
-        raise SynimgError(f"camera.pixels_file: {path}: not readable as TIFF ({str(error).splitlines()[0]})") from None
     if maps.ndim != 3 or len(maps) != 3 or not np.isfinite(maps).all() or maps[1].min() <= 0 or maps[2].min() < 0:
         raise SynimgError(
             f"camera.pixels_file: {path}: holds {maps.shape}; it takes offset, gain above 0 and read noise (3, y, x)"

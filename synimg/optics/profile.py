@@ -10,6 +10,8 @@ from scipy.optimize import minimize
 from scipy.special import jv
 
 Floats = NDArray[np.float64]
+FWHM = 2.355
+"""Full width at half maximum of a Gaussian, in standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def nearest_gaussian(profile: Profile) -> tuple[float, float, float]:
 
     peak = profile.intensity[:, 0].argmax()
     wide = [
-        max(np.count_nonzero(row >= 0.5 * row.max()) * step, step) / 2.355
+        max(np.count_nonzero(row >= 0.5 * row.max()) * step, step) / FWHM
         for row, step in ((profile.intensity[:, 0], z[1] - z[0]), (profile.intensity[peak], 2 * (r[1] - r[0])))
     ]
     found = minimize(lost, np.log(wide), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 0.0}).x

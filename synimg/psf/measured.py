@@ -14,6 +14,7 @@ from synimg.errors import SynimgError
 from synimg.model import Model
 from synimg.optics.profile import nearest_gaussian, profile_of_stack
 from synimg.optics.table import Source, Table, products, tabulate
+from synimg.store.tiff import reading_tiff
 
 Floats = NDArray[np.float64]
 
@@ -81,10 +82,8 @@ def _bead(file: str) -> tuple[Floats, Floats]:
     path = Path(file)
     if not path.is_file():
         raise SynimgError(f"psf.file: {path}: no such file; give the TIFF stack of a bead")
-    try:
+    with reading_tiff(f"psf.file: {path}"):
         values = np.squeeze(tifffile.imread(path)).astype(np.float64)
-    except (tifffile.TiffFileError, ValueError, OSError) as error:
-        raise SynimgError(f"psf.file: {path}: not readable as TIFF ({str(error).splitlines()[0]})") from None
     if values.ndim != 3 or min(values.shape) < 5:
         raise SynimgError(f"psf.file: {path}: has the shape {values.shape}; a bead stack is (z, y, x), 5 or more each")
     if not np.isfinite(values).all():

@@ -15,7 +15,9 @@ from synimg.store import ome_zarr
 from synimg.store.atomic import atomic_path
 from synimg.store.image import open_array
 from synimg.store.microscopes import Scene, distinct, is_microscope_file, read_channel, scenes
+from synimg.store.tiff import reading_tiff
 
+TRUNCATED = "; it is truncated or something else"
 UM_PER = {"m": 1e6, "cm": 1e4, "mm": 1e3, "µm": 1.0, "um": 1.0, "micron": 1.0, "nm": 1e-3, "pm": 1e-6, "Å": 1e-4}
 
 
@@ -127,15 +129,10 @@ def read_tiff(path: Path, index: int, n_axes: int) -> ForeignChannel:
         )
     if not path.is_file():
         raise SynimgError(f"{path}: no such file")
-    try:
-        with tifffile.TiffFile(path) as tiff:
-            series = tiff.series[0]
-            values, axes, tags = series.asarray(), series.axes, tiff.pages[0].tags  # type: ignore[union-attr]
-            claimed = None if tiff.is_ome else _claimed_um(tags)
-    except (tifffile.TiffFileError, ValueError, IndexError, OSError, RuntimeError) as error:
-        raise SynimgError(
-            f"{path}: not readable as TIFF ({str(error).splitlines()[0]}); it is truncated or something else"
-        ) from None
+    with reading_tiff(str(path), TRUNCATED), tifffile.TiffFile(path) as tiff:
+        series = tiff.series[0]
+        values, axes, tags = series.asarray(), series.axes, tiff.pages[0].tags  # type: ignore[union-attr]
+        claimed = None if tiff.is_ome else _claimed_um(tags)
     if "S" in axes:
         raise SynimgError(f"{path}: a colour (RGB) picture; puncta are measured in greyscale channels: export those")
     channels = _channels_first(values, axes, n_axes, path)
@@ -218,15 +215,10 @@ def open_frames(path: Path, channel: int = 0) -> Frames:
 
 def _open_tiff(path: Path) -> tuple[Any, str]:
     """The values of a TIFF file, left on the disk where they lie there as they are, and its axes."""
-    try:
-        with tifffile.TiffFile(path) as tiff:
-            series = tiff.series[0]
-            values = series.asarray() if series.dataoffset is None else tifffile.memmap(path, mode="r")
-            axes = series.axes
-    except (tifffile.TiffFileError, ValueError, IndexError, OSError, RuntimeError) as error:
-        raise SynimgError(
-            f"{path}: not readable as TIFF ({str(error).splitlines()[0]}); it is truncated or something else"
-        ) from None
+    with reading_tiff(str(path), TRUNCATED), tifffile.TiffFile(path) as tiff:
+        series = tiff.series[0]
+        values = series.asarray() if series.dataoffset is None else tifffile.memmap(path, mode="r")
+        axes = series.axes
     if "S" in axes and axes.index("S") < axes.index("Y"):
         axes = axes.replace("S", "I")  # three or four frames are easily written as samples of a colour picture
     if "S" in axes:

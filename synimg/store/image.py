@@ -224,10 +224,11 @@ def read_intact(path: Path, array: str, box: Box) -> tuple[NDArray[Any], list[Bo
     values = np.zeros((source.shape[0], *size), source.dtype)
     damaged = []
     for first, extent in chunks_of(source, box):
-        low = tuple(max(f, s) for f, s in zip(first, start, strict=True))
-        high = tuple(min(f + e, s + n) for f, e, s, n in zip(first, extent, start, size, strict=True))
-        part: Any = (low, tuple(b - a for a, b in zip(low, high, strict=True)))
-        target = tuple(slice(a - s, b - s) for a, b, s in zip(low, high, start, strict=True))
+        target = within((first, extent), box)
+        part: Any = (
+            tuple(s + t.start for s, t in zip(start, target, strict=True)),
+            tuple(t.stop - t.start for t in target),
+        )
         is_whole = True
         for channel, plane in enumerate(values):
             try:
@@ -237,6 +238,12 @@ def read_intact(path: Path, array: str, box: Box) -> tuple[NDArray[Any], list[Bo
         if not is_whole:
             damaged.append((first, extent))
     return values, damaged
+
+
+def within(part: Box, box: Box) -> tuple[slice, slice, slice]:
+    """Where the voxels that a part of the image shares with a box lie in the box."""
+    z, y, x = (slice(min(max(f - s, 0), n), max(min(f + e - s, n), 0)) for f, e, s, n in zip(*part, *box, strict=True))
+    return z, y, x
 
 
 def chunks_of(source: Any, box: Box) -> list[Box]:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from synimg.analysis.camera import Level, dark_frames, flat_level, image_noise, transfer_curve
+from synimg.analysis.camera import Level, dark_frames, flat_level, transfer_curve
 from synimg.analysis.camera_files import find_camera, save_camera
+from synimg.analysis.image_noise import image_noise
 from synimg.analysis.recording import Recording
 from synimg.cameras.scmos import Scmos
 from synimg.config import read_camera
