@@ -132,7 +132,7 @@ def in_workers(folder: Path, workers: int) -> float:
             create_image(path, SHAPE, CHUNK, VOXEL_UM, [{"name": "pulse", "color": "FF00FF", "window": (0, 1)}], {})
             begin = time.perf_counter()
             work = blocks(SHAPE, CHUNK) * (1 if name == "warm" else 10)  # as long as a larger volume
-            list(pool.run(render_block, work, (str(path), one, config, things)))
+            list(pool.run(render_block, work, (str(path), one, config, (things, None))))
     return (time.perf_counter() - begin) / 10
 
 

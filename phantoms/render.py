@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from synimg.phantoms.identity.protocol import Identity
 from synimg.phantoms.prepare import Preparation, preparation_of
 from synimg.phantoms.receptors import Counts
 from synimg.phantoms.solids import fill_points, paint_labels
+from synimg.phantoms.strands import Strands
 from synimg.phantoms.surroundings import Crowd, Lights, shaft_lights
 from synimg.phantoms.tissue import Tissue, receptor_positions
 from synimg.psf.protocol import Kernel
@@ -44,6 +45,7 @@ class Channel:
     shift_um : (3,) ndarray, where the channel shows what lies at 0
     noise_key : int, key of the camera's noise
     crowd : Crowd, optional, further light, made where it is asked for
+    strands : Strands, optional, and the number of the dye: light of axons, likewise
     """
 
     name: str
@@ -58,6 +60,7 @@ class Channel:
     shift_um: Floats
     noise_key: int
     crowd: Crowd | None = None
+    strands: tuple[Strands, int] | None = None
 
 
 SATURATED = "saturated"
@@ -105,8 +108,9 @@ def build_channels(
     seed: int,
     crowd: Crowd | None = None,
     folder: Path | None = None,
+    strands: Strands | None = None,
 ) -> list[Channel]:
-    """The two receptor channels and the identity's dye channels.
+    """The two receptor channels and the identity's dye channels, which show axons (`strands`) as well.
 
     With a `folder`, emitters and lattices lie in files there: a worker holds those near its block and no others.
     """
@@ -128,7 +132,7 @@ def build_channels(
     dye_channels = identity.dye_channels()
     if dye_channels:
         fill = _kept(fill_points(tissue, config.volume.size_um), folder)
-        known_id = np.unique(np.concatenate([tissue.neuron_id, tissue.axon_neuron_id]))
+        known_id = np.unique(tissue.neuron_id)
         levels = identity.codes(known_id, seed)
         # what swells is diluted
         dilution = preparation.retention / np.prod(preparation.scale)
@@ -141,7 +145,8 @@ def build_channels(
                     yield points, density[np.searchsorted(known_id, neuron_id)] * volume_um3 * kept
 
             known = name, color, emission_nm, crowd, folder
-            channels.append(_channel(config, seed, known, glow, identity.dye_background_photons()))
+            channel = _channel(config, seed, known, glow, identity.dye_background_photons())
+            channels.append(replace(channel, strands=(strands, k)) if strands else channel)
         if folder is not None:
             (folder / FILL).unlink()
     return channels
@@ -240,8 +245,9 @@ def expected_photons(channels: list[Channel], config: Config, box: Box) -> Float
             _fill_background(signal[c], channel, config, start)
         points, photons = channel.emitters.near(start, start + shape)
         channel.kernel.deposit(signal[c], start, points, photons)
-        if channel.crowd is not None:
-            channel.kernel.deposit(signal[c], start, *_crowd_near(channel, config, start, start + shape))
+        for light in (channel.strands, channel.crowd):
+            if light is not None:
+                channel.kernel.deposit(signal[c], start, *_near(light, channel, config, start, start + shape))
     if background is None:
         return signal
     total = signal.copy()
@@ -253,12 +259,17 @@ def expected_photons(channels: list[Channel], config: Config, box: Box) -> Float
     return total
 
 
-def _crowd_near(channel: Channel, config: Config, start: NDArray[Any], stop: NDArray[Any]) -> tuple[Floats, Floats]:
-    """Places [voxels] and photons of the crowd's light that is felt in a block, in an order that the block does not change."""
-    assert channel.crowd is not None
+def _near(
+    light: Crowd | tuple[Strands, int], channel: Channel, config: Config, start: NDArray[Any], stop: NDArray[Any]
+) -> tuple[Floats, Floats]:
+    """Places [voxels] and photons of light that is felt in a block, in an order that the block does not change."""
     voxel, reach = np.array(config.volume.voxel_um), np.ceil(channel.kernel.reach_vox) + 1
     low, high = (start - reach) * voxel - channel.shift_um, (stop + reach) * voxel - channel.shift_um
-    points_um, photons = channel.crowd.near(channel.name, channel.emission_nm, low, high)
+    if isinstance(light, Crowd):
+        points_um, photons = light.near(channel.name, channel.emission_nm, low, high)
+    else:
+        strands, dye = light
+        points_um, photons = strands.near(dye, low, high)
     near = ((points_um >= low) & (points_um < high)).all(axis=1)
     points = (points_um[near] + channel.shift_um) / voxel
     return points, photons[near] * config.optics.brightness(points, config.volume.shape_vox, float(voxel[0]))
@@ -322,14 +333,17 @@ def render(channels: list[Channel], config: Config, box: Box) -> NDArray[np.uint
     return image
 
 
-def render_block(box: Box, path: str, channels: list[Channel], config: Config, things: Bins) -> dict[str, str]:
+def render_block(
+    box: Box, path: str, channels: list[Channel], config: Config, things: tuple[Bins, Bins | None]
+) -> dict[str, str]:
     """Render and write one block with its labels; return the checksums of its files and its saturated voxels."""
     image = Path(path)
     grey = render(channels, config, box)
     sums = write_block(image, "0", box, grey)
     full = np.count_nonzero(grey >= config.camera.largest_adu, axis=(1, 2, 3))
     sums[f"{SATURATED}/{'/'.join(map(str, box[0]))}"] = " ".join(map(str, full))
-    painted = paint_labels(things, box[0], box[1], config.volume.voxel_um)
+    solids, axons = things
+    painted = paint_labels(solids, box[0], box[1], config.volume.voxel_um, axons)
     for name, labels in zip(("neurons", "synapses"), painted, strict=True):
         sums |= write_block(image, f"labels/{name}/0", box, labels)
     return sums

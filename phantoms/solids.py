@@ -1,8 +1,9 @@
-"""What is solid in a block: dendrites, spines and axons as capsules, the dye that fills them, the labels that they leave."""
+"""What is solid in a block: dendrites and spines as capsules, the dye that fills them, the labels that they leave."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numba as nb
 import numpy as np
@@ -23,14 +24,9 @@ CAPSULES_AT_ONCE = 1 << 16
 
 
 def capsules(tissue: Tissue) -> Iterator[Capsules]:
-    """Everything solid as capsules, in pieces: dendrites, spines, synapses on shafts, axons.
-
-    Axons are last: they change nothing of what was there without them.
-    """
+    """Dendrites, spines and synapses on shafts as capsules, in pieces."""
     yield from dendrite_capsules(tissue)
     yield from _joined(_synapse_capsules(tissue))
-    axons = ((axon, np.flatnonzero(axon.parent >= 0)) for axon in tissue.axons)
-    yield from _joined(_of_trees(axons, tissue.axon_neuron_id))
 
 
 def dendrite_capsules(tissue: Tissue) -> Iterator[Capsules]:
@@ -83,23 +79,33 @@ def fill_points(tissue: Tissue, box_um: tuple[float, float, float]) -> Iterator[
     for start, end, radius, neuron_id, _ in capsules(tissue):
         inside = (np.minimum(start, end) < np.array(box_um) + 1.0) & (np.maximum(start, end) > -1.0)
         near = np.asarray(inside.all(axis=1))
-        length = np.linalg.norm(end - start, axis=1)
-        ball = length < 1e-9
-        volume = np.where(ball, 4.0 / 3.0 * np.pi * radius**3, np.pi * radius**2 * length)
-        n = np.maximum(np.ceil(volume * FILL_PER_UM3), 4).astype(np.int64) * near
+        n = n_points(start, end, radius) * near
+        first = done + np.cumsum(n) - n  # one sequence through all capsules, so that no pattern repeats
+        done += int(n.sum())
         for low, high in split(n):
             some = low + np.flatnonzero(near[low:high])
-            points, which = _fill(start[some], end[some], radius[some], ball[some], n[some], done)
-            done += len(points)
-            yield points, neuron_id[some][which], (volume[some] / n[some])[which]
+            yield fill(start[some], end[some], radius[some], neuron_id[some], first[some])
 
 
-def _fill(
-    start: Floats, end: Floats, radius: Floats, ball: NDArray[np.bool_], n: Ints, done: int
-) -> tuple[Floats, Ints]:
-    """`n` points in each capsule, and the capsule of each; `done` points of the sequence have been used before."""
+def _volume(start: Floats, end: Floats, radius: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Volume of each capsule without its caps [um^3], and which are balls."""
+    length = np.linalg.norm(end - start, axis=1)
+    ball = length < 1e-9
+    return np.where(ball, 4.0 / 3.0 * np.pi * radius**3, np.pi * radius**2 * length), ball
+
+
+def n_points(start: Floats, end: Floats, radius: Floats) -> Ints:
+    """How many points stand for the dye in each capsule."""
+    volume, _ = _volume(start, end, radius)
+    return np.maximum(np.ceil(volume * FILL_PER_UM3), 4).astype(np.int64)
+
+
+def fill(start: Floats, end: Floats, radius: Floats, neuron_id: Ints, first: Ints) -> tuple[Floats, Ints, Floats]:
+    """Points in capsules, as `fill_points` gives them; the `first` of each capsule has this number in the sequence."""
+    volume, ball = _volume(start, end, radius)
+    n = n_points(start, end, radius)
     which = np.repeat(np.arange(n.size), n)
-    k = done + np.arange(which.size)  # one sequence through all capsules, so that no pattern repeats
+    k = np.arange(which.size) + (first - (np.cumsum(n) - n))[which]
     u, v, w = ((k * step + 0.5) % 1.0 for step in (0.8191725134, 0.6710436067, 0.5497004779))
     height = np.where(ball[which], 2.0 * v - 1.0, 0.0)
     distance = radius[which] * np.where(ball[which], np.cbrt(w), np.sqrt(w))
@@ -113,23 +119,37 @@ def _fill(
     points += (height * distance)[:, None] * axis[which]
     angle = 2.0 * np.pi * u
     points += (across * np.cos(angle))[:, None] * side[which] + (across * np.sin(angle))[:, None] * other[which]
-    return points, which
+    return points, neuron_id[which], (volume / n)[which]
 
 
 def solids(
     tissue: Tissue, voxel_um: tuple[float, float, float], shape_vox: tuple[int, int, int], folder: Path | None = None
 ) -> Bins:
     """Everything solid, found by its place in the image, for `paint_labels`; in files of a `folder`, where one is given."""
+
+    def columns() -> Iterator[tuple[NDArray[Any], ...]]:
+        for start, end, radius, neuron_id, contact in capsules(tissue):
+            is_head = (contact >= 0) & (np.abs(end - start).max(axis=1) < 1e-9)
+            yield start, end, radius, neuron_id, np.where(is_head, contact + 1, 0)
+
+    return by_place(columns, voxel_um, shape_vox, folder)
+
+
+def by_place(
+    columns: Callable[[], Iterator[tuple[NDArray[Any], ...]]],
+    voxel_um: tuple[float, float, float],
+    shape_vox: tuple[int, int, int],
+    folder: Path | None,
+) -> Bins:
+    """Capsules, found by place: columns, in pieces, of which the first three are start, end and radius."""
     longest_um = thickest_um = 0.0
-    for start, end, radius, _, _ in capsules(tissue):
+    for start, end, radius, *_ in columns():
         longest_um = max(longest_um, float(np.linalg.norm(end - start, axis=1).max(initial=0.0)))
         thickest_um = max(thickest_um, float(radius.max(initial=0.0)))
 
     def pieces() -> Iterator[Piece]:
-        for start, end, radius, neuron_id, contact in capsules(tissue):
-            is_head = (contact >= 0) & (np.abs(end - start).max(axis=1) < 1e-9)
-            columns = start, end, radius, neuron_id, np.where(is_head, contact + 1, 0)
-            yield 0.5 * (start + end) / np.array(voxel_um), columns
+        for one in columns():
+            yield 0.5 * (one[0] + one[1]) / np.array(voxel_um), one
 
     half_um = 0.5 * longest_um + thickest_um
     return bins_of(pieces, shape_vox, tuple(half_um / np.array(voxel_um)), folder)
@@ -140,16 +160,19 @@ def paint_labels(
     origin_vox: tuple[int, int, int],
     shape_vox: tuple[int, int, int],
     voxel_um: tuple[float, float, float],
+    axons: Bins | None = None,
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """Neuron ids and synapse ids (contact + 1) of every voxel of a block; 0 where there is nothing.
 
-    `things` are the `solids` of a tissue. Where two overlap, the one wins in which the voxel's centre lies deeper.
+    `things` are the `solids` of a tissue, `axons` the capsules of `Strands`. Where two overlap, the one wins in which the
+    voxel's centre lies deeper.
     """
     depth = np.zeros(shape_vox, np.float32)
     neurons, synapses = np.zeros(shape_vox, np.uint32), np.zeros(shape_vox, np.uint32)
     voxel, origin = np.array(voxel_um), np.array(origin_vox)
-    start, end, radius, neuron, synapse = things.near(origin, origin + shape_vox)
-    _paint(depth, neurons, synapses, origin, voxel, start, end, radius, neuron, synapse)
+    for some in (things, *([axons] if axons else [])):
+        start, end, radius, neuron, synapse, *_ = some.near(origin, origin + shape_vox)
+        _paint(depth, neurons, synapses, origin, voxel, start, end, radius, neuron, synapse)
     return neurons, synapses
 
 

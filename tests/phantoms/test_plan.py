@@ -2,12 +2,17 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
 import synimg
+from synimg import compute
 from synimg.config import Config, preset
 from synimg.errors import SynimgError
+from synimg.phantoms import generate
+from synimg.phantoms.axons import draw_axons
 from synimg.phantoms.generate import image_parts
+from synimg.phantoms.strands import strands_of
 from synimg.store import atomic
 from synimg.store.dataset import Dataset
 
@@ -26,12 +31,15 @@ def test_the_plan_of_a_data_set_is_near_what_it_became(tiny_path):
     assert found.notes == ()
 
 
-def test_axons_count_in_the_plan(tiny_path):
+def test_axons_count_in_the_plan(tiny_path, tmp_path):
     config = Config.parse(preset("tiny").model_dump() | {"axons": {"um_per_um3": 3.0}}, "test")
     bare = synimg.plan("tiny", tiny_path).n_emitters
     dataset = Dataset.open(tiny_path)
-    (there, _, _), (before, _, _) = image_parts(dataset, config), image_parts(dataset, dataset.config)
-    n = sum(c.emitters.n for c in there) - sum(c.emitters.n for c in before)
+    wiring, *_, grown, _, _ = generate._draw(dataset, config, [])
+    tables = list(draw_axons(grown, wiring.contact_pre, config, compute.Pool(), tmp_path))
+    strands = strands_of(lambda: iter(tables), config, 1)
+    points, _ = strands.near(0, np.zeros(3), np.array(config.volume.size_um))
+    n = len(points) * len(config.identity.dye_channels())
     assert synimg.plan(config, tiny_path).n_emitters - bare == pytest.approx(n, rel=0.3)
 
 
