@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numba as nb
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -38,8 +39,6 @@ SIDES = 8
 """Directions that a collateral tries, until it finds a synapse of its neuron ahead."""
 WIGGLE_UM = 0.12
 """Sd of the steps across the way, before they are smoothed."""
-DENDRITE_UM = 3.0
-"""How far from an axon dendrites are looked for: the radius of the thickest."""
 UNITS_AT_ONCE, POINTS_AT_ONCE = 8, 32
 
 
@@ -157,14 +156,15 @@ def _piece(number: int, first_turn: list[Stops], units: Ints) -> list[Stops]:
 
 
 def _dendrites(tissue: Tissue, config: Config, folder: Path) -> Bins:
-    """Points of dendrites with their radii, found by place, in files."""
-    volume = config.volume
+    """Points of dendrites with their radii, found by place, in files; felt as far as an axon is pushed away."""
+    volume, voxel_um = config.volume, np.array(config.volume.voxel_um)
 
     def pieces() -> Iterator[Piece]:
         for _, end, radius, _, _ in dendrite_capsules(tissue):
-            yield end / np.array(volume.voxel_um), (end, radius)
+            yield end / voxel_um, (end, radius)
 
-    return bins_of(pieces, volume.shape_vox, (0.0, 0.0, 0.0), folder)
+    thickest_um = max(float(radius.max(initial=0.0)) for _, _, radius, _, _ in dendrite_capsules(tissue))
+    return bins_of(pieces, volume.shape_vox, tuple((thickest_um + config.axons.radius_um) / voxel_um), folder)
 
 
 def draw_piece(item: tuple[int, list[Stops]], config: Config, dendrites: Bins, folder: str) -> list[float]:
@@ -405,18 +405,22 @@ def _pushed(axon: Axon, dendrites: Bins, voxel_um: Floats, radius_um: float) -> 
     """The axon, its points inside dendrites moved to their surface; those at synapses stay."""
     points = axon.tree.points_um.copy()
     for first in range(0, len(points), POINTS_AT_ONCE):
-        some = points[first : first + POINTS_AT_ONCE]
-        low, high = some.min(axis=0) - DENDRITE_UM, some.max(axis=0) + DENDRITE_UM
-        near, radius = dendrites.near(low / voxel_um, high / voxel_um)
-        near, radius = near[(keep := ((near > low) & (near < high)).all(axis=1))], radius[keep]
-        if not radius.size:
-            continue
-        squared = ((some[:, None] - near[None]) ** 2).sum(axis=2)
-        nearest = squared.argmin(axis=1)
-        distance = np.sqrt(squared[np.arange(len(some)), nearest])
-        clear = radius[nearest] + radius_um
-        moved = (distance < clear) & (axon.contact[first : first + POINTS_AT_ONCE] < 0)
-        away = some - near[nearest] + 1e-9
-        away /= np.linalg.norm(away, axis=1, keepdims=True)
-        points[first : first + POINTS_AT_ONCE] = np.where(moved[:, None], near[nearest] + clear[:, None] * away, some)
+        some = slice(first, first + POINTS_AT_ONCE)
+        near, radius = dendrites.near(points[some].min(axis=0) / voxel_um, points[some].max(axis=0) / voxel_um)
+        _push(points[some], axon.contact[some] >= 0, near, radius, radius_um)
     return replace(axon, tree=replace(axon.tree, points_um=points))
+
+
+@nb.njit(cache=True)
+def _push(points: Floats, stays: NDArray[np.bool_], near: Floats, radius: Floats, radius_um: float) -> None:
+    """Move points (n, 3), but those that stay, away from the nearest of `near` (m, 3) until they are clear of its `radius` (m,)."""
+    for i in range(len(points)):
+        least, nearest = np.inf, -1
+        for j in range(len(near)):
+            dz, dy, dx = points[i, 0] - near[j, 0], points[i, 1] - near[j, 1], points[i, 2] - near[j, 2]
+            squared = dz * dz + dy * dy + dx * dx
+            if squared < least:
+                least, nearest = squared, j
+        if nearest >= 0 and not stays[i] and least < (radius[nearest] + radius_um) ** 2:
+            away = points[i] - near[nearest] + 1e-9
+            points[i] = near[nearest] + (radius[nearest] + radius_um) / np.sqrt((away**2).sum()) * away
