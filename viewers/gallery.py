@@ -194,7 +194,7 @@ def _dendrites(source: Source) -> Figure:
         )
         grown = {
             f"grown in the room of {name}": settings,
-            f"the same, {n} primary, segment {segment_um:.0f}, share {fork_share:.2f}, bend {REAL_BEND}": like,
+            f"grown like it: {n}, {segment_um:.0f} µm, {fork_share:.2f}, {REAL_BEND}": like,
         }
         place = real.points_um[0] - low, tuple(np.ptp(inside, axis=0) + 1.0), length_um
         family = [(label, _grown(place, one, source.config.seed, k)) for label, one in grown.items()]
