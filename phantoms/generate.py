@@ -32,7 +32,7 @@ from synimg.phantoms.render import (
     shrink_block,
 )
 from synimg.phantoms.solids import solids
-from synimg.phantoms.strands import Strands, strands_of
+from synimg.phantoms.strands import axon_capsules
 from synimg.phantoms.surroundings import Crowd, background_tables, crowd_of
 from synimg.phantoms.tissue import Tissue, build_tissue, tree_of
 from synimg.phantoms.wiring import Wiring
@@ -515,17 +515,14 @@ def image_parts(
         trees = [read_tree_arrays(Path(name)) for name in config.tissue.morphologies]
     _, contacts, _, _, counts, tissue = _draw(dataset, config, trees)
     crowd, volume = _crowd(config, contacts, tissue), config.volume
-    strands = _strands(dataset, config, folder / AXONS if folder else None)
-    channels = build_channels(config, tissue, counts, config.seed, crowd, folder, strands)
     things = solids(tissue, volume.voxel_um, volume.shape_vox, folder / "solids" if folder else None)
-    return channels, (things, strands.capsules if strands else None), acquisition(config, channels, tissue)
-
-
-def _strands(dataset: Dataset, config: Config, folder: Path | None) -> Strands | None:
-    if not config.axons.um_per_um3:
-        return None
-    file = dataset.path / "truth" / AXON_TABLE
-    return strands_of(lambda: table_pieces(file), config, config.seed, folder)
+    axons = None
+    if config.axons.um_per_um3 > 0:
+        file = dataset.path / "truth" / AXON_TABLE
+        axons = axon_capsules(lambda: table_pieces(file), config, folder / AXONS if folder else None)
+    filled = (things, axons) if axons else (things,)
+    channels = build_channels(config, tissue, counts, filled, config.seed, crowd, folder)
+    return channels, (things, axons), acquisition(config, channels, tissue)
 
 
 def new_image(path: Path, config: Config, channels: list[Channel], facts: dict[str, Any]) -> None:

@@ -32,10 +32,9 @@ Floats = NDArray[np.float64]
 PYRAMID = 1.0 + 1 / 4 + 1 / 16
 LABEL_BYTES = 0.06
 """Of two label volumes, per voxel, compressed: most of it is empty."""
-SCRATCH_BYTES = 48
-"""Of a point of light, on disk while the image is being made: itself, and its part of what several channels share."""
-AXON_BYTES = 350
-"""Of a um of axon, on disk while the image is being made: its capsules, and its rows in the truth."""
+SCRATCH_BYTES, CAPSULE_BYTES = 48, 100
+"""Of a receptor's point of light, and of a piece of dendrite, spine or axon, on disk while the image is being made."""
+PIECE_UM = 0.4
 
 
 @dataclass(frozen=True)
@@ -170,32 +169,31 @@ def _emitters(config: Config) -> list[float]:
 
 
 def _scratch(config: Config, density: list[float]) -> float:
-    """Bytes on disk while an image is being made, besides the image; the points of light of axons are not kept."""
-    length_um, axon_um3 = _axons(config)
-    of_axons = len(config.identity.dye_channels()) * axon_um3 * FILL_PER_UM3
-    return SCRATCH_BYTES * (sum(density) - of_axons) + AXON_BYTES * length_um
+    """Bytes on disk while an image is being made, besides the image."""
+    n_contacts, dendrite_um, axon_um = _lengths(config)
+    pieces = (dendrite_um + axon_um) / PIECE_UM + 2 * n_contacts
+    return SCRATCH_BYTES * (density[0] + density[1]) + CAPSULE_BYTES * pieces
 
 
-def _axons(config: Config) -> tuple[float, float]:
-    """Length of axon in the block [um], and its volume in the image [um^3]."""
-    axons, tissue_um3 = config.axons, float(np.prod(tissue_config(config).volume.size_um))
-    scale = float(np.prod([f for step in config.preparation for f in step.scale]))
-    length_um = axons.um_per_um3 * tissue_um3
-    boutons_um2 = 4 / 3 * np.pi * axons.bouton_radius_um**3 / axons.bouton_interval_um
-    return length_um, scale * length_um * (np.pi * axons.radius_um**2 + boutons_um2)
+def _lengths(config: Config) -> tuple[float, float, float]:
+    """Expected contacts on the imaged neurons, length of their dendrites and of axons in the block [um]."""
+    network, tissue, receptors = config.network, config.tissue, config.receptors
+    n_exc = network.n_units * (network.share_excitatory or 1.0)
+    per_edge = sum((i + 1) * p for i, p in enumerate(receptors.contacts_per_edge))
+    n_contacts = tissue.n_imaged_neurons * n_exc * network.connection_probability * per_edge
+    axon_um = config.axons.um_per_um3 * float(np.prod(tissue_config(config).volume.size_um))
+    return n_contacts, n_contacts / tissue.spine_density_per_um, axon_um
 
 
 def _contents(config: Config) -> tuple[float, float]:
     """Expected labelled receptors, and volume of dendrites, spine heads and axons in the image [um^3]."""
-    network, tissue, receptors = config.network, config.tissue, config.receptors
-    n_exc = network.n_units * (network.share_excitatory or 1.0)
-    per_edge = sum((i + 1) * p for i, p in enumerate(receptors.contacts_per_edge))
-    per_neuron = n_exc * network.connection_probability * per_edge
-    n_contacts = tissue.n_imaged_neurons * per_neuron
-    length_um = n_contacts / tissue.spine_density_per_um
+    n_contacts, dendrite_um, axon_um = _lengths(config)
+    tissue, axons = config.tissue, config.axons
+    boutons_um2 = 4 / 3 * np.pi * axons.bouton_radius_um**3 / axons.bouton_interval_um
+    axon_um3 = axon_um * (np.pi * axons.radius_um**2 + boutons_um2)
     scale = float(np.prod([f for step in config.preparation for f in step.scale]))
-    dendrite_um3 = scale * (np.pi * tissue.dendrite_radius_um**2 * length_um + 0.08 * n_contacts)
-    return n_contacts * receptors.receptors_mean, dendrite_um3 + _axons(config)[1]
+    volume_um3 = scale * (np.pi * tissue.dendrite_radius_um**2 * dendrite_um + 0.08 * n_contacts + axon_um3)
+    return n_contacts * config.receptors.receptors_mean, volume_um3
 
 
 def _calibrate(config: Config, density: list[float]) -> tuple[float, float]:

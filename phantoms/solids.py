@@ -3,20 +3,21 @@
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from synimg.phantoms.morphology import Tree
-from synimg.phantoms.tissue import Tissue, split
+from synimg.phantoms.tissue import Tissue
 from synimg.store.bins import Bins, Piece, bins_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Capsules = tuple[Floats, Floats, Floats, Ints, Ints]
 """Start (n, 3), end (n, 3), radius (n,), id of the neuron (n,), contact (n,), which is -1 in dendrites and axons."""
+Columns = tuple[Floats, Floats, Floats, Ints, Ints, Ints]
+"""Of capsules that are found by place; see `by_place`."""
 NECK_RADIUS_UM = 0.08  # neck width 0.06 to 0.3 um (NUMBERS.md 2)
 FILL_PER_UM3 = 300.0
 CAPSULES_AT_ONCE = 1 << 16
@@ -67,24 +68,10 @@ def _joined(pieces: Iterator[Capsules]) -> Iterator[Capsules]:
             waiting = []
 
 
-def fill_points(tissue: Tissue, box_um: tuple[float, float, float]) -> Iterator[tuple[Floats, Ints, Floats]]:
-    """Points that stand for the cytosol: positions (n, 3) [um], neuron id (n,), volume of each (n,) [um^3]; in pieces.
-
-    Notes
-    -----
-    A low-discrepancy filling of every capsule (R3 sequence, Roberts 2018), denser than the point spread function is wide, so
-    that the dye looks smooth and needs no random numbers.
-    """
-    done = 0
-    for start, end, radius, neuron_id, _ in capsules(tissue):
-        inside = (np.minimum(start, end) < np.array(box_um) + 1.0) & (np.maximum(start, end) > -1.0)
-        near = np.asarray(inside.all(axis=1))
-        n = n_points(start, end, radius) * near
-        first = done + np.cumsum(n) - n  # one sequence through all capsules, so that no pattern repeats
-        done += int(n.sum())
-        for low, high in split(n):
-            some = low + np.flatnonzero(near[low:high])
-            yield fill(start[some], end[some], radius[some], neuron_id[some], first[some])
+def is_near(start: Floats, end: Floats, low_um: Floats | float, high_um: Floats | float) -> NDArray[np.bool_]:
+    """Which capsules' axes have a bounding box that touches the box between two corners [um]."""
+    touches = (np.minimum(start, end) < high_um) & (np.maximum(start, end) > low_um)
+    return np.asarray(touches.all(axis=1))
 
 
 def _volume(start: Floats, end: Floats, radius: Floats) -> tuple[Floats, NDArray[np.bool_]]:
@@ -101,7 +88,18 @@ def n_points(start: Floats, end: Floats, radius: Floats) -> Ints:
 
 
 def fill(start: Floats, end: Floats, radius: Floats, neuron_id: Ints, first: Ints) -> tuple[Floats, Ints, Floats]:
-    """Points in capsules, as `fill_points` gives them; the `first` of each capsule has this number in the sequence."""
+    """Points that stand for the cytosol: positions (n, 3) [um], neuron id (n,), volume of each (n,) [um^3].
+
+    Parameters
+    ----------
+    first : (n,) ndarray of int
+        Number of a capsule's first point in the sequence.
+
+    Notes
+    -----
+    A low-discrepancy filling of every capsule (R3 sequence, Roberts 2018), denser than the point spread function is wide, so
+    that the dye looks smooth and needs no random numbers. One sequence goes through all capsules, so that no pattern repeats.
+    """
     volume, ball = _volume(start, end, radius)
     n = n_points(start, end, radius)
     which = np.repeat(np.arange(n.size), n)
@@ -125,31 +123,42 @@ def fill(start: Floats, end: Floats, radius: Floats, neuron_id: Ints, first: Int
 def solids(
     tissue: Tissue, voxel_um: tuple[float, float, float], shape_vox: tuple[int, int, int], folder: Path | None = None
 ) -> Bins:
-    """Everything solid, found by its place in the image, for `paint_labels`; in files of a `folder`, where one is given."""
+    """Everything solid, found by its place in the image: see `by_place`; in files of a `folder`, where one is given."""
+    box_um = np.array(shape_vox) * np.array(voxel_um)
 
-    def columns() -> Iterator[tuple[NDArray[Any], ...]]:
+    def columns() -> Iterator[Columns]:
+        done = 0
         for start, end, radius, neuron_id, contact in capsules(tissue):
             is_head = (contact >= 0) & (np.abs(end - start).max(axis=1) < 1e-9)
-            yield start, end, radius, neuron_id, np.where(is_head, contact + 1, 0)
+            n = n_points(start, end, radius) * is_near(start, end, -1.0, box_um + 1.0)
+            yield start, end, radius, neuron_id, np.where(is_head, contact + 1, 0), done + np.cumsum(n) - n
+            done += int(n.sum())
 
     return by_place(columns, voxel_um, shape_vox, folder)
 
 
 def by_place(
-    columns: Callable[[], Iterator[tuple[NDArray[Any], ...]]],
+    columns: Callable[[], Iterator[Columns]],
     voxel_um: tuple[float, float, float],
     shape_vox: tuple[int, int, int],
     folder: Path | None,
 ) -> Bins:
-    """Capsules, found by place: columns, in pieces, of which the first three are start, end and radius."""
+    """Capsules, found by place, for `paint_labels` and for `fill`.
+
+    Parameters
+    ----------
+    columns : callable
+        Gives them in pieces, the same whenever it is called: start and end (n, 3), radius (n,) [um], neuron id, synapse id, 0
+        where there is none, and number of the first point of dye (n,).
+    """
     longest_um = thickest_um = 0.0
     for start, end, radius, *_ in columns():
         longest_um = max(longest_um, float(np.linalg.norm(end - start, axis=1).max(initial=0.0)))
         thickest_um = max(thickest_um, float(radius.max(initial=0.0)))
 
     def pieces() -> Iterator[Piece]:
-        for one in columns():
-            yield 0.5 * (one[0] + one[1]) / np.array(voxel_um), one
+        for start, end, *rest in columns():
+            yield 0.5 * (start + end) / np.array(voxel_um), (start, end, *rest)
 
     half_um = 0.5 * longest_um + thickest_um
     return bins_of(pieces, shape_vox, tuple(half_um / np.array(voxel_um)), folder)

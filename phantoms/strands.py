@@ -1,10 +1,9 @@
-"""Axons in the image, found by place: a block fills with dye those near it, and no list of their points of light is kept."""
+"""The dye in dendrites, spines and axons: a block fills those near it, and no list of points of light is kept."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +11,8 @@ from numpy.typing import NDArray
 
 from synimg.config import Config
 from synimg.phantoms.identity.protocol import Identity
-from synimg.phantoms.prepare import Preparation, preparation_of
-from synimg.phantoms.solids import by_place, fill, n_points
+from synimg.phantoms.prepare import Preparation
+from synimg.phantoms.solids import Columns, by_place, fill, is_near, n_points
 from synimg.phantoms.surroundings import Lights
 from synimg.store.bins import Bins
 
@@ -23,15 +22,14 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Strands:
-    """Axons as capsules, and the dye in them.
+    """What the dyes of an identity fill.
 
-    capsules : Bins, start (n, 3), end (n, 3), radius (n,) [um], neuron id (n,), 0 (no synapse), number of the first point of
-        dye (n,)
+    capsules : tuple of Bins, see `solids.by_place`
     config, seed : Config, int
     preparation : Preparation
     """
 
-    capsules: Bins
+    capsules: tuple[Bins, ...]
     config: Config
     seed: int
     preparation: Preparation
@@ -48,28 +46,33 @@ def _filled(
     strands: Strands, low_um: tuple[float, ...], high_um: tuple[float, ...]
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Points of dye near a block: places (n, 3), expression levels (n, n_dyes), volumes (n,), share of the dye there is (n,)."""
-    voxel, preparation = np.array(strands.config.volume.voxel_um), strands.preparation
-    start, end, radius, neuron_id, _, first = strands.capsules.near(np.array(low_um) / voxel, np.array(high_um) / voxel)
-    points, of, volume_um3 = fill(start, end, radius, neuron_id, first)
+    volume, preparation = strands.config.volume, strands.preparation
+    low, high, voxel_um, box_um = (np.array(v) for v in (low_um, high_um, volume.voxel_um, volume.size_um))
+    found = []
+    for capsules in strands.capsules:
+        start, end, radius, neuron_id, _, first = capsules.near(low / voxel_um, high / voxel_um)
+        thick = radius[:, None]
+        near = is_near(start, end, -1.0, box_um + 1.0) & is_near(start, end, low - thick, high + thick)
+        found.append(fill(start[near], end[near], radius[near], neuron_id[near], first[near]))
+    points, of, volume_um3 = (np.concatenate(column) for column in zip(*found, strict=True))
     known, row = np.unique(of, return_inverse=True)
     identity: Identity = strands.config.identity
     level = identity.codes(known, strands.seed)[row]
-    kept = np.ones(len(points)) * preparation.is_visible(points) * preparation.retention / np.prod(preparation.scale)
+    # what swells is diluted
+    kept = preparation.is_visible(points) * (preparation.retention / np.prod(preparation.scale))
     return points, level, volume_um3, kept
 
 
-def strands_of(
-    tables: Callable[[], Iterator[pd.DataFrame]], config: Config, seed: int, folder: Path | None = None
-) -> Strands:
-    """The axons of tables (`schema.TRUTH_AXONS`), whole ones in each; in files of a `folder`, where one is given.
+def axon_capsules(tables: Callable[[], Iterator[pd.DataFrame]], config: Config, folder: Path | None = None) -> Bins:
+    """The axons of tables (`schema.TRUTH_AXONS`), found by place; in files of a `folder`, where one is given.
 
     Parameters
     ----------
     tables : callable
-        Gives the tables, one at least, the same whenever it is called.
+        Gives the tables, one at least and whole axons in each, the same whenever it is called.
     """
 
-    def columns() -> Iterator[tuple[NDArray[Any], ...]]:
+    def columns() -> Iterator[Columns]:
         done = 0
         for table in tables():
             place = table[["z_um", "y_um", "x_um"]].to_numpy(float)
@@ -81,6 +84,4 @@ def strands_of(
             yield start, end, radius, of, np.zeros(child.size, np.int64), done + np.cumsum(n) - n
             done += int(n.sum())
 
-    volume = config.volume
-    capsules = by_place(columns, volume.voxel_um, volume.shape_vox, folder)
-    return Strands(capsules, config, seed, preparation_of(config, seed))
+    return by_place(columns, config.volume.voxel_um, config.volume.shape_vox, folder)

@@ -15,7 +15,7 @@ from synimg.phantoms.axons import Stops, axons_of, draw_axons
 from synimg.phantoms.receptors import draw_counts
 from synimg.phantoms.render import build_channels, expected_photons
 from synimg.phantoms.solids import paint_labels, solids
-from synimg.phantoms.strands import strands_of
+from synimg.phantoms.strands import axon_capsules
 from synimg.phantoms.tissue import build_tissue
 from synimg.phantoms.wiring import build_wiring
 from synimg.schema import TRUTH_AXONS, check
@@ -65,8 +65,13 @@ def axons(tables):
 
 
 @pytest.fixture(scope="module")
-def strands(tables):
-    return strands_of(lambda: iter(tables), CONFIG, 1)
+def capsules(tables):
+    return axon_capsules(lambda: iter(tables), CONFIG)
+
+
+@pytest.fixture(scope="module")
+def things(tissue):
+    return solids(tissue, CONFIG.volume.voxel_um, SHAPE_VOX)
 
 
 def steps(axons):
@@ -183,13 +188,13 @@ def test_more_axon_than_the_synapses_need_passes_anywhere(tissue, wiring, tmp_pa
 
 
 def test_the_dye_of_axons_has_their_volume_and_their_neurons_colour_and_nothing_else_changes(
-    axons, tissue, strands, wiring
+    axons, tissue, capsules, things, wiring
 ):
     counts = draw_counts(wiring.a_start, wiring.a_start, CONFIG, 1)
     box = ((0, 0, 0), SHAPE_VOX)
     with_, without = (
-        expected_photons(build_channels(CONFIG, tissue, counts, 1, strands=some), CONFIG, box)
-        for some in (strands, None)
+        expected_photons(build_channels(CONFIG, tissue, counts, some, 1), CONFIG, box)
+        for some in ((things, capsules), (things,))
     )
     np.testing.assert_array_equal(with_[:2], without[:2])  # no receptors on axons
     start, end, child = steps(axons)
@@ -204,19 +209,18 @@ def test_the_dye_of_axons_has_their_volume_and_their_neurons_colour_and_nothing_
     )  # what lies at faces is cut
 
 
-def test_a_block_shows_the_same_axons_whichever_way_the_image_is_cut(tissue, strands, wiring, tables, tmp_path):
+def test_a_block_shows_the_same_axons_whichever_way_the_image_is_cut(tissue, capsules, wiring, tables, tmp_path):
     counts = draw_counts(wiring.a_start, wiring.a_start, CONFIG, 1)
-    whole = expected_photons(build_channels(CONFIG, tissue, counts, 1, strands=strands), CONFIG, ((0, 0, 0), SHAPE_VOX))
-    filed = strands_of(lambda: iter(tables), CONFIG, 1, tmp_path)
-    channels = build_channels(CONFIG, tissue, counts, 1, strands=filed)
+    channels = build_channels(CONFIG, tissue, counts, (capsules,), 1)
+    whole = expected_photons(channels, CONFIG, ((0, 0, 0), SHAPE_VOX))
+    filed = axon_capsules(lambda: iter(tables), CONFIG, tmp_path)
+    channels = build_channels(CONFIG, tissue, counts, (filed,), 1)
     part = expected_photons(channels, CONFIG, ((7, 65, 97), (20, 64, 50)))
     np.testing.assert_array_equal(part, whole[:, 7:27, 65:129, 97:147])
 
 
-def test_axons_are_painted_with_their_neuron(axons, tissue, strands):
-    voxel_um = CONFIG.volume.voxel_um
-    things = solids(tissue, voxel_um, SHAPE_VOX)
-    neurons, synapses = paint_labels(things, (0, 0, 0), SHAPE_VOX, voxel_um, strands.capsules)
+def test_axons_are_painted_with_their_neuron(axons, tissue, capsules, things):
+    neurons, synapses = paint_labels(things, (0, 0, 0), SHAPE_VOX, CONFIG.volume.voxel_um, capsules)
     ids = set(np.unique(neurons)) - {0}
     assert ids == set(tissue.neuron_id) | set(axons["neuron_id"])
     assert set(np.unique(synapses)) - {0} <= set(np.flatnonzero(tissue.is_imaged) + 1)
