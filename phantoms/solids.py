@@ -102,22 +102,32 @@ def fill(start: Floats, end: Floats, radius: Floats, neuron_id: Ints, first: Int
     """
     volume, ball = _volume(start, end, radius)
     n = n_points(start, end, radius)
-    which = np.repeat(np.arange(n.size), n)
-    k = np.arange(which.size) + (first - (np.cumsum(n) - n))[which]
-    u, v, w = ((k * step + 0.5) % 1.0 for step in (0.8191725134, 0.6710436067, 0.5497004779))
-    height = np.where(ball[which], 2.0 * v - 1.0, 0.0)
-    distance = radius[which] * np.where(ball[which], np.cbrt(w), np.sqrt(w))
-    across = distance * np.sqrt(1.0 - height**2)
     axis = np.where(ball[:, None], np.array([1.0, 0.0, 0.0]), end - start)
     axis /= np.linalg.norm(axis, axis=1, keepdims=True)
     side = np.cross(axis, np.array([0.31, 0.52, 0.79]))
     side /= np.linalg.norm(side, axis=1, keepdims=True)
-    other = np.cross(axis, side)
-    points = start[which] + np.where(ball[which], 0.0, v)[:, None] * (end - start)[which]
-    points += (height * distance)[:, None] * axis[which]
-    angle = 2.0 * np.pi * u
-    points += (across * np.cos(angle))[:, None] * side[which] + (across * np.sin(angle))[:, None] * other[which]
-    return points, neuron_id[which], (volume / n)[which]
+    frame = np.stack([end - start, axis, side, np.cross(axis, side)], axis=1)
+    points = _fill(start, frame, radius, ball, n, first)
+    return points, np.repeat(neuron_id, n), np.repeat(volume / n, n)
+
+
+@nb.njit(cache=True)
+def _fill(start: Floats, frame: Floats, radius: Floats, ball: NDArray[np.bool_], n: Ints, first: Ints) -> Floats:
+    """Points in capsules; `frame` (n, 4, 3) is the way from end to end, its direction and two across."""
+    points, row = np.empty((n.sum(), 3)), 0
+    for i in range(n.size):
+        for k in range(first[i], first[i] + n[i]):
+            angle = 2.0 * np.pi * ((k * 0.8191725134 + 0.5) % 1.0)
+            v, w = (k * 0.6710436067 + 0.5) % 1.0, (k * 0.5497004779 + 0.5) % 1.0
+            height, along = (2.0 * v - 1.0, 0.0) if ball[i] else (0.0, v)
+            distance = radius[i] * (np.cbrt(w) if ball[i] else np.sqrt(w))
+            across = distance * np.sqrt(1.0 - height * height)
+            on_side, on_other, on_axis = across * np.cos(angle), across * np.sin(angle), height * distance
+            for a in range(3):
+                place = start[i, a] + along * frame[i, 0, a] + on_axis * frame[i, 1, a]
+                points[row, a] = place + (on_side * frame[i, 2, a] + on_other * frame[i, 3, a])
+            row += 1
+    return points
 
 
 def solids(

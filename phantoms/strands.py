@@ -36,7 +36,9 @@ class Strands:
 
     def near(self, dye: int, low_um: Floats, high_um: Floats) -> Lights:
         """What lights up the channel of a dye between two corners of the image [um], and some more around."""
-        points, level, volume_um3, kept = _filled(self, tuple(low_um.tolist()), tuple(high_um.tolist()))
+        # to whole um, so that dyes whose light reaches about as far share what is filled
+        low, high = np.floor(low_um), np.ceil(high_um)
+        points, level, volume_um3, kept = _filled(self, tuple(low.tolist()), tuple(high.tolist()))
         identity: Identity = self.config.identity
         return points, identity.photons(level[:, dye]) * volume_um3 * kept
 
