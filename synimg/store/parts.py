@@ -45,9 +45,10 @@ class Parts:
         """The rows of pieces, one after the other."""
         return pd.concat([read_table(self._file(piece)) for piece in pieces], ignore_index=True)
 
-    def clear(self) -> None:
-        """Remove all of them."""
-        shutil.rmtree(self._all, ignore_errors=True)
+    @staticmethod
+    def clear(scratch: Path) -> None:
+        """Remove those of all keys."""
+        shutil.rmtree(scratch / FOLDER, ignore_errors=True)
 
     def _file(self, piece: int) -> Path:
         return self._folder / f"{piece:07d}.parquet"

@@ -1,0 +1,122 @@
+"""Parents from dendrites that somebody traced."""
+
+import numpy as np
+import pytest
+
+from synimg.analysis.traces import PLACE, TraceSettings, outside, parents_of_traces
+from synimg.errors import SynimgError
+from synimg.store.morphology import Trace, read_traces
+from synimg.store.tables import read_table
+from synimg.streams import stream
+
+
+def straight(y_um, neuron_id, radius_um=0.3, length_um=60.0):
+    """A dendrite along x."""
+    x = np.arange(0.0, length_um)
+    start = np.column_stack([np.full(x.size, 5.0), np.full(x.size, y_um), x])
+    path = f"n{neuron_id}.swc"
+    return Trace(
+        path, neuron_id, start, start + np.array([0, 0, 1.0]), np.full(x.size, radius_um), np.ones(x.size, int)
+    )
+
+
+def spines(trace, n, rng, reach_um=1.0):
+    """Synapses around a dendrite along x, mostly at `reach_um` from its surface."""
+    angle, away = rng.uniform(0, 2 * np.pi, n), trace.radius_um[0] + rng.normal(reach_um, 0.15, n)
+    y = trace.start_um[0, 1] + away * np.sin(angle)
+    return np.column_stack([5.0 + away * np.cos(angle), y, rng.uniform(0, 60.0, n)])
+
+
+@pytest.mark.parametrize("apart_um", [1.5, 3.0, 8.0])
+def test_probabilities_of_parents_are_as_often_right_as_they_say(apart_um):
+    rng, traces = stream(1, "test"), [straight(10.0, 4), straight(10.0 + apart_um, 7)]
+    points = np.vstack([spines(trace, 1500, rng) for trace in traces])
+    true = np.repeat([4, 7], 1500)
+    found = parents_of_traces(points, traces, TraceSettings(least_parent_prob=0.0)).table
+    right = found["neuron_id"].to_numpy(int) == true
+    assert found["neuron_prob"].mean() == pytest.approx(right.mean(), abs=0.05)
+    assert right.mean() > {1.5: 0.6, 3.0: 0.9, 8.0: 0.99}[apart_um]
+
+
+def test_synapses_of_dendrites_that_were_not_traced_have_no_parent():
+    rng, trace = stream(2, "test"), straight(30.0, 4)
+    others = rng.uniform([0, 0, 0], [10.0, 60.0, 60.0], (3000, 3))
+    found = parents_of_traces(np.vstack([spines(trace, 600, rng), others]), [trace])
+    assert found.untraced == pytest.approx(3000 / 3600, abs=0.03)
+    known = found.table["neuron_id"].notna().to_numpy()
+    assert known[:600].mean() > 0.95
+    assert (known[600:]).mean() < 0.05
+    assert found.table.loc[~known, ["branch_id", "neuron_prob"]].isna().all().all()
+    assert "of the synapses seem to lie on dendrites that were not traced" in found.sentences()[1]
+
+
+def test_the_distance_counts_from_the_surface():
+    thick, thin = straight(10.0, 1, radius_um=1.5), straight(14.5, 2, radius_um=0.2)
+    rng = stream(3, "test")
+    between = [
+        [5.0, 12.5, 20.0]
+    ]  # 2.5 um from the axis of the thick one and 2.0 from the thin one's; 1.0 and 1.8 from surfaces
+    points = np.vstack([between, spines(thick, 300, rng), spines(thin, 300, rng)])
+    assert parents_of_traces(points, [thick, thin]).table["neuron_id"][0] == 1
+
+
+def test_no_synapse_has_no_parent():
+    assert parents_of_traces(np.zeros((0, 3)), [straight(1.0, 1)]).table.empty
+
+
+def test_in_dense_tissue_probabilities_are_low_and_as_often_right_as_they_say(tiny_path):
+    truth = read_table(tiny_path / "truth/synapses.parquet")
+    truth = truth[truth["is_imaged"].to_numpy(bool)]
+    traces = read_traces([tiny_path / "truth/morphology"])
+    found = parents_of_traces(truth[PLACE].to_numpy(float), traces, TraceSettings(least_parent_prob=0.0))
+    right = found.table["neuron_id"].fillna(-1).to_numpy(int) == truth["post_id"].to_numpy(int)
+    assert found.best_prob.mean() == pytest.approx(right.mean(), abs=0.1)  # 3 sigma of 239
+    assert found.untraced < 0.02
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+def test_a_trace_needs_no_soma_and_may_be_of_several_paths(tmp_path):
+    text = "1 3 1 2 3 0.3 -1\n2 3 2 2 3 0.5 1\n3 0 5 2 3 0 -1\n4 0 6 2 3 0 3\n5 2 9 9 9 1 -1\n6 2 8 9 9 1 5\n"
+    (trace,) = read_traces([write(tmp_path / "cell_12.swc", text)])
+    assert trace.neuron_id == 12
+    np.testing.assert_allclose(trace.start_um, [[3, 2, 1], [3, 2, 5]])
+    np.testing.assert_allclose(trace.radius_um, [0.4, 0])
+    assert trace.branch_id.tolist() == [1, 2]
+
+
+def test_traces_of_a_folder_are_numbered_by_their_names_or_in_order(tmp_path):
+    piece = "1 3 1 2 3 0.3 -1\n2 3 2 2 3 0.3 1\n"
+    for name in ("b", "a"):
+        write(tmp_path / f"{name}.swc", piece)
+    assert [(t.path.name, t.neuron_id) for t in read_traces([tmp_path])] == [("a.swc", 1), ("b.swc", 2)]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("1 3 0 0 0 1 2\n2 3 1 0 0 1 1\n", "go round in a loop"),
+        ("1 3 nan 2 3 0.3 -1\n2 3 2 2 3 0.3 1\n", "not readable as a morphology"),
+        ("1 2 1 2 3 0.3 -1\n2 2 2 2 3 0.3 1\n", "has no dendrite"),
+        ("# nothing\n", "has no dendrite"),
+    ],
+)
+def test_a_trace_that_is_none_is_refused(tmp_path, text, sentence):
+    with pytest.raises(SynimgError, match=sentence):
+        read_traces([write(tmp_path / "a.swc", text)])
+
+
+def test_a_folder_without_traces_is_named(tmp_path):
+    with pytest.raises(SynimgError, match=r"no \.swc file in this folder"):
+        read_traces([tmp_path])
+
+
+def test_a_trace_outside_the_image_is_named_with_both_extents():
+    inside, away = straight(10.0, 1), straight(500.0, 2)
+    (said,) = outside([inside, away], np.array([10.0, 20.0, 60.0]))
+    assert "n2.swc: the trace lies outside the image: it spans x 0 to 60, y 500 to 500" in said
+    with pytest.raises(SynimgError, match="lies outside the image"):
+        outside([away], np.array([10.0, 20.0, 60.0]))
