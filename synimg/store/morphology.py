@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,11 @@ class Trace:
     def length_um(self) -> Floats:
         """Lengths of the pieces."""
         return np.linalg.norm(self.end_um - self.start_um, axis=1)
+
+    def in_plane(self) -> "Trace":
+        """Seen along z: all of it at z = 0."""
+        flat = np.array([0.0, 1.0, 1.0])
+        return replace(self, start_um=self.start_um * flat, end_um=self.end_um * flat)
 
 
 def read_traces(places: Iterable[Path]) -> list[Trace]:
