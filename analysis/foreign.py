@@ -2,9 +2,8 @@
 
 import contextlib
 import itertools
-import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,13 @@ from synimg import __version__, compute
 from synimg.analysis.pair import chance_pairs, pair
 from synimg.analysis.plausible import doubts, refuse_values, refuse_voxels
 from synimg.analysis.puncta import Grey, contrast, find_puncta
-from synimg.analysis.traces import PLACE, outside, parents_of_traces
+from synimg.analysis.traces import PLACE, Tracing, outside, parents_of_traces
 from synimg.cameras.protocol import Camera
 from synimg.errors import SynimgError
 from synimg.model import Model
 from synimg.store.atomic import read_json, write_json
 from synimg.store.foreign import ForeignChannel, Place, group_channels, read_channel_of, stated_voxel_um
-from synimg.store.morphology import Trace
+from synimg.store.parts import key_of
 from synimg.store.results import filling, identity_of
 from synimg.store.tables import read_table, write_table
 from synimg.streams import stream
@@ -170,7 +169,7 @@ def measure_foreign(
     report: compute.Report = compute.silent,
     draw: Draw | None = None,
     camera: Camera | None = None,
-    traces: Sequence[Trace] = (),
+    tracing: Tracing | None = None,
 ) -> Summary:
     """Measure foreign images and write a table per image, one over all images, and a picture of each if `draw` is given.
 
@@ -192,7 +191,7 @@ def measure_foreign(
         Draws a picture of an image into a file: (path, channels, puncta, pairs, voxel size).
     camera : Camera, optional
         That of all images, if it is known: puncta then have electrons with standard errors.
-    traces : sequence of Trace, optional
+    tracing : Tracing, optional
         Dendrites in the images: puncta and pairs then have `neuron_id`, `branch_id`, `neuron_prob`. In a plane
         z does not count.
 
@@ -208,11 +207,12 @@ def measure_foreign(
     """
     settings = settings or ForeignSettings()
     images, left_out = group_channels(paths, channels)
-    sizes = {name: _voxel_um(name, places, voxel_um) for name, places in images.items()}
+    sizes = {name: voxel_size_of(name, places, voxel_um) for name, places in images.items()}
     measured: list[Measured] = []
     warnings: list[str] = left_out
     common = [__version__, settings.model_dump(), seed, channels, camera and camera.model_dump()]
-    common.append([identity_of(trace.path) for trace in traces])
+    tracing = tracing or Tracing()
+    common.append(tracing.identity())
     with filling(out) as scratch:
         for other in [child for child in scratch.iterdir() if child.name not in images]:
             shutil.rmtree(other)  # of another call
@@ -220,10 +220,10 @@ def measure_foreign(
             for done, (name, places) in enumerate(images.items()):
                 report("measuring images", done, len(images))
                 voxel, of_size = sizes[name]
-                key = [*common, voxel.tolist(), [_identity(c, p) for c, p in places.items()]]
+                key = key_of([*common, voxel.tolist(), [_identity(c, p) for c, p in places.items()]])
                 folder = scratch / name
                 if (found := _finished(folder, key)) is None:
-                    found = _measured(folder, name, places, voxel, settings, seed, camera, traces, draw)
+                    found = _measured(folder, name, places, voxel, settings, seed, camera, tracing, draw)
                     write_json(folder / FINISHED, {"key": key, "summary": found.summary, "warnings": found.warnings})
                 measured.append(found)
                 warnings = list(dict.fromkeys([*warnings, *of_size, *found.warnings]))
@@ -242,8 +242,8 @@ def measure_foreign(
         info = {"settings": settings.model_dump(), "voxel_um": known, "seed": seed, "warnings": warnings}
         if camera is not None:
             info["camera"] = camera.model_dump()
-        if traces:
-            info["traces"] = {str(trace.path): trace.neuron_id for trace in traces}
+        if tracing.traces:
+            info["traces"] = tracing.facts()
         write_json(scratch / "result.json", info)
         for name in images:
             (scratch / name / FINISHED).unlink()
@@ -258,12 +258,12 @@ def _identity(channel: str, place: Place) -> list[Any]:
     return [channel, identity_of(place.path), place.index, place.scene and place.scene.name]
 
 
-def _finished(folder: Path, key: list[Any]) -> Measured | None:
+def _finished(folder: Path, key: str) -> Measured | None:
     """What an earlier call, which was stopped later, has measured in the same way of the same image."""
     if not (folder / FINISHED).is_file():
         return None
     facts = read_json(folder / FINISHED)
-    if facts["key"] != json.loads(json.dumps(key)):
+    if facts["key"] != key:
         return None
     puncta, pairs = (read_table(folder / f"{kind}.parquet") for kind in ("puncta", "pairs"))
     return Measured(puncta, pairs, facts["summary"], facts["warnings"])
@@ -277,19 +277,19 @@ def _measured(
     settings: ForeignSettings,
     seed: int,
     camera: Camera | None,
-    traces: Sequence[Trace],
+    tracing: Tracing,
     draw: Draw | None,
 ) -> Measured:
     """Measure an image, and write its tables and picture to `folder`."""
     shares, said, scales = _shares(name, places, voxel.size, camera is not None)
     shape = next(iter(shares.values())).shape
     refuse_voxels(shape, voxel, settings.punctum_sigma_um, name)
-    traces = traces if len(shape) == 3 else [trace.in_plane() for trace in traces]
-    of_traces = outside(traces, np.array((1, *shape)[-3:]) * np.array((0.0, *voxel)[-3:]))
+    tracing = tracing if len(shape) == 3 else tracing.in_plane()
+    of_traces = outside(tracing.traces, np.array((1, *shape)[-3:]) * np.array((0.0, *voxel)[-3:]))
     grey = None if camera is None else {channel: _grey(camera, scale) for channel, scale in scales.items()}
     found = measure_channels(name, shares, voxel, settings, seed, grey)
-    if traces:
-        found, more = _with_parents(found, traces)
+    if tracing.traces:
+        found, more = _with_parents(found, tracing)
         of_traces += [f"{name}: {sentence}" for sentence in more]
     found = replace(found, warnings=[*said, *of_traces, *found.warnings])
     for kind in ("puncta", "pairs"):
@@ -300,19 +300,19 @@ def _measured(
     return found
 
 
-def _with_parents(found: Measured, traces: Sequence[Trace]) -> tuple[Measured, list[str]]:
+def _with_parents(found: Measured, tracing: Tracing) -> tuple[Measured, list[str]]:
     """Puncta and pairs with the neuron and branch on which they lie, and what of them is to be said."""
     tables, said = [], []
     for what, table in (("puncta", found.puncta), ("pairs", found.pairs)):
         if "y_um" in table:
-            traced = parents_of_traces(table.reindex(columns=PLACE, fill_value=0.0).to_numpy(float), traces)
+            traced = parents_of_traces(table.reindex(columns=PLACE, fill_value=0.0).to_numpy(float), tracing)
             table = pd.concat([table, traced.table], axis=1)
             said = [sentence.replace("synapses", what) for sentence in traced.sentences()]
         tables.append(table)
     return replace(found, puncta=tables[0], pairs=tables[1]), said
 
 
-def _voxel_um(name: str, places: dict[str, Place], given: tuple[float, ...] | None) -> tuple[Floats, list[str]]:
+def voxel_size_of(name: str, places: dict[str, Place], given: tuple[float, ...] | None) -> tuple[Floats, list[str]]:
     """Voxel size of an image, and what a user must know about it.
 
     Raises

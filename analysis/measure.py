@@ -57,7 +57,11 @@ def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFram
             "synapse_id": np.arange(1, len(detections) + 1),
             "animal_id": recording.animal_id,
             "group": recording.group,
-            **{name: detections[name] for name in ("neuron_id", "neuron_prob", "z_um", "y_um", "x_um")},
+            **{
+                name: detections[name]
+                for name in ("neuron_id", "neuron_prob", "branch_id", *PLACE)
+                if name in detections
+            },
             "r_old": r_old,
             "r_old_se": r_old_se,
             "r_new": r_new,

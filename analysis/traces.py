@@ -1,7 +1,8 @@
 """The parent of a synapse from dendrites that somebody traced: how far it lies from each, and how far synapses do at all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from synimg.analysis.assign import ln_reach
 from synimg.errors import SynimgError
 from synimg.model import Model
 from synimg.store.morphology import Trace
+from synimg.store.results import identity_of
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]
@@ -38,6 +40,26 @@ class TraceSettings(Model):
     least_parent_prob: float = Field(
         0.5, ge=0, lt=1, description="a synapse whose likeliest parent has a lower probability has no parent"
     )
+
+
+@dataclass(frozen=True)
+class Tracing:
+    """Traced dendrites of an image, none if nobody traced any, and how parents are read from them."""
+
+    traces: Sequence[Trace] = ()
+    settings: TraceSettings = field(default_factory=TraceSettings)
+
+    def in_plane(self) -> "Tracing":
+        """Seen along z."""
+        return replace(self, traces=[trace.in_plane() for trace in self.traces])
+
+    def facts(self) -> dict[str, Any]:
+        """JSON-ready: the neuron of every file."""
+        return {**self.settings.model_dump(), "files": {str(trace.path): trace.neuron_id for trace in self.traces}}
+
+    def identity(self) -> list[Any]:
+        """What tells it from another."""
+        return [self.facts(), [identity_of(trace.path) for trace in self.traces]]
 
 
 @dataclass(frozen=True)
@@ -95,7 +117,7 @@ def outside(traces: Sequence[Trace], size_um: Floats) -> list[str]:
     return said
 
 
-def parents_of_traces(points_um: Floats, traces: Sequence[Trace], settings: TraceSettings | None = None) -> Traced:
+def parents_of_traces(points_um: Floats, tracing: Tracing) -> Traced:
     """The parents of synapses at `points_um` (n, 3).
 
     Notes
@@ -107,8 +129,7 @@ def parents_of_traces(points_um: Floats, traces: Sequence[Trace], settings: Trac
     that of probes at random where synapses are), with the law by which colours are combined with distances (`assign.ln_reach`)
     counting as `LAW_SYNAPSES` more: few synapses follow it, many their own.
     """
-    settings = settings or TraceSettings()
-    n = len(points_um)
+    traces, n = tracing.traces, len(points_um)
     unknown = pd.DataFrame(
         {"neuron_id": pd.array([None] * n, "Int64"), "branch_id": pd.array([None] * n, "Int64"), "neuron_prob": np.nan}
     )
@@ -123,7 +144,7 @@ def parents_of_traces(points_um: Floats, traces: Sequence[Trace], settings: Trac
     best = best.drop_duplicates("synapse").set_index("synapse")
     prob = np.zeros(n)
     prob[best.index.to_numpy()] = best["prob"].to_numpy()
-    best = best[best["prob"] >= settings.least_parent_prob]
+    best = best[best["prob"] >= tracing.settings.least_parent_prob]
     ids = np.array([trace.neuron_id for trace in traces])
     table = unknown.copy()
     table.loc[best.index, "neuron_id"] = ids[best["trace"].to_numpy()]

@@ -76,6 +76,20 @@ def _size_um(pixels: dict[str, Any], axis: str) -> float | None:
     return float(size) * unit if size and unit and float(size) > 0 else None
 
 
+def stated_position_um(place: Place) -> list[float] | None:
+    """Where the stage stood (z, y, x) [um] for the first voxel, as OME-TIFF or OME-Zarr state it; None where they do not."""
+    if ome_zarr.is_ome_zarr(place.path):
+        image = ome_zarr.describe(place.path)
+        shift = dict(zip(image.axes, image.shift, strict=True))
+        return [float(shift.get(a, 0.0)) for a in "zyx"] if np.any(image.shift != 0) else None
+    described = _ome_pixels(place.path) if place.scene is None else None
+    planes = (described or {}).get("Plane", [])
+    first = planes[0] if isinstance(planes, list) and planes else planes
+    if not first or any(f"Position{axis}" not in first for axis in "ZYX"):
+        return None
+    return [float(first[f"Position{a}"]) * UM_PER.get(str(first.get(f"Position{a}Unit", "µm")), 1.0) for a in "ZYX"]
+
+
 def read_channel_of(place: Place, n_axes: int) -> ForeignChannel:
     """A channel of an image.
 

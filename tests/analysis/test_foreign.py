@@ -18,6 +18,7 @@ from synimg.analysis.match import match
 from synimg.analysis.pair import chance_pairs, pair
 from synimg.analysis.plausible import refuse_voxels
 from synimg.analysis.puncta import Grey, contrast
+from synimg.analysis.traces import Tracing
 from synimg.cameras.scmos import Scmos
 from synimg.errors import SynimgError
 from synimg.store.foreign import group_channels
@@ -118,8 +119,8 @@ def test_puncta_and_pairs_get_the_neuron_that_was_traced_beside_them(tmp_path):
     files = [write(tmp_path / f"a_{name}.tif", image) for name in ("pre", "post")]
     for n, y in ((4, 2.8), (9, 5.4)):
         (tmp_path / f"cell{n}.swc").write_text(f"1 3 0 {y} 7 0.2 -1\n2 3 12 {y} 7 0.2 1\n")
-    traces = read_traces([tmp_path / "cell4.swc", tmp_path / "cell9.swc"])
-    measure_foreign(files, (0.1, 0.1), tmp_path / "out", ["pre=pre", "post=post"], traces=traces)
+    tracing = Tracing(read_traces([tmp_path / "cell4.swc", tmp_path / "cell9.swc"]))
+    measure_foreign(files, (0.1, 0.1), tmp_path / "out", ["pre=pre", "post=post"], tracing=tracing)
     pairs = read_table(tmp_path / "out/pairs.parquet").sort_values("y_um")
     assert pairs["neuron_id"].tolist() == [4, 9]
     assert read_table(tmp_path / "out/puncta.parquet")["neuron_id"].value_counts().to_dict() == {4: 2, 9: 2}

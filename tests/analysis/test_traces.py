@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synimg.analysis.traces import PLACE, TraceSettings, outside, parents_of_traces
+from synimg.analysis.traces import PLACE, TraceSettings, Tracing, outside, parents_of_traces
 from synimg.errors import SynimgError
 from synimg.store.morphology import Trace, read_traces
 from synimg.store.tables import read_table
@@ -27,12 +27,17 @@ def spines(trace, n, rng, reach_um=1.0):
     return np.column_stack([5.0 + away * np.cos(angle), y, rng.uniform(0, 60.0, n)])
 
 
+def every(traces):
+    """Parents are stated however improbable."""
+    return Tracing(traces, TraceSettings(least_parent_prob=0.0))
+
+
 @pytest.mark.parametrize("apart_um", [1.5, 3.0, 8.0])
 def test_probabilities_of_parents_are_as_often_right_as_they_say(apart_um):
     rng, traces = stream(1, "test"), [straight(10.0, 4), straight(10.0 + apart_um, 7)]
     points = np.vstack([spines(trace, 1500, rng) for trace in traces])
     true = np.repeat([4, 7], 1500)
-    found = parents_of_traces(points, traces, TraceSettings(least_parent_prob=0.0)).table
+    found = parents_of_traces(points, every(traces)).table
     right = found["neuron_id"].to_numpy(int) == true
     assert found["neuron_prob"].mean() == pytest.approx(right.mean(), abs=0.05)
     assert right.mean() > {1.5: 0.6, 3.0: 0.9, 8.0: 0.99}[apart_um]
@@ -41,7 +46,7 @@ def test_probabilities_of_parents_are_as_often_right_as_they_say(apart_um):
 def test_synapses_of_dendrites_that_were_not_traced_have_no_parent():
     rng, trace = stream(2, "test"), straight(30.0, 4)
     others = rng.uniform([0, 0, 0], [10.0, 60.0, 60.0], (3000, 3))
-    found = parents_of_traces(np.vstack([spines(trace, 600, rng), others]), [trace])
+    found = parents_of_traces(np.vstack([spines(trace, 600, rng), others]), Tracing([trace]))
     assert found.untraced == pytest.approx(3000 / 3600, abs=0.03)
     known = found.table["neuron_id"].notna().to_numpy()
     assert known[:600].mean() > 0.95
@@ -57,18 +62,18 @@ def test_the_distance_counts_from_the_surface():
         [5.0, 12.5, 20.0]
     ]  # 2.5 um from the axis of the thick one and 2.0 from the thin one's; 1.0 and 1.8 from surfaces
     points = np.vstack([between, spines(thick, 300, rng), spines(thin, 300, rng)])
-    assert parents_of_traces(points, [thick, thin]).table["neuron_id"][0] == 1
+    assert parents_of_traces(points, Tracing([thick, thin])).table["neuron_id"][0] == 1
 
 
 def test_no_synapse_has_no_parent():
-    assert parents_of_traces(np.zeros((0, 3)), [straight(1.0, 1)]).table.empty
+    assert parents_of_traces(np.zeros((0, 3)), Tracing([straight(1.0, 1)])).table.empty
 
 
 def test_in_dense_tissue_probabilities_are_low_and_as_often_right_as_they_say(tiny_path):
     truth = read_table(tiny_path / "truth/synapses.parquet")
     truth = truth[truth["is_imaged"].to_numpy(bool)]
     traces = read_traces([tiny_path / "truth/morphology"])
-    found = parents_of_traces(truth[PLACE].to_numpy(float), traces, TraceSettings(least_parent_prob=0.0))
+    found = parents_of_traces(truth[PLACE].to_numpy(float), every(traces))
     right = found.table["neuron_id"].fillna(-1).to_numpy(int) == truth["post_id"].to_numpy(int)
     assert found.best_prob.mean() == pytest.approx(right.mean(), abs=0.1)  # 3 sigma of 239
     assert found.untraced < 0.02
