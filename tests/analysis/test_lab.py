@@ -1,0 +1,208 @@
+"""A lab's own recording of old and new receptors."""
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+
+import synimg
+from synimg import schema
+from synimg.analysis.block import MeasureSettings
+from synimg.analysis.lab import Lab, measure_recordings
+from synimg.analysis.lab_recording import LabRecording, read_recording
+from synimg.analysis.traces import Tracing
+from synimg.cameras.scmos import Scmos
+from synimg.errors import SynimgError
+from synimg.store.atomic import read_json
+from synimg.store.foreign import Place
+from synimg.store.image import image_attributes, read_block
+from synimg.store.morphology import read_traces
+from synimg.store.tables import read_table
+from synimg.store.volume import as_array
+
+VOXEL = (0.2, 0.07, 0.07)
+CHANNELS = {"old": "0", "new": "1"}
+PSF = (0.27, 0.1, 0.1)
+
+
+def stack(n=30, shape=(18, 90, 96)):
+    """Grey levels (2, z, y, x) of synapses at random."""
+    rng = np.random.default_rng(1)
+    grid = np.indices(shape).astype(float)
+    photons = np.full((2, *shape), 6.0)
+    for at in rng.uniform([3, 8, 8], np.array(shape) - [4, 9, 9], (n, 3)):
+        squared = sum(((g - a) * v / s) ** 2 for g, a, v, s in zip(grid, at, VOXEL, (0.29, 0.12, 0.12), strict=True))
+        blob = np.exp(-0.5 * squared)
+        photons += blob / blob.sum() * rng.uniform(600, 2500, 2)[:, None, None, None]
+    return Scmos().record(photons.reshape(-1, *shape[1:]), 1, (0, 0, 0), (2 * shape[0], *shape[1:])).reshape(2, *shape)
+
+
+GREY = stack()
+KNOWN = LabRecording(camera=Scmos()).with_(None, PSF)
+
+
+def write_tiff(path, grey=GREY, axes="CZYX", **how):
+    values = grey if axes == "CZYX" else np.moveaxis(grey, 0, 1)
+    size = {f"PhysicalSize{a}": v for a, v in zip("ZYX", VOXEL, strict=True)}
+    tifffile.imwrite(path, values, metadata={"axes": axes, **size}, ome=True, **how)
+    return path
+
+
+def write_zarr(path, grey=GREY):
+    group = zarr.open_group(path, mode="w", zarr_format=3)
+    group.create_array("0", data=grey, chunks=(1, 8, 48, 48))
+    axes = [{"name": "c", "type": "channel"}] + [{"name": a, "type": "space", "unit": "micrometer"} for a in "zyx"]
+    scale = [{"type": "scale", "scale": [1.0, *VOXEL]}]
+    levels = [{"path": "0", "coordinateTransformations": scale}]
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": levels}]}
+    return path
+
+
+def measured(path, out, lab, **more):
+    (found,) = measure_recordings([path], CHANNELS, lab, out, **more)
+    return read_table(found.folder / "synapses.parquet", schema.SYNAPSES), found
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A recording, and what was found in it."""
+    folder = tmp_path_factory.mktemp("lab")
+    path = write_tiff(folder / "a.tif", compression="zlib", axes="ZCYX")
+    return (path, *measured(path, folder / "out", Lab(KNOWN, MeasureSettings(tile_vox=(64, 48, 48)))))
+
+
+def test_a_recording_of_a_data_set_gives_the_counts_of_the_data_set(tiny_path, tmp_path):
+    facts = image_attributes(tiny_path / "image.ome.zarr")["synimg"]
+    path = write_tiff(tmp_path / "a.tif", read_block(tiny_path / "image.ome.zarr", "0")[:2])
+    assert [c["name"] for c in facts["channels"][:2]] == ["pulse", "chase"]
+    (tmp_path / "recording.toml").write_text(
+        "photons_per_receptor = 40.0\n[camera]\nkind = 'scmos'\n[psf]\nkind = 'gaussian'\n"
+        "[old]\nemission_nm = 671.0\nshift_um = [0.0, 0.0, 0.0]\n[new]\nemission_nm = 571.0\nshift_um = [0.0, 0.0, 0.0]\n"
+        "[tag]\npulse_efficiency = 0.9\nblocking_efficiency = 0.95\nchase_efficiency = 0.9\n"
+    )
+    tracing = Tracing(read_traces([tiny_path / "truth/morphology"]))
+    table, _ = measured(path, tmp_path / "out", Lab(read_recording(tmp_path / "recording.toml"), tracing=tracing))
+    expected = read_table(tiny_path / "analysis/default/synapses.parquet", schema.SYNAPSES)
+    for name in ("r_old", "r_new", "r_old_se", "r_old_new_cov"):
+        np.testing.assert_allclose(table[name], expected[name])
+    known = table[table["neuron_id"].notna()]
+    assert set(known["neuron_id"]) <= {t.neuron_id for t in tracing.traces}
+    separated = synimg.separate(table)
+    assert len(separated.synapses) == len(known) < len(table)
+    assert "synapses have no parent (neuron_id) and are left out" in separated.info["warnings"][0]
+
+
+def test_counts_are_photons_where_no_receptor_s_light_is_known(whole, tmp_path):
+    path, table, found = whole
+    sure = KNOWN.model_copy(update={"photons_per_receptor": 20.0, "photons_shape": 1e9})
+    receptors, _ = measured(path, tmp_path / "out", Lab(sure, MeasureSettings(tile_vox=(64, 48, 48))))
+    ratio = table["r_old"].sum() / receptors["r_old"].sum()
+    assert ratio == pytest.approx(20, rel=0.02)
+    assert table["r_old_se"].sum() / receptors["r_old_se"].sum() == pytest.approx(20, rel=0.05)
+    assert read_json(found.folder / "result.json")["unit"] == "photons"
+    assert "r_old and r_new are photons" in found.notes[0]
+    assert table["r_old"].median() == pytest.approx(1550, rel=0.3)
+
+
+@pytest.mark.parametrize("form", ["plain", "zarr", "endings"])
+def test_every_format_gives_the_same_table(whole, tmp_path, form):
+    paths, channels = [], CHANNELS
+    if form == "plain":
+        paths = [tmp_path / "a.tif"]
+        tifffile.imwrite(paths[0], GREY, imagej=False, metadata={"axes": "CZYX"})
+    elif form == "zarr":
+        paths = [write_zarr(tmp_path / "a.ome.zarr")]
+    else:
+        paths, channels = [tmp_path / "a_red.tif", tmp_path / "a_far.tif"], {"old": "red", "new": "far"}
+        for file, grey in zip(paths, GREY, strict=True):
+            tifffile.imwrite(file, grey, metadata={"axes": "ZYX"})
+    lab = Lab(KNOWN, MeasureSettings(tile_vox=(64, 48, 48)))
+    (found,) = measure_recordings(paths, channels, lab, tmp_path / "out", VOXEL)
+    assert found.name == "a"
+    table = found.folder / "synapses.parquet"
+    assert table.read_bytes() == (whole[2].folder / "synapses.parquet").read_bytes()
+
+
+def test_a_call_that_was_stopped_goes_on_at_its_tiles_with_the_same_bytes(whole, tmp_path):
+    seen = []
+
+    def stop(what, done, total):
+        seen.append((what, done, total))
+        if (what, done) == ("measuring", 2):
+            raise KeyboardInterrupt
+
+    lab = Lab(KNOWN, MeasureSettings(tile_vox=(64, 48, 48)))
+    with pytest.raises(KeyboardInterrupt):
+        measured(whole[0], tmp_path / "out", lab, report=stop)
+    assert [p.name for p in (tmp_path / "out").iterdir()] == [".partial"]
+    seen.clear()
+    _, found = measured(whole[0], tmp_path / "out", lab, report=lambda *s: seen.append(s))
+    assert ("measuring", 0, 3) in seen  # of four tiles; the second was not kept yet
+    assert ("reading the image", 0, 18) not in seen
+    assert {p.name for p in (tmp_path / "out").rglob("*")} == {
+        "a",
+        "detections.parquet",
+        "quality.json",
+        "result.json",
+        "synapses.parquet",
+    }
+    for name in ("detections.parquet", "synapses.parquet", "quality.json"):
+        assert (found.folder / name).read_bytes() == (whole[2].folder / name).read_bytes()
+
+
+def test_a_damaged_chunk_of_an_ome_zarr_image_is_named_and_the_rest_measured(tmp_path):
+    path = write_zarr(tmp_path / "a.ome.zarr")
+    (path / "0/c/0/0/0/0").unlink()
+    table, found = measured(path, tmp_path / "out", Lab(KNOWN, MeasureSettings(halo_vox=(2, 10, 10))))
+    assert 0 < len(table) < 30
+    assert "voxels z 0:8, y 0:48, x 0:48" in read_json(found.folder / "quality.json")["warnings"][0]
+
+
+@pytest.mark.parametrize(
+    ("lab", "sentence"),
+    [
+        (LabRecording(), "the camera is not known"),
+        (LabRecording(camera=Scmos()), "point spread function of the old channel is not known: give --psf Z,Y,X"),
+        (KNOWN.with_(Scmos(offset_adu=200.0), None), "half of its grey levels lie .* below the camera's offset"),
+        (KNOWN.with_(None, (3.0, 0.1, 0.1)), "um wide along z, the image is 3.6 um large"),
+    ],
+)
+def test_what_is_not_known_or_does_not_fit_is_said(whole, tmp_path, lab, sentence):
+    with pytest.raises(SynimgError, match=sentence):
+        measured(whole[0], tmp_path / "out", Lab(lab))
+
+
+@pytest.mark.parametrize(
+    ("values", "channels", "sentence"),
+    [
+        (GREY.astype(np.float32), CHANNELS, "holds float32; receptors are counted in the grey levels"),
+        (GREY.astype(np.int32) - 300, CHANNELS, "has grey levels from -.* receptors are counted in those"),
+        (GREY, {"old": "0", "new": "2"}, "has 2 channels; channel 2 is not among them"),
+    ],
+)
+def test_voxels_that_hold_no_counts_are_refused(tmp_path, values, channels, sentence):
+    tifffile.imwrite(tmp_path / "a.tif", values, metadata={"axes": "CZYX"})
+    with pytest.raises(SynimgError, match=sentence):
+        measure_recordings([tmp_path / "a.tif"], channels, Lab(KNOWN), tmp_path / "out", VOXEL)
+
+
+def test_planes_are_read_some_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("synimg.store.volume.MOST_SLAB_VOX", 3 * 90 * 96)
+    path = write_tiff(tmp_path / "a.tif", compression="zlib", axes="ZCYX")
+    copy = as_array({"new": Place(path, 1), "old": Place(path, 0)}, tmp_path / "copy")
+    np.testing.assert_array_equal(read_block(copy, "0"), GREY[::-1])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("photons_per_receptr = 40", "unknown key 'photons_per_receptr'; did you mean 'photons_per_receptor'"),
+        ("[tag]\npulse_efficiency = 1.4", "'tag.pulse_efficiency' = 1.4"),
+        ("[psf]\nkind = 'gausian'", "unknown kind 'gausian'; did you mean 'gaussian'"),
+        ("old = ", "not valid TOML"),
+    ],
+)
+def test_a_description_with_a_mistake_is_refused_in_one_sentence(tmp_path, text, sentence):
+    (tmp_path / "r.toml").write_text(text)
+    with pytest.raises(SynimgError, match=sentence):
+        read_recording(tmp_path / "r.toml")
