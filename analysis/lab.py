@@ -112,7 +112,10 @@ def measure_recordings(
     for name, (size, _) in sizes.items():
         if size.size != 3:
             raise SynimgError(f"{name}: receptors are counted in stacks; give the voxel size as Z,Y,X")
-        stack_shape(images[name])
+        places = images[name]
+        stack_shape(places)
+        if _where(places["old"]) == _where(places["new"]):
+            raise SynimgError(f"{name}: old and new receptors cannot be in one channel; check --old and --new")
     with filling(out) as scratch:
         for other in [child for child in scratch.iterdir() if child.name not in images]:
             shutil.rmtree(other)  # of another call
@@ -140,7 +143,7 @@ def _measure_one(
     draw: Draw | None,
 ) -> None:
     """Measure a recording into `folder`, unless that was done before in the same way."""
-    files = {name: [*identity_of(p.path), p.index, p.scene and p.scene.name] for name, p in places.items()}
+    files = {name: [*identity_of(p.path), *_where(p)] for name, p in places.items()}
     key = key_of([lab.facts(), files, lab.tracing.identity(), voxel_um.tolist()])
     if (folder / INDEX).is_file():
         if read_json(folder / INDEX)["key"] == key:
@@ -178,6 +181,10 @@ def _measure_one(
         "warnings": [*_of_unit(lab.recording), *said],
     }
     write_json(folder / INDEX, facts)
+
+
+def _where(place: Place) -> list[Any]:
+    return [str(place.path), place.index, place.scene and place.scene.name]
 
 
 def _seen(recording: Recording, found: Found) -> dict[str, Any]:

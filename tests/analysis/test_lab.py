@@ -178,6 +178,7 @@ def test_what_is_not_known_or_does_not_fit_is_said(whole, tmp_path, lab, sentenc
         (GREY.astype(np.float32), CHANNELS, "holds float32; receptors are counted in the grey levels"),
         (GREY.astype(np.int32) - 300, CHANNELS, "has grey levels from -.* receptors are counted in those"),
         (GREY, {"old": "0", "new": "2"}, "has 2 channels; channel 2 is not among them"),
+        (GREY, {"old": "1", "new": "1"}, "a: old and new receptors cannot be in one channel"),
     ],
 )
 def test_voxels_that_hold_no_counts_are_refused(tmp_path, values, channels, sentence):
