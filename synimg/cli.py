@@ -427,6 +427,49 @@ def _numbers(option: str, text: str) -> tuple[float, ...]:
 
 
 @app.command()
+def stitch(
+    recordings: Annotated[
+        list[Path], typer.Argument(metavar="MEASURED...", help="folders that 'synimg measure --old --new' has written")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="folder to write to; new or empty, or of an earlier call")],
+    positions: Annotated[
+        Path | None,
+        typer.Option(help="table with tile, z_um, y_um, x_um of the first voxels, if the images do not state them"),
+    ] = None,
+    max_shift_um: Annotated[float | None, typer.Option(help="farthest that a tile lies from its place  \\[2]")] = None,
+    traces: Annotated[
+        list[Path] | None, typer.Option(help="SWC files or a folder, as for measure, in the frame of the first tile")
+    ] = None,
+    min_parent_prob: Annotated[float | None, typer.Option(help="as for measure")] = None,
+) -> None:
+    """Put together measured tiles or sections that overlap: each synapse once, and how well what was seen twice agrees.
+
+    Example: `synimg stitch measured --positions stage.csv --out whole`
+    """
+    from synimg.analysis.stitch import StitchSettings
+    from synimg.analysis.stitch_folders import stitch_folders
+    from synimg.viewers.figures.stitched import save_stitched
+
+    values = {} if max_shift_um is None else {"max_shift_um": max_shift_um}
+    settings = StitchSettings.parse(values, "stitch")
+    found = stitch_folders(recordings, out, positions, settings, _tracing(traces, min_parent_prob), save_stitched)
+    for sentence in found.warnings:
+        _say(f"note: {sentence}")
+    for row in found.overlaps.to_dict("records"):
+        shift = ", ".join(f"{row[f'shift_{axis}']:+.3f}" for axis in ("z_um", "y_um", "x_um"))
+        _say(
+            f"  {row['tile']} and {row['other']}: {row['n_both']} of {row['n_tile']} and {row['n_other']} synapses found in both "
+            f"({row['n_both_by_chance']:.0f} by chance), shift {shift} um, counts scatter {row['old_scatter']:.2f} (old) and "
+            f"{row['new_scatter']:.2f} (new) of their errors"
+        )
+    n = int(found.tiles["n_synapses"].sum())
+    _say(
+        f"{out}: {len(found.synapses)} synapses of {n} finds in {len(found.tiles)} tiles; next: synimg separate "
+        f"{out / 'synapses.parquet'} --out {out.with_name(out.name + '-separated')}"
+    )
+
+
+@app.command()
 def camera(
     image: Annotated[
         Path | None, typer.Argument(metavar="[IMAGE]", help="TIFF or OME-Zarr, if there are no flat frames")
