@@ -25,7 +25,7 @@ PLACE = ["z_um", "y_um", "x_um"]
 SURE = 5.0
 """Standard deviations of chance above which as many synapses agree that a shift is believed."""
 LEAST_PAIRS, LEAST_IN_OVERLAP = 8, 20
-MOST_POINTS = 4000
+MOST_POINTS = 2000
 N_ROUNDS = 5
 RIM_UM = 0.6
 """From a face: synapses nearer to it lose light, and are left out of what is asked of repeatability."""

@@ -455,18 +455,28 @@ def stitch(
     found = stitch_folders(recordings, out, positions, settings, _tracing(traces, min_parent_prob), save_stitched)
     for sentence in found.warnings:
         _say(f"note: {sentence}")
-    for row in found.overlaps.to_dict("records"):
-        shift = ", ".join(f"{row[f'shift_{axis}']:+.3f}" for axis in ("z_um", "y_um", "x_um"))
-        _say(
-            f"  {row['tile']} and {row['other']}: {row['n_both']} of {row['n_tile']} and {row['n_other']} synapses found in both "
-            f"({row['n_both_by_chance']:.0f} by chance), shift {shift} um, counts scatter {row['old_scatter']:.2f} (old) and "
-            f"{row['new_scatter']:.2f} (new) of their errors"
-        )
+    _print_overlaps(found.overlaps)
     n = int(found.tiles["n_synapses"].sum())
     _say(
         f"{out}: {len(found.synapses)} synapses of {n} finds in {len(found.tiles)} tiles; next: synimg separate "
         f"{out / 'synapses.parquet'} --out {out.with_name(out.name + '-separated')}"
     )
+
+
+def _print_overlaps(overlaps: Any) -> None:
+    """What two tiles have in common, a line for each pair."""
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = ("tiles", "found in both", "by chance", "shift z, y, x [µm]", "counts over errors")
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in overlaps.to_dict("records"):
+        shift = " ".join(f"{row[f'shift_{axis}']:+.2f}" for axis in ("z_um", "y_um", "x_um"))
+        again = "-" if row["found_again"] is None else f"{row['found_again']:.0%}"
+        scatter = ", ".join(f"{row[f'{name}_scatter']:.2f} {name}" for name in ("old", "new"))
+        chance = f"{row['n_both_by_chance'] / max(row['n_both'], 1):.0%}"
+        table.add_row(f"{row['tile']}, {row['other']}", f"{row['n_both']}, {again}", chance, shift, scatter)
+    Console().print(table)
 
 
 @app.command()

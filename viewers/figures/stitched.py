@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from synimg.analysis.stitch import Stitched, TileTable
 from synimg.store.atomic import atomic_path
@@ -52,6 +53,10 @@ def _counts(axis: Axes, found: Stitched) -> None:
     high = float(twice[["old_electrons", "new_electrons"]].to_numpy().max())
     axis.plot([low, high], [low, high], color="black", lw=0.8)
     axis.set(xscale="log", yscale="log", xlim=(0.7 * low, 1.4 * high), ylim=(0.7 * low, 1.4 * high))
+    for one in (axis.xaxis, axis.yaxis):
+        one.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        one.set_major_formatter(ScalarFormatter())
+        one.set_minor_formatter(NullFormatter())
     axis.legend(frameon=False, fontsize=8)
 
 
