@@ -90,7 +90,7 @@ class Stitched:
     warnings: list[str]
 
 
-def stitch(tiles: Sequence[TileTable], settings: StitchSettings | None = None) -> Stitched:
+def stitch_tiles(tiles: Sequence[TileTable], settings: StitchSettings | None = None) -> Stitched:
     """Every synapse of tiles that overlap, once.
 
     Parameters

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from synimg import __version__, schema
-from synimg.analysis.stitch import PLACE, Stitched, StitchSettings, TileTable, stitch
+from synimg.analysis.stitch import PLACE, Stitched, StitchSettings, TileTable, stitch_tiles
 from synimg.analysis.traces import Tracing, parents_of_traces
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json, write_json
@@ -17,10 +17,10 @@ from synimg.store.tables import read_table, write_table
 Draw = Callable[[Path, Stitched, Sequence[TileTable]], None]
 
 
-def stitch_folders(
-    folders: Sequence[Path],
-    out: Path,
-    positions: Path | None = None,
+def stitch(
+    folders: Sequence[str | Path],
+    out: str | Path,
+    positions: str | Path | None = None,
     settings: StitchSettings | None = None,
     tracing: Tracing | None = None,
     draw: Draw | None = None,
@@ -29,11 +29,11 @@ def stitch_folders(
 
     Parameters
     ----------
-    folders : sequence of Path
+    folders : sequence of path
         Of `synimg measure IMAGE --old ... --new ...`: of one recording, or of several.
-    out : Path
+    out : path
         Folder for ``synapses.parquet``, ``tiles.csv``, ``overlaps.csv``, ``twice.csv``, ``result.json``.
-    positions : Path, optional
+    positions : path, optional
         Table with the columns ``tile``, ``z_um``, ``y_um``, ``x_um``; if not given, the images state theirs.
     settings : StitchSettings, optional
     tracing : Tracing, optional
@@ -57,7 +57,7 @@ def stitch_folders(
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise SynimgError(f"two recordings are called '{twice}'; every tile has a name of its own")
-    places = None if positions is None else _positions(positions, names)
+    places = None if positions is None else _positions(Path(positions), names)
     facts = [read_json(folder / INDEX) for folder in found]
     tiles = [_tile(f, fact, None if places is None else places[f.name]) for f, fact in zip(found, facts, strict=True)]
     for what, values in (
@@ -66,7 +66,7 @@ def stitch_folders(
     ):
         if len(values) > 1:
             raise SynimgError(f"the recordings have several {what}: {', '.join(sorted(values))}; stitch those of one")
-    stitched = stitch(tiles, settings)
+    stitched = stitch_tiles(tiles, settings)
     synapses, said = (
         stitched.synapses,
         [f"{name}: {w}" for name, f in zip(names, facts, strict=True) for w in f["warnings"]],
@@ -75,7 +75,7 @@ def stitch_folders(
         traced = parents_of_traces(synapses[PLACE].to_numpy(float), tracing)
         synapses = synapses.assign(**{str(name): traced.table[name] for name in traced.table})
         stitched.warnings.extend(traced.sentences())
-    with filling(out) as scratch:
+    with filling(Path(out)) as scratch:
         write_table(scratch / "synapses.parquet", synapses, schema.SYNAPSES)
         for name in ("tiles", "overlaps", "twice"):
             write_table(scratch / f"{name}.csv", getattr(stitched, name))

@@ -447,12 +447,12 @@ def stitch(
     Example: `synimg stitch measured --positions stage.csv --out whole`
     """
     from synimg.analysis.stitch import StitchSettings
-    from synimg.analysis.stitch_folders import stitch_folders
+    from synimg.analysis.stitch_folders import stitch as run
     from synimg.viewers.figures.stitched import save_stitched
 
     values = {} if max_shift_um is None else {"max_shift_um": max_shift_um}
     settings = StitchSettings.parse(values, "stitch")
-    found = stitch_folders(recordings, out, positions, settings, _tracing(traces, min_parent_prob), save_stitched)
+    found = run(recordings, out, positions, settings, _tracing(traces, min_parent_prob), save_stitched)
     for sentence in found.warnings:
         _say(f"note: {sentence}")
     _print_overlaps(found.overlaps)

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from synimg import schema
-from synimg.analysis.stitch import PLACE, StitchSettings, TileTable, stitch
-from synimg.analysis.stitch_folders import stitch_folders
+from synimg.analysis.stitch import PLACE, StitchSettings, TileTable, stitch_tiles
+from synimg.analysis.stitch_folders import stitch
 from synimg.errors import SynimgError
 from synimg.store.tables import read_table, write_table
 from synimg.streams import stream
@@ -49,7 +49,7 @@ def four():
     rng = stream(1, "test")
     tissue = sample(rng)
     moved = {name: rng.uniform(-1, 1, 3) * (name != "a") for name in GRID}
-    return tissue, moved, stitch([tile(name, at, tissue, rng, moved[name]) for name, at in GRID.items()])
+    return tissue, moved, stitch_tiles([tile(name, at, tissue, rng, moved[name]) for name, at in GRID.items()])
 
 
 def test_the_place_of_every_tile_is_found(four):
@@ -94,7 +94,7 @@ def test_tiles_that_do_not_agree_are_said():
         tile("a", GRID["a"], tissue, rng, error=2.0),
         tile("b", GRID["b"], tissue, rng, found=0.5, fading=0.7, error=2.0),
     )
-    said = "\n".join(stitch(pair).warnings)
+    said = "\n".join(stitch_tiles(pair).warnings)
     assert "of the synapses in the overlap are found in both" in said
     assert "times as much as their errors say" in said
     assert re.search(r"old receptors are (29|30|31)% dimmer in the second", said)
@@ -105,14 +105,14 @@ def test_a_position_that_is_wrong_stops_with_a_sentence():
     tissue = sample(rng)
     pair = [tile("a", GRID["a"], tissue, rng), tile("b", GRID["b"], tissue, rng, moved=(0, 4.0, 0))]
     with pytest.raises(SynimgError, match=r"tiles 'a' and 'b' overlap by 8, 20, 5 um .* no shift within 2 um"):
-        stitch(pair)
-    assert stitch(pair, StitchSettings(max_shift_um=5.0)).tiles["shift_y_um"][1] == pytest.approx(4.0, abs=0.02)
+        stitch_tiles(pair)
+    assert stitch_tiles(pair, StitchSettings(max_shift_um=5.0)).tiles["shift_y_um"][1] == pytest.approx(4.0, abs=0.02)
 
 
 def test_tiles_that_share_nothing_stay_where_they_are():
     rng = stream(4, "test")
     tissue = sample(rng)
-    found = stitch([tile("a", (0, 0, 0), tissue, rng), tile("b", (0, 0, 40), tissue, rng)])
+    found = stitch_tiles([tile("a", (0, 0, 0), tissue, rng), tile("b", (0, 0, 40), tissue, rng)])
     assert found.tiles["x_um"].tolist() == [0, 40]
     assert "'b' shares too few synapses with any other tile" in found.warnings[1]
 
@@ -144,7 +144,7 @@ def folders(tmp_path):
 
 
 def test_folders_become_one_table(folders, tmp_path):
-    found = stitch_folders(folders, tmp_path / "out", tmp_path / "at.csv")
+    found = stitch(folders, tmp_path / "out", tmp_path / "at.csv")
     table = read_table(tmp_path / "out/synapses.parquet", schema.SYNAPSES)
     assert len(table) == len(found.synapses)
     assert set(table["tile"]) == {"a", "b"}
@@ -171,16 +171,16 @@ def test_positions_that_are_not_known_are_named(folders, tmp_path, text, sentenc
     if text is not None:
         (tmp_path / "at.csv").write_text(text)
     with pytest.raises(SynimgError, match=sentence):
-        stitch_folders(folders, tmp_path / "out", None if text is None else tmp_path / "at.csv")
+        stitch(folders, tmp_path / "out", None if text is None else tmp_path / "at.csv")
     assert not (tmp_path / "out").exists()
 
 
 def test_what_cannot_be_stitched_is_refused(folders, tmp_path):
     with pytest.raises(SynimgError, match="one recording alone"):
-        stitch_folders(folders[:1], tmp_path / "out", tmp_path / "at.csv")
+        stitch(folders[:1], tmp_path / "out", tmp_path / "at.csv")
     with pytest.raises(SynimgError, match="no measured recording there"):
-        stitch_folders([tmp_path], tmp_path / "out", tmp_path / "at.csv")
+        stitch([tmp_path], tmp_path / "out", tmp_path / "at.csv")
     facts = json.loads((folders[1] / "result.json").read_text())
     (folders[1] / "result.json").write_text(json.dumps(facts | {"unit": "photons"}))
     with pytest.raises(SynimgError, match="several units: photons, receptors"):
-        stitch_folders(folders, tmp_path / "out", tmp_path / "at.csv")
+        stitch(folders, tmp_path / "out", tmp_path / "at.csv")
