@@ -11,12 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg import __version__, compute
-from synimg.analysis.block import PLACE, MeasureSettings
+from synimg.analysis.block import MeasureSettings
 from synimg.analysis.foreign import voxel_size_of
 from synimg.analysis.lab_recording import TYPICAL_PHOTONS, LabRecording
-from synimg.analysis.measure import Found, measure_voxels
+from synimg.analysis.measure import Found, measure_voxels, read_traced
 from synimg.analysis.recording import Recording
-from synimg.analysis.traces import Tracing, outside, parents_of_traces
+from synimg.analysis.traces import Tracing, outside
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json, write_json
 from synimg.store.foreign import Place, group_channels, stated_position_um
@@ -161,9 +161,9 @@ def _measure_one(
         if not lab.tracing.traces:
             said.append("no traces were given, so that all synapses count as those of one neuron (--traces)")
             return detections.assign(neuron_id=1, neuron_prob=np.nan)
-        traced = parents_of_traces(detections[PLACE].to_numpy(float), lab.tracing)
-        said.extend(traced.sentences())
-        return detections.assign(**{str(name): traced.table[name] for name in traced.table})
+        traced, more = read_traced(detections, lab.tracing)
+        said.extend(more)
+        return traced
 
     found = measure_voxels(image, recording, lab.settings, with_parents, (folder, files), where, report)
     found = _in_unit(found, lab.recording)

@@ -28,10 +28,11 @@ from synimg.analysis.quality import FILE as QUALITY_FILE
 from synimg.analysis.quality import Missing, Quality, quality_of
 from synimg.analysis.recording import Recording
 from synimg.analysis.tile_replica import replica_of_block, replica_tile, to_replicate
+from synimg.analysis.traces import Tracing, outside, parents_of_traces
 from synimg.analysis.widening import TrueErrors
 from synimg.calibrate import dyes_of, fitted_covariance, receptors_of_dyes, unmixed
 from synimg.errors import SynimgError
-from synimg.store.atomic import write_json
+from synimg.store.atomic import sha256, write_json
 from synimg.store.dataset import Dataset
 from synimg.store.image import Box, image_attributes, open_array
 from synimg.store.parts import Parts
@@ -117,6 +118,12 @@ def read_parents(
     return detections.assign(neuron_id=neuron_id, neuron_prob=probability)
 
 
+def read_traced(detections: pd.DataFrame, tracing: Tracing) -> tuple[pd.DataFrame, list[str]]:
+    """The detections with ``neuron_id``, ``branch_id`` and ``neuron_prob`` from traces, and what of them is to be said."""
+    traced = parents_of_traces(detections[PLACE].to_numpy(float), tracing)
+    return detections.assign(**{str(name): traced.table[name] for name in traced.table}), traced.sentences()
+
+
 def measure(
     dataset: Dataset | str | Path,
     run: str = "default",
@@ -124,6 +131,7 @@ def measure(
     workers: int | None = None,
     scheduler: str | None = None,
     report: compute.Report = compute.silent,
+    tracing: Tracing | None = None,
 ) -> pd.DataFrame:
     """The synapse table of a data set's image; also written to ``analysis/<run>/synapses.parquet``.
 
@@ -137,11 +145,13 @@ def measure(
         How to measure.
     workers, scheduler, report
         As in `generate`.
+    tracing : Tracing, optional
+        Traced dendrites, which tell the parents in the place of colours or read-outs.
 
     Raises
     ------
     SynimgError
-        If there is no image yet, it does not fit its metadata, or none of it can be read.
+        If there is no image yet, it does not fit its metadata, none of it can be read, or all traces lie outside it.
 
     Notes
     -----
@@ -156,7 +166,10 @@ def measure(
     table = dataset.run(run) / "synapses.parquet"
     notes: dict[str, Any] = {"settings": settings.model_dump(mode="json")}
     recording = recording_of(dataset.image)
-    if _is_measured(dataset, stage, notes["settings"], recording):
+    if tracing is not None:
+        outside(tracing.traces, np.array(open_array(dataset.image).shape[-3:]) * recording.voxel_um)
+        notes["traces"] = tracing.facts() | {"sha256": [sha256(trace.path) for trace in tracing.traces]}
+    if _is_measured(dataset, stage, notes, recording):
         return read_table(table, schema.SYNAPSES)
     with dataset.stage(stage, notes, resumes=True) as scratch:
         image_files = dataset.index["stages"]["image"]["files"]
@@ -165,6 +178,8 @@ def measure(
             readouts = read_table(dataset.path / "readouts.parquet", schema.READOUTS)
 
         def with_parents(detections: pd.DataFrame) -> pd.DataFrame:
+            if tracing is not None:
+                return read_traced(detections, tracing)[0]
             return read_parents(detections, recording, settings, readouts)
 
         found = measure_voxels(
@@ -269,11 +284,14 @@ def _measure_tiles(
     return [i for i in range(len(work)) if i not in unread], sorted(lost)
 
 
-def _is_measured(dataset: Dataset, stage: str, settings: dict[str, Any], recording: Recording) -> bool:
-    """Whether the run holds all that these settings give of the image as it is now."""
-    if not dataset.is_whole(stage) or dataset.index["stages"][stage]["notes"].get("settings") != settings:
+def _is_measured(dataset: Dataset, stage: str, wanted: dict[str, Any], recording: Recording) -> bool:
+    """Whether the run holds all that these settings and traces give of the image as it is now."""
+    if not dataset.is_whole(stage):
         return False
-    damaged = dataset.index["stages"][stage]["notes"].get("damaged", [])
+    notes = dataset.index["stages"][stage]["notes"]
+    if any(notes.get(name) != wanted.get(name) for name in ("settings", "traces")):
+        return False
+    damaged = notes.get("damaged", [])
     return all(read_recorded(dataset.image, (tuple(first), tuple(size)), recording)[1] for first, size in damaged)
 
 

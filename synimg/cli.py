@@ -256,8 +256,6 @@ def measure(
         "--channel": channel,
         "--old": old,
         "--new": new,
-        "--traces": traces,
-        "--min-parent-prob": min_parent_prob,
         "--camera": camera,
         "--recording": recording,
         "--threshold": threshold,
@@ -272,9 +270,13 @@ def measure(
 
         settings = MeasureSettings.parse({"psf": psf} if psf else {}, "measure")
         incomplete = False
-        for path in datasets_of(source[0]):
+        paths, tracing = datasets_of(source[0]), _tracing(traces, min_parent_prob)
+        if tracing.traces and len(paths) > 1:
+            raise SynimgError(f"{source[0]}: a cohort; dendrites are traced in one animal: give its folder")
+        for path in paths:
             with bars() as report:
-                table = run_measure(path, run, settings, _workers(workers, scheduler), scheduler, report)
+                where = _workers(workers, scheduler), scheduler
+                table = run_measure(path, run, settings, *where, report, tracing if tracing.traces else None)
             quality = _say_quality(path / "analysis" / run)
             said, after = f"{path / 'analysis' / run}: {len(table)} synapses measured", f"synimg separate {source[0]}"
             if quality.missing.places:
