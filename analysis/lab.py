@@ -28,8 +28,8 @@ from synimg.store.tables import read_table
 from synimg.store.volume import as_array, stack_shape
 
 Floats = NDArray[np.float64]
-Draw = Callable[[Path, Path, pd.DataFrame, Sequence[Trace], Floats], None]
-"""Draws a picture into a file: (file, zarr folder of the voxels, synapses, traces, voxel size)."""
+Draw = Callable[[Path, Path, Found, Sequence[Trace], Floats], None]
+"""Draws pictures into a folder: (folder, zarr folder of the voxels, what was found, traces, voxel size)."""
 VOXELS = "voxels"
 
 
@@ -95,7 +95,7 @@ def measure_recordings(
     report : callable
         As in `generate`.
     draw : callable, optional
-        Draws a picture of a recording.
+        Draws pictures of a recording.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def _measure_one(
     found = _in_unit(found, lab.recording)
     found.write(folder)
     if draw is not None:
-        draw(folder / "synapses.png", image, found.synapses, lab.tracing.traces, voxel_um)
+        draw(folder, image, found, lab.tracing.traces, voxel_um)
     facts = {
         "key": key,
         "files": {name: str(place.path) for name, place in places.items()},

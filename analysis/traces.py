@@ -135,7 +135,7 @@ def parents_of_traces(points_um: Floats, tracing: Tracing) -> Traced:
     )
     if not n:
         return Traced(unknown, np.zeros(0), 0.0)
-    near, volume, total = _near(points_um, traces), *_volumes(points_um, traces)
+    near, volume, total = near_traces(points_um, traces), *_volumes(points_um, traces)
     density, background = _densities(near, n, volume, total)
     weight = density[near["bin"].to_numpy()]
     everything = np.bincount(near["synapse"], weight, n) + background
@@ -164,7 +164,7 @@ def _samples(trace: Trace) -> tuple[Floats, Floats, Ints]:
     return points, radius[piece], trace.branch_id[piece]
 
 
-def _near(points_um: Floats, traces: Sequence[Trace]) -> pd.DataFrame:
+def near_traces(points_um: Floats, traces: Sequence[Trace]) -> pd.DataFrame:
     """Traces within reach of places: ``synapse``, ``trace``, ``bin`` of the distance to the surface, ``branch``; a row each."""
     rows = []
     for k, trace in enumerate(traces):
@@ -186,7 +186,7 @@ def _volumes(points_um: Floats, traces: Sequence[Trace]) -> tuple[Floats, float]
     low, high = np.quantile(points_um, [0.005, 0.995], axis=0)
     total = float(np.prod(np.where(high > low, np.maximum(high - low, 1.0), 1.0)))
     probes = low + (high - low) * stream(0, "measure", "traces").random((N_PROBES, 3))
-    count = np.bincount(_near(probes, traces)["bin"], minlength=_n_bins())
+    count = np.bincount(near_traces(probes, traces)["bin"], minlength=_n_bins())
     return count * total / N_PROBES, total
 
 

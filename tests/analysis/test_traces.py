@@ -1,10 +1,13 @@
 """Parents from dendrites that somebody traced."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import synimg
 from synimg.analysis.traces import PLACE, TraceSettings, Tracing, outside, parents_of_traces
 from synimg.errors import SynimgError
+from synimg.store.dataset import Dataset
 from synimg.store.morphology import Trace, read_traces
 from synimg.store.tables import read_table
 from synimg.streams import stream
@@ -125,3 +128,22 @@ def test_a_trace_outside_the_image_is_named_with_both_extents():
     assert "n2.swc: the trace lies outside the image: it spans x 0 to 60, y 500 to 500" in said
     with pytest.raises(SynimgError, match="lies outside the image"):
         outside([away], np.array([10.0, 20.0, 60.0]))
+
+
+def test_traces_tell_the_parents_of_a_data_set(settings, tmp_path):
+    mouse = synimg.generate(settings, tmp_path / "mouse")
+    file = next((mouse.path / "truth/morphology").glob("*.swc"))
+    tracing = Tracing(read_traces([file]))
+    table = synimg.measure(mouse, run="traced", tracing=tracing)
+    known = table["neuron_id"].notna()
+    assert known.mean() > 0.8  # it is the one neuron in the image
+    assert set(table["neuron_id"][known]) == {int(file.stem.removeprefix("neuron"))}
+    assert table["branch_id"][known].notna().all()
+    notes = Dataset.open(mouse.path).index["stages"]["traced/measure"]["notes"]
+    assert notes["traces"]["files"] == {str(file): tracing.traces[0].neuron_id}
+
+
+def test_a_table_without_any_parent_cannot_be_separated():
+    table = pd.DataFrame({"synapse_id": [1, 2], "neuron_id": [None, None], "r_old": 3.0, "r_new": 2.0})
+    with pytest.raises(SynimgError, match="'neuron_id' is empty in every row"):
+        synimg.separate(table)

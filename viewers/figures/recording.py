@@ -10,9 +10,11 @@ from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from synimg.analysis.measure import Found
 from synimg.store.atomic import atomic_path
 from synimg.store.morphology import Trace
 from synimg.store.volume import projection
+from synimg.viewers.figures.optics import optics
 from synimg.viewers.figures.style import composite, nice_length, scale_bar
 
 Floats = NDArray[np.float64]
@@ -71,8 +73,12 @@ def recording(
     return figure
 
 
-def save_recording(path: Path, image: Path, synapses: pd.DataFrame, traces: Sequence[Trace], voxel_um: Floats) -> None:
-    """Draw `recording` of the voxels in a zarr folder into a PNG file, whole or not at all."""
-    figure = recording(projection(image), synapses, traces, (float(voxel_um[1]), float(voxel_um[2])))
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=150, metadata={"Software": None})
+def save_recording(folder: Path, image: Path, found: Found, traces: Sequence[Trace], voxel_um: Floats) -> None:
+    """Draw `recording` of the voxels in a zarr folder, and `optics` where it is known, into PNG files, whole or not at all."""
+    pixel_um = float(voxel_um[1]), float(voxel_um[2])
+    figures = {"synapses": recording(projection(image), found.synapses, traces, pixel_um)}
+    if any(channel.axial is not None for channel in found.quality.optics.channels):
+        figures["optics"] = optics(found.quality.optics)
+    for name, figure in figures.items():
+        with atomic_path(folder / f"{name}.png") as temporary:
+            figure.savefig(temporary, dpi=150, metadata={"Software": None})
