@@ -77,13 +77,17 @@ class Traced:
 
     def sentences(self) -> list[str]:
         """What a user must know."""
-        n, known = len(self.table), int(self.table["neuron_id"].notna().sum())
+        is_known = self.table["neuron_id"].notna().to_numpy()
+        n, known = is_known.size, int(is_known.sum())
         if not n:
             return []
-        said = [
-            f"{known} of {n} synapses ({known / n:.0%}) have a parent among the traced dendrites, right in about "
-            f"{self.best_prob[self.table['neuron_id'].notna()].mean() if known else 0:.0%} of the cases; the others have none"
-        ]
+        said = [f"none of {n} synapses has a sure parent among the traced dendrites"]
+        if known:
+            right = self.best_prob[is_known].mean()
+            said = [
+                f"{known} of {n} synapses ({known / n:.0%}) have a parent among the traced dendrites, right in about "
+                f"{right:.0%} of the cases; the others have none"
+            ]
         if self.untraced > WORTH_SAYING:
             said.append(
                 f"about {self.untraced:.0%} of the synapses seem to lie on dendrites that were not traced; where untraced "

@@ -81,7 +81,7 @@ def stated_position_um(place: Place) -> list[float] | None:
     if ome_zarr.is_ome_zarr(place.path):
         image = ome_zarr.describe(place.path)
         shift = dict(zip(image.axes, image.shift, strict=True))
-        return [float(shift.get(a, 0.0)) for a in "zyx"] if np.any(image.shift != 0) else None
+        return [float(shift.get(a, 0.0)) for a in "zyx"] if image.has_place else None
     described = _ome_pixels(place.path) if place.scene is None else None
     planes = (described or {}).get("Plane", [])
     first = planes[0] if isinstance(planes, list) and planes else planes

@@ -27,7 +27,7 @@ def filling(out: Path) -> Iterator[Path]:
     if out.exists() and not out.is_dir():
         raise SynimgError(f"{out}: a file is there; --out takes a new or empty folder")
     there = {child.name for child in out.iterdir()} if out.is_dir() else set()
-    if there - {PARTIAL} and INDEX not in there:
+    if there and not there & {INDEX, PARTIAL}:
         raise SynimgError(f"{out}: holds something else; --out takes a new or empty folder")
     scratch = out / PARTIAL
     with disk_errors(out):

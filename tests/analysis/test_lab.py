@@ -14,7 +14,7 @@ from synimg.analysis.traces import Tracing
 from synimg.cameras.scmos import Scmos
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json
-from synimg.store.foreign import Place
+from synimg.store.foreign import Place, stated_position_um
 from synimg.store.image import image_attributes, read_block
 from synimg.store.morphology import read_traces
 from synimg.store.tables import read_table
@@ -185,6 +185,22 @@ def test_voxels_that_hold_no_counts_are_refused(tmp_path, values, channels, sent
     tifffile.imwrite(tmp_path / "a.tif", values, metadata={"axes": "CZYX"})
     with pytest.raises(SynimgError, match=sentence):
         measure_recordings([tmp_path / "a.tif"], channels, Lab(KNOWN), tmp_path / "out", VOXEL)
+
+
+def test_the_place_of_the_stage_is_read_from_the_metadata(tmp_path):
+    path = write_zarr(tmp_path / "a.ome.zarr")
+    assert stated_position_um(Place(path, 0)) is None
+    group = zarr.open_group(path, mode="a")
+    ome = group.attrs["ome"]
+    ome["multiscales"][0]["datasets"][0]["coordinateTransformations"].append(
+        {"type": "translation", "translation": [0.0, 0.0, 12.0, -3.5]}
+    )
+    group.attrs["ome"] = ome
+    assert stated_position_um(Place(path, 0)) == [0.0, 12.0, -3.5]
+    planes = {f"Position{a}": [v] * 2 for a, v in zip("ZYX", (1.0, 2.0, 3.5), strict=True)}
+    tifffile.imwrite(tmp_path / "a.tif", GREY[:, 0], metadata={"axes": "CYX", "Plane": planes}, ome=True)
+    assert stated_position_um(Place(tmp_path / "a.tif", 0)) == [1.0, 2.0, 3.5]
+    assert stated_position_um(Place(write_tiff(tmp_path / "b.tif"), 0)) is None
 
 
 def test_planes_are_read_some_at_a_time(tmp_path, monkeypatch):

@@ -68,6 +68,12 @@ def test_the_distance_counts_from_the_surface():
     assert parents_of_traces(points, Tracing([thick, thin])).table["neuron_id"][0] == 1
 
 
+def test_far_from_all_traces_no_synapse_has_a_parent():
+    found = parents_of_traces(np.array([[5.0, 90.0, 3.0], [5.0, 90.0, 3.0]]), Tracing([straight(1.0, 1)]))
+    assert found.table.isna().all().all()
+    assert found.sentences()[0] == "none of 2 synapses has a sure parent among the traced dendrites"
+
+
 def test_no_synapse_has_no_parent():
     assert parents_of_traces(np.zeros((0, 3)), Tracing([straight(1.0, 1)])).table.empty
 
