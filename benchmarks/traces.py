@@ -51,9 +51,10 @@ def row(synapses: pd.DataFrame, traces: list[Trace], level: float) -> dict[str, 
     known = found["neuron_id"].notna().to_numpy()
     near = near_traces(points, traces).sort_values(["synapse", "bin"], kind="stable").drop_duplicates("synapse")
     nearest = np.array([trace.neuron_id for trace in traces])[near["trace"]]
+    right = found["neuron_id"][known].to_numpy(int) == true[known]
     return {
         "with a parent": known.mean(),
-        "right": (found["neuron_id"][known].to_numpy(int) == true[known]).mean(),
+        "right": right.mean() if right.size else np.nan,
         "stated": found["neuron_prob"][known].mean(),
         "nearest: with a parent": len(near) / len(synapses),
         "nearest: right": (nearest == true[near["synapse"]]).mean(),

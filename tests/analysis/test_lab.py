@@ -12,6 +12,7 @@ from synimg.analysis.lab import Lab, measure_recordings
 from synimg.analysis.lab_recording import LabRecording, read_recording
 from synimg.analysis.traces import Tracing
 from synimg.cameras.scmos import Scmos
+from synimg.cli import app
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json
 from synimg.store.foreign import Place, stated_position_um
@@ -201,6 +202,43 @@ def test_the_place_of_the_stage_is_read_from_the_metadata(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", GREY[:, 0], metadata={"axes": "CYX", "Plane": planes}, ome=True)
     assert stated_position_um(Place(tmp_path / "a.tif", 0)) == [1.0, 2.0, 3.5]
     assert stated_position_um(Place(write_tiff(tmp_path / "b.tif"), 0)) is None
+
+
+def on_the_command_line(*arguments):
+    app(args=["measure", *map(str, arguments)], standalone_mode=False)
+
+
+def test_the_command_line_measures_and_says_what_is_next(whole, tmp_path, capsys):
+    (tmp_path / "camera.toml").write_text("[camera]\nkind = 'scmos'\n")
+    (tmp_path / "cell_5.swc").write_text("1 3 0 3 1.8 0.2 -1\n2 3 6 3 1.8 0.2 1\n")
+    how = ["--camera", tmp_path / "camera.toml", "--psf", "0.27,0.1,0.1", "--traces", tmp_path / "cell_5.swc"]
+    out = tmp_path / "out"
+    on_the_command_line(whole[0], "--old", 0, "--new", 1, *how, "--min-parent-prob", 0.7, "--out", out, "--workers", 1)
+    said = capsys.readouterr().err
+    assert f"next: synimg separate {out / 'a/synapses.parquet'}" in said
+    assert "synapses (" in said
+    table = read_table(out / "a/synapses.parquet", schema.SYNAPSES)
+    assert table["r_old"].sum() == pytest.approx(whole[1]["r_old"].sum(), rel=0.02)
+    assert table["neuron_prob"].min() >= 0.7
+    assert set(table["neuron_id"].dropna()) == {5}
+    assert (out / "a/synapses.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--old", "0"], "--new is missing"),
+        (["--psf", "puncta"], "--psf is for counts of receptors: name the channels"),
+        (["--old", "0", "--new", "1", "--threshold", "0.2"], "--threshold is for puncta and pairs"),
+        (["--old", "0", "--new", "1", "--psf", "0.2,0.1"], "it takes stated, puncta, or the sd along Z,Y,X"),
+        (["--old", "0", "--new", "1", "--min-parent-prob", "0.7"], "is for parents from traces: give --traces too"),
+        (["--old", "0", "--new", "1", "--recording", "absent.toml"], "absent.toml: no such file"),
+    ],
+)
+def test_calls_that_make_no_sense_are_refused(whole, tmp_path, more, sentence):
+    with pytest.raises(SynimgError, match=sentence):
+        on_the_command_line(whole[0], "--out", tmp_path / "out", *more)
+    assert not (tmp_path / "out").exists()
 
 
 def test_planes_are_read_some_at_a_time(tmp_path, monkeypatch):
