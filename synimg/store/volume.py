@@ -14,7 +14,7 @@ from synimg import compute
 from synimg.errors import SynimgError
 from synimg.store import ome_zarr
 from synimg.store.atomic import disk_errors, read_json, write_json
-from synimg.store.foreign import Place
+from synimg.store.foreign import TRUNCATED, Place
 from synimg.store.image import open_array, read_intact
 from synimg.store.microscopes import open_planes
 from synimg.store.results import identity_of
@@ -155,7 +155,7 @@ def _files() -> Iterator[Callable[[Place], tuple[tuple[int, int, int], Planes]]]
         if place.scene is None:
             if not place.path.is_file():
                 raise SynimgError(f"{place.path}: no such file")
-            with reading_tiff(str(place.path), "; it is truncated or something else"):
+            with reading_tiff(str(place.path), TRUNCATED):
                 opened.append(tifffile.TiffFile(place.path))
                 return _of_tiff(opened[-1], place)
         if ome_zarr.is_ome_zarr(place.path):
@@ -194,7 +194,7 @@ def _of_tiff(tiff: tifffile.TiffFile, place: Place) -> tuple[tuple[int, int, int
     def read(first: int, last: int) -> NDArray[Any]:
         index = [[place.index if a == "C" else z for a in names] for z in range(first, last)]
         at = [int(np.ravel_multi_index(one, sizes)) if one else 0 for one in index]
-        with reading_tiff(f"{place.path}: planes {first} to {last - 1}"):
+        with reading_tiff(f"{place.path}: planes {first} to {last - 1}", TRUNCATED):
             if mapped is not None:
                 return np.asarray(mapped[at])
             return np.stack([series.pages[k].asarray() for k in at])  # type: ignore[union-attr]

@@ -1,6 +1,7 @@
 """A lab's own recording of old and new receptors."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 import zarr
@@ -9,15 +10,14 @@ import synimg
 from synimg import schema
 from synimg.analysis.block import MeasureSettings
 from synimg.analysis.lab import Lab, measure_recordings
-from synimg.analysis.lab_recording import LabRecording, read_recording
-from synimg.analysis.traces import Tracing
+from synimg.analysis.lab_recording import TYPICAL_PHOTONS, LabRecording, read_recording
+from synimg.analysis.measure import recording_of
 from synimg.cameras.scmos import Scmos
 from synimg.cli import app
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json
 from synimg.store.foreign import Place, stated_position_um
-from synimg.store.image import image_attributes, read_block
-from synimg.store.morphology import read_traces
+from synimg.store.image import read_block
 from synimg.store.tables import read_table
 from synimg.store.volume import as_array
 
@@ -72,25 +72,27 @@ def whole(tmp_path_factory):
     return (path, *measured(path, folder / "out", Lab(KNOWN, MeasureSettings(tile_vox=(64, 48, 48)))))
 
 
-def test_a_recording_of_a_data_set_gives_the_counts_of_the_data_set(tiny_path, tmp_path):
-    facts = image_attributes(tiny_path / "image.ome.zarr")["synimg"]
-    path = write_tiff(tmp_path / "a.tif", read_block(tiny_path / "image.ome.zarr", "0")[:2])
-    assert [c["name"] for c in facts["channels"][:2]] == ["pulse", "chase"]
+def test_a_file_gives_the_counts_of_the_same_voxels_in_memory(whole):
+    known, settings = KNOWN.recording(VOXEL, 96, False), MeasureSettings(tile_vox=(64, 48, 48))
+    parents = pd.DataFrame({"z_um": [0.0], "y_um": [0.0], "x_um": [0.0], "neuron_id": [1], "error_rate": [0.0]})
+    table = synimg.measure_image(GREY, known, settings, parents)
+    for name in ("r_old", "r_new", "r_old_se"):
+        np.testing.assert_allclose(whole[1][name], TYPICAL_PHOTONS * table[name])
+    np.testing.assert_allclose(whole[1]["r_old_new_cov"], TYPICAL_PHOTONS**2 * table["r_old_new_cov"])
+
+
+def test_a_description_says_what_the_metadata_of_a_data_set_say(tiny_path, tmp_path):
     (tmp_path / "recording.toml").write_text(
-        "photons_per_receptor = 40.0\n[camera]\nkind = 'scmos'\n[psf]\nkind = 'gaussian'\n"
+        "animal_id = 'mouse01'\nphotons_per_receptor = 40.0\n[camera]\nkind = 'scmos'\n[psf]\nkind = 'gaussian'\n"
         "[old]\nemission_nm = 671.0\nshift_um = [0.0, 0.0, 0.0]\n[new]\nemission_nm = 571.0\nshift_um = [0.0, 0.0, 0.0]\n"
         "[tag]\npulse_efficiency = 0.9\nblocking_efficiency = 0.95\nchase_efficiency = 0.9\n"
     )
-    tracing = Tracing(read_traces([tiny_path / "truth/morphology"]))
-    table, _ = measured(path, tmp_path / "out", Lab(read_recording(tmp_path / "recording.toml"), tracing=tracing))
-    expected = read_table(tiny_path / "analysis/default/synapses.parquet", schema.SYNAPSES)
-    for name in ("r_old", "r_new", "r_old_se", "r_old_new_cov"):
-        np.testing.assert_allclose(table[name], expected[name])
-    known = table[table["neuron_id"].notna()]
-    assert set(known["neuron_id"]) <= {t.neuron_id for t in tracing.traces}
-    separated = synimg.separate(table)
-    assert len(separated.synapses) == len(known) < len(table)
-    assert "synapses have no parent (neuron_id) and are left out" in separated.info["warnings"][0]
+    lab = read_recording(tmp_path / "recording.toml").recording(VOXEL, 192, False)
+    ours = recording_of(tiny_path / "image.ome.zarr")
+    for field in ("animal_id", "psf", "camera", "photons_per_receptor", "photons_shape", "voxel_um", "width_vox"):
+        assert getattr(lab, field) == getattr(ours, field)
+    assert lab.channels == ours.channels[:2]
+    assert lab.tag == {name: ours.tag[name] for name in lab.tag}
 
 
 def test_counts_are_photons_where_no_receptor_s_light_is_known(whole, tmp_path):
@@ -222,6 +224,7 @@ def test_the_command_line_measures_and_says_what_is_next(whole, tmp_path, capsys
     assert table["neuron_prob"].min() >= 0.7
     assert set(table["neuron_id"].dropna()) == {5}
     assert (out / "a/synapses.png").stat().st_size > 10_000
+    assert len(synimg.separate(table).synapses) == table["neuron_id"].notna().sum()
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,13 @@ def test_traces_tell_the_parents_of_a_data_set(settings, tmp_path):
     assert notes["traces"]["files"] == {str(file): tracing.traces[0].neuron_id}
 
 
+def test_synapses_without_a_parent_are_left_out_of_a_separation():
+    table = pd.DataFrame({"synapse_id": range(40), "neuron_id": [1, 2, 3, None] * 10, "r_old": 30.0, "r_new": 20.0})
+    found = synimg.separate(table, method="raw")
+    assert found.synapses["synapse_id"].tolist() == [k for k in range(40) if k % 4 != 3]
+    assert found.info["warnings"][0] == "10 of 40 synapses have no parent (neuron_id) and are left out"
+
+
 def test_a_table_without_any_parent_cannot_be_separated():
     table = pd.DataFrame({"synapse_id": [1, 2], "neuron_id": [None, None], "r_old": 3.0, "r_new": 2.0})
     with pytest.raises(SynimgError, match="'neuron_id' is empty in every row"):
