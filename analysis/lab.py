@@ -16,7 +16,7 @@ from synimg.analysis.foreign import voxel_size_of
 from synimg.analysis.lab_recording import TYPICAL_PHOTONS, LabRecording
 from synimg.analysis.measure import Found, measure_voxels, read_traced
 from synimg.analysis.recording import Recording
-from synimg.analysis.traces import Tracing, outside
+from synimg.analysis.traces import NO_TRACES, Tracing, outside
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json, write_json
 from synimg.store.foreign import Place, group_channels, stated_position_um
@@ -159,7 +159,7 @@ def _measure_one(
 
     def with_parents(detections: pd.DataFrame) -> pd.DataFrame:
         if not lab.tracing.traces:
-            said.append("no traces were given, so that all synapses count as those of one neuron (--traces)")
+            said.append(NO_TRACES)
             return detections.assign(neuron_id=1, neuron_prob=np.nan)
         traced, more = read_traced(detections, lab.tracing)
         said.extend(more)

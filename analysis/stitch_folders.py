@@ -8,7 +8,7 @@ import pandas as pd
 
 from synimg import __version__, schema
 from synimg.analysis.stitch import PLACE, Stitched, StitchSettings, TileTable, stitch_tiles
-from synimg.analysis.traces import Tracing, parents_of_traces
+from synimg.analysis.traces import NO_TRACES, Tracing, parents_of_traces
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json, write_json
 from synimg.store.results import INDEX, filling
@@ -72,6 +72,7 @@ def stitch(
         [f"{name}: {w}" for name, f in zip(names, facts, strict=True) for w in f["warnings"]],
     )
     if tracing.traces:
+        said = [sentence for sentence in said if not sentence.endswith(NO_TRACES)]
         traced = parents_of_traces(synapses[PLACE].to_numpy(float), tracing)
         synapses = synapses.assign(**{str(name): traced.table[name] for name in traced.table})
         stitched.warnings.extend(traced.sentences())

@@ -32,6 +32,7 @@ FAINTEST = 1e-3
 N_ROUNDS, STILL = 300, 1e-6
 WORTH_SAYING = 0.3
 NEAR_FACE_UM = 2.0
+NO_TRACES = "no traces were given, so that all synapses count as those of one neuron (--traces)"
 
 
 class TraceSettings(Model):
