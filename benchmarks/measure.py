@@ -156,8 +156,9 @@ def by_log(least: float) -> Peer:
 
     def find(image: Floats) -> Found:
         found = blob_log(image / 100.0, SIGMA_VOX, SIGMA_VOX, num_sigma=1, threshold=least, overlap=0.9)[:, :3]
-        sums = ndimage.uniform_filter(image, (7, 7, 7)) * 343
-        return _plain(found, sums[tuple(found.astype(int).T)] - 343 * np.median(image))
+        box, wide = (ndimage.uniform_filter(image, n)[tuple(found.astype(int).T)] for n in (7, 11))
+        around = (1331 * wide - 343 * box) / (1331 - 343)
+        return _plain(found, 343 * (box - around))
 
     return find
 
@@ -182,9 +183,9 @@ def scores(truth: Field, found: Found, bound: Floats) -> dict[str, float]:
     off = (found.points[i] - truth.points[j]) / bound[j, :3]
     ratio = found.electrons[i] / truth.electrons[j]
     ln = np.log(np.maximum(ratio, 1e-3) / np.median(ratio))
-    scaled = truth.points / SIGMA_VOX
-    alone = cKDTree(scaled).query(scaled, k=2)[0][j, 1] > 6.0
+    alone, has_errors = nearest(truth.points)[j] > 6.0, np.isfinite(found.errors).all()
     z = (found.electrons[i] - truth.electrons[j]) / found.errors[i, 3]
+    off_x = (found.points[i] - truth.points[j])[:, 2] / found.errors[i, 2]
     return {
         "P": precision,
         "R": recall,
@@ -194,9 +195,9 @@ def scores(truth: Field, found: Found, bound: Floats) -> dict[str, float]:
         "ln N": _robust_sd(ln),
         "ln N / CRLB": _robust_sd(ln / (bound[j, 3] / truth.electrons[j])),
         "N / true": float(np.median(ratio)),
-        "holds": float((np.abs(z[alone]) < 1.96).mean()),
-        "holds all": float((np.abs(z) < 1.96).mean()),
-        "x holds all": float((np.abs((found.points[i] - truth.points[j])[:, 2] / found.errors[i, 2]) < 1.96).mean()),
+        "holds": float((np.abs(z[alone]) < 1.96).mean()) if has_errors else np.nan,
+        "holds all": float((np.abs(z) < 1.96).mean()) if has_errors else np.nan,
+        "x holds all": float((np.abs(off_x) < 1.96).mean()) if has_errors else np.nan,
     }
 
 
