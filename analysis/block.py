@@ -15,7 +15,7 @@ from synimg.analysis.background import smooth_background
 from synimg.analysis.damage import read_recorded, stand_in, why_lost
 from synimg.analysis.detect import candidates, log_significance
 from synimg.analysis.fisher import covariances
-from synimg.analysis.fit import Fit, Scene, cores, fit_puncta, gains, model_of, split, start
+from synimg.analysis.fit import Fit, Scene, cores, fitted, gains, model_of, split, start
 from synimg.analysis.recording import Recording
 from synimg.model import Model
 from synimg.store.image import Box, blocks
@@ -24,6 +24,7 @@ PLACE = ["z_um", "y_um", "x_um"]
 ELECTRONS = ["pulse_electrons", "chase_electrons"]
 
 Floats = NDArray[np.float64]
+ROUGHLY = 0.02  # widths; a punctum that moves less between two searches stands still
 TYPICAL_SPREAD_UM2 = 0.005  # variance of a synapse of 0.28 um across, for the search alone
 
 
@@ -165,15 +166,15 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> Fit:
         variance = moved_back(model, scene.shift_vox).sum(axis=0)
         significance = log_significance(residual.sum(axis=0), variance, typical)
         new = candidates(significance, settings.candidate_significance, 0.7 * psf)
-        known = split(scene, fit, settings.split_excess) if k else fit.theta
-        if not len(new) and len(known) == len(fit.theta):
+        known = split(scene, fit, settings.split_excess) if k else fit
+        if not len(new) and len(known.theta) == len(fit.theta):
             break
         nearest = tuple(np.clip(np.rint(new), 0, np.array(residual.shape[1:]) - 1).astype(int).T)
         electrons = np.maximum(residual[(slice(None), *nearest)].T, 0.5) * volume
-        fit = fit_puncta(scene, np.vstack([known, start(new, electrons, scene)]), n_sweeps=8)
-        fit = fit_puncta(scene, _prune(scene, fit, settings).theta, n_sweeps=6)
-        model = model_of(scene, fit)
-    return _prune(scene, fit_puncta(scene, fit.theta), settings)
+        known = known.joined(start(new, electrons, scene)).stirred(new, psf)
+        fit = _prune(scene, *fitted(scene, known.in_rows(scene), 8, ROUGHLY), settings)
+        fit, model = fitted(scene, fit, 6, ROUGHLY)
+    return _prune(scene, *fitted(scene, fit), settings)
 
 
 def n_candidates(scene: Scene, settings: MeasureSettings) -> int:
@@ -186,21 +187,25 @@ def n_candidates(scene: Scene, settings: MeasureSettings) -> int:
     return len(candidates(log_significance(light, variance, typical), settings.candidate_significance, 0.7 * psf))
 
 
-def _prune(scene: Scene, fit: Fit, settings: MeasureSettings) -> Fit:
+def _prune(scene: Scene, fit: Fit, model: Floats, settings: MeasureSettings) -> Fit:
     """Without puncta that left the block, that the likelihood does not want, or that are a part of a brighter one.
 
     A synapse is a disc and not quite Gaussian. Two puncta that lie within the disc that their counts together would
     fill are one; and near a bright one a weak one is believed only if it explains more than a share `split_share` of
     what the bright one does.
     """
-    shape = np.array(scene.data.shape[1:])
-    fit = fit.keep(np.all((fit.points_vox > -1.0) & (fit.points_vox < shape), axis=1))
-    gain = gains(scene, fit, model_of(scene, fit))
-    alive = gain >= settings.least_gain
-    fit, gain = fit.keep(alive), gain[alive]
-    keep = np.ones(len(gain), bool)
-    if len(gain) < 2:
-        return fit
+    gain = gains(scene, fit, model)
+    keep = np.all((fit.points_vox > -1.0) & (fit.points_vox < scene.data.shape[1:]), axis=1)
+    keep &= gain >= settings.least_gain
+    is_part = np.zeros(len(keep), bool)
+    is_part[keep] = _parts(scene, fit.keep(keep), gain[keep], settings)
+    keep &= ~is_part
+    return fit.keep(keep).stirred(fit.points_vox[~keep], scene.psf_vox.mean(axis=0))
+
+
+def _parts(scene: Scene, fit: Fit, gain: Floats, settings: MeasureSettings) -> NDArray[np.bool_]:
+    """Which puncta (n,) are a part of a brighter one."""
+    is_part = np.zeros(len(gain), bool)
     points_um, psf_um = fit.points_vox * scene.voxel_um, scene.psf_vox.mean(axis=0) * scene.voxel_um
     pairs = cKDTree(points_um).query_pairs(settings.split_um, output_type="ndarray")
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
@@ -216,9 +221,8 @@ def _prune(scene: Scene, fit: Fit, settings: MeasureSettings) -> Fit:
     share = settings.split_share * (wide / (wide + psf_um[1:].prod())) ** 2
     is_one |= gain[weak] < settings.least_gain + share * gain[strong]
     for i, j in zip(weak[is_one], strong[is_one], strict=True):
-        if keep[i] and keep[j]:
-            keep[i] = False
-    return fit.keep(keep)
+        is_part[i] |= not is_part[j]
+    return is_part
 
 
 def measure_tile(
