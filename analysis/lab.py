@@ -25,7 +25,7 @@ from synimg.store.morphology import Trace
 from synimg.store.parts import Parts, key_of
 from synimg.store.results import INDEX, filling, identity_of
 from synimg.store.tables import read_table
-from synimg.store.volume import as_array, stack_shape
+from synimg.store.volume import as_array, lost_planes, stack_shape
 
 Floats = NDArray[np.float64]
 Draw = Callable[[Path, Path, Found, Sequence[Trace], Floats], None]
@@ -156,6 +156,7 @@ def _measure_one(
     recording = lab.recording.recording(voxel, shape[2], lab.settings.psf == "puncta")
     image = as_array(places, folder / VOXELS, report)
     assert tuple(open_array(image).shape[1:]) == shape
+    said += lost_planes(image)[1]
 
     def with_parents(detections: pd.DataFrame) -> pd.DataFrame:
         if not lab.tracing.traces:

@@ -32,12 +32,12 @@ MANY = {"share_merged": 0.1, "share_saturated": 0.01, "share_unassigned": 0.2, "
 class Missing(Model):
     """Where an image could not be read, and so was not measured."""
 
-    places: list[str] = Field(default_factory=list, description="damaged chunks: voxels and micrometres")
+    places: list[str] = Field(default_factory=list, description="damaged chunks and planes: voxels and micrometres")
     share: float = Field(0.0, ge=0, le=1, description="of the image, in them and too near to them for a fit")
 
     @classmethod
     def of(cls, damaged: Sequence[Box], voxel_um: Sequence[float], share: float) -> "Missing":
-        """What is missing where chunks are damaged."""
+        """What is missing where chunks or planes are damaged."""
         return cls(places=[place_of(box, voxel_um) for box in damaged], share=share)
 
     def notes(self) -> dict[str, str] | None:
@@ -49,7 +49,7 @@ class Missing(Model):
         if not self.places:
             return []
         n, more = len(self.places), len(self.places) - MOST_PLACES
-        what = "1 chunk of the image is" if n == 1 else f"{n} chunks of the image are"
+        what = "1 part of the image is" if n == 1 else f"{n} parts of the image are"
         where = "; ".join(self.places[:MOST_PLACES]) + (f"; and {more} more" if more > 0 else "")
         return [
             f"the table is incomplete: {what} missing, damaged or empty, at {where}; there and within a fit's reach, "

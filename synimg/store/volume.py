@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,17 @@ from synimg.errors import SynimgError
 from synimg.store import ome_zarr
 from synimg.store.atomic import disk_errors, read_json, write_json
 from synimg.store.foreign import TRUNCATED, Place
-from synimg.store.image import open_array, read_intact
+from synimg.store.image import Box, open_array, read_intact
 from synimg.store.microscopes import open_planes
 from synimg.store.results import identity_of
-from synimg.store.tiff import reading_tiff
+from synimg.store.tiff import damage_heard, reading_tiff
+from synimg.store.tiff_stack import TiffStack, stack_of
 
 MOST_SLAB_VOX = 2**25
+MOST_RUNS = 3
+"""Places that a sentence names."""
 CHUNK = (16, 128, 128)
+COPIED = "copied.json"
 LARGEST = 65535
 
 Planes = Callable[[int, int], NDArray[Any]]
@@ -44,11 +49,12 @@ def as_array(places: dict[str, Place], copy: Path, report: compute.Report = comp
     Raises
     ------
     SynimgError
-        If channels differ in shape, or voxels are no grey levels.
+        If channels differ in shape, voxels are no grey levels, or every plane is damaged in some channel.
 
     Notes
     -----
-    Planes are copied some at a time: what is in memory does not grow with their number.
+    Planes are copied some at a time: what is in memory does not grow with their number. Those that cannot be read are zero,
+    and `lost_planes` tells them.
     """
     direct = _as_it_is(list(places.values()))
     if direct is not None:
@@ -56,7 +62,7 @@ def as_array(places: dict[str, Place], copy: Path, report: compute.Report = comp
     with _opened(places) as (shape, planes):
         depth = min(max(MOST_SLAB_VOX // (shape[1] * shape[2]), 1), CHUNK[0], shape[0])
         what = [*shape, depth, *([*identity_of(place.path), place.index] for place in places.values())]
-        done = _copied(copy, what)
+        done, lost = _copied(copy, what)
         with disk_errors(copy):
             if not done:
                 chunks = (1, depth, *(min(c, n) for c, n in zip(CHUNK[1:], shape[1:], strict=True)))
@@ -73,8 +79,11 @@ def as_array(places: dict[str, Place], copy: Path, report: compute.Report = comp
                 report("reading the image", z, shape[0])
                 end = min(z + depth, shape[0])
                 for c, (name, read) in enumerate(planes.items()):
-                    target[c, z:end] = _grey(read(z, end), places[name], name)
-                write_json(copy / "copied.json", {"what": what, "planes": end})
+                    target[c, z:end], damaged = _slab(read, (z, end), shape[1:], places[name], name)
+                    lost += [{"channel": name, "plane": plane, "why": why} for plane, why in damaged.items()]
+                write_json(copy / COPIED, {"what": what, "planes": end, "lost": lost})
+    if len({one["plane"] for one in lost}) == shape[0]:
+        raise SynimgError(f"no part of the image can be measured: {lost[0]['why']}")
     report("reading the image", shape[0], shape[0])
     return copy
 
@@ -102,12 +111,60 @@ def _as_it_is(places: list[Place]) -> Path | None:
     return path if is_plain and [place.index for place in places] == list(range(array.shape[0])) else None
 
 
-def _copied(copy: Path, what: list[Any]) -> int:
-    """How many planes an earlier call has copied of the same files."""
-    if not (copy / "copied.json").is_file():
-        return 0
-    facts = read_json(copy / "copied.json")
-    return int(facts["planes"]) if facts["what"] == what else 0
+def _copied(copy: Path, what: list[Any]) -> tuple[int, list[dict[str, Any]]]:
+    """How many planes an earlier call has copied of the same files, and which of them are lost."""
+    if not (copy / COPIED).is_file():
+        return 0, []
+    facts = read_json(copy / COPIED)
+    return (int(facts["planes"]), facts["lost"]) if facts["what"] == what else (0, [])
+
+
+def lost_planes(image: Path) -> tuple[list[Box], list[str]]:
+    """Boxes of the planes that could not be copied in some channel, and a sentence for each such channel."""
+    if not (image / COPIED).is_file():
+        return [], []
+    shape, lost = open_array(image).shape, read_json(image / COPIED)["lost"]
+    boxes: list[Box] = [
+        ((first, 0, 0), (last + 1 - first, *shape[2:])) for first, last in _runs({one["plane"] for one in lost})
+    ]
+    said = []
+    for name in dict.fromkeys(one["channel"] for one in lost):
+        mine = [one for one in lost if one["channel"] == name]
+        which = ", ".join(
+            f"{a} to {b}" if b > a else str(a) for a, b in _runs({one["plane"] for one in mine})[:MOST_RUNS]
+        )
+        said.append(
+            f"{len(mine)} of the {shape[1]} planes of channel '{name}' cannot be read, counted from 0: {which}"
+            f"{', and more' if len(_runs({one['plane'] for one in mine})) > MOST_RUNS else ''}; {mine[0]['why']}"
+        )
+    return boxes, said
+
+
+def _runs(planes: set[int]) -> list[tuple[int, int]]:
+    """First and last of the planes that follow one another."""
+    runs = [list(run) for _, run in groupby(enumerate(sorted(planes)), key=lambda at: at[1] - at[0])]
+    return [(run[0][1], run[-1][1]) for run in runs]
+
+
+def _slab(
+    read: Planes, planes: tuple[int, int], size: tuple[int, ...], place: Place, channel: str
+) -> tuple[NDArray[np.uint16], dict[int, str]]:
+    """Grey levels of the planes from the first to before the last, zero where a plane cannot be read, and why it cannot."""
+    try:
+        values = read(*planes)
+    except SynimgError:
+        pass  # plane by plane: only those that are damaged are lost
+    else:
+        return _grey(values, place, channel), {}
+    grey, lost = np.zeros((planes[1] - planes[0], *size), np.uint16), {}
+    for target, z in zip(grey, range(*planes), strict=True):
+        try:
+            values = read(z, z + 1)
+        except SynimgError as error:
+            lost[z] = str(error)
+        else:
+            target[...] = _grey(values, place, channel)[0]
+    return grey, lost
 
 
 def _grey(values: NDArray[Any], place: Place, channel: str) -> NDArray[np.uint16]:
@@ -156,8 +213,9 @@ def _files() -> Iterator[Callable[[Place], tuple[tuple[int, int, int], Planes]]]
             if not place.path.is_file():
                 raise SynimgError(f"{place.path}: no such file")
             with reading_tiff(str(place.path), TRUNCATED):
-                opened.append(tifffile.TiffFile(place.path))
-                return _of_tiff(opened[-1], place)
+                with damage_heard() as heard:
+                    opened.append(tifffile.TiffFile(place.path))
+                return _of_tiff(stack_of(opened[-1], place.path, bool(heard)), place)
         if ome_zarr.is_ome_zarr(place.path):
             return _of_zarr(place)
         return place.scene.shape, open_planes(place.scene, place.index)
@@ -169,11 +227,10 @@ def _files() -> Iterator[Callable[[Place], tuple[tuple[int, int, int], Planes]]]
             file.close()
 
 
-def _of_tiff(tiff: tifffile.TiffFile, place: Place) -> tuple[tuple[int, int, int], Planes]:
-    """A channel of a TIFF file, of which pages are read when they are asked for."""
-    series = tiff.series[0]
-    kept = [(a.replace("I", "Z").replace("Q", "Z"), n) for a, n in zip(series.axes, series.shape, strict=True)]
-    if "S" in series.axes:
+def _of_tiff(stack: TiffStack, place: Place) -> tuple[tuple[int, int, int], Planes]:
+    """A channel of a TIFF file, of which planes are read when they are asked for."""
+    kept = [(a.replace("I", "Z").replace("Q", "Z"), n) for a, n in zip(stack.axes, stack.shape, strict=True)]
+    if "S" in stack.axes:
         raise SynimgError(
             f"{place.path}: a colour (RGB) picture; receptors are counted in greyscale channels: export those"
         )
@@ -182,22 +239,22 @@ def _of_tiff(tiff: tifffile.TiffFile, place: Place) -> tuple[tuple[int, int, int
     n_channels = dict(lead).get("C", 1)
     if [a for a, _ in kept[-2:]] != ["Y", "X"] or set(names) - {"C", "Z"} or len(set(names)) < len(names):
         raise SynimgError(
-            f"{place.path}: has the axes {series.axes} and the shape {series.shape}; a stack has channel, z, y and x"
+            f"{place.path}: has the axes {stack.axes} and the shape {stack.shape}; a stack has channel, z, y and x"
         )
     if place.index >= n_channels:
-        raise SynimgError(
-            f"{place.path}: has {n_channels} channels; channel {place.index} is not among them, the first is 0"
-        )
+        many = "1 channel" if n_channels == 1 else f"{n_channels} channels"
+        why = ", as far as can be read: the file is truncated or damaged" if stack.is_damaged else ""
+        raise SynimgError(f"{place.path}: has {many}{why}; channel {place.index} is not among them, the first is 0")
     n_planes, size, sizes = dict(lead).get("Z", 1), (kept[-2][1], kept[-1][1]), [n for _, n in lead]
-    mapped = None if series.dataoffset is None else tifffile.memmap(place.path, mode="r").reshape(-1, *size)
 
     def read(first: int, last: int) -> NDArray[Any]:
-        index = [[place.index if a == "C" else z for a in names] for z in range(first, last)]
-        at = [int(np.ravel_multi_index(one, sizes)) if one else 0 for one in index]
-        with reading_tiff(f"{place.path}: planes {first} to {last - 1}", TRUNCATED):
-            if mapped is not None:
-                return np.asarray(mapped[at])
-            return np.stack([series.pages[k].asarray() for k in at])  # type: ignore[union-attr]
+        planes = []
+        for z in range(first, last):
+            one = [place.index if a == "C" else z for a in names]
+            at = int(np.ravel_multi_index(one, sizes)) if one else 0
+            with reading_tiff(f"{place.path}: plane {z} of channel {place.index}", TRUNCATED):
+                planes.append(stack.plane(at))
+        return np.stack(planes)
 
     return (n_planes, *size), read
 

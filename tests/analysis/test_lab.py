@@ -5,13 +5,15 @@ import pandas as pd
 import pytest
 import tifffile
 import zarr
+from scipy.spatial import cKDTree
 
 import synimg
 from synimg import schema
-from synimg.analysis.block import MeasureSettings
+from synimg.analysis.block import PLACE, MeasureSettings
 from synimg.analysis.lab import Lab, measure_recordings
 from synimg.analysis.lab_recording import TYPICAL_PHOTONS, LabRecording, read_recording
 from synimg.analysis.measure import recording_of
+from synimg.analysis.quality import read_quality
 from synimg.cameras.scmos import Scmos
 from synimg.cli import app
 from synimg.errors import SynimgError
@@ -159,6 +161,63 @@ def test_a_damaged_chunk_of_an_ome_zarr_image_is_named_and_the_rest_measured(tmp
     table, found = measured(path, tmp_path / "out", Lab(KNOWN, MeasureSettings(halo_vox=(2, 10, 10))))
     assert 0 < len(table) < 30
     assert "voxels z 0:8, y 0:48, x 0:48" in read_json(found.folder / "quality.json")["warnings"][0]
+
+
+@pytest.mark.parametrize("form", ["ImageJ", "compressed", "a page"])
+def test_planes_that_are_cut_off_or_damaged_are_named_and_the_rest_measured(whole, tmp_path, form):
+    path = tmp_path / "a.tif"
+    if form == "ImageJ":
+        tifffile.imwrite(path, np.moveaxis(GREY, 0, 1), imagej=True, metadata={"axes": "ZCYX"})
+        path.write_bytes(path.read_bytes()[: -2 * 4 * GREY[0, 0].nbytes])  # with the pages' list, which is at the end
+    else:
+        tifffile.imwrite(path, GREY, metadata={"axes": "CZYX"}, compression="zlib")
+        with tifffile.TiffFile(path) as tiff:
+            offset = tiff.pages[18 + 14].dataoffsets[0]
+        values = bytearray(path.read_bytes())
+        values[offset : offset + 40] = bytes(40)
+        path.write_bytes(values[:offset] if form == "compressed" else values)
+    lost, box = ("14", "z 14:15") if form == "a page" else ("14 to 17", "z 14:18")
+    lab = Lab(KNOWN, MeasureSettings(tile_vox=(64, 48, 48), halo_vox=(2, 10, 10)))
+    (found,) = measure_recordings([path], CHANNELS, lab, tmp_path / "out", VOXEL)
+    (said,) = [note for note in found.notes if "channel 'new' cannot be read" in note]
+    assert f"counted from 0: {lost}; {path}: plane 14 of channel 1: not readable as TIFF" in said
+    (place,) = read_quality(found.folder).missing.places
+    assert place.startswith(f"voxels {box}, y 0:90, x 0:96 (2.8 to ")
+    table = read_table(found.folder / "synapses.parquet", schema.SYNAPSES)
+    z_um = whole[1]["z_um"]
+    sure = whole[1].loc[z_um < 2.0, PLACE]
+    assert len(sure) > 10
+    assert (cKDTree(table[PLACE]).query(sure)[0] < 0.1).mean() > 0.9
+    assert not table["z_um"].between(2.5, 3.0).any()  # two planes of margin
+    assert z_um.between(2.5, 3.0).any()
+
+
+@pytest.mark.parametrize("kept", [400, 0.5, 0.99])
+@pytest.mark.parametrize("how", [{"ome": True}, {"metadata": None}, {"metadata": None, "compression": "zlib"}])
+def test_of_a_file_whose_end_said_what_its_planes_are_nothing_can_be_read(tmp_path, how, kept, caplog):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, GREY, **how)
+    values = path.read_bytes()
+    path.write_bytes(values[: kept if kept > 1 else int(kept * len(values))])
+    with pytest.raises(SynimgError, match=r"a.tif: .*(truncated|1 channel; channel 1 is not among)"):
+        measured(path, tmp_path / "out", Lab(KNOWN), voxel_um=VOXEL)
+    assert not (tmp_path / "out").exists()
+    assert not caplog.records
+
+
+def test_a_file_of_which_no_plane_can_be_read_is_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, GREY, metadata={"axes": "CZYX"}, compression="zlib")
+    with tifffile.TiffFile(path) as tiff:
+        offsets = [page.dataoffsets[0] for page in tiff.pages]
+    values = bytearray(path.read_bytes())
+    for offset in offsets[:18]:
+        values[offset : offset + 40] = bytes(40)
+    path.write_bytes(values)
+    with pytest.raises(
+        SynimgError, match=r"no part of the image can be measured: .*a.tif: plane 0 of channel 0: not readable"
+    ):
+        measured(path, tmp_path / "out", Lab(KNOWN), voxel_um=VOXEL)
 
 
 @pytest.mark.parametrize(
