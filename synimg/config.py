@@ -527,14 +527,14 @@ def read_camera(path: str | Path) -> Camera:
     path = Path(path)
     if not path.is_file():
         raise SynimgError(f"{path}: no such file; 'synimg camera' writes one")
-    values = _values(path.read_bytes(), str(path))
+    values = read_toml(path.read_bytes(), str(path))
     if not isinstance(values.get("camera"), dict):
         raise SynimgError(f"{path}: the section [camera] is missing")
-    camera: Camera = _found_beside(Config.parse({"camera": values["camera"]}, str(path)).camera, path)
+    camera: Camera = camera_beside(Config.parse({"camera": values["camera"]}, str(path)).camera, path)
     return camera
 
 
-def _found_beside(camera: Any, path: Path) -> Any:
+def camera_beside(camera: Any, path: Path) -> Any:
     """A camera whose file of pixels, if it has one, is taken relative to the file `path`."""
     file = getattr(camera, "pixels_file", "")
     return camera.model_copy(update={"pixels_file": str((path.parent / file).resolve())}) if file else camera
@@ -561,10 +561,10 @@ def _names_in(folder: Any) -> list[str]:
 
 def parse(text: str, where: str) -> Config:
     """The configuration in the TOML `text`; `where` begins the sentence of an error."""
-    return Config.parse(_values(text, where), where)
+    return Config.parse(read_toml(text, where), where)
 
 
-def _values(text: str | bytes, where: str) -> dict[str, Any]:
+def read_toml(text: str | bytes, where: str) -> dict[str, Any]:
     """What a TOML text holds."""
     try:
         return tomllib.loads(text if isinstance(text, str) else text.decode("utf-8"))
@@ -595,7 +595,7 @@ def load(source: "Config | str | Path") -> Config:
     psf = config.psf
     if psf.kind == "measured":
         psf = psf.model_copy(update={"file": str((path.parent / psf.file).resolve())})
-    camera = _found_beside(config.camera, path)
+    camera = camera_beside(config.camera, path)
     if getattr(camera, "pixels_file", ""):
         camera.maps(
             (0, 0), config.volume.shape_vox[1:], config.volume.shape_vox[2]
