@@ -12,7 +12,7 @@ from synimg.analysis.traces import NO_TRACES, Tracing, parents_of_traces
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json, write_json
 from synimg.store.results import INDEX, filling
-from synimg.store.tables import read_table, write_table
+from synimg.store.tables import read_notes, read_table, write_table
 
 Draw = Callable[[Path, Stitched, Sequence[TileTable]], None]
 
@@ -71,13 +71,16 @@ def stitch(
         stitched.synapses,
         [f"{name}: {w}" for name, f in zip(names, facts, strict=True) for w in f["warnings"]],
     )
+    missing = [f"{f.name}: {one}" for f in found if (one := read_notes(f / "synapses.parquet").get("missing"))]
+    stitched.warnings[:0] = missing
     if tracing.traces:
         said = [sentence for sentence in said if not sentence.endswith(NO_TRACES)]
         traced = parents_of_traces(synapses[PLACE].to_numpy(float), tracing)
         synapses = synapses.assign(**{str(name): traced.table[name] for name in traced.table})
         stitched.warnings.extend(traced.sentences())
     with filling(Path(out)) as scratch:
-        write_table(scratch / "synapses.parquet", synapses, schema.SYNAPSES)
+        notes = {"missing": "; ".join(missing)} if missing else None
+        write_table(scratch / "synapses.parquet", synapses, schema.SYNAPSES, notes)
         for name in ("tiles", "overlaps", "twice"):
             write_table(scratch / f"{name}.csv", getattr(stitched, name))
         if draw is not None:

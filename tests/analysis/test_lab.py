@@ -14,6 +14,7 @@ from synimg.analysis.lab import Lab, measure_recordings
 from synimg.analysis.lab_recording import TYPICAL_PHOTONS, LabRecording, read_recording
 from synimg.analysis.measure import recording_of
 from synimg.analysis.quality import read_quality
+from synimg.analysis.separation import separate_table
 from synimg.cameras.scmos import Scmos
 from synimg.cli import app
 from synimg.errors import SynimgError
@@ -160,7 +161,10 @@ def test_a_damaged_chunk_of_an_ome_zarr_image_is_named_and_the_rest_measured(tmp
     (path / "0/c/0/0/0/0").unlink()
     table, found = measured(path, tmp_path / "out", Lab(KNOWN, MeasureSettings(halo_vox=(2, 10, 10))))
     assert 0 < len(table) < 30
-    assert "voxels z 0:8, y 0:48, x 0:48" in read_json(found.folder / "quality.json")["warnings"][0]
+    said = read_json(found.folder / "quality.json")["warnings"][0]
+    assert "voxels z 0:8, y 0:48, x 0:48" in said
+    separated, _ = separate_table(found.folder / "synapses.parquet", tmp_path / "separated")
+    assert separated.info["warnings"][0] == said
 
 
 @pytest.mark.parametrize("form", ["ImageJ", "compressed", "a page"])

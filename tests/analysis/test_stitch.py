@@ -11,7 +11,7 @@ from synimg import schema
 from synimg.analysis.stitch import PLACE, StitchSettings, TileTable, stitch_tiles
 from synimg.analysis.stitch_folders import stitch
 from synimg.errors import SynimgError
-from synimg.store.tables import read_table, write_table
+from synimg.store.tables import read_notes, read_table, write_table
 from synimg.streams import stream
 
 SIZE = np.array([8.0, 20.0, 24.0])
@@ -155,6 +155,14 @@ def test_folders_become_one_table(folders, tmp_path):
         "twice.csv",
         "result.json",
     }
+
+
+def test_a_tile_that_is_incomplete_makes_the_whole_incomplete(folders, tmp_path):
+    file = folders[1] / "synapses.parquet"
+    write_table(file, read_table(file), schema.SYNAPSES, {"missing": "the table is incomplete: planes"})
+    found = stitch(folders, tmp_path / "out", tmp_path / "at.csv")
+    assert found.warnings[0] == "b: the table is incomplete: planes"
+    assert read_notes(tmp_path / "out/synapses.parquet")["missing"] == "b: the table is incomplete: planes"
 
 
 @pytest.mark.parametrize(
