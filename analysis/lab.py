@@ -11,9 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg import __version__, compute
+from synimg.analysis.beforehand import refuse_unfit
 from synimg.analysis.block import MeasureSettings
 from synimg.analysis.foreign import voxel_size_of
-from synimg.analysis.lab_recording import TYPICAL_PHOTONS, LabRecording
+from synimg.analysis.lab_recording import OF_NAME, TYPICAL_PHOTONS, LabRecording
 from synimg.analysis.measure import Found, measure_voxels, read_traced
 from synimg.analysis.recording import Recording
 from synimg.analysis.traces import NO_TRACES, Tracing, outside
@@ -113,7 +114,10 @@ def measure_recordings(
         if size.size != 3:
             raise SynimgError(f"{name}: receptors are counted in stacks; give the voxel size as Z,Y,X")
         places = images[name]
-        stack_shape(places)
+        if stack_shape(places)[0] == 1:
+            raise SynimgError(
+                f"{name}: has one plane; receptors are counted in stacks, in which a synapse shows in several"
+            )
         if _where(places["old"]) == _where(places["new"]):
             raise SynimgError(f"{name}: old and new receptors cannot be in one channel; check --old and --new")
     with filling(out) as scratch:
@@ -154,9 +158,10 @@ def _measure_one(
     said = [*said, *outside(lab.tracing.traces, size_um)]
     voxel: Any = tuple(float(v) for v in voxel_um)
     recording = lab.recording.recording(voxel, shape[2], lab.settings.psf == "puncta")
+    refuse_unfit(recording, size_um, str(places["old"].path))
     image = as_array(places, folder / VOXELS, report)
     assert tuple(open_array(image).shape[1:]) == shape
-    said += lost_planes(image)[1]
+    said += lost_planes(image)[1] + _not_round(recording)
 
     def with_parents(detections: pd.DataFrame) -> pd.DataFrame:
         if not lab.tracing.traces:
@@ -167,7 +172,7 @@ def _measure_one(
         return traced
 
     found = measure_voxels(image, recording, lab.settings, with_parents, (folder, files), where, report)
-    found = _in_unit(found, lab.recording)
+    found = _as_asked(found, lab.recording)
     found.write(folder)
     if draw is not None:
         draw(folder, image, found, lab.tracing.traces, voxel_um)
@@ -193,16 +198,32 @@ def _seen(recording: Recording, found: Found) -> dict[str, Any]:
     return recording.model_dump(mode="json", exclude={"identity"}) | {"channels": found.facts["channels"]}
 
 
-def _in_unit(found: Found, lab: LabRecording) -> Found:
-    """What was found with its counts in photons, where no receptor's photons are stated."""
+def _as_asked(found: Found, lab: LabRecording) -> Found:
+    """What was found in the user's words: channels old and new, counts in photons where no receptor's photons are stated."""
+    asked = {own: name for name, own in OF_NAME.items()}
+    optics = found.quality.optics
+    channels = [one.model_copy(update={"channel": asked[one.channel]}) for one in optics.channels]
+    update: dict[str, Any] = {"optics": optics.model_copy(update={"channels": channels})}
+    found = replace(found, quality=found.quality.model_copy(update=update))
     if lab.photons_per_receptor is not None:
         return found
     scale = {name: TYPICAL_PHOTONS for name in ("r_old", "r_old_se", "r_new", "r_new_se")}
     scale["r_old_new_cov"] = TYPICAL_PHOTONS**2
     synapses = found.synapses.assign(**{name: found.synapses[name] * factor for name, factor in scale.items()})
     limit = found.quality.detection_limit_receptors
-    update = {"unit": lab.unit, "detection_limit_receptors": None if limit is None else limit * TYPICAL_PHOTONS}
+    update |= {"unit": lab.unit, "detection_limit_receptors": None if limit is None else limit * TYPICAL_PHOTONS}
     return replace(found, synapses=synapses, quality=found.quality.model_copy(update=update))
+
+
+def _not_round(recording: Recording) -> list[str]:
+    """Point spread functions whose widths in the plane differ."""
+    widths = {channel.psf_sigma_um for channel in recording.channels}
+    return [
+        f"a point spread function with sds of {', '.join(f'{w:g}' for w in sigma)} um along z, y, x is not round in the plane, "
+        "which few microscopes' is; is the order Z,Y,X?"
+        for sigma in sorted(widths)
+        if not np.isclose(sigma[1], sigma[2], rtol=0.1)
+    ]
 
 
 def _of_unit(lab: LabRecording) -> list[str]:

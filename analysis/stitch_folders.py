@@ -127,16 +127,22 @@ def _tile(folder: Path, facts: dict[str, object], position_um: np.ndarray | None
 
 def _positions(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     """Places of tiles by their names."""
+    if not path.is_file():
+        raise SynimgError(f"{path}: no such file; --positions takes a table with the columns tile, z_um, y_um, x_um")
     table: pd.DataFrame = read_table(path)
     if missing := [name for name in ("tile", *PLACE) if name not in table]:
         raise SynimgError(
-            f"{path}: column '{missing[0]}' is missing; positions have the columns tile, z_um, y_um, x_um"
+            f"{path}: column '{missing[0]}' is missing, it has {', '.join(map(str, table.columns))}; positions have the columns "
+            "tile, z_um, y_um, x_um"
         )
     table["tile"] = table["tile"].astype(str)
     if table["tile"].duplicated().any():
         raise SynimgError(f"{path}: tile '{table['tile'][table['tile'].duplicated()].iloc[0]}' occurs more than once")
     if missing := [name for name in names if name not in set(table["tile"])]:
-        raise SynimgError(f"{path}: tile '{missing[0]}' is missing; it has {', '.join(table['tile'])}")
+        raise SynimgError(
+            f"{path}: tile '{missing[0]}' is missing; it has {', '.join(table['tile'])}: tiles have the names of the "
+            "recordings' folders"
+        )
     places = table.set_index("tile")[PLACE].apply(pd.to_numeric, errors="coerce")
     if (bad := ~np.isfinite(places).all(axis=1)).any():
         raise SynimgError(f"{path}: the position of tile '{places.index[bad][0]}' is no number; it is in um")
