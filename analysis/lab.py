@@ -14,7 +14,7 @@ from synimg import __version__, compute
 from synimg.analysis.beforehand import refuse_unfit
 from synimg.analysis.block import MeasureSettings
 from synimg.analysis.foreign import voxel_size_of
-from synimg.analysis.lab_recording import OF_NAME, TYPICAL_PHOTONS, LabRecording
+from synimg.analysis.lab_recording import TYPICAL_PHOTONS, LabRecording
 from synimg.analysis.measure import Found, measure_voxels, read_traced
 from synimg.analysis.recording import Recording
 from synimg.analysis.traces import NO_TRACES, Tracing, outside
@@ -172,7 +172,7 @@ def _measure_one(
         return traced
 
     found = measure_voxels(image, recording, lab.settings, with_parents, (folder, files), where, report)
-    found = _as_asked(found, lab.recording)
+    found = _in_unit(found, lab.recording)
     found.write(folder)
     if draw is not None:
         draw(folder, image, found, lab.tracing.traces, voxel_um)
@@ -198,20 +198,15 @@ def _seen(recording: Recording, found: Found) -> dict[str, Any]:
     return recording.model_dump(mode="json", exclude={"identity"}) | {"channels": found.facts["channels"]}
 
 
-def _as_asked(found: Found, lab: LabRecording) -> Found:
-    """What was found in the user's words: channels old and new, counts in photons where no receptor's photons are stated."""
-    asked = {own: name for name, own in OF_NAME.items()}
-    optics = found.quality.optics
-    channels = [one.model_copy(update={"channel": asked[one.channel]}) for one in optics.channels]
-    update: dict[str, Any] = {"optics": optics.model_copy(update={"channels": channels})}
-    found = replace(found, quality=found.quality.model_copy(update=update))
+def _in_unit(found: Found, lab: LabRecording) -> Found:
+    """What was found with its counts in photons, where no receptor's photons are stated."""
     if lab.photons_per_receptor is not None:
         return found
     scale = {name: TYPICAL_PHOTONS for name in ("r_old", "r_old_se", "r_new", "r_new_se")}
     scale["r_old_new_cov"] = TYPICAL_PHOTONS**2
     synapses = found.synapses.assign(**{name: found.synapses[name] * factor for name, factor in scale.items()})
     limit = found.quality.detection_limit_receptors
-    update |= {"unit": lab.unit, "detection_limit_receptors": None if limit is None else limit * TYPICAL_PHOTONS}
+    update = {"unit": lab.unit, "detection_limit_receptors": None if limit is None else limit * TYPICAL_PHOTONS}
     return replace(found, synapses=synapses, quality=found.quality.model_copy(update=update))
 
 
