@@ -15,8 +15,9 @@ from synimg.analysis.background import smooth_background
 from synimg.analysis.damage import read_recorded, stand_in, why_lost
 from synimg.analysis.detect import candidates, log_significance
 from synimg.analysis.fisher import covariances
-from synimg.analysis.fit import Fit, Scene, cores, fit_puncta, gains, model_of, split, start
+from synimg.analysis.fit import Fit, Scene, cores, fitted, gains, model_of, split, start
 from synimg.analysis.recording import Recording
+from synimg.analysis.replica import RESOLVED, nearby
 from synimg.model import Model
 from synimg.store.image import Box, blocks
 
@@ -24,6 +25,9 @@ PLACE = ["z_um", "y_um", "x_um"]
 ELECTRONS = ["pulse_electrons", "chase_electrons"]
 
 Floats = NDArray[np.float64]
+AROUND = (4.0, 8.0)  # widths between which neighbours tell how crowded it is: farther than a disc's own parts
+CROWD_PRIOR = 3.0  # weight of the block's mean in how crowded a punctum's surroundings are
+ROUGHLY = 0.02  # widths; a punctum that moves less between two searches stands still
 TYPICAL_SPREAD_UM2 = 0.005  # variance of a synapse of 0.28 um across, for the search alone
 
 
@@ -33,7 +37,7 @@ class MeasureSettings(Model):
     candidate_significance: float = Field(
         3.7, gt=0, description="least LoG response of a candidate, in sd of the noise"
     )
-    least_gain: float = Field(22.0, gt=0, description="least 2 ln likelihood ratio of a punctum against nothing")
+    least_gain: float = Field(27.0, gt=0, description="least 2 ln likelihood ratio of a punctum against nothing")
     n_rounds: int = Field(3, ge=1, le=6, description="searches of the residual")
     merge_sigma: float = Field(0.8, ge=0, description="puncta nearer than this many PSF widths are one")
     split_excess: float = Field(
@@ -41,6 +45,11 @@ class MeasureSettings(Model):
     )
     split_um: float = Field(0.8, ge=0, description="puncta nearer than this may be parts of one synapse")
     same_disc: float = Field(1.2, ge=0, description="puncta nearer than this many radii of their common disc are one")
+    least_crowd: float = Field(
+        0.1,
+        ge=0,
+        description="other puncta expected within 2.5 PSF widths from which on the common disc is no reason to take two for one",
+    )
     split_share: float = Field(
         0.05,
         ge=0,
@@ -165,15 +174,15 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> Fit:
         variance = moved_back(model, scene.shift_vox).sum(axis=0)
         significance = log_significance(residual.sum(axis=0), variance, typical)
         new = candidates(significance, settings.candidate_significance, 0.7 * psf)
-        known = split(scene, fit, settings.split_excess) if k else fit.theta
-        if not len(new) and len(known) == len(fit.theta):
+        known = split(scene, fit, settings.split_excess) if k else fit
+        if not len(new) and len(known.theta) == len(fit.theta):
             break
         nearest = tuple(np.clip(np.rint(new), 0, np.array(residual.shape[1:]) - 1).astype(int).T)
         electrons = np.maximum(residual[(slice(None), *nearest)].T, 0.5) * volume
-        fit = fit_puncta(scene, np.vstack([known, start(new, electrons, scene)]), n_sweeps=8)
-        fit = fit_puncta(scene, _prune(scene, fit, settings).theta, n_sweeps=6)
-        model = model_of(scene, fit)
-    return _prune(scene, fit_puncta(scene, fit.theta), settings)
+        known = known.joined(start(new, electrons, scene)).stirred(new, psf)
+        fit = _prune(scene, *fitted(scene, known.in_rows(scene), 8, ROUGHLY), settings)
+        fit, model = fitted(scene, fit, 6, ROUGHLY)
+    return _prune(scene, *fitted(scene, fit), settings)
 
 
 def n_candidates(scene: Scene, settings: MeasureSettings) -> int:
@@ -186,21 +195,27 @@ def n_candidates(scene: Scene, settings: MeasureSettings) -> int:
     return len(candidates(log_significance(light, variance, typical), settings.candidate_significance, 0.7 * psf))
 
 
-def _prune(scene: Scene, fit: Fit, settings: MeasureSettings) -> Fit:
+def _prune(scene: Scene, fit: Fit, model: Floats, settings: MeasureSettings) -> Fit:
     """Without puncta that left the block, that the likelihood does not want, or that are a part of a brighter one.
 
     A synapse is a disc and not quite Gaussian. Two puncta that lie within the disc that their counts together would
     fill are one; and near a bright one a weak one is believed only if it explains more than a share `split_share` of
     what the bright one does.
     """
-    shape = np.array(scene.data.shape[1:])
-    fit = fit.keep(np.all((fit.points_vox > -1.0) & (fit.points_vox < shape), axis=1))
-    gain = gains(scene, fit, model_of(scene, fit))
-    alive = gain >= settings.least_gain
-    fit, gain = fit.keep(alive), gain[alive]
-    keep = np.ones(len(gain), bool)
+    gain = gains(scene, fit, model)
+    keep = np.all((fit.points_vox > -1.0) & (fit.points_vox < scene.data.shape[1:]), axis=1)
+    keep &= gain >= settings.least_gain
+    is_part = np.zeros(len(keep), bool)
+    is_part[keep] = _parts(scene, fit.keep(keep), gain[keep], settings)
+    keep &= ~is_part
+    return fit.keep(keep).stirred(fit.points_vox[~keep], scene.psf_vox.mean(axis=0))
+
+
+def _parts(scene: Scene, fit: Fit, gain: Floats, settings: MeasureSettings) -> NDArray[np.bool_]:
+    """Which puncta (n,) are a part of a brighter one."""
+    is_part = np.zeros(len(gain), bool)
     if len(gain) < 2:
-        return fit
+        return is_part
     points_um, psf_um = fit.points_vox * scene.voxel_um, scene.psf_vox.mean(axis=0) * scene.voxel_um
     pairs = cKDTree(points_um).query_pairs(settings.split_um, output_type="ndarray")
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
@@ -210,15 +225,23 @@ def _prune(scene: Scene, fit: Fit, settings: MeasureSettings) -> Fit:
     # a disc seen from all sides has the variance radius^2 / 6 per axis
     disc_um = np.sqrt(6.0 * scene.spread_um2 * (fit.electrons[weak] + fit.electrons[strong]).sum(axis=1))
     is_one = np.linalg.norm(away / psf_um, axis=1) < settings.merge_sigma
-    is_one |= np.linalg.norm(away, axis=1) < settings.same_disc * disc_um
+    is_lonely = _crowd(points_um, psf_um, scene)[strong] < settings.least_crowd
+    is_one |= is_lonely & (np.linalg.norm(away, axis=1) < settings.same_disc * disc_um)
     # how far a disc is from the Gaussian that fits it best grows with its size beside that of the PSF
     wide = scene.spread_um2 * fit.electrons[strong].sum(axis=1)
     share = settings.split_share * (wide / (wide + psf_um[1:].prod())) ** 2
     is_one |= gain[weak] < settings.least_gain + share * gain[strong]
     for i, j in zip(weak[is_one], strong[is_one], strict=True):
-        if keep[i] and keep[j]:
-            keep[i] = False
-    return fit.keep(keep)
+        is_part[i] |= not is_part[j]
+    return is_part
+
+
+def _crowd(points_um: Floats, psf_um: Floats, scene: Scene) -> Floats:
+    """Other puncta (n,) that are expected within 2.5 PSF widths of each, by those farther away and by the block's mean."""
+    size_um = np.array(scene.data.shape[1:]) * scene.voxel_um
+    near = nearby(points_um, psf_um, size_um, between=AROUND) / (AROUND[1] ** 3 - AROUND[0] ** 3)
+    crowd: Floats = (near + CROWD_PRIOR * near.mean()) / (1.0 + CROWD_PRIOR) * RESOLVED**3
+    return crowd
 
 
 def measure_tile(

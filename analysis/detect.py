@@ -1,13 +1,17 @@
 """Candidates for puncta: local maxima of a filtered residual over its noise."""
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Ints = NDArray[np.int64]
+TRUNCATE_LOG, TRUNCATE_NOISE = 4.0, 3.0  # of the filters, in standard deviations
+LINE = 512  # voxels that are filtered along another axis at a time
 
 
-def log_significance(residual: Floats, variance: Floats, sigma_vox: Floats) -> Floats:
+def log_significance(residual: Floats, variance: Floats, sigma_vox: Floats) -> Singles:
     """Response of a Laplacian of Gaussian at the punctum's width, in its own standard deviations.
 
     Parameters
@@ -20,30 +24,127 @@ def log_significance(residual: Floats, variance: Floats, sigma_vox: Floats) -> F
     Notes
     -----
     Each axis is weighted by its own variance, so that the filter is round in units of the punctum's width; it is
-    blind to a constant background. Variance passes through the squared kernel, taken as white within its reach.
+    blind to a constant background. Variance passes through the squared kernel, taken as white within its reach. What lies
+    beyond a face is its mirror image.
     """
     smooth, curved = residual.astype(np.float32), np.zeros(residual.shape, np.float32)
-    for axis in range(3):
-        once = ndimage.gaussian_filter1d(smooth, sigma_vox[axis], axis, truncate=4.0)
-        twice = ndimage.gaussian_filter1d(smooth, sigma_vox[axis], axis, order=2, truncate=4.0)
-        curved = ndimage.gaussian_filter1d(curved, sigma_vox[axis], axis, truncate=4.0) if axis else curved
-        smooth, curved = once, curved - sigma_vox[axis] ** 2 * twice
-    response = curved
+    local, none = variance.astype(np.float32), np.zeros((1, 1, 1), np.float32)
+    for axis in (2, 1, 0):
+        g, second = _kernels(sigma_vox[axis], TRUNCATE_LOG)
+        smooth, curved = _along(axis, smooth, curved, g, second)
+        g, _ = _kernels(sigma_vox[axis] / np.sqrt(2.0), TRUNCATE_NOISE)
+        local, _ = _along(axis, local, none, g, g)
     # energy of the kernel: (1 / (8 pi^1.5 prod sigma)) * (3 * 3/4 + 6 * 1/4) = 3.75 / (8 pi^1.5 prod sigma)
-    energy = 3.75 / (8.0 * np.pi**1.5 * np.prod(sigma_vox))
-    local = ndimage.gaussian_filter(variance.astype(np.float32), sigma_vox / np.sqrt(2.0), truncate=3.0)
-    return response / np.sqrt(energy * np.maximum(local, 1e-12))
+    energy = np.float32(3.75 / (8.0 * np.pi**1.5 * np.prod(sigma_vox)))
+    curved /= np.sqrt(energy * np.maximum(local, np.float32(1e-12)))
+    return curved
 
 
-def candidates(significance: Floats, least: float, radius_vox: Floats) -> Floats:
+def _kernels(sigma: float, truncate: float) -> tuple[Singles, Singles]:
+    """Halves, from the middle on, of a Gaussian kernel and of minus its second derivative times the variance."""
+    at = np.arange(int(truncate * sigma + 0.5) + 1) / sigma
+    g = np.exp(-0.5 * at**2)
+    g /= 2.0 * g.sum() - g[0]
+    return g.astype(np.float32), (g * (1.0 - at**2)).astype(np.float32)
+
+
+def _along(axis: int, smooth: Singles, curved: Singles, g: Singles, second: Singles) -> tuple[Singles, Singles]:
+    """`smooth` by `g`, and `curved` by `g` plus `smooth` by `second`, along an axis; the first alone if `curved` is smaller."""
+    n = smooth.shape[axis]
+    outer = (int(np.prod(smooth.shape[:axis])), n, int(np.prod(smooth.shape[axis + 1 :])))
+    both = curved.shape == smooth.shape
+    new = np.empty(outer, np.float32), np.empty(outer if both else (1, 1, 1), np.float32)
+    _filter(smooth.reshape(outer), curved.reshape(outer) if both else curved, g, second, *new)
+    return new[0].reshape(smooth.shape), new[1].reshape(curved.shape)
+
+
+@nb.njit(cache=True, nogil=True)
+def _filter(smooth: Singles, curved: Singles, g: Singles, second: Singles, out: Singles, out_curved: Singles) -> None:
+    """`_along` of arrays (outer, n, inner), along the middle axis."""
+    n_outer, n, n_inner = smooth.shape
+    radius, both, period = g.size - 1, curved.size > 1, 2 * n
+    mirror = np.empty(n + 2 * radius, np.int64)
+    for i in range(mirror.size):
+        k = (i - radius) % period
+        mirror[i] = min(k, period - 1 - k)
+    if n_inner == 1:  # along x: lines are in one piece
+        line, line_curved = np.empty(mirror.size, np.float32), np.empty(mirror.size, np.float32)
+        for o in range(n_outer):
+            for i in range(mirror.size):
+                line[i] = smooth[o, mirror[i], 0]
+            if both:
+                for i in range(mirror.size):
+                    line_curved[i] = curved[o, mirror[i], 0]
+            _filter_line(line, line_curved, g, second, out[o, :, 0], out_curved[o if both else 0, :, 0], both)
+        return
+    for o in range(n_outer):
+        for first in range(0, n_inner, LINE):
+            last = min(first + LINE, n_inner)
+            for i in range(n):
+                total = out[o, i, first:last]
+                here = smooth[o, i, first:last]
+                for x in range(total.size):
+                    total[x] = g[0] * here[x]
+                for k in range(1, radius + 1):
+                    low, high = (
+                        smooth[o, mirror[i + radius - k], first:last],
+                        smooth[o, mirror[i + radius + k], first:last],
+                    )
+                    for x in range(total.size):
+                        total[x] += g[k] * (low[x] + high[x])
+                if not both:
+                    continue
+                total = out_curved[o, i, first:last]
+                here_curved = curved[o, i, first:last]
+                for x in range(total.size):
+                    total[x] = g[0] * here_curved[x] + second[0] * here[x]
+                for k in range(1, radius + 1):
+                    a, b = mirror[i + radius - k], mirror[i + radius + k]
+                    low, high = smooth[o, a, first:last], smooth[o, b, first:last]
+                    low_curved, high_curved = curved[o, a, first:last], curved[o, b, first:last]
+                    for x in range(total.size):
+                        total[x] += g[k] * (low_curved[x] + high_curved[x]) + second[k] * (low[x] + high[x])
+
+
+@nb.njit(cache=True, nogil=True)
+def _filter_line(
+    line: Singles, line_curved: Singles, g: Singles, second: Singles, out: Singles, out_curved: Singles, both: bool
+) -> None:
+    """One line with its mirrored ends; the loops are over voxels inside, for the processor's vectors."""
+    n, radius = out.size, g.size - 1
+    total, total_curved = np.empty(n, np.float32), np.empty(n, np.float32)
+    for x in range(n):
+        total[x] = g[0] * line[x + radius]
+    for k in range(1, radius + 1):
+        low, high = line[radius - k :], line[radius + k :]
+        for x in range(n):
+            total[x] += g[k] * (low[x] + high[x])
+    out[:] = total
+    if not both:
+        return
+    for x in range(n):
+        total_curved[x] = g[0] * line_curved[x + radius] + second[0] * line[x + radius]
+    for k in range(1, radius + 1):
+        low, high, low_curved, high_curved = (
+            line[radius - k :],
+            line[radius + k :],
+            line_curved[radius - k :],
+            line_curved[radius + k :],
+        )
+        for x in range(n):
+            total_curved[x] += g[k] * (low_curved[x] + high_curved[x]) + second[k] * (low[x] + high[x])
+    out_curved[:] = total_curved
+
+
+def candidates(significance: Singles | Floats, least: float, radius_vox: Floats) -> Floats:
     """Local maxima (n, axes) above `least`, sub-voxel by a parabola along each axis.
 
     Two maxima nearer than `radius_vox` along every axis count as one, the higher.
     """
-    size = tuple(2 * int(np.ceil(r)) + 1 for r in radius_vox)
-    peak = (significance == ndimage.maximum_filter(significance, size=size)) & (significance > least)
-    at = np.argwhere(peak)
-    order = np.argsort(-significance[peak], kind="stable")
+    missing = 3 - significance.ndim
+    radius = np.concatenate([np.zeros(missing, np.int64), np.ceil(radius_vox).astype(np.int64)])
+    at = _maxima(significance.reshape((1,) * missing + significance.shape), least, radius)[:, missing:]
+    order = np.argsort(-significance[tuple(at.T)], kind="stable")
     at = at[order]
     points = at.astype(np.float64)
     for axis in range(significance.ndim):
@@ -56,3 +157,33 @@ def candidates(significance: Floats, least: float, radius_vox: Floats) -> Floats
         curve = np.minimum(below - 2 * middle + above, -1e-9)
         points[inner, axis] += np.clip(0.5 * (below - above) / curve, -0.5, 0.5)
     return points
+
+
+@nb.njit(cache=True, nogil=True)
+def _maxima(image: Singles | Floats, least: float, radius: Ints) -> Ints:
+    """Voxels (n, 3) above `least` than which none is higher in the box of `radius` around them."""
+    n_z, n_y, n_x = image.shape
+    found = []
+    for z in range(n_z):
+        for y in range(n_y):
+            for x in range(n_x):
+                here = image[z, y, x]
+                if not here > least:
+                    continue
+                is_highest = True
+                for i in range(max(z - radius[0], 0), min(z + radius[0] + 1, n_z)):
+                    for j in range(max(y - radius[1], 0), min(y + radius[1] + 1, n_y)):
+                        for k in range(max(x - radius[2], 0), min(x + radius[2] + 1, n_x)):
+                            if image[i, j, k] > here:
+                                is_highest = False
+                                break
+                        if not is_highest:
+                            break
+                    if not is_highest:
+                        break
+                if is_highest:
+                    found.append((z, y, x))
+    out = np.empty((len(found), 3), np.int64)
+    for n in range(len(found)):
+        out[n, 0], out[n, 1], out[n, 2] = found[n]
+    return out

@@ -11,14 +11,14 @@ from synimg.analysis.fit import Fit, Scene
 from synimg.analysis.punctum import (
     N_SHAPE,
     PAIRS,
-    add_powers,
-    along_x,
+    add_line,
+    add_plane,
     covariance_of,
     gradient_polynomials,
     in_channel,
     inverse_of,
+    lines_of,
     moments_of,
-    on_line,
     prior_sd,
     window_of,
 )
@@ -115,7 +115,7 @@ def shared_information(
 
     Notes
     -----
-    As in `score_and_information` sums of powers of the distance from the first are enough: the gradients of the second are
+    As in `fit.take_out` sums of powers of the distance from the first are enough: the gradients of the second are
     polynomials of that distance, too.
     """
     information = np.zeros((first.size, second.size))
@@ -127,22 +127,19 @@ def shared_information(
         p, p_determinant = inverse_of(covariance_of(one, psf[c], scale))
         q, q_determinant = inverse_of(covariance_of(other, psf[c], scale))
         peak = 1.0 / ((2.0 * math.pi) ** 3 * math.sqrt(p_determinant * q_determinant))
-        fall = math.exp(-p[2, 2] - q[2, 2])
-        weights = np.zeros((5, 5, 5))
+        p_spans, p_begins, p_fall = lines_of(one, p, mine)
+        q_spans, q_begins, q_fall = lines_of(other, q, its)
+        weights, plane = np.zeros((5, 5, 5)), np.zeros((5, 5))
         for z in range(max(mine[0, 0], its[0, 0]), min(mine[0, 1], its[0, 1])):
-            dz, ez = z - one[0], z - other[0]
             for y in range(max(mine[1, 0], its[1, 0]), min(mine[1, 1], its[1, 1])):
-                dy, ey = y - one[1], y - other[1]
-                p_constant, p_slope = along_x(p, dz, dy)
-                q_constant, q_slope = along_x(q, ez, ey)
-                a, b, _, _ = on_line(p_constant, p_slope, p[2, 2], one[2], mine[2, 0], mine[2, 1])
-                a, b, _, _ = on_line(q_constant, q_slope, q[2, 2], other[2], a, b)
+                p_line, q_line = (z - mine[0, 0], y - mine[1, 0]), (z - its[0, 0], y - its[1, 0])
+                a = max(p_spans[p_line][0], q_spans[q_line][0])
+                b = min(p_spans[p_line][1], q_spans[q_line][1])
                 if a >= b:
                     continue
-                dx, ex = a - one[2], a - other[2]
-                squared = p_constant + dx * (p_slope + p[2, 2] * dx) + q_constant + ex * (q_slope + q[2, 2] * ex)
-                h = peak * math.exp(-0.5 * squared)
-                ratio = math.exp(-0.5 * (p_slope + p[2, 2] * (2.0 * dx + 1.0) + q_slope + q[2, 2] * (2.0 * ex + 1.0)))
+                p_value, p_ratio = _forward(p_begins[p_line], p_fall, a - p_spans[p_line][0])
+                q_value, q_ratio = _forward(q_begins[q_line], q_fall, a - q_spans[q_line][0])
+                h, ratio, fall = peak * p_value * q_value, p_ratio * q_ratio, p_fall * q_fall
                 w0, w1, w2, w3, w4 = 0.0, 0.0, 0.0, 0.0, 0.0
                 for x in range(a, b):
                     dx = x - one[2]
@@ -157,11 +154,22 @@ def shared_information(
                     w4 += w * dx
                     h *= ratio
                     ratio *= fall
-                add_powers(weights, (w0, w1, w2, w3, w4), dz, dy)
+                add_line(plane, (w0, w1, w2, w3, w4), y - one[1])
+            add_plane(weights, plane, z - one[0])
         g_one = gradient_polynomials(one, c, p, scale)
         g_other = gradient_polynomials(other, c, q, scale) @ apart
         information += g_one @ moments_of(weights) @ g_other.T
     return information
+
+
+@nb.njit(cache=True, nogil=True)
+def _forward(begin: Floats, fall: float, n: int) -> tuple[float, float]:
+    """Value and ratio of a line (`lines_of`) n voxels after its first."""
+    value, ratio = begin[0], begin[1]
+    for _ in range(n):
+        value *= ratio
+        ratio *= fall
+    return value, ratio
 
 
 @nb.njit(cache=True, nogil=True)

@@ -10,25 +10,29 @@ from dataclasses import dataclass
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from synimg.analysis.punctum import (
     N_SHAPE,
     PAIRS,
     POWERS,
-    add_powers,
-    along_x,
+    add_line,
+    add_plane,
     covariance_of,
     gradient_polynomials,
     in_channel,
     inverse_of,
+    lines_of,
     moments_of,
-    on_line,
     prior_sd,
     window_of,
 )
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+STILL = 2e-3  # widths, or share of a count
+FELT = 3.5  # widths; the overlap of two Gaussians that far apart is 5 %
+LARGEST_SHAPE = 0.04  # um^2: an sd of 0.2 um is a synapse of 0.8 um
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,11 @@ class Fit:
 
     theta : (n, 9 + channels) ndarray: z, y, x [voxels], electrons in each channel, and the shape's covariance zz, yy,
         xx, zy, zx, yx [um^2] without the point spread function
+    unrest : (n,) ndarray, about how far each may still be from where it fits best, in widths; None where nothing is known
     """
 
     theta: Floats
+    unrest: Floats | None = None
 
     @classmethod
     def none(cls, scene: Scene) -> "Fit":
@@ -94,7 +100,26 @@ class Fit:
 
     def keep(self, which: NDArray[np.bool_]) -> "Fit":
         """The puncta for which `which` is true."""
-        return Fit(self.theta[which])
+        return Fit(self.theta[which], None if self.unrest is None else self.unrest[which])
+
+    def joined(self, theta: Floats) -> "Fit":
+        """These puncta and others, of which nothing is known but their parameters."""
+        unrest = np.ones(len(self.theta)) if self.unrest is None else self.unrest
+        return Fit(np.vstack([self.theta, theta]), np.append(unrest, np.ones(len(theta))))
+
+    def in_rows(self, scene: Scene) -> "Fit":
+        """The same puncta in an order in which neighbours follow each other: their voxels stay in the processor's cache."""
+        z, y, x = self.points_vox.T
+        wide = 8.0 * scene.psf_vox.mean(axis=0)
+        order = np.lexsort((z, np.floor(x / wide[2]), np.floor(y / wide[1])))
+        return Fit(self.theta[order], None if self.unrest is None else self.unrest[order])
+
+    def stirred(self, places_vox: Floats, psf_vox: Floats) -> "Fit":
+        """The same, with those near `places_vox` (k, 3), where something changed, to be fitted anew."""
+        if not len(places_vox) or self.unrest is None:
+            return self
+        away = cKDTree(places_vox / psf_vox).query(self.points_vox / psf_vox)[0]
+        return Fit(self.theta, np.maximum(self.unrest, np.exp(-0.25 * away**2)))
 
 
 def start(points_vox: Floats, electrons: Floats, scene: Scene) -> Floats:
@@ -105,8 +130,8 @@ def start(points_vox: Floats, electrons: Floats, scene: Scene) -> Floats:
     return theta
 
 
-def split(scene: Scene, fit: Fit, least_excess: float) -> Floats:
-    """Rows of `Fit.theta` with every punctum that is too long for one synapse replaced by two along its long axis.
+def split(scene: Scene, fit: Fit, least_excess: float) -> Fit:
+    """The fit with every punctum that is too long for one synapse replaced by two along its long axis.
 
     Parameters
     ----------
@@ -122,10 +147,10 @@ def split(scene: Scene, fit: Fit, least_excess: float) -> Floats:
     expected = scene.spread_um2 * fit.electrons.sum(axis=1) / psf_um.min() ** 2
     is_long = variances[:, 2] > 2.0 * expected + least_excess
     if not is_long.any():
-        return fit.theta
+        return fit
     half = (np.sqrt(variances[:, 2])[:, None] * axes[:, :, 2])[is_long] * scene.psf_vox.mean(axis=0)
     parts = [start(fit.points_vox[is_long] + sign * half, fit.electrons[is_long] / 2, scene) for sign in (-1, 1)]
-    return np.vstack([fit.theta[~is_long], *parts])
+    return fit.keep(~is_long).joined(np.vstack(parts))
 
 
 @nb.njit(cache=True, nogil=True)
@@ -136,25 +161,23 @@ def add_punctum(model: Floats, whole: Floats, psf: Floats, shift: Floats, scale:
         window = window_of(theta, psf[c], scale, (model.shape[1], model.shape[2], model.shape[3]))
         inverse, determinant = inverse_of(covariance_of(theta, psf[c], scale))
         peak = sign * theta[3 + c] / math.sqrt((2.0 * math.pi) ** 3 * determinant)
-        fall = math.exp(-inverse[2, 2])
-        for z in range(window[0, 0], window[0, 1]):
-            dz = z - theta[0]
-            for y in range(window[1, 0], window[1, 1]):
-                dy = y - theta[1]
-                constant, slope = along_x(inverse, dz, dy)
-                a, b, h, ratio = on_line(constant, slope, inverse[2, 2], theta[2], window[2, 0], window[2, 1])
-                h *= peak
-                for x in range(a, b):
+        spans, begins, fall = lines_of(theta, inverse, window)
+        for i in range(spans.shape[0]):
+            z = window[0, 0] + i
+            for j in range(spans.shape[1]):
+                y = window[1, 0] + j
+                h, ratio = peak * begins[i, j, 0], begins[i, j, 1]
+                for x in range(spans[i, j, 0], spans[i, j, 1]):
                     model[c, z, y, x] += h
                     h *= ratio
                     ratio *= fall
 
 
 @nb.njit(cache=True, nogil=True)
-def score_and_information(
+def take_out(
     data: Floats, model: Floats, whole: Floats, psf: Floats, shift: Floats, scale: Floats
 ) -> tuple[Floats, Floats]:
-    """Gradient of the log likelihood by a punctum's parameters, and their Fisher information.
+    """Gradient of the log likelihood by a punctum's parameters, and their Fisher information; its light leaves `model`.
 
     Notes
     -----
@@ -167,20 +190,24 @@ def score_and_information(
         theta = in_channel(whole, shift[c])
         window = window_of(theta, psf[c], scale, (model.shape[1], model.shape[2], model.shape[3]))
         inverse, determinant = inverse_of(covariance_of(theta, psf[c], scale))
-        peak, fall = 1.0 / math.sqrt((2.0 * math.pi) ** 3 * determinant), math.exp(-inverse[2, 2])
-        weights, excesses = np.zeros((5, 5, 5)), np.zeros((3, 3, 3))
-        for z in range(window[0, 0], window[0, 1]):
-            dz = z - theta[0]
-            for y in range(window[1, 0], window[1, 1]):
-                dy = y - theta[1]
-                constant, slope = along_x(inverse, dz, dy)
-                a, b, h, ratio = on_line(constant, slope, inverse[2, 2], theta[2], window[2, 0], window[2, 1])
-                h *= peak
+        peak, electrons = 1.0 / math.sqrt((2.0 * math.pi) ** 3 * determinant), theta[3 + c]
+        spans, begins, fall = lines_of(theta, inverse, window)
+        weights, plane_weights = np.zeros((5, 5, 5)), np.zeros((5, 5))
+        excesses, plane_excesses = np.zeros((3, 3, 3)), np.zeros((3, 3))
+        for i in range(spans.shape[0]):
+            z = window[0, 0] + i
+            for j in range(spans.shape[1]):
+                a, b = spans[i, j]
+                if a >= b:
+                    continue
+                y = window[1, 0] + j
+                h, ratio, dx = peak * begins[i, j, 0], begins[i, j, 1], a - theta[2]
                 w0, w1, w2, w3, w4, e0, e1, e2 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
                 for x in range(a, b):
-                    dx = x - theta[2]
-                    per_model = h / max(model[c, z, y, x], 1e-6)
+                    light = model[c, z, y, x]
+                    per_model = h / max(light, 1e-6)
                     w, e = h * per_model, data[c, z, y, x] * per_model - h
+                    model[c, z, y, x] = light - electrons * h
                     w0 += w
                     e0 += e
                     w *= dx
@@ -193,12 +220,13 @@ def score_and_information(
                     w *= dx
                     w3 += w
                     w4 += w * dx
+                    dx += 1.0
                     h *= ratio
                     ratio *= fall
-                if w0 == 0.0:
-                    continue
-                add_powers(weights, (w0, w1, w2, w3, w4), dz, dy)
-                add_powers(excesses, (e0, e1, e2), dz, dy)
+                add_line(plane_weights, (w0, w1, w2, w3, w4), y - theta[1])
+                add_line(plane_excesses, (e0, e1, e2), y - theta[1])
+            add_plane(weights, plane_weights, z - theta[0])
+            add_plane(excesses, plane_excesses, z - theta[0])
         residual = np.empty(10)
         for m in range(10):
             residual[m] = excesses[POWERS[m, 0], POWERS[m, 1], POWERS[m, 2]]
@@ -222,6 +250,11 @@ def _add_prior(score: Floats, information: Floats, theta: Floats, spread: float)
 @nb.njit(cache=True, nogil=True)
 def _no_negative_shape(theta: Floats) -> None:
     """Replace a shape by the nearest that is a covariance: no negative variance along any direction."""
+    zz, yy, xx, zy, zx, yx = theta[-6], theta[-5], theta[-4], theta[-3], theta[-2], theta[-1]
+    minor = zz * yy - zy * zy
+    whole = xx * minor - zz * yx * yx - yy * zx * zx + 2.0 * zy * zx * yx
+    if zz > 0.0 and minor > 0.0 and whole > 0.0 and zz + yy + xx <= LARGEST_SHAPE:
+        return  # Sylvester's criterion; no variance is larger than their sum
     s = np.empty((3, 3))
     for a in range(3):
         s[a, a] = theta[a - N_SHAPE]
@@ -229,9 +262,9 @@ def _no_negative_shape(theta: Floats) -> None:
     s[0, 2] = s[2, 0] = theta[-2]
     s[1, 2] = s[2, 1] = theta[-1]
     values, vectors = np.linalg.eigh(s)
-    if values[0] >= 0.0 and values[2] <= 0.04:
+    if values[0] >= 0.0 and values[2] <= LARGEST_SHAPE:
         return
-    clipped = np.minimum(np.maximum(values, 0.0), 0.04)  # an sd of 0.2 um is a synapse of 0.8 um
+    clipped = np.minimum(np.maximum(values, 0.0), LARGEST_SHAPE)
     s = (vectors * clipped) @ vectors.T
     for a in range(3):
         theta[a - N_SHAPE] = s[a, a]
@@ -243,23 +276,31 @@ def _sweep(
     data: Floats,
     model: Floats,
     thetas: Floats,
-    active: NDArray[np.bool_],
+    unrest: Floats,
+    first: Ints,
+    neighbour: Ints,
+    overlap: Floats,
+    still: float,
     psf: Floats,
     shift: Floats,
     scale: Floats,
     spread: float,
-) -> None:
-    """One Fisher step of every active punctum, in order; those that stand still become inactive."""
+) -> int:
+    """One Fisher step of every punctum that does not stand still, in order; how many there were.
+
+    The neighbours of i, and how much they overlap with it, are ``neighbour[first[i]:first[i + 1]]``.
+    """
+    n_moved = 0
     for i in range(thetas.shape[0]):
-        if not active[i]:
+        if unrest[i] < still:
             continue
+        n_moved += 1
         theta = thetas[i]
-        score, information = score_and_information(data, model, theta, psf, shift, scale)
+        score, information = take_out(data, model, theta, psf, shift, scale)
         _add_prior(score, information, theta, spread)
         for k in range(theta.size):  # a little of the diagonal keeps the matrix regular where a count is zero
             information[k, k] = information[k, k] * (1.0 + 1e-6) + 1e-9
         step = np.linalg.solve(information, score)
-        add_punctum(model, theta, psf, shift, scale, -1.0)
         moved = 0.0
         for a in range(3):
             limit = 0.3 * psf[0, a]
@@ -274,32 +315,57 @@ def _sweep(
             theta[k] += min(max(step[k], -0.004), 0.004)
         _no_negative_shape(theta)
         add_punctum(model, theta, psf, shift, scale, 1.0)
-        if moved < 3e-3:
-            active[i] = False
+        unrest[i] = moved
+        for k in range(first[i], first[i + 1]):
+            unrest[neighbour[k]] += overlap[k] * moved
+    return n_moved
 
 
 def model_of(scene: Scene, fit: Fit) -> Floats:
     """Expected image (channel, z, y, x) of background and puncta."""
     model = scene.background.copy()
-    for theta in fit.theta:
-        add_punctum(model, theta, scene.psf_vox, scene.shift_vox, scene.shape_scale, 1.0)
+    _add_all(model, fit.theta, scene.psf_vox, scene.shift_vox, scene.shape_scale)
     return model
 
 
-def fit_puncta(scene: Scene, theta: Floats, n_sweeps: int = 24) -> Fit:
+@nb.njit(cache=True, nogil=True)
+def _add_all(model: Floats, thetas: Floats, psf: Floats, shift: Floats, scale: Floats) -> None:
+    for i in range(thetas.shape[0]):
+        add_punctum(model, thetas[i], psf, shift, scale, 1.0)
+
+
+def fit_puncta(scene: Scene, theta: Floats, n_sweeps: int = 32) -> Fit:
     """Maximum likelihood of all puncta together, from the rows `theta` on; at most `n_sweeps` rounds."""
-    fit = Fit(theta.copy())
-    model = model_of(scene, fit)
-    active = np.ones(len(theta), bool)
-    for sweep in range(n_sweeps):
-        if not active.any():
+    return fitted(scene, Fit(theta), n_sweeps)[0]
+
+
+def fitted(scene: Scene, begin: Fit, n_sweeps: int = 32, still: float = STILL) -> tuple[Fit, Floats]:
+    """Maximum likelihood of all puncta together, from where they are, and the expected image; at most `n_sweeps` rounds.
+
+    Notes
+    -----
+    A punctum that stands still is passed over until what its neighbours have moved since, weighted by how much they overlap
+    with it, is no longer little.
+    """
+    theta = begin.theta.copy()
+    unrest = np.ones(len(theta)) if begin.unrest is None else begin.unrest.copy()
+    model = model_of(scene, begin)
+    first, neighbour, overlap = _neighbours(theta[:, :3] / scene.psf_vox.mean(axis=0))
+    optics = (scene.psf_vox, scene.shift_vox, scene.shape_scale, scene.spread_um2)
+    for _ in range(n_sweeps):
+        if not _sweep(scene.data, model, theta, unrest, first, neighbour, overlap, still, *optics):
             break
-        _sweep(
-            scene.data, model, fit.theta, active, scene.psf_vox, scene.shift_vox, scene.shape_scale, scene.spread_um2
-        )
-        if sweep in {5, 11}:  # a frozen punctum whose neighbour has moved since gets another look
-            active[:] = True
-    return fit
+    return Fit(theta, unrest), model
+
+
+def _neighbours(scaled: Floats) -> tuple[Ints, Ints, Floats]:
+    """Neighbours of each of n points (in widths) within `FELT`: where each list begins (n + 1,), the lists, the overlaps."""
+    pairs = cKDTree(scaled).query_pairs(FELT, output_type="ndarray") if len(scaled) else np.zeros((0, 2), np.int64)
+    pairs = np.vstack([pairs, pairs[:, ::-1]])
+    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    apart = scaled[pairs[:, 0]] - scaled[pairs[:, 1]]
+    first = np.searchsorted(pairs[:, 0], np.arange(len(scaled) + 1))
+    return first, np.ascontiguousarray(pairs[:, 1]), np.exp(-0.25 * (apart**2).sum(axis=1))
 
 
 @nb.njit(cache=True, nogil=True)
@@ -312,15 +378,13 @@ def _gains(data: Floats, model: Floats, thetas: Floats, psf: Floats, shift: Floa
             window = window_of(theta, psf[c], scale, shape)
             inverse, determinant = inverse_of(covariance_of(theta, psf[c], scale))
             peak = theta[3 + c] / math.sqrt((2.0 * math.pi) ** 3 * determinant)
-            fall = math.exp(-inverse[2, 2])
-            for z in range(window[0, 0], window[0, 1]):
-                dz = z - theta[0]
-                for y in range(window[1, 0], window[1, 1]):
-                    dy = y - theta[1]
-                    constant, slope = along_x(inverse, dz, dy)
-                    a, b, h, ratio = on_line(constant, slope, inverse[2, 2], theta[2], window[2, 0], window[2, 1])
-                    h *= peak
-                    for x in range(a, b):
+            spans, begins, fall = lines_of(theta, inverse, window)
+            for k in range(spans.shape[0]):
+                z = window[0, 0] + k
+                for j in range(spans.shape[1]):
+                    y = window[1, 0] + j
+                    h, ratio = peak * begins[k, j, 0], begins[k, j, 1]
+                    for x in range(spans[k, j, 0], spans[k, j, 1]):
                         m = max(model[c, z, y, x], 1e-6)
                         without = max(m - h, 1e-6)
                         found[i] += max(data[c, z, y, x], 0.0) * math.log(m / without) - (m - without)

@@ -68,33 +68,60 @@ def window_of(theta: Floats, psf: Floats, scale: Floats, shape: tuple[int, int, 
     return window
 
 
+@nb.njit(cache=True, nogil=True)
+def lines_of(theta: Floats, inverse: Floats, window: Ints) -> tuple[Ints, Floats, float]:
+    """A Gaussian ``exp(-q / 2)``, q the squared distance from a punctum in its widths, along all lines of voxels of its window.
+
+    Returns
+    -------
+    spans : (z, y, 2) ndarray
+        First and last + 1 voxel of each line within `REACH`; both 0 where there is none.
+    begins : (z, y, 2) ndarray
+        The value at the first voxel, and the ratio of the second to it.
+    fall : float
+        The factor by which that ratio falls from voxel to voxel.
+
+    Notes
+    -----
+    q is a quadratic form, so that values along x and along y follow from the ones before by two products: a plane takes three
+    exponentials.
+    """
+    n_z, n_y = max(window[0, 1] - window[0, 0], 0), max(window[1, 1] - window[1, 0], 0)
+    spans, begins = np.zeros((n_z, n_y, 2), np.int64), np.empty((n_z, n_y, 2))
+    curve, first, last = inverse[2, 2], window[2, 0], window[2, 1]
+    dx, half = first - theta[2], 0.5 / curve
+    fall, fall_y, fall_xy = math.exp(-curve), math.exp(-inverse[1, 1]), math.exp(-inverse[1, 2])
+    for i in range(n_z):
+        dz, dy = window[0, 0] + i - theta[0], window[1, 0] - theta[1]
+        constant, slope = _along_x(inverse, dz, dy)
+        value = math.exp(-0.5 * (constant + dx * (slope + curve * dx)))
+        rise = math.exp(-(inverse[0, 1] * dz + inverse[1, 1] * (dy + 0.5) + inverse[1, 2] * dx))
+        ratio = math.exp(-0.5 * (slope + curve * (2.0 * dx + 1.0)))
+        for j in range(n_y):
+            constant, slope = _along_x(inverse, dz, dy + j)
+            root = slope * slope - 4.0 * curve * (constant - REACH * REACH)
+            if root > 0.0:
+                root = math.sqrt(root)
+                a = max(first, int(math.ceil(theta[2] - (slope + root) * half)))
+                b = min(last, int(math.floor(theta[2] - (slope - root) * half)) + 1)
+                if a < b:
+                    there, factor = value, ratio
+                    for _ in range(first, a):
+                        there *= factor
+                        factor *= fall
+                    spans[i, j, 0], spans[i, j, 1] = a, b
+                    begins[i, j, 0], begins[i, j, 1] = there, factor
+            value *= rise
+            rise *= fall_y
+            ratio *= fall_xy
+    return spans, begins, fall
+
+
 @nb.njit(cache=True, nogil=True, inline="always")
-def along_x(inverse: Floats, dz: float, dy: float) -> tuple[float, float]:
+def _along_x(inverse: Floats, dz: float, dy: float) -> tuple[float, float]:
     """Constant and slope in dx of the squared distance from a punctum, in its widths, along a line of voxels."""
     constant = inverse[0, 0] * dz * dz + 2.0 * inverse[0, 1] * dz * dy + inverse[1, 1] * dy * dy
     return constant, 2.0 * (inverse[0, 2] * dz + inverse[1, 2] * dy)
-
-
-@nb.njit(cache=True, nogil=True, inline="always")
-def on_line(
-    constant: float, slope: float, curve: float, centre: float, first: int, last: int
-) -> tuple[int, int, float, float]:
-    """A Gaussian ``exp(-q / 2)``, ``q = constant + slope dx + curve dx^2``, along a line of voxels.
-
-    Returns the first and the last + 1 voxel within `REACH`, the value at the first, and the ratio of the second to it: the
-    ratio falls by ``exp(-curve)`` from voxel to voxel, so that a line takes two exponentials.
-    """
-    root = slope * slope - 4.0 * curve * (constant - REACH * REACH)
-    if root <= 0.0:
-        return 0, 0, 0.0, 0.0
-    root = math.sqrt(root)
-    a = max(first, int(math.ceil(centre - (slope + root) / (2.0 * curve))))
-    b = min(last, int(math.floor(centre - (slope - root) / (2.0 * curve))) + 1)
-    if a >= b:
-        return 0, 0, 0.0, 0.0
-    dx = a - centre
-    value = math.exp(-0.5 * (constant + dx * (slope + curve * dx)))
-    return a, b, value, math.exp(-0.5 * (slope + curve * (2.0 * dx + 1.0)))
 
 
 @nb.njit(cache=True, nogil=True)
@@ -118,18 +145,26 @@ def gradient_polynomials(theta: Floats, c: int, inverse: Floats, scale: Floats) 
     return g
 
 
+@nb.njit(cache=True, nogil=True, inline="always")
+def add_line(plane: Floats, line: tuple[float, ...], dy: float) -> None:
+    """Add a line's sums of 1, dx, dx^2, ... to a plane's of all ``dy^j dx^k`` with ``j + k`` below their number."""
+    n, p = len(line), 1.0
+    for j in range(n):
+        for k in range(n - j):
+            plane[j, k] += p * line[k]
+        p *= dy
+
+
 @nb.njit(cache=True, nogil=True)
-def add_powers(sums: Floats, line: tuple[float, ...], dz: float, dy: float) -> None:
-    """Add a line's sums of 1, dx, dx^2, ... to the sums of all powers ``dz^i dy^j dx^k`` with ``i + j + k`` below their number."""
-    n = len(line)
-    pz = 1.0
+def add_plane(sums: Floats, plane: Floats, dz: float) -> None:
+    """Add a plane's sums (`add_line`) to those of all ``dz^i dy^j dx^k`` with ``i + j + k`` below their number; clear them."""
+    n, p = len(plane), 1.0
     for i in range(n):
-        py = pz
         for j in range(n - i):
             for k in range(n - i - j):
-                sums[i, j, k] += py * line[k]
-            py *= dy
-        pz *= dz
+                sums[i, j, k] += p * plane[j, k]
+        p *= dz
+    plane[:] = 0.0
 
 
 @nb.njit(cache=True, nogil=True)

@@ -47,15 +47,21 @@ class Hidden:
         return Hidden(self.per_punctum[which], self.radial)
 
 
-def nearby(points_um: Floats, psf_um: Floats, size_um: Floats, among_um: Floats | None = None) -> Floats:
-    """Puncta (n,) of `among_um` between `RESOLVED` and 6 PSF widths from each point, as if the image had no faces."""
+def nearby(
+    points_um: Floats,
+    psf_um: Floats,
+    size_um: Floats,
+    among_um: Floats | None = None,
+    between: tuple[float, float] = (RESOLVED, EDGES[-1]),
+) -> Floats:
+    """Puncta (n,) of `among_um` between 2.5 and 6 PSF widths from each point, or others, as if the image had no faces."""
     if not len(points_um):
         return np.zeros(0)
     scaled = points_um / psf_um
     tree = cKDTree(scaled if among_um is None else among_um / psf_um)
-    count = tree.query_ball_point(scaled, EDGES[-1], return_length=True)
-    count = count - tree.query_ball_point(scaled, RESOLVED, return_length=True)
-    reach = EDGES[-1] * psf_um
+    count = tree.query_ball_point(scaled, between[1], return_length=True)
+    count = count - tree.query_ball_point(scaled, between[0], return_length=True)
+    reach = between[1] * psf_um
     seen = (np.clip(points_um, 0.0, reach) + np.clip(size_um - points_um, 0.0, reach)) / (2.0 * reach)
     share: Floats = count / np.maximum(seen.prod(axis=1), 0.1)
     return share

@@ -225,6 +225,15 @@ class Tissue(Model):
     )
     spine_density_per_um: float = Field(1.5, gt=0, le=10, description="spines per um of dendrite (L2/3 and L5: 1 to 2)")
     segment_um: float = Field(12.0, gt=1, description="mean length of a grown dendrite between branchings")
+    fork_share: float = Field(
+        1.0, gt=0, le=1, description="share of the sections after a branching that branch again; of real cells 0.4"
+    )
+    bend: float = Field(
+        0.14,
+        ge=0,
+        le=0.5,
+        description="sd of the change of direction of a grown dendrite in 0.4 um, along each axis [rad]; of real cells 0.03",
+    )
     n_primary_dendrites: int = Field(
         1, ge=1, le=20, description="dendrites by which a grown neuron reaches from its soma, outside, into the block"
     )
@@ -243,6 +252,9 @@ class Axons(Model):
     bouton_radius_um: float = Field(0.3, gt=0.05, le=1, description="radius of a bouton")
     bouton_interval_um: float = Field(
         4.5, gt=1, description="mean distance of boutons: 3 to 6 (Shepherd and Harris 1998)"
+    )
+    branch_interval_um: float = Field(
+        90.0, gt=5, description="mean axon per branching: 71 and 134 in two reconstructed cortical cells, 87 together"
     )
 
 

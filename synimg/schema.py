@@ -237,6 +237,21 @@ TRUTH_BACKGROUND = Table(
     ),
 )
 
+TRUTH_AXONS = Table(
+    "truth_axons",
+    "point_id",
+    (
+        Column("point_id", "int64", "", "point of an axon; parents come before their children", required=True),
+        Column("axon_id", "int64", "", "axon: what hangs together within the block", required=True),
+        Column("neuron_id", "int64", "", "neuron whose axon it is", required=True),
+        Column("parent_id", "int64", "", "the point before; null where the axon comes into the block"),
+        *POSITION,
+        Column("radius_um", "float64", "um", "radius of the axon in the point", required=True),
+        Column("is_bouton", "bool", "", "whether the point is the centre of a bouton", required=True),
+        Column("synapse_id", "int64", "", "synapse of the network that the bouton faces; null where there is none"),
+    ),
+)
+
 TRUTH_NEURONS = Table(
     "truth_neurons",
     "neuron_id",

@@ -22,7 +22,7 @@ def scene(data=None, spread=4.5e-6):
 def test_the_score_is_the_derivative_of_the_log_likelihood():
     model = f.model_of(scene(), f.Fit(THETA))
     data = stream(1, "test").poisson(model).astype(float)
-    score, _ = f.score_and_information(data, model, THETA[0], PSF, SHIFT, scene().shape_scale)
+    score, _ = f.take_out(data, model.copy(), THETA[0], PSF, SHIFT, scene().shape_scale)
 
     def log_likelihood(theta):
         m = f.model_of(scene(), f.Fit(theta[None]))
@@ -55,7 +55,7 @@ def test_the_information_of_two_puncta_is_the_sum_over_voxels_of_their_slopes():
         fast = fisher.shared_information(model, a, b, PSF, SHIFT, scene().shape_scale)
         unit = np.sqrt(np.outer(((mine**2) / model.ravel()).sum(axis=1), ((its**2) / model.ravel()).sum(axis=1)))
         np.testing.assert_allclose(fast / unit, slow / unit, atol=3e-3)
-    _, own = f.score_and_information(model, model, other, PSF, SHIFT, scene().shape_scale)
+    _, own = f.take_out(model, model.copy(), other, PSF, SHIFT, scene().shape_scale)
     np.testing.assert_allclose(own, fast, rtol=1e-8, atol=1e-9 * np.abs(fast).max())
 
 
@@ -129,3 +129,18 @@ def test_a_synapse_whose_channels_are_shifted_is_one_and_keeps_its_counts():
     assert len(found.theta) == 1
     np.testing.assert_allclose(found.points_vox[0], THETA[0, :3], atol=0.03)
     np.testing.assert_allclose(found.electrons[0], THETA[0, 3:5], rtol=0.03)
+
+
+@pytest.mark.parametrize(("others", "n_found"), [(0, 1), (10, 2)])
+def test_two_puncta_within_their_common_disc_are_one_unless_synapses_crowd(others, n_found):
+    away = np.array(
+        [[0, dy, dx] for dy in (-10, 0, 10) for dx in (-10, 0, 10) if dy or dx] + [[-6, 0, 0], [6, 0, 0]], float
+    )
+    theta = np.repeat(THETA, 2 + others, axis=0)
+    theta[:, -6:] = [0.002, 0.002, 0.002, 0.0, 0.0, 0.0]
+    theta[:, 3:5] *= 3.0
+    theta[:2, :3] = [[10.0, 15.0, 13.8], [10.0, 15.0, 18.2]]  # 0.31 um; the radius of both counts' disc is 0.48 um
+    theta[2:, :3] = np.array([10.0, 15.0, 16.0]) + away[:others]
+    world = scene(f.model_of(scene(), f.Fit(theta)))
+    found = find_puncta(world, MeasureSettings()).points_vox
+    assert (np.linalg.norm((found - [10.0, 15.0, 16.0]) / PSF[0], axis=1) < 2.0).sum() == n_found
