@@ -85,7 +85,7 @@ def refuse_unfit(recording: Recording, size_um: Floats, where: str) -> None:
         for axis, sigma, size in zip("zyx", channel.psf_sigma_um, size_um, strict=True):
             if FWHM * sigma > size:
                 raise SynimgError(
-                    f"{where}: the point spread function of '{channel.name}' is {FWHM * sigma:.3g} um wide along {axis}, the "
+                    f"{where}: the point spread function of '{channel.called}' is {FWHM * sigma:.3g} um wide along {axis}, the "
                     f"image is {size:.3g} um large; check psf_sigma_um and voxel_um"
                 )
 
@@ -103,11 +103,11 @@ def _refuse_unfit_block(grey: NDArray[np.uint16], scene: Scene, recording: Recor
         if grey[i].min() == grey[i].max():
             use = "parents cannot be told" if i in dyes else "receptors cannot be counted"
             raise SynimgError(
-                f"channel '{recording.channels[i].name}' holds the grey level {grey[i].min()} alone; it was not recorded, "
+                f"channel '{recording.channels[i].called}' holds the grey level {grey[i].min()} alone; it was not recorded, "
                 f"and without it {use}"
             )
     for k, i in enumerate(recording.receptor_index):
-        name = recording.channels[i].name
+        name = recording.channels[i].called
         pixels = recording.camera
         below = float(np.median(scene.data[k])) - pixels.read_noise_electrons**2
         if below < -2.0 - pixels.read_noise_electrons:
@@ -140,7 +140,7 @@ def spread_of_block(
     for i, (seen, expected, n) in zip(recording.receptor_index, noise_of(scene, fit), strict=True):
         if n > LEAST_NOISE and seen > MOST_NOISE * expected:
             raise SynimgError(
-                f"the noise of channel '{recording.channels[i].name}' has {seen / expected:.1f} times the variance that "
+                f"the noise of channel '{recording.channels[i].called}' has {seen / expected:.1f} times the variance that "
                 f"{_camera(recording)} say, so that noise would pass for synapses: check these numbers"
             )
     return estimate_spread(scene, fit.keep(~is_near(fit.points_vox + first_vox, damaged, settings.halo_vox)))
@@ -210,7 +210,7 @@ def _excess(seen: ChannelOptics) -> Floats:
     if seen.axial is None or seen.lateral is None or not (seen.axial.is_known and seen.lateral.is_known):
         raise SynimgError(
             f"channel '{seen.channel}': {seen.n_puncta} puncta stand alone and are bright, too few or too alike in brightness "
-            'to take the point spread function from them; measure with psf = "stated"'
+            "to take the point spread function from them; measure with one that is stated (--psf stated, or its sds: --psf Z,Y,X)"
         )
     return np.array([seen.axial.excess, seen.lateral.excess, seen.lateral.excess])
 
@@ -230,6 +230,6 @@ def learn(checked: list[Checked], recording: Recording) -> tuple[TrueErrors | No
     psf = np.array([c.psf_sigma_um for c in channels])
     shift = recording.shift_vox(index) * recording.voxel_um
     optics = check_optics(
-        [c.survey for c in checked], [c.replica_survey for c in checked], [c.name for c in channels], psf, shift
+        [c.survey for c in checked], [c.replica_survey for c in checked], [c.called for c in channels], psf, shift
     )
     return fit_true_errors(pd.concat([c.outcome.found for c in checked]), len(index)), optics

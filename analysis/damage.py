@@ -54,7 +54,7 @@ def why_lost(grey: NDArray[np.uint16], recording: Recording) -> str:
     """Why none of a box can be measured."""
     for channel, values in zip(recording.channels, grey, strict=True):
         if values.any() and _is_one_level(values):
-            return f"channel '{channel.name}' holds the grey level {values.flat[0]} alone; it was not recorded"
+            return f"channel '{channel.called}' holds the grey level {values.flat[0]} alone; it was not recorded"
     return "its chunks are missing, damaged or empty; 'synimg verify' names those that 'synimg repair' renders again"
 
 

@@ -248,7 +248,7 @@ def measure_foreign(
         for name in images:
             (scratch / name / FINISHED).unlink()
     n_puncta = sum(len(m.puncta) for m in measured)
-    text = f"{len(images)} images, {n_puncta} puncta"
+    text = f"{len(images)} image{'' if len(images) == 1 else 's'}, {n_puncta} puncta"
     if "n_pairs" in table:
         text += f", {int(table['n_pairs'].sum())} pairs, of which {table['n_chance'].sum():.0f} by chance"
     return Summary(table, warnings, text)
@@ -335,11 +335,16 @@ def voxel_size_of(name: str, places: dict[str, Place], given: tuple[float, ...] 
     if given is None:
         size = np.array(first)
         return size, [f"{name}: voxels of {_text(size)} um, as the file's metadata state"]
+    said = []
     if first is not None and (len(first) != len(given) or not np.allclose(first, given, rtol=0.02)):
-        return np.array(given), [
-            f"{name}: the file's metadata state voxels of {_text(np.array(first))} um; the given size is used"
-        ]
-    return np.array(given), []
+        said = [f"{name}: the file's metadata state voxels of {_text(np.array(first))} um; the given size is used"]
+    if not np.isclose(given[-2], given[-1], rtol=0.1):
+        order = "Z,Y,X" if len(given) == 3 else "Y,X"
+        said.append(
+            f"{name}: pixels of {_text(np.array(given[-2:]))} um are not square, which few microscopes record; "
+            f"--voxel-um takes {order}"
+        )
+    return np.array(given), said
 
 
 def _text(size_um: Floats) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg import __version__, compute
+from synimg.analysis.beforehand import refuse_unfit
 from synimg.analysis.block import MeasureSettings
 from synimg.analysis.foreign import voxel_size_of
 from synimg.analysis.lab_recording import TYPICAL_PHOTONS, LabRecording
@@ -113,7 +114,10 @@ def measure_recordings(
         if size.size != 3:
             raise SynimgError(f"{name}: receptors are counted in stacks; give the voxel size as Z,Y,X")
         places = images[name]
-        stack_shape(places)
+        if stack_shape(places)[0] == 1:
+            raise SynimgError(
+                f"{name}: has one plane; receptors are counted in stacks, in which a synapse shows in several"
+            )
         if _where(places["old"]) == _where(places["new"]):
             raise SynimgError(f"{name}: old and new receptors cannot be in one channel; check --old and --new")
     with filling(out) as scratch:
@@ -154,9 +158,10 @@ def _measure_one(
     said = [*said, *outside(lab.tracing.traces, size_um)]
     voxel: Any = tuple(float(v) for v in voxel_um)
     recording = lab.recording.recording(voxel, shape[2], lab.settings.psf == "puncta")
+    refuse_unfit(recording, size_um, str(places["old"].path))
     image = as_array(places, folder / VOXELS, report)
     assert tuple(open_array(image).shape[1:]) == shape
-    said += lost_planes(image)[1]
+    said += lost_planes(image)[1] + _not_round(recording)
 
     def with_parents(detections: pd.DataFrame) -> pd.DataFrame:
         if not lab.tracing.traces:
@@ -203,6 +208,17 @@ def _in_unit(found: Found, lab: LabRecording) -> Found:
     limit = found.quality.detection_limit_receptors
     update = {"unit": lab.unit, "detection_limit_receptors": None if limit is None else limit * TYPICAL_PHOTONS}
     return replace(found, synapses=synapses, quality=found.quality.model_copy(update=update))
+
+
+def _not_round(recording: Recording) -> list[str]:
+    """Point spread functions whose widths in the plane differ."""
+    widths = {channel.psf_sigma_um for channel in recording.channels}
+    return [
+        f"a point spread function with sds of {', '.join(f'{w:g}' for w in sigma)} um along z, y, x is not round in the plane, "
+        "which few microscopes' is; is the order Z,Y,X?"
+        for sigma in sorted(widths)
+        if not np.isclose(sigma[1], sigma[2], rtol=0.1)
+    ]
 
 
 def _of_unit(lab: LabRecording) -> list[str]:

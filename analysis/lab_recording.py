@@ -121,6 +121,7 @@ class LabRecording(Model):
             )
         return RecordedChannel(
             name=OF_NAME[name],
+            label=name,
             emission_nm=stated.emission_nm,
             psf_sigma_um=sigma,
             psf_gaussian_share=share,

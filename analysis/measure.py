@@ -166,11 +166,13 @@ def measure(
     table = dataset.run(run) / "synapses.parquet"
     notes: dict[str, Any] = {"settings": settings.model_dump(mode="json")}
     recording = recording_of(dataset.image)
+    size_um = np.array(open_array(dataset.image).shape[-3:]) * recording.voxel_um
     if tracing is not None:
-        outside(tracing.traces, np.array(open_array(dataset.image).shape[-3:]) * recording.voxel_um)
+        outside(tracing.traces, size_um)
         notes["traces"] = tracing.facts() | {"sha256": [sha256(trace.path) for trace in tracing.traces]}
     if _is_measured(dataset, stage, notes, recording):
         return read_table(table, schema.SYNAPSES)
+    refuse_unfit(recording, size_um, str(dataset.image))
     with dataset.stage(stage, notes, resumes=True) as scratch:
         image_files = dataset.index["stages"]["image"]["files"]
         readouts = None
@@ -242,7 +244,6 @@ def measure_voxels(
     def cut(tile: Tile) -> Block | str:
         return read_tile(image, tile, recording)[0]
 
-    refuse_unfit(recording, size_um, str(image))
     report("estimating the synapses' width", 0, 1)
     recording = as_puncta_show(recording, work, cut, settings, size_um)
     spread_um2 = median_spread(work, cut, recording, settings)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import threadpoolctl
 from numpy.typing import NDArray
@@ -51,16 +52,24 @@ class Whole:
 
 @dataclass(frozen=True)
 class Pieces:
-    """A table dealt out to files: the folder, the file that it came from, the number of pieces, ids in its order."""
+    """A table dealt out to files.
+
+    folder, source : where the pieces lie, and the file that they came from
+    n : pieces
+    ids : of the synapses with a parent, in their order in the source
+    n_orphans : synapses without one, which are in no piece
+    prepare : completes a checked table
+    """
 
     folder: Path
     source: Path
     n: int
     ids: Ints
+    n_orphans: int
     prepare: Callable[[pd.DataFrame], pd.DataFrame]
 
     def table(self, i: int) -> tuple[pd.DataFrame, Ints]:
-        """Synapse table of a piece, checked, and the rows that it has in the source."""
+        """Synapse table of a piece, checked, and its rows among the synapses with a parent."""
         frame = read_table(self.folder / f"{i}.parquet")
         rows = frame.pop(ROW).to_numpy(np.int64)
         return self.prepare(schema.check(frame, schema.SYNAPSES, str(self.source))), rows
@@ -71,11 +80,16 @@ class Pieces:
             pickle.dump(replace(found, table=pd.DataFrame()), file)
 
     def kept(self, i: int) -> tuple[Found, Ints]:
-        """What was found in a piece, and its rows in the source."""
+        """What was found in a piece, and its rows among the synapses with a parent."""
         table, rows = self.table(i)
         with (self.folder / f"{i}.pickle").open("rb") as file:
             found: Found = pickle.load(file)
         return replace(found, table=table), rows
+
+
+def left_out(n_orphans: int, n_rows: int) -> str:
+    """That synapses without a parent are left out."""
+    return f"{n_orphans} of {n_rows} synapses have no parent (neuron_id) and are left out"
 
 
 def is_too_large(path: Path) -> bool:
@@ -110,8 +124,8 @@ def separate_in_pieces(
 
     Notes
     -----
-    In memory are one piece and 40 bytes of every row. Blocks of presynaptic partners and neighbours along the dendrite are
-    not looked for.
+    In memory are one piece and 40 bytes of every row. Synapses without a parent are left out. Blocks of presynaptic partners
+    and neighbours along the dendrite are not looked for.
     """
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".pieces-", dir=out) as name:
@@ -177,6 +191,8 @@ def _results(pieces: Pieces, out: Path, factors: list[tuple[Any, ...]], report: 
         "n_control_neurons": int(is_control.sum()),
         "sd_ln_factor": float(factor.std()),
     }
+    if pieces.n_orphans:
+        info["warnings"].insert(0, left_out(pieces.n_orphans, pieces.ids.size + pieces.n_orphans))
     info["warnings"].append(
         f"{pieces.ids.size} rows were separated in {pieces.n} parts: partners (pre_id) and neighbours on the dendrite were not "
         "made use of"
@@ -211,50 +227,63 @@ def _dealt_out(
 ) -> Pieces:
     """The table in files of whole neurons, drawn at random."""
     source = pq.ParquetFile(path)
-    ids, where, n_pieces = _lots(source, path, seed)
+    ids, piece_of, n_pieces = _lots(source, path, seed)
     fields = source.schema_arrow.append(pa.field(ROW, pa.int64()))
     writers = [pq.ParquetWriter(folder / f"{i}.parquet", fields) for i in range(n_pieces)]
-    start = 0
+    start, n_before = 0, 0
     try:
         for batch in source.iter_batches(BATCH_ROWS):
-            report("rows dealt out", start, ids.size)
-            rows = np.arange(start, start + batch.num_rows)
+            report("rows dealt out", start, piece_of.size)
+            where = piece_of[start : start + batch.num_rows]
+            rows = n_before + np.cumsum(where >= 0) - 1
             part = pa.Table.from_batches([batch]).append_column(ROW, pa.array(rows))
-            order = np.argsort(where[rows], kind="stable")
-            ends = np.searchsorted(where[rows][order], np.arange(n_pieces + 1))
+            order = np.argsort(where, kind="stable")
+            ends = np.searchsorted(where[order], np.arange(n_pieces + 1))
             for i, writer in enumerate(writers):
                 if ends[i + 1] > ends[i]:
                     writer.write_table(part.take(pa.array(order[ends[i] : ends[i + 1]])).cast(fields))
             start += batch.num_rows
+            n_before += int((where >= 0).sum())
     finally:
         for writer in writers:
             writer.close()
-    report("rows dealt out", ids.size, ids.size)
-    return Pieces(folder, path, n_pieces, ids, prepare)
+    report("rows dealt out", piece_of.size, piece_of.size)
+    return Pieces(folder, path, n_pieces, ids, piece_of.size - ids.size, prepare)
 
 
 def _lots(source: pq.ParquetFile, path: Path, seed: int) -> tuple[Ints, NDArray[np.int32], int]:
-    """Ids of all synapses, the piece of each row, and the number of pieces; refuses what a piece alone would not show."""
+    """Ids of the synapses with a parent, the piece of each row (-1 without a parent), and the number of pieces.
+
+    Raises
+    ------
+    SynimgError
+        For what a piece alone would not show.
+    """
     columns: list[list[Ints]] = [[], []]
+    known: list[NDArray[np.bool_]] = []
     names = ["synapse_id", "neuron_id"]
     if missing := [name for name in names if name not in source.schema_arrow.names]:
         raise SynimgError(f"{path}: required column '{missing[0]}' is missing")
     for batch in source.iter_batches(BATCH_ROWS, columns=names):
-        for column, name in zip(columns, names, strict=True):
-            values = batch.column(batch.schema.get_field_index(name))
-            if values.null_count:
-                raise SynimgError(
-                    f"{path}: '{name}' is empty in {values.null_count} rows; leave them out of a table of this size"
-                )
-            column.append(values.to_numpy(zero_copy_only=False).astype(np.int64))
+        ids, neuron = (batch.column(batch.schema.get_field_index(name)) for name in names)
+        if ids.null_count:
+            raise SynimgError(f"{path}: 'synapse_id' is empty in {ids.null_count} rows; every synapse has an id")
+        known.append(~pc.is_null(neuron, nan_is_null=True).to_numpy(zero_copy_only=False))
+        columns[0].append(ids.to_numpy(zero_copy_only=False).astype(np.int64))
+        columns[1].append(neuron.filter(pa.array(known[-1])).to_numpy(zero_copy_only=False).astype(np.int64))
+    has_parent = np.concatenate(known)
     ids, neuron = (np.concatenate(column) for column in columns)
     ordered = np.sort(ids)
     if (twice := ordered[1:] == ordered[:-1]).any():
         raise SynimgError(f"{path}: synapse_id {ordered[1:][twice][0]} occurs more than once; ids are unique")
     del ordered, twice
+    if not neuron.size:
+        raise SynimgError(f"{path}: 'neuron_id' is empty in every row; causes are told apart by neuron")
     _, neuron, count = np.unique(neuron, return_inverse=True, return_counts=True)
-    n_pieces = max(round(ids.size / PIECE_SYNAPSES), 1)
+    n_pieces = max(round(neuron.size / PIECE_SYNAPSES), 1)
     lot = stream(seed, "separate", "pieces").permutation(count.size)
-    piece_of = np.empty(count.size, np.int32)
-    piece_of[lot] = np.minimum((np.cumsum(count[lot]) - 1) * n_pieces // ids.size, n_pieces - 1)
-    return ids, piece_of[neuron], n_pieces
+    of_neuron = np.empty(count.size, np.int32)
+    of_neuron[lot] = np.minimum((np.cumsum(count[lot]) - 1) * n_pieces // neuron.size, n_pieces - 1)
+    piece_of = np.full(ids.size, -1, np.int32)
+    piece_of[has_parent] = of_neuron[neuron]
+    return ids[has_parent], piece_of, n_pieces

@@ -30,6 +30,12 @@ class RecordedChannel(Model):
         (0.0, 0.0, 0.0),
         description="where the channel shows what lies at 0, as a calibration with beads gives it; null if it is not known",
     )
+    label: str | None = Field(None, exclude=True, description="what the user calls it; its name if not given")
+
+    @property
+    def called(self) -> str:
+        """Its name in what is said to the user."""
+        return self.label or self.name
 
 
 class Recording(Model):

@@ -9,7 +9,7 @@ import pandas as pd
 from synimg import compute, family, schema
 from synimg.analysis.groups.ask import ask
 from synimg.analysis.groups.question import read_question
-from synimg.analysis.pieces import Whole, is_too_large, separate_in_pieces
+from synimg.analysis.pieces import Whole, is_too_large, left_out, separate_in_pieces
 from synimg.analysis.separate.hierarchical import hierarchical
 from synimg.analysis.separate.protocol import Method, Needs, Separation
 from synimg.analysis.user_method import installed, is_file_method, load_function, load_installed, run_user_method
@@ -67,13 +67,13 @@ def separate(
     table = schema.check(table, schema.SYNAPSES, "synapse table")
     if table.empty:
         raise SynimgError("synapse table: no row in it; a table has one row per synapse")
-    table, left_out = _with_parents(_complete(table))
+    table, without_parents = _with_parents(_complete(table))
     if by is not None:
         read_question(table, by)  # a column that asks nothing is refused before the work
     if draws:
         method = _with_draws(table, method, draws)
     result = hierarchical(table, seed, draws) if draws else _separated(table, method, seed)
-    result.info["warnings"][:0] = left_out
+    result.info["warnings"][:0] = without_parents
     return result if by is None else ask(table, result, by, seed)
 
 
@@ -99,10 +99,9 @@ def _with_parents(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         return table, []
     if not is_known.any():
         raise SynimgError("synapse table: 'neuron_id' is empty in every row; causes are told apart by neuron")
-    n = int((~is_known).sum())
-    left_out = f"{n} of {len(table)} synapses have no parent (neuron_id) and are left out"
+    said = [left_out(int((~is_known).sum()), len(table))]
     table = table[is_known].reset_index(drop=True)
-    return table.assign(neuron_id=table["neuron_id"].astype("int64")), [left_out]
+    return table.assign(neuron_id=table["neuron_id"].astype("int64")), said
 
 
 def _check_owners(table: pd.DataFrame) -> None:
@@ -211,6 +210,7 @@ def separate_table(
     if synapses.empty:
         raise SynimgError(f"{table}: no synapse in it; a table has one row per synapse")
     result = separate(synapses, method, seed, by, draws)
+    result.info["warnings"][:0] = _missing(table)
     write_separation(out, result, seed)
     return result, out
 
@@ -219,6 +219,7 @@ def _of_pieces(table: Path, out: Path, seed: int, report: compute.Report) -> Who
     """Separate a table that is too large for the memory, and write the result."""
     (out / "result.json").unlink(missing_ok=True)  # until all is there, nothing is
     whole = separate_in_pieces(table, out, seed, _complete, report)
+    whole.info["warnings"][:0] = _missing(table)
     for name in ("groups", "draws"):
         (out / f"{name}.parquet").unlink(missing_ok=True)
     write_table(out / "neurons.parquet", whole.neurons, TABLES["neurons"])
@@ -239,12 +240,17 @@ def separate_dataset(
     dataset = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
     synapses = measured_synapses(dataset, run)
     result = separate(synapses, method, seed, by, draws)
-    if (said := read_notes(dataset.run(run) / "synapses.parquet").get("missing")) is not None:
-        result.info["warnings"].insert(0, said)
+    result.info["warnings"][:0] = _missing(dataset.run(run) / "synapses.parquet")
     dataset.drop(f"{run}/separate", f"{run}/validate", f"{run}/report")
     with dataset.stage(f"{run}/separate", {"method": method, "seed": seed, "by": by, "draws": draws}) as scratch:
         write_separation(scratch / "analysis" / run, result, seed)
     return result, dataset.run(run)
+
+
+def _missing(table: Path) -> list[str]:
+    """That a table is incomplete, if it says so."""
+    said = read_notes(table).get("missing") if table.suffix == ".parquet" else None
+    return [] if said is None else [said]
 
 
 def measured_synapses(dataset: Dataset, run: str) -> pd.DataFrame:

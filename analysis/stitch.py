@@ -329,8 +329,13 @@ def _doubts(overlaps: pd.DataFrame) -> list[str]:
 def _apart(tiles: Sequence[TileTable], shifts: Shifts) -> list[str]:
     """Tiles that overlap no other, and so are left where they are stated."""
     joined = {k for pair in shifts for k in pair}
+    if not joined and len(tiles) > 1:
+        return [
+            "no two tiles overlap by their positions so far that a shift could be found: every tile stays at its stated place, and "
+            "no synapse is found twice; check the positions (um, order of axes, signs)"
+        ]
     return [
         f"'{tile.name}' shares too few synapses with any other tile to find its shift, and stays at its stated place"
         for k, tile in enumerate(tiles)
-        if k not in joined and len(tiles) > 1
+        if k not in joined
     ]

@@ -12,7 +12,7 @@ from synimg.analysis.traces import NO_TRACES, Tracing, parents_of_traces
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json, write_json
 from synimg.store.results import INDEX, filling
-from synimg.store.tables import read_table, write_table
+from synimg.store.tables import read_notes, read_table, write_table
 
 Draw = Callable[[Path, Stitched, Sequence[TileTable]], None]
 
@@ -71,13 +71,16 @@ def stitch(
         stitched.synapses,
         [f"{name}: {w}" for name, f in zip(names, facts, strict=True) for w in f["warnings"]],
     )
+    missing = [f"{f.name}: {one}" for f in found if (one := read_notes(f / "synapses.parquet").get("missing"))]
+    stitched.warnings[:0] = missing
     if tracing.traces:
         said = [sentence for sentence in said if not sentence.endswith(NO_TRACES)]
         traced = parents_of_traces(synapses[PLACE].to_numpy(float), tracing)
         synapses = synapses.assign(**{str(name): traced.table[name] for name in traced.table})
         stitched.warnings.extend(traced.sentences())
     with filling(Path(out)) as scratch:
-        write_table(scratch / "synapses.parquet", synapses, schema.SYNAPSES)
+        notes = {"missing": "; ".join(missing)} if missing else None
+        write_table(scratch / "synapses.parquet", synapses, schema.SYNAPSES, notes)
         for name in ("tiles", "overlaps", "twice"):
             write_table(scratch / f"{name}.csv", getattr(stitched, name))
         if draw is not None:
@@ -124,16 +127,22 @@ def _tile(folder: Path, facts: dict[str, object], position_um: np.ndarray | None
 
 def _positions(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     """Places of tiles by their names."""
+    if not path.is_file():
+        raise SynimgError(f"{path}: no such file; --positions takes a table with the columns tile, z_um, y_um, x_um")
     table: pd.DataFrame = read_table(path)
     if missing := [name for name in ("tile", *PLACE) if name not in table]:
         raise SynimgError(
-            f"{path}: column '{missing[0]}' is missing; positions have the columns tile, z_um, y_um, x_um"
+            f"{path}: column '{missing[0]}' is missing, it has {', '.join(map(str, table.columns))}; positions have the columns "
+            "tile, z_um, y_um, x_um"
         )
     table["tile"] = table["tile"].astype(str)
     if table["tile"].duplicated().any():
         raise SynimgError(f"{path}: tile '{table['tile'][table['tile'].duplicated()].iloc[0]}' occurs more than once")
     if missing := [name for name in names if name not in set(table["tile"])]:
-        raise SynimgError(f"{path}: tile '{missing[0]}' is missing; it has {', '.join(table['tile'])}")
+        raise SynimgError(
+            f"{path}: tile '{missing[0]}' is missing; it has {', '.join(table['tile'])}: tiles have the names of the "
+            "recordings' folders"
+        )
     places = table.set_index("tile")[PLACE].apply(pd.to_numeric, errors="coerce")
     if (bad := ~np.isfinite(places).all(axis=1)).any():
         raise SynimgError(f"{path}: the position of tile '{places.index[bad][0]}' is no number; it is in um")

@@ -115,7 +115,7 @@ def outside(traces: Sequence[Trace], size_um: Floats) -> list[str]:
         size = ", ".join(f"{a} 0 to {s:.4g}" for a, s in zip("xyz", size_um[::-1], strict=True))
         said.append(
             f"{trace.path}: the trace lies outside the image: it spans {spans} um, the image {size} um; traces are in um "
-            "from the centre of the image's first voxel, in the order x, y, z"
+            "(not in voxels) from the centre of the image's first voxel, in the order x, y, z"
         )
     if traces and len(said) == len(traces):
         raise SynimgError(said[0])

@@ -366,11 +366,12 @@ def _measure_recordings(
         for sentence in one.notes:
             _say(f"note: {sentence}")
         incomplete |= bool(quality.missing.places)
-        said = ", INCOMPLETE" if quality.missing.places else ""
-        _say(
-            f"{one.folder}: {one.n_synapses} synapses measured{said}; next: synimg separate {one.folder / 'synapses.parquet'} "
-            f"--out {out.with_name(out.name + '-separated')}"
-        )
+        said = f"{one.folder}: {one.n_synapses} synapses measured{', INCOMPLETE' if quality.missing.places else ''}"
+        if one.n_synapses:
+            target = out.with_name(out.name + "-separated")
+            target = target / one.name if len(found) > 1 else target
+            said += f"; next: synimg separate {one.folder / 'synapses.parquet'} --out {target}"
+        _say(said)
     if incomplete:
         raise typer.Exit(3)
 
@@ -424,7 +425,7 @@ def _numbers(option: str, text: str) -> tuple[float, ...]:
     except ValueError:
         raise SynimgError(f"{option} = {text}: it takes numbers in um, such as 0.2,0.07,0.07") from None
     if len(sizes) not in {2, 3} or not all(0 < size < 100 for size in sizes):
-        raise SynimgError(f"{option} = {text}: it takes Z,Y,X (2-D: Y,X), each above 0 and in um")
+        raise SynimgError(f"{option} = {text}: it takes Z,Y,X (2-D: Y,X), each in um, above 0 and below 100")
     return sizes
 
 
@@ -457,7 +458,8 @@ def stitch(
     found = run(recordings, out, positions, settings, _tracing(traces, min_parent_prob), save_stitched)
     for sentence in found.warnings:
         _say(f"note: {sentence}")
-    _print_overlaps(found.overlaps)
+    if len(found.overlaps):
+        _print_overlaps(found.overlaps)
     n = int(found.tiles["n_synapses"].sum())
     _say(
         f"{out}: {len(found.synapses)} synapses of {n} finds in {len(found.tiles)} tiles; next: synimg separate "

@@ -91,7 +91,8 @@ def _measured_pixels(file: str, shape_vox: tuple[int, ...], origin_vox: tuple[in
     if end[0] > whole.shape[1] or end[1] > whole.shape[2]:
         raise SynimgError(
             f"camera.pixels_file: {file}: has {whole.shape[1]} x {whole.shape[2]} pixels, the image reaches to "
-            f"{end[0]} x {end[1]}; measure the camera with the region of the sensor that the image has"
+            f"{end[0]} x {end[1]}; measure the camera with the region of the sensor that the image has, or take the line "
+            "pixels_file out of the camera's file: all pixels then count as alike"
         )
     return whole[:, origin_vox[0] : end[0], origin_vox[1] : end[1]]
 

@@ -381,7 +381,10 @@ def _by_ending(paths: list[Path], named: dict[str, str]) -> dict[str, dict[str, 
     for path in paths:
         ending = next((e for e in endings if path.stem.endswith(e)), None)
         if ending is None:
-            raise SynimgError(f"{path}: its name ends in none of {', '.join(endings)}; name its ending with --channel")
+            raise SynimgError(
+                f"{path}: its name ends in none of {', '.join(endings)}; of TIFF files a channel is the ending of its "
+                "file's name, or its number in a file with several, from 0"
+            )
         image = images.setdefault(path.stem.removesuffix(ending).rstrip("_-. "), {})
         if endings[ending] in image:
             raise SynimgError(f"{path}: a second '{endings[ending]}' channel beside {image[endings[ending]].path.name}")

@@ -108,6 +108,8 @@ def read_traces(places: Iterable[Path]) -> list[Trace]:
     files: list[Path] = []
     for place in map(Path, places):
         inside = sorted(f for f in place.iterdir() if f.suffix.lower() == ".swc") if place.is_dir() else [place]
+        if not place.exists():
+            raise SynimgError(f"{place}: no such file or folder; --traces takes SWC files, or a folder of them")
         if not inside:
             raise SynimgError(f"{place}: no .swc file in this folder; a trace is an SWC file for each neuron")
         files += inside
@@ -135,7 +137,9 @@ def _trace(path: Path, neuron_id: int) -> Trace:
         radii.append(0.25 * (section.diameters[:-1] + section.diameters[1:]))
         branches.append(np.full(len(points) - 1, len(branches) + 1))
     if not start:
-        raise SynimgError(f"{path}: has no dendrite, only a soma, an axon or single points; trace the dendrites")
+        raise SynimgError(
+            f"{path}: has no dendrite: it is empty, or has only a soma, an axon or single points; trace the dendrites"
+        )
     radius = np.concatenate(radii).astype(np.float64)
     if not (np.isfinite(radius) & (radius >= 0)).all():
         raise SynimgError(f"{path}: a radius is negative or not a number; it is in um, 0 where it was not traced")

@@ -132,7 +132,8 @@ def read_background(truth_folder: Path) -> pd.DataFrame | None:
 
 def read_notes(path: Path) -> dict[str, Any]:
     """The facts that `write_table` kept in the metadata of a Parquet file."""
-    metadata = _read_parquet(path).schema.metadata or {}
+    with _reading_parquet(path):
+        metadata = pq.read_schema(path).metadata or {}
     notes: dict[str, Any] = json.loads(metadata.get(b"synimg", b"{}"))
     return notes
 
@@ -146,8 +147,15 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def _read_parquet(path: Path) -> pa.Table:
-    try:
+    with _reading_parquet(path):
         return pq.ParquetFile(path).read()
+
+
+@contextlib.contextmanager
+def _reading_parquet(path: Path) -> Iterator[None]:
+    """Turn what pyarrow raises of a file into one sentence."""
+    try:
+        yield
     except (pa.ArrowInvalid, OSError) as error:
         reason = str(error).splitlines()[0]
         raise SynimgError(f"{path}: not readable as Parquet; it is truncated or something else ({reason})") from None

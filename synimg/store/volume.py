@@ -1,5 +1,6 @@
 """The channels of a stack from any lab as one zarr array of grey levels (channel, z, y, x), of which boxes can be read."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
@@ -59,6 +60,38 @@ def as_array(places: dict[str, Place], copy: Path, report: compute.Report = comp
     direct = _as_it_is(list(places.values()))
     if direct is not None:
         return direct
+    try:
+        return _copy(places, copy, report)
+    except SynimgError:
+        shutil.rmtree(copy, ignore_errors=True)  # of what cannot be measured nothing is to be gone on with
+        raise
+
+
+def stack_shape(places: dict[str, Place]) -> tuple[int, int, int]:
+    """Voxels (z, y, x) of a stack.
+
+    Raises
+    ------
+    SynimgError
+        If its channels differ in shape, or are no stack.
+    """
+    with _opened(places) as (shape, _):
+        return shape
+
+
+def _as_it_is(places: list[Place]) -> Path | None:
+    """The OME-Zarr image in which the channels lie as they are wanted, if they do."""
+    path = places[0].path
+    if any(place.path != path for place in places) or not ome_zarr.is_ome_zarr(path):
+        return None
+    image = ome_zarr.describe(path)
+    array = open_array(path, image.levels[0])
+    is_plain = image.levels[0] == "0" and image.axes == ["c", "z", "y", "x"] and array.dtype == np.uint16
+    return path if is_plain and [place.index for place in places] == list(range(array.shape[0])) else None
+
+
+def _copy(places: dict[str, Place], copy: Path, report: compute.Report) -> Path:
+    """Copy the voxels, from where an earlier call was stopped."""
     with _opened(places) as (shape, planes):
         depth = min(max(MOST_SLAB_VOX // (shape[1] * shape[2]), 1), CHUNK[0], shape[0])
         what = [*shape, depth, *([*identity_of(place.path), place.index] for place in places.values())]
@@ -86,29 +119,6 @@ def as_array(places: dict[str, Place], copy: Path, report: compute.Report = comp
         raise SynimgError(f"no part of the image can be measured: {lost[0]['why']}")
     report("reading the image", shape[0], shape[0])
     return copy
-
-
-def stack_shape(places: dict[str, Place]) -> tuple[int, int, int]:
-    """Voxels (z, y, x) of a stack.
-
-    Raises
-    ------
-    SynimgError
-        If its channels differ in shape, or are no stack.
-    """
-    with _opened(places) as (shape, _):
-        return shape
-
-
-def _as_it_is(places: list[Place]) -> Path | None:
-    """The OME-Zarr image in which the channels lie as they are wanted, if they do."""
-    path = places[0].path
-    if any(place.path != path for place in places) or not ome_zarr.is_ome_zarr(path):
-        return None
-    image = ome_zarr.describe(path)
-    array = open_array(path, image.levels[0])
-    is_plain = image.levels[0] == "0" and image.axes == ["c", "z", "y", "x"] and array.dtype == np.uint16
-    return path if is_plain and [place.index for place in places] == list(range(array.shape[0])) else None
 
 
 def _copied(copy: Path, what: list[Any]) -> tuple[int, list[dict[str, Any]]]:
@@ -240,6 +250,7 @@ def _of_tiff(stack: TiffStack, place: Place) -> tuple[tuple[int, int, int], Plan
     if [a for a, _ in kept[-2:]] != ["Y", "X"] or set(names) - {"C", "Z"} or len(set(names)) < len(names):
         raise SynimgError(
             f"{place.path}: has the axes {stack.axes} and the shape {stack.shape}; a stack has channel, z, y and x"
+            f"{': export one time point' if 'T' in names else ''}"
         )
     if place.index >= n_channels:
         many = "1 channel" if n_channels == 1 else f"{n_channels} channels"

@@ -14,6 +14,7 @@ from synimg.analysis.lab import Lab, measure_recordings
 from synimg.analysis.lab_recording import TYPICAL_PHOTONS, LabRecording, read_recording
 from synimg.analysis.measure import recording_of
 from synimg.analysis.quality import read_quality
+from synimg.analysis.separation import separate_table
 from synimg.cameras.scmos import Scmos
 from synimg.cli import app
 from synimg.errors import SynimgError
@@ -93,7 +94,7 @@ def test_a_description_says_what_the_metadata_of_a_data_set_say(tiny_path, tmp_p
     ours = recording_of(tiny_path / "image.ome.zarr")
     for field in ("animal_id", "psf", "camera", "photons_per_receptor", "photons_shape", "voxel_um", "width_vox"):
         assert getattr(lab, field) == getattr(ours, field)
-    assert lab.channels == ours.channels[:2]
+    assert [channel.model_copy(update={"label": None}) for channel in lab.channels] == list(ours.channels[:2])
     assert lab.tag == {name: ours.tag[name] for name in lab.tag}
 
 
@@ -160,7 +161,10 @@ def test_a_damaged_chunk_of_an_ome_zarr_image_is_named_and_the_rest_measured(tmp
     (path / "0/c/0/0/0/0").unlink()
     table, found = measured(path, tmp_path / "out", Lab(KNOWN, MeasureSettings(halo_vox=(2, 10, 10))))
     assert 0 < len(table) < 30
-    assert "voxels z 0:8, y 0:48, x 0:48" in read_json(found.folder / "quality.json")["warnings"][0]
+    said = read_json(found.folder / "quality.json")["warnings"][0]
+    assert "voxels z 0:8, y 0:48, x 0:48" in said
+    separated, _ = separate_table(found.folder / "synapses.parquet", tmp_path / "separated")
+    assert separated.info["warnings"][0] == said
 
 
 @pytest.mark.parametrize("form", ["ImageJ", "compressed", "a page"])
@@ -225,8 +229,11 @@ def test_a_file_of_which_no_plane_can_be_read_is_refused(tmp_path):
     [
         (LabRecording(), "the camera is not known"),
         (LabRecording(camera=Scmos()), "point spread function of the old channel is not known: give --psf Z,Y,X"),
-        (KNOWN.with_(Scmos(offset_adu=200.0), None), "half of its grey levels lie .* below the camera's offset"),
-        (KNOWN.with_(None, (3.0, 0.1, 0.1)), "um wide along z, the image is 3.6 um large"),
+        (
+            KNOWN.with_(Scmos(offset_adu=200.0), None),
+            "channel 'old': half of its grey levels lie .* below the camera's offset",
+        ),
+        (KNOWN.with_(None, (3.0, 0.1, 0.1)), r"a.tif: the .* um wide along z, the image is 3.6 um large"),
     ],
 )
 def test_what_is_not_known_or_does_not_fit_is_said(whole, tmp_path, lab, sentence):
@@ -241,12 +248,25 @@ def test_what_is_not_known_or_does_not_fit_is_said(whole, tmp_path, lab, sentenc
         (GREY.astype(np.int32) - 300, CHANNELS, "has grey levels from -.* receptors are counted in those"),
         (GREY, {"old": "0", "new": "2"}, "has 2 channels; channel 2 is not among them"),
         (GREY, {"old": "1", "new": "1"}, "a: old and new receptors cannot be in one channel"),
+        (GREY[:, :1], CHANNELS, "a: has one plane; receptors are counted in stacks"),
+        (GREY, {"old": "JF673", "new": "1"}, "name ends in none of JF673, 1; of TIFF files a channel is"),
     ],
 )
 def test_voxels_that_hold_no_counts_are_refused(tmp_path, values, channels, sentence):
     tifffile.imwrite(tmp_path / "a.tif", values, metadata={"axes": "CZYX"})
     with pytest.raises(SynimgError, match=sentence):
         measure_recordings([tmp_path / "a.tif"], channels, Lab(KNOWN), tmp_path / "out", VOXEL)
+    assert not (tmp_path / "out").exists()
+
+
+def test_sizes_in_another_order_are_noticed(tmp_path):
+    swapped = VOXEL[::-1]
+    path = write_tiff(tmp_path / "a.tif", stack(0, (8, 30, 32)))
+    lab = Lab(KNOWN.with_(None, (0.1, 0.1, 0.27)))
+    (found,) = measure_recordings([path], CHANNELS, lab, tmp_path / "out", swapped)
+    said = "\n".join(found.notes)
+    assert "pixels of 0.07 x 0.2 um are not square, which few microscopes record; --voxel-um takes Z,Y,X" in said
+    assert "sds of 0.1, 0.1, 0.27 um along z, y, x is not round in the plane" in said
 
 
 def test_the_place_of_the_stage_is_read_from_the_metadata(tmp_path):
@@ -278,6 +298,8 @@ def test_the_command_line_measures_and_says_what_is_next(whole, tmp_path, capsys
     said = capsys.readouterr().err
     assert f"next: synimg separate {out / 'a/synapses.parquet'}" in said
     assert "synapses (" in said
+    assert "noise of old over expected" in said
+    assert "pulse" not in said
     table = read_table(out / "a/synapses.parquet", schema.SYNAPSES)
     assert table["r_old"].sum() == pytest.approx(whole[1]["r_old"].sum(), rel=0.02)
     assert table["neuron_prob"].min() >= 0.7

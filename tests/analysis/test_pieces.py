@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from synimg import schema
@@ -56,11 +58,33 @@ def test_nothing_is_left_on_the_way(large):
     assert names == {"separation.parquet", "neurons.parquet", "animals.parquet", "result.json"}
 
 
+def test_synapses_without_a_parent_are_left_out_and_change_no_other(large, tmp_path, monkeypatch):
+    for name, value in (("MOST_IN_MEMORY", 1000), ("PIECE_SYNAPSES", 1000), ("BATCH_ROWS", 300)):
+        monkeypatch.setattr(pieces, name, value)
+    table, _, _, out = large
+    orphans = table.iloc[::7].assign(synapse_id=lambda frame: frame["synapse_id"] + 1_000_000, neuron_id=pd.NA)
+    at = np.argsort(np.r_[np.arange(len(table)), orphans.index.to_numpy() - 0.5], kind="stable")
+    mixed = pd.concat([table, orphans]).iloc[at]
+    file = pa.Table.from_pandas(mixed.drop(columns="neuron_id"), preserve_index=False)
+    neuron = mixed["neuron_id"].to_numpy(float, na_value=np.nan)
+    # null or NaN, as other programs write it
+    file = file.append_column("neuron_id", pa.array(neuron, mask=np.isnan(neuron) & (np.arange(neuron.size) % 2 == 0)))
+    pq.write_table(file, tmp_path / "mixed.parquet")
+    found, path = separate_table(tmp_path / "mixed.parquet", tmp_path / "out")
+    n = len(orphans)
+    assert read_separation(path).info["warnings"][0] == (
+        f"{n} of {len(table) + n} synapses have no parent (neuron_id) and are left out"
+    )
+    assert found.n_synapses == len(table)
+    pd.testing.assert_frame_equal(read_separation(path).synapses, read_separation(out).synapses)
+
+
 @pytest.mark.parametrize(
     ("column", "values", "sentence"),
     [
         ("synapse_id", [1, 2, 3, 2], "synapse_id 2 occurs more than once"),
-        ("neuron_id", [1, None, 1, 1], "'neuron_id' is empty in 1 rows"),
+        ("synapse_id", [1, None, 2, 3], "'synapse_id' is empty in 1 rows; every synapse has an id"),
+        ("neuron_id", [None] * 4, "'neuron_id' is empty in every row"),
         ("r_old", [1.0, -2.0, 1.0, 1.0], "r_old"),
     ],
 )

@@ -11,7 +11,7 @@ from synimg import schema
 from synimg.analysis.stitch import PLACE, StitchSettings, TileTable, stitch_tiles
 from synimg.analysis.stitch_folders import stitch
 from synimg.errors import SynimgError
-from synimg.store.tables import read_table, write_table
+from synimg.store.tables import read_notes, read_table, write_table
 from synimg.streams import stream
 
 SIZE = np.array([8.0, 20.0, 24.0])
@@ -114,7 +114,11 @@ def test_tiles_that_share_nothing_stay_where_they_are():
     tissue = sample(rng)
     found = stitch_tiles([tile("a", (0, 0, 0), tissue, rng), tile("b", (0, 0, 40), tissue, rng)])
     assert found.tiles["x_um"].tolist() == [0, 40]
-    assert "'b' shares too few synapses with any other tile" in found.warnings[1]
+    assert found.warnings[0].startswith("no two tiles overlap by their positions")
+    alone = stitch_tiles([tile(n, at, tissue, rng) for n, at in (*list(GRID.items())[:2], ("c", (0, 0, 90)))])
+    assert alone.warnings == [
+        "'c' shares too few synapses with any other tile to find its shift, and stays at its stated place"
+    ]
 
 
 def write_measured(folder, one, position=None, unit="receptors"):
@@ -157,11 +161,19 @@ def test_folders_become_one_table(folders, tmp_path):
     }
 
 
+def test_a_tile_that_is_incomplete_makes_the_whole_incomplete(folders, tmp_path):
+    file = folders[1] / "synapses.parquet"
+    write_table(file, read_table(file), schema.SYNAPSES, {"missing": "the table is incomplete: planes"})
+    found = stitch(folders, tmp_path / "out", tmp_path / "at.csv")
+    assert found.warnings[0] == "b: the table is incomplete: planes"
+    assert read_notes(tmp_path / "out/synapses.parquet")["missing"] == "b: the table is incomplete: planes"
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
         (None, "its image does not state where it was taken: give --positions"),
-        ("tile,z_um,y_um\na,0,0", "column 'x_um' is missing"),
+        ("tile,z_um,y_um,x_mu\na,0,0,0", "column 'x_um' is missing, it has tile, z_um, y_um, x_mu"),
         ("tile,z_um,y_um,x_um\na,0,0,0", "tile 'b' is missing"),
         ("tile,z_um,y_um,x_um\na,0,0,0\na,0,0,0", "tile 'a' occurs more than once"),
         ("tile,z_um,y_um,x_um\na,0,0,0\nb,0,?,0", "position of tile 'b' is no number"),
