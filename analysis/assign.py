@@ -176,6 +176,12 @@ def trace_neurons(dyes: Floats, voxel_um: Floats, codebook: Floats, expression_c
     return points[long], label[long]
 
 
+def ln_reach(distance_um: Floats) -> Floats:
+    """How much less a dendrite is a synapse's parent whose middle lies so far away than one within a spine's reach, as a log."""
+    beyond = np.maximum(distance_um - REACH_UM, 0.0)
+    return np.maximum(-0.5 * (beyond / REACH_SD_UM) ** 2, LEAST_LN_PRIOR)
+
+
 def parents(log_likelihood: Floats, points_um: Floats, traced_um: Floats, traced_row: Ints) -> tuple[Ints, Floats]:
     """Row (n,) of the code book of each synapse's parent, and the probability (n,) that it is right.
 
@@ -198,8 +204,7 @@ def parents(log_likelihood: Floats, points_um: Floats, traced_um: Floats, traced
     log_prior = np.full((n, m), LEAST_LN_PRIOR)
     for row in np.unique(traced_row):
         distance, _ = cKDTree(traced_um[traced_row == row]).query(points_um, distance_upper_bound=5.0)
-        beyond = np.maximum(np.minimum(distance, 5.0) - REACH_UM, 0.0)
-        log_prior[:, row] = np.maximum(-0.5 * (beyond / REACH_SD_UM) ** 2, LEAST_LN_PRIOR)
+        log_prior[:, row] = ln_reach(np.minimum(distance, 5.0))
     colour = np.exp((log_likelihood - log_likelihood.max(axis=1, keepdims=True)) / DYES_PER_FACT)
     colour = (1.0 - OUTLIER_SHARE) * colour / colour.sum(axis=1, keepdims=True) + OUTLIER_SHARE / m
     posterior = colour * np.exp(log_prior)

@@ -1,4 +1,4 @@
-"""Chunks of an image that are lost: what stands in for their voxels, and how near to them nothing is measured.
+"""Chunks and planes of an image that are lost: what stands in for their voxels, and how near to them nothing is measured.
 
 Lost is what is missing or damaged, and what was never recorded: a chunk of one grey level alone.
 """
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from synimg.analysis.recording import Recording
 from synimg.store.image import Box, chunks_of, open_array, read_block, read_intact, within
+from synimg.store.volume import lost_planes
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]
@@ -18,12 +19,16 @@ Margin = tuple[int, int, int]
 
 
 def read_recorded(image: Path, box: Box, recording: Recording) -> tuple[NDArray[np.uint16], list[Box]]:
-    """Grey levels (channel, z, y, x) of a box, and the chunks in it that are lost in any channel."""
+    """Grey levels (channel, z, y, x) of a box, and the chunks and planes in it that are lost in any channel."""
     grey, damaged = read_intact(image, "0", box)
+    planes = [b for b in lost_planes(image)[0] if b[0][0] < box[0][0] + box[1][0] and b[0][0] + b[1][0] > box[0][0]]
+    damaged += planes
     if not is_noisy(recording):
         return grey, damaged
     lost = set(damaged)
     for chunk in chunks_of(open_array(image), box):
+        if any(b[0][0] <= chunk[0][0] and chunk[0][0] + chunk[1][0] <= b[0][0] + b[1][0] for b in planes):
+            continue
         where = within(chunk, box)
         for channel, values in enumerate(grey):
             if (

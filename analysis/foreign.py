@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,24 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from synimg import compute
+from synimg import __version__, compute
 from synimg.analysis.pair import chance_pairs, pair
 from synimg.analysis.plausible import doubts, refuse_values, refuse_voxels
 from synimg.analysis.puncta import Grey, contrast, find_puncta
+from synimg.analysis.traces import PLACE, Tracing, outside, parents_of_traces
 from synimg.cameras.protocol import Camera
 from synimg.errors import SynimgError
 from synimg.model import Model
-from synimg.store.atomic import write_json
+from synimg.store.atomic import read_json, write_json
 from synimg.store.foreign import ForeignChannel, Place, group_channels, read_channel_of, stated_voxel_um
-from synimg.store.tables import write_table
+from synimg.store.parts import key_of
+from synimg.store.results import filling, identity_of
+from synimg.store.tables import read_table, write_table
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]
+Draw = Callable[[Path, dict[str, Floats], pd.DataFrame, pd.DataFrame, Floats], None]
+FINISHED = "finished.json"
 
 
 class ForeignSettings(Model):
@@ -154,18 +159,6 @@ def _said_of(where: str) -> Iterator[None]:
         raise SynimgError(f"{where}: {error}") from None
 
 
-@contextlib.contextmanager
-def _nothing_half_full(out: Path) -> Iterator[None]:
-    """Remove the folder `out` where the block began to fill it and did not end well; one that held results is left."""
-    is_new = not out.exists() or (out.is_dir() and not any(out.iterdir()))
-    try:
-        yield
-    except BaseException:
-        if is_new:
-            shutil.rmtree(out, ignore_errors=True)
-        raise
-
-
 def measure_foreign(
     paths: list[Path],
     voxel_um: tuple[float, ...] | None,
@@ -174,8 +167,9 @@ def measure_foreign(
     settings: ForeignSettings | None = None,
     seed: int = 0,
     report: compute.Report = compute.silent,
-    draw: Callable[[Path, dict[str, Floats], pd.DataFrame, pd.DataFrame, Floats], None] | None = None,
+    draw: Draw | None = None,
     camera: Camera | None = None,
+    tracing: Tracing | None = None,
 ) -> Summary:
     """Measure foreign images and write a table per image, one over all images, and a picture of each if `draw` is given.
 
@@ -197,55 +191,128 @@ def measure_foreign(
         Draws a picture of an image into a file: (path, channels, puncta, pairs, voxel size).
     camera : Camera, optional
         That of all images, if it is known: puncta then have electrons with standard errors.
+    tracing : Tracing, optional
+        Dendrites in the images: puncta and pairs then have `neuron_id`, `branch_id`, `neuron_prob`. In a plane
+        z does not count.
 
     Raises
     ------
     SynimgError
         If a file cannot be read or states no voxel size and none is given, channels do not fit together, or the two images of
-        a pair differ in shape.
+        a pair differ in shape, or all traces lie outside an image.
+
+    Notes
+    -----
+    A call that was stopped goes on from the images that it had finished.
     """
     settings = settings or ForeignSettings()
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "result.json").is_file())):
-        raise SynimgError(f"{out}: holds something else; --out takes a new or empty folder")
     images, left_out = group_channels(paths, channels)
-    sizes = {name: _voxel_um(name, places, voxel_um) for name, places in images.items()}
-    measured: dict[str, Measured] = {}
+    sizes = {name: voxel_size_of(name, places, voxel_um) for name, places in images.items()}
+    measured: list[Measured] = []
     warnings: list[str] = left_out
-    with _nothing_half_full(out):
-        for done, (name, places) in enumerate(images.items()):
-            report("measuring images", done, len(images))
-            voxel, of_size = sizes[name]
-            shares, said, scales = _shares(name, places, voxel.size, camera is not None)
-            refuse_voxels(next(iter(shares.values())).shape, voxel, settings.punctum_sigma_um, name)
-            grey = None if camera is None else {channel: _grey(camera, scale) for channel, scale in scales.items()}
-            measured[name] = measure_channels(name, shares, voxel, settings, seed, grey)
-            warnings = list(dict.fromkeys([*warnings, *of_size, *said, *measured[name].warnings]))
-            folder = out / name
-            for kind in ("puncta", "pairs"):
-                write_table(folder / f"{kind}.parquet", getattr(measured[name], kind))
-            write_table(folder / "puncta.csv", measured[name].puncta)
-            if draw is not None:
-                draw(folder / "overlay.png", shares, measured[name].puncta, measured[name].pairs, voxel)
+    common = [__version__, settings.model_dump(), seed, channels, camera and camera.model_dump()]
+    tracing = tracing or Tracing()
+    common.append(tracing.identity())
+    with filling(out) as scratch:
+        for other in [child for child in scratch.iterdir() if child.name not in images]:
+            shutil.rmtree(other)  # of another call
+        try:
+            for done, (name, places) in enumerate(images.items()):
+                report("measuring images", done, len(images))
+                voxel, of_size = sizes[name]
+                key = key_of([*common, voxel.tolist(), [_identity(c, p) for c, p in places.items()]])
+                folder = scratch / name
+                if (found := _finished(folder, key)) is None:
+                    found = _measured(folder, name, places, voxel, settings, seed, camera, tracing, draw)
+                    write_json(folder / FINISHED, {"key": key, "summary": found.summary, "warnings": found.warnings})
+                measured.append(found)
+                warnings = list(dict.fromkeys([*warnings, *of_size, *found.warnings]))
+        except SynimgError:
+            shutil.rmtree(scratch)  # an image that cannot be measured: none is
+            scratch.mkdir()
+            raise
         report("measuring images", len(images), len(images))
-        write_table(out / "puncta.parquet", pd.concat([m.puncta for m in measured.values()], ignore_index=True))
-        write_table(out / "pairs.parquet", pd.concat([m.pairs for m in measured.values()], ignore_index=True))
-        table = pd.DataFrame([m.summary for m in measured.values()])
+        write_table(scratch / "puncta.parquet", pd.concat([m.puncta for m in measured], ignore_index=True))
+        write_table(scratch / "pairs.parquet", pd.concat([m.pairs for m in measured], ignore_index=True))
+        table = pd.DataFrame([m.summary for m in measured])
         warnings += doubts(table)
-        write_table(out / "summary.parquet", table)
-        write_table(out / "summary.csv", table)
+        write_table(scratch / "summary.parquet", table)
+        write_table(scratch / "summary.csv", table)
         known = {name: size.tolist() for name, (size, _) in sizes.items()}
         info = {"settings": settings.model_dump(), "voxel_um": known, "seed": seed, "warnings": warnings}
         if camera is not None:
             info["camera"] = camera.model_dump()
-        write_json(out / "result.json", info)
-    n_puncta = sum(len(m.puncta) for m in measured.values())
+        if tracing.traces:
+            info["traces"] = tracing.facts()
+        write_json(scratch / "result.json", info)
+        for name in images:
+            (scratch / name / FINISHED).unlink()
+    n_puncta = sum(len(m.puncta) for m in measured)
     text = f"{len(images)} images, {n_puncta} puncta"
     if "n_pairs" in table:
         text += f", {int(table['n_pairs'].sum())} pairs, of which {table['n_chance'].sum():.0f} by chance"
     return Summary(table, warnings, text)
 
 
-def _voxel_um(name: str, places: dict[str, Place], given: tuple[float, ...] | None) -> tuple[Floats, list[str]]:
+def _identity(channel: str, place: Place) -> list[Any]:
+    return [channel, identity_of(place.path), place.index, place.scene and place.scene.name]
+
+
+def _finished(folder: Path, key: str) -> Measured | None:
+    """What an earlier call, which was stopped later, has measured in the same way of the same image."""
+    if not (folder / FINISHED).is_file():
+        return None
+    facts = read_json(folder / FINISHED)
+    if facts["key"] != key:
+        return None
+    puncta, pairs = (read_table(folder / f"{kind}.parquet") for kind in ("puncta", "pairs"))
+    return Measured(puncta, pairs, facts["summary"], facts["warnings"])
+
+
+def _measured(
+    folder: Path,
+    name: str,
+    places: dict[str, Place],
+    voxel: Floats,
+    settings: ForeignSettings,
+    seed: int,
+    camera: Camera | None,
+    tracing: Tracing,
+    draw: Draw | None,
+) -> Measured:
+    """Measure an image, and write its tables and picture to `folder`."""
+    shares, said, scales = _shares(name, places, voxel.size, camera is not None)
+    shape = next(iter(shares.values())).shape
+    refuse_voxels(shape, voxel, settings.punctum_sigma_um, name)
+    tracing = tracing if len(shape) == 3 else tracing.in_plane()
+    of_traces = outside(tracing.traces, np.array((1, *shape)[-3:]) * np.array((0.0, *voxel)[-3:]))
+    grey = None if camera is None else {channel: _grey(camera, scale) for channel, scale in scales.items()}
+    found = measure_channels(name, shares, voxel, settings, seed, grey)
+    if tracing.traces:
+        found, more = _with_parents(found, tracing)
+        of_traces += [f"{name}: {sentence}" for sentence in more]
+    found = replace(found, warnings=[*said, *of_traces, *found.warnings])
+    for kind in ("puncta", "pairs"):
+        write_table(folder / f"{kind}.parquet", getattr(found, kind))
+    write_table(folder / "puncta.csv", found.puncta)
+    if draw is not None:
+        draw(folder / "overlay.png", shares, found.puncta, found.pairs, voxel)
+    return found
+
+
+def _with_parents(found: Measured, tracing: Tracing) -> tuple[Measured, list[str]]:
+    """Puncta and pairs with the neuron and branch on which they lie, and what of them is to be said."""
+    tables, said = [], []
+    for what, table in (("puncta", found.puncta), ("pairs", found.pairs)):
+        if "y_um" in table:
+            traced = parents_of_traces(table.reindex(columns=PLACE, fill_value=0.0).to_numpy(float), tracing)
+            table = pd.concat([table, traced.table], axis=1)
+            said = [sentence.replace("synapses", what) for sentence in traced.sentences()]
+        tables.append(table)
+    return replace(found, puncta=tables[0], pairs=tables[1]), said
+
+
+def voxel_size_of(name: str, places: dict[str, Place], given: tuple[float, ...] | None) -> tuple[Floats, list[str]]:
     """Voxel size of an image, and what a user must know about it.
 
     Raises

@@ -1,5 +1,7 @@
 """The way back: from the voxels of a recording to the synapse table. Nothing here reads the truth."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +25,14 @@ from synimg.analysis.block import (
 )
 from synimg.analysis.damage import read_recorded, share_lost
 from synimg.analysis.quality import FILE as QUALITY_FILE
-from synimg.analysis.quality import Missing, quality_of
+from synimg.analysis.quality import Missing, Quality, quality_of
 from synimg.analysis.recording import Recording
 from synimg.analysis.tile_replica import replica_of_block, replica_tile, to_replicate
+from synimg.analysis.traces import Tracing, outside, parents_of_traces
 from synimg.analysis.widening import TrueErrors
 from synimg.calibrate import dyes_of, fitted_covariance, receptors_of_dyes, unmixed
 from synimg.errors import SynimgError
-from synimg.store.atomic import write_json
+from synimg.store.atomic import sha256, write_json
 from synimg.store.dataset import Dataset
 from synimg.store.image import Box, image_attributes, open_array
 from synimg.store.parts import Parts
@@ -55,7 +58,11 @@ def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFram
             "synapse_id": np.arange(1, len(detections) + 1),
             "animal_id": recording.animal_id,
             "group": recording.group,
-            **{name: detections[name] for name in ("neuron_id", "neuron_prob", "z_um", "y_um", "x_um")},
+            **{
+                name: detections[name]
+                for name in ("neuron_id", "neuron_prob", "branch_id", *PLACE)
+                if name in detections
+            },
             "r_old": r_old,
             "r_old_se": r_old_se,
             "r_new": r_new,
@@ -111,6 +118,12 @@ def read_parents(
     return detections.assign(neuron_id=neuron_id, neuron_prob=probability)
 
 
+def read_traced(detections: pd.DataFrame, tracing: Tracing) -> tuple[pd.DataFrame, list[str]]:
+    """The detections with ``neuron_id``, ``branch_id`` and ``neuron_prob`` from traces, and what of them is to be said."""
+    traced = parents_of_traces(detections[PLACE].to_numpy(float), tracing)
+    return detections.assign(**{str(name): traced.table[name] for name in traced.table}), traced.sentences()
+
+
 def measure(
     dataset: Dataset | str | Path,
     run: str = "default",
@@ -118,6 +131,7 @@ def measure(
     workers: int | None = None,
     scheduler: str | None = None,
     report: compute.Report = compute.silent,
+    tracing: Tracing | None = None,
 ) -> pd.DataFrame:
     """The synapse table of a data set's image; also written to ``analysis/<run>/synapses.parquet``.
 
@@ -131,11 +145,13 @@ def measure(
         How to measure.
     workers, scheduler, report
         As in `generate`.
+    tracing : Tracing, optional
+        Traced dendrites, which tell the parents in the place of colours or read-outs.
 
     Raises
     ------
     SynimgError
-        If there is no image yet, it does not fit its metadata, or none of it can be read.
+        If there is no image yet, it does not fit its metadata, none of it can be read, or all traces lie outside it.
 
     Notes
     -----
@@ -149,56 +165,108 @@ def measure(
     stage = f"{run}/measure"
     table = dataset.run(run) / "synapses.parquet"
     notes: dict[str, Any] = {"settings": settings.model_dump(mode="json")}
-    recording, shape = recording_of(dataset.image), tuple(open_array(dataset.image).shape[-3:])
-    if _is_measured(dataset, stage, notes["settings"], recording):
+    recording = recording_of(dataset.image)
+    if tracing is not None:
+        outside(tracing.traces, np.array(open_array(dataset.image).shape[-3:]) * recording.voxel_um)
+        notes["traces"] = tracing.facts() | {"sha256": [sha256(trace.path) for trace in tracing.traces]}
+    if _is_measured(dataset, stage, notes, recording):
         return read_table(table, schema.SYNAPSES)
     with dataset.stage(stage, notes, resumes=True) as scratch:
-        work, size_um = tiles(shape, settings), np.array(shape) * recording.voxel_um
-
-        def cut(tile: Tile) -> Block | str:
-            return read_tile(dataset.image, tile, recording)[0]
-
-        refuse_unfit(recording, size_um, str(dataset.image))
-        report("estimating the synapses' width", 0, 1)
-        recording = as_puncta_show(recording, work, cut, settings, size_um)
-        spread_um2 = median_spread(work, cut, recording, settings)
-        report("estimating the synapses' width", 1, 1)
-        shared = (str(dataset.image.resolve()), recording, settings, spread_um2)
         image_files = dataset.index["stages"]["image"]["files"]
-        parts = Parts(
-            scratch, [__version__, notes["settings"], recording.model_dump(mode="json"), spread_um2, image_files]
-        )
-        with compute.pool(workers, scheduler) as pool:
-            readable, damaged = _measure_tiles(work, parts, shared, pool, report)
-            everywhere = parts.read(readable)
-            detections = everywhere[~near_damage(everywhere, damaged, recording, settings)].reset_index(drop=True)
-            known = to_replicate([work[i] for i in readable], detections, recording, size_um, settings)
-            found = dict(pool.run(replica_tile, known, (*shared, size_um), "measuring replicas", report))
-        checked = [c for i in range(len(known)) if (c := found[i]) is not None]
-        true_errors, optics = learn(checked, recording)
-        detections = widened(detections, everywhere, true_errors, recording, size_um)
         readouts = None
         if (dataset.path / "readouts.parquet").is_file():
             readouts = read_table(dataset.path / "readouts.parquet", schema.READOUTS)
-        detections = read_parents(detections, recording, settings, readouts)
-        synapses = synapse_table(detections, recording)
-        share = share_lost(damaged, settings.halo_vox, shape)
-        missing = Missing.of(damaged, recording.voxel_um, share)
-        quality = quality_of(detections, recording, [c.outcome for c in checked], optics, size_um, missing)
-        folder = scratch / "analysis" / run
-        facts = {
-            "spread_um2_per_electron": spread_um2,
-            "true_errors": true_errors and true_errors.model_dump(),
-            "channels": [c.model_dump(mode="json") for c in recording.channels],
-        }
-        write_table(folder / "detections.parquet", detections, notes=facts)
-        write_table(folder / "synapses.parquet", synapses, schema.SYNAPSES, missing.notes())
-        write_json(folder / QUALITY_FILE, quality.facts())
-        parts.clear()
-        notes["damaged"] = damaged
+
+        def with_parents(detections: pd.DataFrame) -> pd.DataFrame:
+            if tracing is not None:
+                return read_traced(detections, tracing)[0]
+            return read_parents(detections, recording, settings, readouts)
+
+        found = measure_voxels(
+            dataset.image, recording, settings, with_parents, (scratch, image_files), (workers, scheduler), report
+        )
+        found.write(scratch / "analysis" / run)
+        Parts.clear(scratch)
+        notes["damaged"] = found.damaged
         # only now: a call that is stopped leaves what was there
         dataset.drop(stage, f"{run}/separate", f"{run}/validate", f"{run}/report")
     return read_table(table, schema.SYNAPSES)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is in an image: detections with their parents, the synapse table, the quality report, facts, and lost chunks."""
+
+    detections: pd.DataFrame
+    synapses: pd.DataFrame
+    quality: Quality
+    facts: dict[str, Any]
+    damaged: list[Box]
+
+    def write(self, folder: Path) -> None:
+        """Write ``detections``, ``synapses`` (.parquet) and ``quality.json``."""
+        write_table(folder / "detections.parquet", self.detections, notes=self.facts)
+        write_table(folder / "synapses.parquet", self.synapses, schema.SYNAPSES, self.quality.missing.notes())
+        write_json(folder / QUALITY_FILE, self.quality.facts())
+
+
+def measure_voxels(
+    image: Path,
+    recording: Recording,
+    settings: MeasureSettings,
+    with_parents: Callable[[pd.DataFrame], pd.DataFrame],
+    resumed: tuple[Path, Any],
+    where: tuple[int | None, str | None],
+    report: compute.Report,
+) -> Found:
+    """What is in the image at `image`: array ``0`` (channel, z, y, x) of grey levels.
+
+    Parameters
+    ----------
+    image : Path
+        Zarr folder.
+    recording, settings
+        As above.
+    with_parents : callable
+        Gives detections their ``neuron_id`` and ``neuron_prob``.
+    resumed : tuple
+        A folder for what is finished, and what identifies the voxels: a call with the same goes on from there.
+    where : tuple
+        Workers and scheduler, as in `generate`.
+    report : callable
+        As in `generate`.
+    """
+    shape: Any = tuple(open_array(image).shape[-3:])
+    work, size_um = tiles(shape, settings), np.array(shape) * recording.voxel_um
+
+    def cut(tile: Tile) -> Block | str:
+        return read_tile(image, tile, recording)[0]
+
+    refuse_unfit(recording, size_um, str(image))
+    report("estimating the synapses' width", 0, 1)
+    recording = as_puncta_show(recording, work, cut, settings, size_um)
+    spread_um2 = median_spread(work, cut, recording, settings)
+    report("estimating the synapses' width", 1, 1)
+    shared = (str(image.resolve()), recording, settings, spread_um2)
+    key = [__version__, settings.model_dump(mode="json"), recording.model_dump(mode="json"), spread_um2, resumed[1]]
+    parts = Parts(resumed[0], key)
+    with compute.pool(*where) as pool:
+        readable, damaged = _measure_tiles(work, parts, shared, pool, report)
+        everywhere = parts.read(readable)
+        detections = everywhere[~near_damage(everywhere, damaged, recording, settings)].reset_index(drop=True)
+        known = to_replicate([work[i] for i in readable], detections, recording, size_um, settings)
+        replicas = dict(pool.run(replica_tile, known, (*shared, size_um), "measuring replicas", report))
+    checked = [c for i in range(len(known)) if (c := replicas[i]) is not None]
+    true_errors, optics = learn(checked, recording)
+    detections = with_parents(widened(detections, everywhere, true_errors, recording, size_um))
+    missing = Missing.of(damaged, recording.voxel_um, share_lost(damaged, settings.halo_vox, shape))
+    facts = {
+        "spread_um2_per_electron": spread_um2,
+        "true_errors": true_errors and true_errors.model_dump(),
+        "channels": [c.model_dump(mode="json") for c in recording.channels],
+    }
+    quality = quality_of(detections, recording, [c.outcome for c in checked], optics, size_um, missing)
+    return Found(detections, synapse_table(detections, recording), quality, facts, damaged)
 
 
 def _measure_tiles(
@@ -216,11 +284,14 @@ def _measure_tiles(
     return [i for i in range(len(work)) if i not in unread], sorted(lost)
 
 
-def _is_measured(dataset: Dataset, stage: str, settings: dict[str, Any], recording: Recording) -> bool:
-    """Whether the run holds all that these settings give of the image as it is now."""
-    if not dataset.is_whole(stage) or dataset.index["stages"][stage]["notes"].get("settings") != settings:
+def _is_measured(dataset: Dataset, stage: str, wanted: dict[str, Any], recording: Recording) -> bool:
+    """Whether the run holds all that these settings and traces give of the image as it is now."""
+    if not dataset.is_whole(stage):
         return False
-    damaged = dataset.index["stages"][stage]["notes"].get("damaged", [])
+    notes = dataset.index["stages"][stage]["notes"]
+    if any(notes.get(name) != wanted.get(name) for name in ("settings", "traces")):
+        return False
+    damaged = notes.get("damaged", [])
     return all(read_recorded(dataset.image, (tuple(first), tuple(size)), recording)[1] for first, size in damaged)
 
 

@@ -243,7 +243,9 @@ def _lots(source: pq.ParquetFile, path: Path, seed: int) -> tuple[Ints, NDArray[
         for column, name in zip(columns, names, strict=True):
             values = batch.column(batch.schema.get_field_index(name))
             if values.null_count:
-                raise SynimgError(f"{path}: '{name}' is empty in {values.null_count} rows; every synapse has one")
+                raise SynimgError(
+                    f"{path}: '{name}' is empty in {values.null_count} rows; leave them out of a table of this size"
+                )
             column.append(values.to_numpy(zero_copy_only=False).astype(np.int64))
     ids, neuron = (np.concatenate(column) for column in columns)
     ordered = np.sort(ids)

@@ -32,12 +32,12 @@ MANY = {"share_merged": 0.1, "share_saturated": 0.01, "share_unassigned": 0.2, "
 class Missing(Model):
     """Where an image could not be read, and so was not measured."""
 
-    places: list[str] = Field(default_factory=list, description="damaged chunks: voxels and micrometres")
+    places: list[str] = Field(default_factory=list, description="damaged chunks and planes: voxels and micrometres")
     share: float = Field(0.0, ge=0, le=1, description="of the image, in them and too near to them for a fit")
 
     @classmethod
     def of(cls, damaged: Sequence[Box], voxel_um: Sequence[float], share: float) -> "Missing":
-        """What is missing where chunks are damaged."""
+        """What is missing where chunks or planes are damaged."""
         return cls(places=[place_of(box, voxel_um) for box in damaged], share=share)
 
     def notes(self) -> dict[str, str] | None:
@@ -49,7 +49,7 @@ class Missing(Model):
         if not self.places:
             return []
         n, more = len(self.places), len(self.places) - MOST_PLACES
-        what = "1 chunk of the image is" if n == 1 else f"{n} chunks of the image are"
+        what = "1 part of the image is" if n == 1 else f"{n} parts of the image are"
         where = "; ".join(self.places[:MOST_PLACES]) + (f"; and {more} more" if more > 0 else "")
         return [
             f"the table is incomplete: {what} missing, damaged or empty, at {where}; there and within a fit's reach, "
@@ -77,6 +77,7 @@ class Quality(Model):
         description="what bright puncta say of the point spread function and the channels' shift"
     )
     missing: Missing = Field(default_factory=Missing, description="what could not be read")
+    unit: str = Field("receptors", description="of counts; photons where no receptor's light is known")
 
     def warnings(self) -> list[str]:
         """What a user must know before the numbers, a sentence each."""
@@ -112,7 +113,7 @@ class Quality(Model):
         limit, optics = self.detection_limit_receptors, self.optics
         rows = {
             "synapses, per um^3": f"{self.n_synapses}, {self.density_per_um3:.3g}",
-            "half are found at": "-" if limit is None else f"{limit:.0f} receptors",
+            "half are found at": "-" if limit is None else f"{limit:.0f} {self.unit}",
             "found, false (by replicas)": f"{percent(self.share_found)}, {percent(self.share_false)}",
             "merged, saturated": f"{percent(self.share_merged)}, {percent(self.share_saturated)}",
             "without a sure parent": percent(self.share_unassigned),
@@ -135,7 +136,8 @@ class Quality(Model):
 
     def facts(self) -> dict[str, Any]:
         """JSON-ready: warnings first."""
-        return {"warnings": self.warnings(), "headlines": self.headlines(), **self.model_dump(mode="json")}
+        values = self.model_dump(mode="json", exclude=None if self.unit == "photons" else {"unit"})
+        return {"warnings": self.warnings(), "headlines": self.headlines(), **values}
 
 
 def quality_of(
@@ -167,7 +169,7 @@ def quality_of(
         share_false=float(1.0 - found["is_true"].mean()) if len(found) and len(known) else None,
         share_merged=float(merged.mean()) if merged.notna().any() else None,
         share_saturated=share(detections["is_saturated"]),
-        share_unassigned=share(detections["neuron_prob"] < UNASSIGNED),
+        share_unassigned=share((detections["neuron_prob"] < UNASSIGNED) | detections["neuron_id"].isna()),
         share_misfit=share(detections["misfit"] > LEAST_MISFIT),
         misfit=float(detections["misfit"].median()) if n else None,
         optics=optics,

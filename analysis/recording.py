@@ -37,8 +37,8 @@ class Recording(Model):
 
     synimg_schema: int = Field(description="version of this description")
     animal_id: str = Field("animal", description="the animal")
-    group: str = Field("trained", description="its group")
-    window_days: float = Field(gt=0, description="time from the pulse to death")
+    group: str | None = Field("trained", description="its group; null if unknown")
+    window_days: float | None = Field(gt=0, description="time from the pulse to death; null if unknown")
     voxel_um: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(description="voxel size along z, y, x")
     channels: tuple[RecordedChannel, ...] = Field(description="in the order of the image")
     psf: dict[str, Any] = Field(default_factory=dict, description="the point spread function's settings")

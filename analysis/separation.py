@@ -67,12 +67,13 @@ def separate(
     table = schema.check(table, schema.SYNAPSES, "synapse table")
     if table.empty:
         raise SynimgError("synapse table: no row in it; a table has one row per synapse")
-    table = _complete(table)
+    table, left_out = _with_parents(_complete(table))
     if by is not None:
         read_question(table, by)  # a column that asks nothing is refused before the work
     if draws:
         method = _with_draws(table, method, draws)
     result = hierarchical(table, seed, draws) if draws else _separated(table, method, seed)
+    result.info["warnings"][:0] = left_out
     return result if by is None else ask(table, result, by, seed)
 
 
@@ -83,6 +84,25 @@ def _complete(table: pd.DataFrame) -> pd.DataFrame:
     table["animal_id"] = table["animal_id"].fillna("animal")
     _check_owners(table)
     return table
+
+
+def _with_parents(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The rows whose parent is known, and that others are left out, if there are any.
+
+    Raises
+    ------
+    SynimgError
+        If no parent is known.
+    """
+    is_known = table["neuron_id"].notna()
+    if is_known.all():
+        return table, []
+    if not is_known.any():
+        raise SynimgError("synapse table: 'neuron_id' is empty in every row; causes are told apart by neuron")
+    n = int((~is_known).sum())
+    left_out = f"{n} of {len(table)} synapses have no parent (neuron_id) and are left out"
+    table = table[is_known].reset_index(drop=True)
+    return table.assign(neuron_id=table["neuron_id"].astype("int64")), [left_out]
 
 
 def _check_owners(table: pd.DataFrame) -> None:

@@ -1,5 +1,7 @@
 """Memory of the process that hands out the work, as the volume and the network in it grow: python benchmarks/client.py [N ...]
 
+With ``--axons UM_PER_UM3`` before the numbers there are axons too; they are drawn in this process, which is worker as well.
+
 Networks of N neurons (by default 100, 400, 1600) of 90 synapses each, from a table, with half a synapse and a third of a um of
 dendrite in each um^3. It draws the tissue and writes the truth, and puts what the workers render into files, as `generate`
 does before the first voxel; each network in a process of its own. Times are of the processor.
@@ -15,7 +17,7 @@ from pathlib import Path
 N_SYNAPSES, UM3_PER_NEURON, DEPTH_UM, VOXEL_UM = 90, 180.0, 12.8, (0.2, 0.07, 0.07)
 
 
-def config_of(n: int, folder: Path):
+def config_of(n: int, axons_um_per_um3: float, folder: Path):
     """A block with `n` neurons, every one imaged, whose edges are a table in `folder`."""
     import numpy as np
     import pandas as pd
@@ -34,25 +36,26 @@ def config_of(n: int, folder: Path):
     pd.DataFrame(edges).to_parquet(folder / "edges.parquet")
     volume = {"shape_vox": (64, wide, wide), "voxel_um": VOXEL_UM, "chunk_vox": (16, 256, 256)}
     tissue, imported = {"n_imaged_neurons": n}, {"edges": str(folder / "edges.parquet")}
-    return Config.parse({"volume": volume, "tissue": tissue, "imported": imported}, "benchmark")
+    axons = {"um_per_um3": axons_um_per_um3}
+    return Config.parse({"volume": volume, "tissue": tissue, "imported": imported, "axons": axons}, "benchmark")
 
 
-def one(n: int) -> None:
+def one(n: int, axons_um_per_um3: float) -> None:
     """Print times and peak memory of one network."""
     from render import clear_peak_memory, peak_memory_mb
 
-    from synimg.compute import silent
+    from synimg.compute import Pool, silent
     from synimg.phantoms import generate
     from synimg.store.dataset import Dataset
 
     with tempfile.TemporaryDirectory(prefix="synimg-bench-") as name:
         folder = Path(name)
-        config = config_of(n, folder)
+        config = config_of(n, axons_um_per_um3, folder)
         dataset = Dataset.create(folder / "mouse", config)
         generate._import_network(dataset, config)
         text = f"{n * N_SYNAPSES:>9} synapses, {prod(config.volume.shape_vox) / 1e6:>6.0f} Mvoxel"
         for what, work in (
-            ("tissue", lambda: generate._make_tissue(dataset, config, [], silent)),
+            ("tissue", lambda: generate._make_tissue(dataset, config, [], Pool(), silent)),
             ("what is rendered from", lambda: generate.image_parts(dataset, config, [], folder / "emitters")),
         ):
             clear_peak_memory()
@@ -64,7 +67,8 @@ def one(n: int) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
-        one(int(sys.argv[2]))
+        one(int(sys.argv[2]), float(sys.argv[3]))
     else:
-        for n in sys.argv[1:] or ["100", "400", "1600"]:
-            subprocess.run([sys.executable, __file__, "--one", n], check=True)
+        axons, sizes = (sys.argv[2], sys.argv[3:]) if sys.argv[1:2] == ["--axons"] else ("0", sys.argv[1:])
+        for n in sizes or ["100", "400", "1600"]:
+            subprocess.run([sys.executable, __file__, "--one", n, axons], check=True)

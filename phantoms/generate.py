@@ -13,7 +13,7 @@ from synimg.config import Config, Volume, load
 from synimg.errors import SynimgError, UnworkableError
 from synimg.phantoms import curriculum
 from synimg.phantoms.activity import Readout
-from synimg.phantoms.axons import with_axons
+from synimg.phantoms.axons import draw_axons
 from synimg.phantoms.cohort import animals_of, missing_controls
 from synimg.phantoms.imported import import_network
 from synimg.phantoms.ledger import CAUSES
@@ -32,6 +32,7 @@ from synimg.phantoms.render import (
     shrink_block,
 )
 from synimg.phantoms.solids import solids
+from synimg.phantoms.strands import axon_capsules
 from synimg.phantoms.surroundings import Crowd, background_tables, crowd_of
 from synimg.phantoms.tissue import Tissue, build_tissue, tree_of
 from synimg.phantoms.wiring import Wiring
@@ -45,7 +46,7 @@ from synimg.store.image import LEVELS, Box, blocks, create_image, level_shape
 from synimg.store.morphology import morphology_notes, read_tree_arrays, write_swc
 from synimg.store.network import read_network, write_arrays, write_network
 from synimg.store.remote import is_address, mirrored
-from synimg.store.tables import table_writer, write_table
+from synimg.store.tables import table_pieces, table_writer, write_table
 
 Floats = NDArray[np.float64]
 
@@ -137,7 +138,7 @@ def _generate_one(config: Config, out: Path, trees: list[Any], pool: compute.Poo
     elif "network" in missing:
         _make_network(dataset, config, pool, report)
     if "tissue" in missing:
-        _make_tissue(dataset, config, trees, report)
+        _make_tissue(dataset, config, trees, pool, report)
     if "image" in missing:
         _make_image(dataset, config, trees, pool, report)
     return dataset
@@ -349,15 +350,14 @@ def load_network(path: Path) -> tuple[Wiring, tuple[Readout, ...], Attributes, A
 
 def _draw(
     dataset: Dataset, config: Config, trees: list[Any]
-) -> tuple[Wiring, Attributes, Attributes, Floats, Counts, Tissue]:
-    """Receptors and prepared tissue of the network on disk, with the places in tissue; quick, and the same every time."""
+) -> tuple[Wiring, Attributes, Attributes, Tissue, Counts, Tissue]:
+    """Receptors and tissue of the network on disk, the tissue before and after it is prepared; quick, and the same every time."""
     wiring, _, contacts, nodes = load_network(dataset.path / "truth" / "network.h5")
     counts = draw_counts(contacts["a_start"], contacts["a_end"], config, config.seed)
     imported = [tree_of(*arrays) for arrays in trees]
     tissue = build_tissue(tissue_config(config), wiring, contacts["a_end"], config.seed, imported)
-    tissue = with_axons(tissue, wiring.contact_pre, tissue_config(config), config.seed)
     shown = prepared(tissue, preparation_of(config, config.seed), config.volume.size_um)
-    return wiring, contacts, nodes, tissue.position_um, counts, shown
+    return wiring, contacts, nodes, tissue, counts, shown
 
 
 def _crowd(config: Config, contacts: Attributes, tissue: Tissue) -> Crowd | None:
@@ -369,10 +369,12 @@ def _crowd(config: Config, contacts: Attributes, tissue: Tissue) -> Crowd | None
     return crowd_of(config, contacts["a_start"], ln_change, int(tissue.is_imaged.sum()), config.seed)
 
 
-def _make_tissue(dataset: Dataset, config: Config, trees: list[Any], report: compute.Report) -> None:
+def _make_tissue(
+    dataset: Dataset, config: Config, trees: list[Any], pool: compute.Pool, report: compute.Report
+) -> None:
     report("growing the tissue", 0, 1)
     with dataset.stage("tissue") as scratch:
-        wiring, contacts, nodes, tissue_um, counts, tissue = _draw(dataset, config, trees)
+        wiring, contacts, nodes, grown, counts, tissue = _draw(dataset, config, trees)
         truth = scratch / "truth"
         threshold = config.training.learned_threshold_ln
         notes = {
@@ -380,7 +382,7 @@ def _make_tissue(dataset: Dataset, config: Config, trees: list[Any], report: com
             f"a factor of {np.exp(threshold):.3g}, or the synapse formed by learning",
             "depression": config.receptors.depression,
         }
-        synapses = synapse_truth(config, wiring, contacts, counts, tissue, tissue_um)
+        synapses = synapse_truth(config, wiring, contacts, counts, tissue, grown.position_um)
         if config.preparation:
             write_json(truth / "preparation.json", preparation_of(config, config.seed).facts())
         write_table(truth / "synapses.parquet", synapses, schema.TRUTH_SYNAPSES, notes)
@@ -395,9 +397,12 @@ def _make_tissue(dataset: Dataset, config: Config, trees: list[Any], report: com
         for neuron_id, tree in zip(tissue.neuron_id, tissue.trees, strict=True):
             file = truth / "morphology" / f"neuron{neuron_id:04d}.swc"
             write_swc(file, tree.points_um, tree.radius_um, tree.parent, tree.swc_type)
-        for k, (neuron_id, axon) in enumerate(zip(tissue.axon_neuron_id, tissue.axons, strict=True), start=1):
-            file = truth / "axons" / f"axon{k:05d}_neuron{neuron_id:04d}.swc"
-            write_swc(file, axon.points_um, axon.radius_um, axon.parent, axon.swc_type)
+        if config.axons.um_per_um3 > 0:
+            files = scratch / AXONS
+            with table_writer(truth / AXON_TABLE, schema.TRUTH_AXONS) as write_axons:
+                for table in draw_axons(grown, wiring.contact_pre, config, pool, files, report):
+                    write_axons(table)
+            shutil.rmtree(files)
         readouts = config.identity.readouts(tissue, config.seed)
         if readouts is not None:
             write_table(scratch / "readouts.parquet", readouts, schema.READOUTS)
@@ -492,14 +497,17 @@ def neuron_truth(nodes: dict[str, NDArray[Any]], tissue: Tissue, codes: list[str
 
 MOST_SATURATED = 1e-4
 """Share of saturated voxels from which on the user is told."""
+AXON_TABLE = "axons.parquet"
+AXONS = "axons"
+"""Folder of pieces of axons, while they are drawn."""
 EMITTERS = "emitters"
 """Folder of what the blocks are rendered from, while the image is being made."""
 
 
 def image_parts(
     dataset: Dataset, config: Config, trees: list[Any] | None = None, folder: Path | None = None
-) -> tuple[list[Channel], Bins, dict[str, Any]]:
-    """What the image of a data set is rendered from: channels, solid things, and what the experimenter knows.
+) -> tuple[list[Channel], tuple[Bins, Bins | None], dict[str, Any]]:
+    """What the image of a data set is rendered from: channels, solid things and axons, and what the experimenter knows.
 
     With a `folder`, all that may be long lies in files there.
     """
@@ -507,9 +515,14 @@ def image_parts(
         trees = [read_tree_arrays(Path(name)) for name in config.tissue.morphologies]
     _, contacts, _, _, counts, tissue = _draw(dataset, config, trees)
     crowd, volume = _crowd(config, contacts, tissue), config.volume
-    channels = build_channels(config, tissue, counts, config.seed, crowd, folder)
     things = solids(tissue, volume.voxel_um, volume.shape_vox, folder / "solids" if folder else None)
-    return channels, things, acquisition(config, channels, tissue)
+    axons = None
+    if config.axons.um_per_um3 > 0:
+        file = dataset.path / "truth" / AXON_TABLE
+        axons = axon_capsules(lambda: table_pieces(file), config, folder / AXONS if folder else None)
+    filled = (things, axons) if axons else (things,)
+    channels = build_channels(config, tissue, counts, filled, config.seed, crowd, folder)
+    return channels, (things, axons), acquisition(config, channels, tissue)
 
 
 def new_image(path: Path, config: Config, channels: list[Channel], facts: dict[str, Any]) -> None:
@@ -589,7 +602,7 @@ def remake(dataset: Dataset, stage: str) -> None:
     config, before = dataset.config, dataset.index["stages"][stage]
     trees = [read_tree_arrays(Path(name)) for name in config.tissue.morphologies]
     if stage == "tissue":
-        _make_tissue(dataset, config, trees, compute.silent)
+        _make_tissue(dataset, config, trees, compute.Pool(), compute.silent)
     elif config.imported.edges:
         _import_network(dataset, config)
     else:

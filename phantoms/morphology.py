@@ -62,19 +62,21 @@ def grow(
 
     Notes
     -----
-    A persistent random walk in steps of 0.4 um; sections have exponential lengths and end in two daughters; near a
-    face the walk turns inwards, so that the block holds the whole length. It turns away from the points of `others`,
+    A persistent random walk in steps of 0.4 um; sections have exponential lengths and end in two daughters, of which a share
+    (`fork_share`) branch again and the others run on; near a face the walk turns inwards, so that the block holds the whole
+    length. It turns away from the points of `others`,
     which were there before and are found within `CLEARANCE_UM`: two dendrites do not share a place.
     """
     box, n = np.array(box_um), settings.n_primary_dendrites
     inward, first_um = np.empty((n, 3)), np.empty(n)
+    is_outside = bool(((soma_um < 0) | (soma_um > box)).any())
     for k in range(n):
         inward[k] = box * rng.uniform(0.2, 0.8, 3) - soma_um
-        first_um[k] = rng.exponential(settings.segment_um) + float(np.linalg.norm(inward[k])) * 0.5
+        # from outside it has to come into the block before it branches
+        first_um[k] = rng.exponential(settings.segment_um) + is_outside * float(np.linalg.norm(inward[k])) * 0.5
     index = (others or Neighbours(box_um, CLEARANCE_UM)).index
-    points, parents, radii, branches = _walk(
-        soma_um, inward, first_um, box, length_um, settings.segment_um, settings.dendrite_radius_um, rng, index
-    )
+    law = settings.segment_um, settings.fork_share, settings.bend, settings.dendrite_radius_um
+    points, parents, radii, branches = _walk(soma_um, inward, first_um, box, length_um, law, rng, index)
     kinds = np.full(len(points), SWC_DENDRITE)
     kinds[0] = SWC_SOMA
     return Tree(points, radii, parents, kinds, branches)
@@ -87,12 +89,12 @@ def _walk(
     first_um: Floats,
     box: Floats,
     length_um: float,
-    segment_um: float,
-    radius_um: float,
+    law: tuple[float, float, float, float],
     rng: np.random.Generator,
     index: Index,
 ) -> tuple[Floats, Ints, Floats, Ints]:
     """Points, parents, radii and branches of a tree; see `grow`."""
+    segment_um, fork_share, bend, radius_um = law
     points, parents, radii, branches = (
         np.empty((1024, 3)),
         np.empty(1024, np.int64),
@@ -116,7 +118,7 @@ def _walk(
         if n_queued + 2 > len(tip):
             tip, left = np.concatenate((tip, tip)), np.concatenate((left, left))
             of, heading = np.concatenate((of, of)), np.concatenate((heading, heading))
-        here, direction = points[tip[n_taken]], heading[n_taken] + 0.14 * _normal3(rng)
+        here, direction = points[tip[n_taken]], heading[n_taken] + bend * _normal3(rng)
         # a pull inwards that grows as a point nears or leaves the box
         low = np.minimum(np.maximum((soft - here) / soft, 0.0), 1.5)
         high = np.minimum(np.maximum((here - (box - soft)) / soft, 0.0), 1.5)
@@ -142,6 +144,8 @@ def _walk(
                 turned = _unit(direction + sign * rng.uniform(0.4, 0.8) * side)
                 tip[n_queued], heading[n_queued], of[n_queued] = n, turned, n_branches
                 left[n_queued] = 2 * STEP_UM + rng.exponential(segment_um)
+                if fork_share < 1.0 and rng.random() > fork_share:
+                    left[n_queued] = np.inf
                 n_queued += 1
         n_taken += 1
         n += 1
@@ -181,13 +185,21 @@ def section_lengths_um(tree: Tree) -> Floats:
     return lengths[lengths > 0]
 
 
-def branching_of(tree: Tree) -> tuple[int, float]:
-    """Primary dendrites, and dendrite per branching [um]: the settings with which a tree grows that branches as often."""
+def branching_of(tree: Tree) -> tuple[int, float, float]:
+    """Primary dendrites, mean length of the sections that branch [um], and the share of later sections that do.
+
+    With these settings (`n_primary_dendrites`, `segment_um`, `fork_share`) a tree grows that branches as often, and as near.
+    """
     child = tree.pieces()
     parent = tree.parent[child]
     at_soma = (tree.swc_type[parent] == SWC_SOMA) | (tree.parent[parent] < 0)
-    n_forks = int((np.bincount(parent[~at_soma]) > 1).sum())
-    return max(int(at_soma.sum()), 1), float(tree.length_um(child).sum()) / max(n_forks, 1)
+    forks = np.flatnonzero(np.bincount(parent[~at_soma]) > 1)
+    lengths = np.bincount(tree.branch[child], weights=tree.length_um(child))
+    n, n_primary = (lengths > 0).sum(), max(int(at_soma.sum()), 1)
+    # every primary dendrite of a grown tree branches
+    share = (forks.size - n_primary) / max(n - n_primary, 1)
+    segment_um = float(lengths[tree.branch[forks]].mean()) if forks.size else float(lengths.sum())
+    return n_primary, segment_um, min(max(float(share), 0.01), 1.0)
 
 
 def place(tree: Tree, box_um: tuple[float, float, float], rng: np.random.Generator) -> Tree:

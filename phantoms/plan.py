@@ -32,8 +32,9 @@ Floats = NDArray[np.float64]
 PYRAMID = 1.0 + 1 / 4 + 1 / 16
 LABEL_BYTES = 0.06
 """Of two label volumes, per voxel, compressed: most of it is empty."""
-SCRATCH_BYTES = 48
-"""Of a point of light, on disk while the image is being made: itself, and its part of what several channels share."""
+SCRATCH_BYTES, CAPSULE_BYTES = 48, 100
+"""Of a receptor's point of light, and of a piece of dendrite, spine or axon, on disk while the image is being made."""
+PIECE_UM = 0.4
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def plan(config: Config | str | Path, out: str | Path = ".", workers: int | None
     n_voxels = int(np.prod(volume.shape_vox))
     block = np.minimum(volume.block_vox, volume.shape_vox)
     on_disk, free = int(n_animals * n_voxels * PYRAMID * (n_bytes + LABEL_BYTES)), free_bytes(Path(out))
-    _refuse_full(on_disk + SCRATCH_BYTES * sum(density), Path(out))
+    _refuse_full(on_disk + _scratch(config, density), Path(out))
     per_voxel = len(density) * (8 + 8 * bool(config.optics.bleed_through) + 2) + 8 + 3 * 4
     return Plan(
         n_voxels=n_voxels,
@@ -142,7 +143,7 @@ def check_disk(config: Config, out: Path) -> None:
     """
     n_voxels = max(len(animals_of(config)), 1) * float(np.prod(config.volume.shape_vox))
     density = _emitters(config)
-    scratch = SCRATCH_BYTES * sum(density)
+    scratch = _scratch(config, density)
     if n_voxels * PYRAMID * (2 * len(density) + 2 * 4) + scratch > free_bytes(out):  # as if nothing were compressed
         _, n_bytes = _calibrate(config, density)
         _refuse_full(n_voxels * PYRAMID * (n_bytes + LABEL_BYTES) + scratch, out)
@@ -167,20 +168,32 @@ def _emitters(config: Config) -> list[float]:
     return [receptors, receptors, *(dendrite_um3 * FILL_PER_UM3 + granules for _ in config.identity.dye_channels())]
 
 
-def _contents(config: Config) -> tuple[float, float]:
-    """Expected labelled receptors, and volume of dendrites, spine heads and axons in the image [um^3]."""
+def _scratch(config: Config, density: list[float]) -> float:
+    """Bytes on disk while an image is being made, besides the image."""
+    n_contacts, dendrite_um, axon_um = _lengths(config)
+    pieces = (dendrite_um + axon_um) / PIECE_UM + 2 * n_contacts
+    return SCRATCH_BYTES * (density[0] + density[1]) + CAPSULE_BYTES * pieces
+
+
+def _lengths(config: Config) -> tuple[float, float, float]:
+    """Expected contacts on the imaged neurons, length of their dendrites and of axons in the block [um]."""
     network, tissue, receptors = config.network, config.tissue, config.receptors
     n_exc = network.n_units * (network.share_excitatory or 1.0)
     per_edge = sum((i + 1) * p for i, p in enumerate(receptors.contacts_per_edge))
-    per_neuron = n_exc * network.connection_probability * per_edge
-    n_contacts = tissue.n_imaged_neurons * per_neuron
-    length_um = n_contacts / tissue.spine_density_per_um
-    scale = float(np.prod([f for step in config.preparation for f in step.scale]))
-    axons, block_um3 = config.axons, float(np.prod(tissue_config(config).volume.size_um))
+    n_contacts = tissue.n_imaged_neurons * n_exc * network.connection_probability * per_edge
+    axon_um = config.axons.um_per_um3 * float(np.prod(tissue_config(config).volume.size_um))
+    return n_contacts, n_contacts / tissue.spine_density_per_um, axon_um
+
+
+def _contents(config: Config) -> tuple[float, float]:
+    """Expected labelled receptors, and volume of dendrites, spine heads and axons in the image [um^3]."""
+    n_contacts, dendrite_um, axon_um = _lengths(config)
+    tissue, axons = config.tissue, config.axons
     boutons_um2 = 4 / 3 * np.pi * axons.bouton_radius_um**3 / axons.bouton_interval_um
-    axon_um3 = axons.um_per_um3 * block_um3 * (np.pi * axons.radius_um**2 + boutons_um2)
-    volume_um3 = scale * (np.pi * tissue.dendrite_radius_um**2 * length_um + 0.08 * n_contacts + axon_um3)
-    return n_contacts * receptors.receptors_mean, volume_um3
+    axon_um3 = axon_um * (np.pi * axons.radius_um**2 + boutons_um2)
+    scale = float(np.prod([f for step in config.preparation for f in step.scale]))
+    volume_um3 = scale * (np.pi * tissue.dendrite_radius_um**2 * dendrite_um + 0.08 * n_contacts + axon_um3)
+    return n_contacts * config.receptors.receptors_mean, volume_um3
 
 
 def _calibrate(config: Config, density: list[float]) -> tuple[float, float]:

@@ -127,7 +127,6 @@ def prepared(tissue: Tissue, preparation: Preparation, size_um: Size) -> Tissue:
         head_um=preparation.to_image(tissue.head_um),
         base_um=preparation.to_image(tissue.base_um),
         trees=tuple(moved(tree) for tree in tissue.trees),
-        axons=tuple(moved(axon) for axon in tissue.axons),
         is_imaged=there,
         disc_radius_um=factor * tissue.disc_radius_um,
         head_radius_um=factor * tissue.head_radius_um,

@@ -1,8 +1,7 @@
 """From emitters to grey levels, block by block: a voxel's bytes depend on the seed and its place alone."""
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ from synimg.optics.profile import FWHM
 from synimg.phantoms.identity.protocol import Identity
 from synimg.phantoms.prepare import Preparation, preparation_of
 from synimg.phantoms.receptors import Counts
-from synimg.phantoms.solids import fill_points, paint_labels
+from synimg.phantoms.solids import paint_labels
+from synimg.phantoms.strands import Strands
 from synimg.phantoms.surroundings import Crowd, Lights, shaft_lights
 from synimg.phantoms.tissue import Tissue, receptor_positions
 from synimg.psf.protocol import Kernel
@@ -27,16 +27,13 @@ from synimg.streams import key64, stream
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Fill = tuple[Floats, Ints, Floats]
-FILL = "fill.npy"
-"""File of the points that stand for the cytosol, from one dye channel to the next."""
 
 
 @dataclass(frozen=True)
 class Channel:
     """What is to be recorded in one channel.
 
-    emitters : Bins, places (n, 3) in voxels (z, y, x) and expected photons (n,)
+    emitters : Bins, places (n, 3) in voxels (z, y, x) and expected photons (n,); None in a channel of a dye that fills
     kernel : Kernel, the point spread function as the voxels collect it
     lattice : (z, y, x) ndarray, normal numbers at the nodes of the background's lattice; or the .npy file that holds it
     lattice_vox : (3,) ndarray, spacing of the nodes
@@ -44,12 +41,13 @@ class Channel:
     shift_um : (3,) ndarray, where the channel shows what lies at 0
     noise_key : int, key of the camera's noise
     crowd : Crowd, optional, further light, made where it is asked for
+    strands : Strands, optional, and the number of the dye: what it fills, likewise
     """
 
     name: str
     color: str
     emission_nm: float
-    emitters: Bins
+    emitters: Bins | None
     kernel: Kernel
     lattice: Floats | Path
     lattice_vox: Floats
@@ -58,6 +56,7 @@ class Channel:
     shift_um: Floats
     noise_key: int
     crowd: Crowd | None = None
+    strands: tuple[Strands, int] | None = None
 
 
 SATURATED = "saturated"
@@ -102,11 +101,12 @@ def build_channels(
     config: Config,
     tissue: Tissue,
     counts: Counts,
+    filled: tuple[Bins, ...],
     seed: int,
     crowd: Crowd | None = None,
     folder: Path | None = None,
 ) -> list[Channel]:
-    """The two receptor channels and the identity's dye channels.
+    """The two receptor channels, and the identity's dye channels, which show what is `filled` (see `solids.by_place`).
 
     With a `folder`, emitters and lattices lie in files there: a worker holds those near its block and no others.
     """
@@ -125,25 +125,11 @@ def build_channels(
         known = name, color, emission_nm, crowd, folder
         channels.append(_channel(config, seed, known, lights, dyes.background_photons))
     identity: Identity = config.identity
-    dye_channels = identity.dye_channels()
-    if dye_channels:
-        fill = _kept(fill_points(tissue, config.volume.size_um), folder)
-        known_id = np.unique(np.concatenate([tissue.neuron_id, tissue.axon_neuron_id]))
-        levels = identity.codes(known_id, seed)
-        # what swells is diluted
-        dilution = preparation.retention / np.prod(preparation.scale)
-        for k, (name, color, emission_nm) in enumerate(dye_channels):
-            density = identity.photons(levels[:, k])
-
-            def glow(density: Floats = density) -> Iterator[Lights]:
-                for points, neuron_id, volume_um3 in fill():
-                    kept = preparation.is_visible(points) * dilution
-                    yield points, density[np.searchsorted(known_id, neuron_id)] * volume_um3 * kept
-
-            known = name, color, emission_nm, crowd, folder
-            channels.append(_channel(config, seed, known, glow, identity.dye_background_photons()))
-        if folder is not None:
-            (folder / FILL).unlink()
+    strands = Strands(filled, config, seed, preparation)
+    for k, (name, color, emission_nm) in enumerate(identity.dye_channels()):
+        known = name, color, emission_nm, crowd, folder
+        channel = _channel(config, seed, known, None, identity.dye_background_photons())
+        channels.append(replace(channel, strands=(strands, k)))
     return channels
 
 
@@ -160,30 +146,11 @@ def _receptor_lights(
         yield from shaft_lights(config, tissue, preparation, name, seed)
 
 
-def _kept(pieces: Iterator[Fill], folder: Path | None) -> Callable[[], Iterable[Fill]]:
-    """Gives the pieces whenever it is called; they are kept in a file of `folder`, where there is one."""
-    if folder is None:
-        whole = list(pieces)
-        return lambda: whole
-    file = folder / FILL
-    with atomic_path(file) as temporary, temporary.open("wb") as opened:
-        for piece in pieces:
-            for column in piece:
-                np.save(opened, column)
-
-    def read() -> Iterator[Fill]:
-        with file.open("rb") as opened, contextlib.suppress(EOFError):
-            while True:
-                yield np.load(opened), np.load(opened), np.load(opened)
-
-    return read
-
-
 def _channel(
     config: Config,
     seed: int,
     known: tuple[str, str, float, Crowd | None, Path | None],
-    lights: Callable[[], Iterator[Lights]],
+    lights: Callable[[], Iterator[Lights]] | None,
     background: float,
 ) -> Channel:
     name, color, emission_nm, crowd, folder = known
@@ -195,17 +162,20 @@ def _channel(
     shift_um = optics.shift_um(name, stream(seed, "render", "motion", name))
 
     def pieces() -> Iterator[Piece]:
-        for points_um, photons in lights():
+        for points_um, photons in lights() if lights else ():
             points_vox = (points_um + shift_um) / voxel
             light = optics.brightness(points_vox, volume.shape_vox, voxel[0])
             yield points_vox, (points_vox, photons * light)
 
+    emitters = None
+    if lights:
+        emitters = bins_of(pieces, volume.shape_vox, kernel.reach_vox, folder / name if folder else None)
     file = folder / name / "lattice.npy" if folder else None
     return Channel(
         name=name,
         color=color,
         emission_nm=emission_nm,
-        emitters=bins_of(pieces, volume.shape_vox, kernel.reach_vox, folder / name if folder else None),
+        emitters=emitters,
         kernel=kernel,
         lattice=_lattice(nodes, stream(seed, "render", "background", name), file),
         lattice_vox=lattice_vox,
@@ -238,10 +208,12 @@ def expected_photons(channels: list[Channel], config: Config, box: Box) -> Float
     for c, channel in enumerate(channels):
         if background is None:
             _fill_background(signal[c], channel, config, start)
-        points, photons = channel.emitters.near(start, start + shape)
-        channel.kernel.deposit(signal[c], start, points, photons)
-        if channel.crowd is not None:
-            channel.kernel.deposit(signal[c], start, *_crowd_near(channel, config, start, start + shape))
+        if channel.emitters is not None:
+            points, photons = channel.emitters.near(start, start + shape)
+            channel.kernel.deposit(signal[c], start, points, photons)
+        for light in (channel.strands, channel.crowd):
+            if light is not None:
+                channel.kernel.deposit(signal[c], start, *_near(light, channel, config, start, start + shape))
     if background is None:
         return signal
     total = signal.copy()
@@ -253,12 +225,17 @@ def expected_photons(channels: list[Channel], config: Config, box: Box) -> Float
     return total
 
 
-def _crowd_near(channel: Channel, config: Config, start: NDArray[Any], stop: NDArray[Any]) -> tuple[Floats, Floats]:
-    """Places [voxels] and photons of the crowd's light that is felt in a block, in an order that the block does not change."""
-    assert channel.crowd is not None
+def _near(
+    light: Crowd | tuple[Strands, int], channel: Channel, config: Config, start: NDArray[Any], stop: NDArray[Any]
+) -> tuple[Floats, Floats]:
+    """Places [voxels] and photons of light that is felt in a block, in an order that the block does not change."""
     voxel, reach = np.array(config.volume.voxel_um), np.ceil(channel.kernel.reach_vox) + 1
     low, high = (start - reach) * voxel - channel.shift_um, (stop + reach) * voxel - channel.shift_um
-    points_um, photons = channel.crowd.near(channel.name, channel.emission_nm, low, high)
+    if isinstance(light, Crowd):
+        points_um, photons = light.near(channel.name, channel.emission_nm, low, high)
+    else:
+        strands, dye = light
+        points_um, photons = strands.near(dye, low, high)
     near = ((points_um >= low) & (points_um < high)).all(axis=1)
     points = (points_um[near] + channel.shift_um) / voxel
     return points, photons[near] * config.optics.brightness(points, config.volume.shape_vox, float(voxel[0]))
@@ -322,14 +299,17 @@ def render(channels: list[Channel], config: Config, box: Box) -> NDArray[np.uint
     return image
 
 
-def render_block(box: Box, path: str, channels: list[Channel], config: Config, things: Bins) -> dict[str, str]:
+def render_block(
+    box: Box, path: str, channels: list[Channel], config: Config, things: tuple[Bins, Bins | None]
+) -> dict[str, str]:
     """Render and write one block with its labels; return the checksums of its files and its saturated voxels."""
     image = Path(path)
     grey = render(channels, config, box)
     sums = write_block(image, "0", box, grey)
     full = np.count_nonzero(grey >= config.camera.largest_adu, axis=(1, 2, 3))
     sums[f"{SATURATED}/{'/'.join(map(str, box[0]))}"] = " ".join(map(str, full))
-    painted = paint_labels(things, box[0], box[1], config.volume.voxel_um)
+    solids, axons = things
+    painted = paint_labels(solids, box[0], box[1], config.volume.voxel_um, axons)
     for name, labels in zip(("neurons", "synapses"), painted, strict=True):
         sums |= write_block(image, f"labels/{name}/0", box, labels)
     return sums

@@ -1,7 +1,7 @@
-"""What is solid in a block: dendrites, spines and axons as capsules, the dye that fills them, the labels that they leave."""
+"""What is solid in a block: dendrites and spines as capsules, the dye that fills them, the labels that they leave."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numba as nb
@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synimg.phantoms.morphology import Tree
-from synimg.phantoms.tissue import Tissue, split
+from synimg.phantoms.tissue import Tissue
 from synimg.store.bins import Bins, Piece, bins_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Capsules = tuple[Floats, Floats, Floats, Ints, Ints]
 """Start (n, 3), end (n, 3), radius (n,), id of the neuron (n,), contact (n,), which is -1 in dendrites and axons."""
+Columns = tuple[Floats, Floats, Floats, Ints, Ints, Ints]
+"""Of capsules that are found by place; see `by_place`."""
 NECK_RADIUS_UM = 0.08  # neck width 0.06 to 0.3 um (NUMBERS.md 2)
 FILL_PER_UM3 = 300.0
 CAPSULES_AT_ONCE = 1 << 16
@@ -23,14 +25,9 @@ CAPSULES_AT_ONCE = 1 << 16
 
 
 def capsules(tissue: Tissue) -> Iterator[Capsules]:
-    """Everything solid as capsules, in pieces: dendrites, spines, synapses on shafts, axons.
-
-    Axons are last: they change nothing of what was there without them.
-    """
+    """Dendrites, spines and synapses on shafts as capsules, in pieces."""
     yield from dendrite_capsules(tissue)
     yield from _joined(_synapse_capsules(tissue))
-    axons = ((axon, np.flatnonzero(axon.parent >= 0)) for axon in tissue.axons)
-    yield from _joined(_of_trees(axons, tissue.axon_neuron_id))
 
 
 def dendrite_capsules(tissue: Tissue) -> Iterator[Capsules]:
@@ -71,65 +68,107 @@ def _joined(pieces: Iterator[Capsules]) -> Iterator[Capsules]:
             waiting = []
 
 
-def fill_points(tissue: Tissue, box_um: tuple[float, float, float]) -> Iterator[tuple[Floats, Ints, Floats]]:
-    """Points that stand for the cytosol: positions (n, 3) [um], neuron id (n,), volume of each (n,) [um^3]; in pieces.
+def is_near(start: Floats, end: Floats, low_um: Floats | float, high_um: Floats | float) -> NDArray[np.bool_]:
+    """Which capsules' axes have a bounding box that touches the box between two corners [um]."""
+    touches = (np.minimum(start, end) < high_um) & (np.maximum(start, end) > low_um)
+    return np.asarray(touches.all(axis=1))
+
+
+def _volume(start: Floats, end: Floats, radius: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Volume of each capsule without its caps [um^3], and which are balls."""
+    length = np.linalg.norm(end - start, axis=1)
+    ball = length < 1e-9
+    return np.where(ball, 4.0 / 3.0 * np.pi * radius**3, np.pi * radius**2 * length), ball
+
+
+def n_points(start: Floats, end: Floats, radius: Floats) -> Ints:
+    """How many points stand for the dye in each capsule."""
+    volume, _ = _volume(start, end, radius)
+    return np.maximum(np.ceil(volume * FILL_PER_UM3), 4).astype(np.int64)
+
+
+def fill(start: Floats, end: Floats, radius: Floats, neuron_id: Ints, first: Ints) -> tuple[Floats, Ints, Floats]:
+    """Points that stand for the cytosol: positions (n, 3) [um], neuron id (n,), volume of each (n,) [um^3].
+
+    Parameters
+    ----------
+    first : (n,) ndarray of int
+        Number of a capsule's first point in the sequence.
 
     Notes
     -----
     A low-discrepancy filling of every capsule (R3 sequence, Roberts 2018), denser than the point spread function is wide, so
-    that the dye looks smooth and needs no random numbers.
+    that the dye looks smooth and needs no random numbers. One sequence goes through all capsules, so that no pattern repeats.
     """
-    done = 0
-    for start, end, radius, neuron_id, _ in capsules(tissue):
-        inside = (np.minimum(start, end) < np.array(box_um) + 1.0) & (np.maximum(start, end) > -1.0)
-        near = np.asarray(inside.all(axis=1))
-        length = np.linalg.norm(end - start, axis=1)
-        ball = length < 1e-9
-        volume = np.where(ball, 4.0 / 3.0 * np.pi * radius**3, np.pi * radius**2 * length)
-        n = np.maximum(np.ceil(volume * FILL_PER_UM3), 4).astype(np.int64) * near
-        for low, high in split(n):
-            some = low + np.flatnonzero(near[low:high])
-            points, which = _fill(start[some], end[some], radius[some], ball[some], n[some], done)
-            done += len(points)
-            yield points, neuron_id[some][which], (volume[some] / n[some])[which]
-
-
-def _fill(
-    start: Floats, end: Floats, radius: Floats, ball: NDArray[np.bool_], n: Ints, done: int
-) -> tuple[Floats, Ints]:
-    """`n` points in each capsule, and the capsule of each; `done` points of the sequence have been used before."""
-    which = np.repeat(np.arange(n.size), n)
-    k = done + np.arange(which.size)  # one sequence through all capsules, so that no pattern repeats
-    u, v, w = ((k * step + 0.5) % 1.0 for step in (0.8191725134, 0.6710436067, 0.5497004779))
-    height = np.where(ball[which], 2.0 * v - 1.0, 0.0)
-    distance = radius[which] * np.where(ball[which], np.cbrt(w), np.sqrt(w))
-    across = distance * np.sqrt(1.0 - height**2)
+    volume, ball = _volume(start, end, radius)
+    n = n_points(start, end, radius)
     axis = np.where(ball[:, None], np.array([1.0, 0.0, 0.0]), end - start)
     axis /= np.linalg.norm(axis, axis=1, keepdims=True)
     side = np.cross(axis, np.array([0.31, 0.52, 0.79]))
     side /= np.linalg.norm(side, axis=1, keepdims=True)
-    other = np.cross(axis, side)
-    points = start[which] + np.where(ball[which], 0.0, v)[:, None] * (end - start)[which]
-    points += (height * distance)[:, None] * axis[which]
-    angle = 2.0 * np.pi * u
-    points += (across * np.cos(angle))[:, None] * side[which] + (across * np.sin(angle))[:, None] * other[which]
-    return points, which
+    frame = np.stack([end - start, axis, side, np.cross(axis, side)], axis=1)
+    points = _fill(start, frame, radius, ball, n, first)
+    return points, np.repeat(neuron_id, n), np.repeat(volume / n, n)
+
+
+@nb.njit(cache=True)
+def _fill(start: Floats, frame: Floats, radius: Floats, ball: NDArray[np.bool_], n: Ints, first: Ints) -> Floats:
+    """Points in capsules; `frame` (n, 4, 3) is the way from end to end, its direction and two across."""
+    points, row = np.empty((n.sum(), 3)), 0
+    for i in range(n.size):
+        for k in range(first[i], first[i] + n[i]):
+            angle = 2.0 * np.pi * ((k * 0.8191725134 + 0.5) % 1.0)
+            v, w = (k * 0.6710436067 + 0.5) % 1.0, (k * 0.5497004779 + 0.5) % 1.0
+            height, along = (2.0 * v - 1.0, 0.0) if ball[i] else (0.0, v)
+            distance = radius[i] * (np.cbrt(w) if ball[i] else np.sqrt(w))
+            across = distance * np.sqrt(1.0 - height * height)
+            on_side, on_other, on_axis = across * np.cos(angle), across * np.sin(angle), height * distance
+            for a in range(3):
+                place = start[i, a] + along * frame[i, 0, a] + on_axis * frame[i, 1, a]
+                points[row, a] = place + (on_side * frame[i, 2, a] + on_other * frame[i, 3, a])
+            row += 1
+    return points
 
 
 def solids(
     tissue: Tissue, voxel_um: tuple[float, float, float], shape_vox: tuple[int, int, int], folder: Path | None = None
 ) -> Bins:
-    """Everything solid, found by its place in the image, for `paint_labels`; in files of a `folder`, where one is given."""
+    """Everything solid, found by its place in the image: see `by_place`; in files of a `folder`, where one is given."""
+    box_um = np.array(shape_vox) * np.array(voxel_um)
+
+    def columns() -> Iterator[Columns]:
+        done = 0
+        for start, end, radius, neuron_id, contact in capsules(tissue):
+            is_head = (contact >= 0) & (np.abs(end - start).max(axis=1) < 1e-9)
+            n = n_points(start, end, radius) * is_near(start, end, -1.0, box_um + 1.0)
+            yield start, end, radius, neuron_id, np.where(is_head, contact + 1, 0), done + np.cumsum(n) - n
+            done += int(n.sum())
+
+    return by_place(columns, voxel_um, shape_vox, folder)
+
+
+def by_place(
+    columns: Callable[[], Iterator[Columns]],
+    voxel_um: tuple[float, float, float],
+    shape_vox: tuple[int, int, int],
+    folder: Path | None,
+) -> Bins:
+    """Capsules, found by place, for `paint_labels` and for `fill`.
+
+    Parameters
+    ----------
+    columns : callable
+        Gives them in pieces, the same whenever it is called: start and end (n, 3), radius (n,) [um], neuron id, synapse id, 0
+        where there is none, and number of the first point of dye (n,).
+    """
     longest_um = thickest_um = 0.0
-    for start, end, radius, _, _ in capsules(tissue):
+    for start, end, radius, *_ in columns():
         longest_um = max(longest_um, float(np.linalg.norm(end - start, axis=1).max(initial=0.0)))
         thickest_um = max(thickest_um, float(radius.max(initial=0.0)))
 
     def pieces() -> Iterator[Piece]:
-        for start, end, radius, neuron_id, contact in capsules(tissue):
-            is_head = (contact >= 0) & (np.abs(end - start).max(axis=1) < 1e-9)
-            columns = start, end, radius, neuron_id, np.where(is_head, contact + 1, 0)
-            yield 0.5 * (start + end) / np.array(voxel_um), columns
+        for start, end, *rest in columns():
+            yield 0.5 * (start + end) / np.array(voxel_um), (start, end, *rest)
 
     half_um = 0.5 * longest_um + thickest_um
     return bins_of(pieces, shape_vox, tuple(half_um / np.array(voxel_um)), folder)
@@ -140,16 +179,19 @@ def paint_labels(
     origin_vox: tuple[int, int, int],
     shape_vox: tuple[int, int, int],
     voxel_um: tuple[float, float, float],
+    axons: Bins | None = None,
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """Neuron ids and synapse ids (contact + 1) of every voxel of a block; 0 where there is nothing.
 
-    `things` are the `solids` of a tissue. Where two overlap, the one wins in which the voxel's centre lies deeper.
+    `things` are the `solids` of a tissue, `axons` the capsules of `Strands`. Where two overlap, the one wins in which the
+    voxel's centre lies deeper.
     """
     depth = np.zeros(shape_vox, np.float32)
     neurons, synapses = np.zeros(shape_vox, np.uint32), np.zeros(shape_vox, np.uint32)
     voxel, origin = np.array(voxel_um), np.array(origin_vox)
-    start, end, radius, neuron, synapse = things.near(origin, origin + shape_vox)
-    _paint(depth, neurons, synapses, origin, voxel, start, end, radius, neuron, synapse)
+    for some in (things, *([axons] if axons else [])):
+        start, end, radius, neuron, synapse, *_ = some.near(origin, origin + shape_vox)
+        _paint(depth, neurons, synapses, origin, voxel, start, end, radius, neuron, synapse)
     return neurons, synapses
 
 

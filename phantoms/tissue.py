@@ -1,7 +1,7 @@
 """The imaged block: dendrites of the imaged neurons, their spines, the receptors on them, and the dye inside."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numba as nb
@@ -41,7 +41,6 @@ class Tissue:
         has vanished from an imaged neuron: where on the dendrite's axis it was
     disc_radius_um, head_radius_um : (n_contacts,) ndarray; a head radius of 0 is a synapse on the shaft
     branch_id, neuron_row : (n_contacts,) ndarray of int, -1 if not imaged
-    axons : lines that cross the block, each of the neuron in axon_neuron_id (n_axons,)
     """
 
     neuron_id: Ints
@@ -56,8 +55,6 @@ class Tissue:
     head_radius_um: Floats
     branch_id: Ints
     neuron_row: Ints
-    axons: tuple[Tree, ...] = ()
-    axon_neuron_id: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, imported: list[Tree]) -> Tissue:

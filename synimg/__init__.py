@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from synimg.analysis.measure import measure, measure_image
     from synimg.analysis.separate.protocol import Separation
     from synimg.analysis.separation import separate
+    from synimg.analysis.stitch_folders import stitch
     from synimg.analysis.validate import validate
     from synimg.config import Config, load, preset
     from synimg.errors import SynimgError
@@ -40,6 +41,7 @@ _HOMES = {
     "repair": "synimg.phantoms.repair",
     "report": "synimg.viewers.report",
     "separate": "synimg.analysis.separation",
+    "stitch": "synimg.analysis.stitch_folders",
     "validate": "synimg.analysis.validate",
     "view": "synimg.viewers.view",
 }
@@ -60,6 +62,7 @@ __all__ = [
     "repair",
     "report",
     "separate",
+    "stitch",
     "validate",
     "view",
 ]

@@ -211,11 +211,30 @@ def measure(
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="folder for the results of images")] = None,
+    old: Annotated[
+        str | None, typer.Option(help="channel of the old receptors: INDEX, CHANNEL or ENDING as above; with --new")
+    ] = None,
+    new: Annotated[str | None, typer.Option(help="channel of the new receptors")] = None,
+    traces: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="SWC files of dendrites, one per neuron, or a folder: x, y, z, radius in um from the first voxel's centre"
+        ),
+    ] = None,
+    min_parent_prob: Annotated[
+        float | None, typer.Option(help="a synapse whose likeliest traced parent is less probable has none  \\[0.5]")
+    ] = None,
     psf: Annotated[
-        str | None, typer.Option(help="widths of a data set's PSF: stated, or puncta (what bright synapses show)")
+        str | None,
+        typer.Option(
+            help="PSF: stated, puncta (what bright synapses show), or Z,Y,X (sd in um) of images with --old, --new"
+        ),
     ] = None,
     camera: Annotated[
         Path | None, typer.Option(help="file of 'synimg camera', for images: adds electrons with errors")
+    ] = None,
+    recording: Annotated[
+        Path | None, typer.Option(help="TOML file: dyes, tag, PSF, camera of images with --old, --new")
     ] = None,
     threshold: Annotated[float | None, typer.Option(help="least contrast of a punctum in an image, 0 to 1")] = None,
     max_distance_um: Annotated[float | None, typer.Option(help="farthest that a pair lies apart, for images")] = None,
@@ -223,9 +242,10 @@ def measure(
     workers: Workers = None,
     scheduler: Scheduler = None,
 ) -> None:
-    """Find and count the synapses of a data set, or the puncta of images from any lab.
+    """Find and count the synapses of a data set, or of images from any lab: old and new receptors, or puncta and pairs.
 
     Examples: `synimg measure mouse01`,
+    `synimg measure mouse.ome.tif --old 0 --new 1 --camera camera.toml --psf puncta --traces swc --out measured`,
     `synimg measure a_pre.tif a_post.tif --voxel-um 0.1,0.1 --channel pre=pre --channel post=post --out puncta`
     """
     from synimg.progress import bars
@@ -234,7 +254,10 @@ def measure(
     foreign = {
         "--voxel-um": voxel_um,
         "--channel": channel,
+        "--old": old,
+        "--new": new,
         "--camera": camera,
+        "--recording": recording,
         "--threshold": threshold,
         "--max-distance-um": max_distance_um,
     }
@@ -247,9 +270,13 @@ def measure(
 
         settings = MeasureSettings.parse({"psf": psf} if psf else {}, "measure")
         incomplete = False
-        for path in datasets_of(source[0]):
+        paths, tracing = datasets_of(source[0]), _tracing(traces, min_parent_prob)
+        if tracing.traces and len(paths) > 1:
+            raise SynimgError(f"{source[0]}: a cohort; dendrites are traced in one animal: give its folder")
+        for path in paths:
             with bars() as report:
-                table = run_measure(path, run, settings, _workers(workers, scheduler), scheduler, report)
+                where = _workers(workers, scheduler), scheduler
+                table = run_measure(path, run, settings, *where, report, tracing if tracing.traces else None)
             quality = _say_quality(path / "analysis" / run)
             said, after = f"{path / 'analysis' / run}: {len(table)} synapses measured", f"synimg separate {source[0]}"
             if quality.missing.places:
@@ -262,9 +289,90 @@ def measure(
         return
     if len(source) == 1 and source[0].is_dir() and not source[0].name.endswith(".zarr"):
         raise SynimgError(f"{source[0]}: not a data set (dataset.json is missing); give a data set or image files")
-    if psf is not None:
-        raise SynimgError("--psf is for data sets; puncta of images are found without a point spread function")
-    _measure_images(source, voxel_um, channel or [], out, camera, threshold, max_distance_um, seed)
+    for image in source:
+        if not image.exists():
+            raise SynimgError(f"{image}: no such file")
+    if out is None:
+        raise SynimgError("--out is missing: give a folder for the results")
+    voxel = None if voxel_um is None else _numbers("--voxel-um", voxel_um)
+    if old is None and new is None:
+        of_counts = {"--psf": psf, "--recording": recording}
+        if given := [name for name, value in of_counts.items() if value is not None]:
+            raise SynimgError(
+                f"{given[0]} is for counts of receptors: name the channels of old and new ones, --old 0 --new 1"
+            )
+        found = {"threshold": threshold, "max_distance_um": max_distance_um}
+        _measure_images(source, voxel, channel or [], out, camera, found, seed, _tracing(traces, min_parent_prob))
+        return
+    of_puncta = {"--channel": channel, "--threshold": threshold, "--max-distance-um": max_distance_um}
+    if given := [name for name, value in of_puncta.items() if value is not None]:
+        raise SynimgError(
+            f"{given[0]} is for puncta and pairs; with --old and --new receptors are counted: leave it out"
+        )
+    if old is None or new is None:
+        raise SynimgError(
+            f"--{'old' if old is None else 'new'} is missing: both the old and the new receptors have a channel"
+        )
+    where = (_workers(workers, scheduler), scheduler)
+    lab = _lab(recording, camera, psf, _tracing(traces, min_parent_prob))
+    _measure_recordings(source, {"old": old, "new": new}, lab, out, voxel, where)
+
+
+def _tracing(places: list[Path] | None, least_prob: float | None) -> Any:
+    """Traced dendrites, and how parents are read from them."""
+    from synimg.analysis.traces import TraceSettings, Tracing
+    from synimg.store.morphology import read_traces
+
+    if least_prob is not None and not places:
+        raise SynimgError("--min-parent-prob is for parents from traces: give --traces too")
+    values = {} if least_prob is None else {"least_parent_prob": least_prob}
+    return Tracing(read_traces(places or []), TraceSettings.parse(values, "measure"))
+
+
+def _lab(recording: Path | None, camera: Path | None, psf: str | None, tracing: Any) -> Any:
+    """How a lab's recordings are to be measured."""
+    from synimg.analysis.block import MeasureSettings
+    from synimg.analysis.lab import Lab
+    from synimg.analysis.lab_recording import LabRecording, read_recording
+    from synimg.config import read_camera
+
+    known = LabRecording() if recording is None else read_recording(recording)
+    sigma_um: Any = None
+    if psf is not None and psf not in {"stated", "puncta"}:
+        sigma_um = _numbers("--psf", psf)
+        if len(sigma_um) != 3:
+            raise SynimgError(f"--psf = {psf}: it takes stated, puncta, or the sd along Z,Y,X in um")
+    settings = MeasureSettings.parse({"psf": "puncta"} if psf == "puncta" else {}, "measure")
+    return Lab(known.with_(None if camera is None else read_camera(camera), sigma_um), settings, tracing)
+
+
+def _measure_recordings(
+    images: list[Path],
+    channels: dict[str, str],
+    lab: Any,
+    out: Path,
+    voxel: tuple[float, ...] | None,
+    where: tuple[int | None, str | None],
+) -> None:
+    from synimg.analysis.lab import measure_recordings
+    from synimg.progress import bars
+    from synimg.viewers.figures.recording import save_recording
+
+    with bars() as report:
+        found = measure_recordings(images, channels, lab, out, voxel, where, report, save_recording)
+    incomplete = False
+    for one in found:
+        quality = _say_quality(one.folder)
+        for sentence in one.notes:
+            _say(f"note: {sentence}")
+        incomplete |= bool(quality.missing.places)
+        said = ", INCOMPLETE" if quality.missing.places else ""
+        _say(
+            f"{one.folder}: {one.n_synapses} synapses measured{said}; next: synimg separate {one.folder / 'synapses.parquet'} "
+            f"--out {out.with_name(out.name + '-separated')}"
+        )
+    if incomplete:
+        raise typer.Exit(3)
 
 
 def _say_quality(folder: Path) -> Any:
@@ -281,37 +389,30 @@ def _say_quality(folder: Path) -> Any:
 
 def _measure_images(
     images: list[Path],
-    voxel_um: str | None,
+    voxel: tuple[float, ...] | None,
     channel: list[str],
-    out: Path | None,
+    out: Path,
     camera: Path | None,
-    threshold: float | None,
-    max_distance_um: float | None,
+    values: dict[str, Any],
     seed: int,
+    tracing: Any,
 ) -> None:
     from synimg.analysis.foreign import ForeignSettings, measure_foreign
     from synimg.config import read_camera
     from synimg.progress import bars
     from synimg.viewers.figures.overlay import save_overlay
 
-    for image in images:
-        if not image.exists():
-            raise SynimgError(f"{image}: no such file")
-    if out is None:
-        raise SynimgError("--out is missing: give a folder for the results")
-    values = {"threshold": threshold, "max_distance_um": max_distance_um}
     settings = ForeignSettings.parse({k: v for k, v in values.items() if v is not None}, "measure")
     known = None if camera is None else read_camera(camera)
-    voxel = None if voxel_um is None else _numbers(voxel_um)
     with bars() as report:
-        summary = measure_foreign(images, voxel, out, channel, settings, seed, report, save_overlay, known)
+        summary = measure_foreign(images, voxel, out, channel, settings, seed, report, save_overlay, known, tracing)
     for sentence in summary.warnings:
         _say(f"note: {sentence}")
     _say(f"{out}: {summary.text}")
 
 
-def _numbers(text: str) -> tuple[float, ...]:
-    """The voxel size in `text`.
+def _numbers(option: str, text: str) -> tuple[float, ...]:
+    """The lengths in `text`, the value of an option.
 
     Raises
     ------
@@ -321,10 +422,63 @@ def _numbers(text: str) -> tuple[float, ...]:
     try:
         sizes = tuple(float(part) for part in text.replace(",", " ").split())
     except ValueError:
-        raise SynimgError(f"--voxel-um = {text}: it takes numbers in um, such as 0.2,0.07,0.07") from None
+        raise SynimgError(f"{option} = {text}: it takes numbers in um, such as 0.2,0.07,0.07") from None
     if len(sizes) not in {2, 3} or not all(0 < size < 100 for size in sizes):
-        raise SynimgError(f"--voxel-um = {text}: it takes Z,Y,X (2-D: Y,X), each above 0 and in um")
+        raise SynimgError(f"{option} = {text}: it takes Z,Y,X (2-D: Y,X), each above 0 and in um")
     return sizes
+
+
+@app.command()
+def stitch(
+    recordings: Annotated[
+        list[Path], typer.Argument(metavar="MEASURED...", help="folders that 'synimg measure --old --new' has written")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="folder to write to; new or empty, or of an earlier call")],
+    positions: Annotated[
+        Path | None,
+        typer.Option(help="table with tile, z_um, y_um, x_um of the first voxels, if the images do not state them"),
+    ] = None,
+    max_shift_um: Annotated[float | None, typer.Option(help="farthest that a tile lies from its place  \\[2]")] = None,
+    traces: Annotated[
+        list[Path] | None, typer.Option(help="SWC files or a folder, as for measure, in the frame of the first tile")
+    ] = None,
+    min_parent_prob: Annotated[float | None, typer.Option(help="as for measure")] = None,
+) -> None:
+    """Put together measured tiles or sections that overlap: each synapse once, and how well what was seen twice agrees.
+
+    Example: `synimg stitch measured --positions stage.csv --out whole`
+    """
+    from synimg.analysis.stitch import StitchSettings
+    from synimg.analysis.stitch_folders import stitch as run
+    from synimg.viewers.figures.stitched import save_stitched
+
+    values = {} if max_shift_um is None else {"max_shift_um": max_shift_um}
+    settings = StitchSettings.parse(values, "stitch")
+    found = run(recordings, out, positions, settings, _tracing(traces, min_parent_prob), save_stitched)
+    for sentence in found.warnings:
+        _say(f"note: {sentence}")
+    _print_overlaps(found.overlaps)
+    n = int(found.tiles["n_synapses"].sum())
+    _say(
+        f"{out}: {len(found.synapses)} synapses of {n} finds in {len(found.tiles)} tiles; next: synimg separate "
+        f"{out / 'synapses.parquet'} --out {out.with_name(out.name + '-separated')}"
+    )
+
+
+def _print_overlaps(overlaps: Any) -> None:
+    """What two tiles have in common, a line for each pair."""
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = ("tiles", "found in both", "by chance", "shift z, y, x [µm]", "counts over errors")
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in overlaps.to_dict("records"):
+        shift = " ".join(f"{row[f'shift_{axis}']:+.2f}" for axis in ("z_um", "y_um", "x_um"))
+        again = "-" if row["found_again"] is None else f"{row['found_again']:.0%}"
+        scatter = ", ".join(f"{row[f'{name}_scatter']:.2f} {name}" for name in ("old", "new"))
+        chance = f"{row['n_both_by_chance'] / max(row['n_both'], 1):.0%}"
+        table.add_row(f"{row['tile']}, {row['other']}", f"{row['n_both']}, {again}", chance, shift, scatter)
+    Console().print(table)
 
 
 @app.command()

@@ -29,11 +29,18 @@ WORKERS_ENVIRONMENT = {
 """Blocks are some 10 MB each: by dask's own settings glibc gives them back to the system and gets them anew, page by page,
 every time, which takes as long as rendering them. One thread each is dask's setting as well."""
 
+WORKERS_SETTINGS = {
+    "distributed.nanny.pre-spawn-environ": WORKERS_ENVIRONMENT,
+    "distributed.worker.profile.enabled": False,  # looks 100 times a second at what a worker does
+    "distributed.admin.tick.interval": "1s",  # sees 50 times a second whether a process answers
+}
 ANSWER_S = 10
 SAY_AFTER_S, WAIT_FOR_WORKERS_S = 5, 300
 """How long a cluster may be without a worker before the user is told, and before the work ends."""
-MOST_WAITING = 64
-"""Pieces of work that wait at the scheduler, or four for each of its threads."""
+TASKS_PER_THREAD = 4
+"""Tasks that wait at the scheduler."""
+TASK_S = 0.5
+"""What a task lasts, about: short pieces of work go out together, as a task costs this process some 5 ms."""
 NEEDS_MAIN = "a script that asks for workers keeps its calls under: if __name__ == '__main__':"
 
 
@@ -90,7 +97,7 @@ class Pool:
         from distributed import CancelledError, KilledWorker
         from distributed.comm import CommClosedError
 
-        index_of: dict[Any, int] = {}
+        index_of: dict[Any, list[int]] = {}
         with _watched(self._client, index_of) as is_left_alone:
             try:
                 yield from self._sent(function, items, shared, index_of)
@@ -104,30 +111,40 @@ class Pool:
                 raise SynimgError(f"the dask cluster went away; start it and {RESUME}") from error
 
     def _sent(
-        self, function: Callable[..., Any], items: Sequence[Any], shared: tuple[Any, ...], index_of: dict[Any, int]
+        self,
+        function: Callable[..., Any],
+        items: Sequence[Any],
+        shared: tuple[Any, ...],
+        index_of: dict[Any, list[int]],
     ) -> Iterator[tuple[int, Any]]:
-        """Results as they come; `index_of` holds the futures that are under way, each with the index of its item."""
+        """Results as they come; `index_of` holds the futures that are under way, each with the indices of its items."""
         import dask
         from distributed import as_completed
 
         # what is scattered dies with the workers that hold it; what a task returned is made again
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GiB"}):
             sent = [self._client.submit(_same, argument, pure=False) for argument in shared]
-        waiting = iter(enumerate(items))
+        waiting, left, at_once = iter(range(len(items))), len(items), 1
 
         def submit(n: int) -> list[Any]:
-            new = {
-                self._client.submit(function, item, *sent, pure=False): i for i, item in itertools.islice(waiting, n)
-            }
-            index_of.update(new)
-            return list(new)
+            nonlocal left
+            new = []
+            for indices in itertools.islice(iter(lambda: list(itertools.islice(waiting, at_once)), []), n):
+                new.append(self._client.submit(_several, function, [items[i] for i in indices], sent, pure=False))
+                index_of[new[-1]] = indices
+                left -= len(indices)
+            return new
 
         # what the scheduler holds does not grow with the work
-        running = as_completed(submit(max(MOST_WAITING, 4 * sum(self._client.nthreads().values()))))
+        n_tasks = TASKS_PER_THREAD * max(sum(self._client.nthreads().values()), 1)
+        running = as_completed(submit(n_tasks))
         for future in running:
-            result = future.result()
-            yield index_of.pop(future), result
+            results, seconds = future.result()
+            indices = index_of.pop(future)
+            yield from zip(indices, results, strict=True)
             future.release()
+            # towards the end tasks become small, so that all workers end at the same time
+            at_once = max(min(int(TASK_S * len(results) / max(seconds, 1e-6)), left // n_tasks), 1)
             running.update(submit(1))
 
 
@@ -136,6 +153,12 @@ RESUME = "run the same command again to resume"
 
 def _same(argument: Any) -> Any:
     return argument
+
+
+def _several(function: Callable[..., Any], items: list[Any], shared: list[Any]) -> tuple[list[Any], float]:
+    """Results for several items, and the seconds that they took."""
+    begin = time.perf_counter()
+    return [function(item, *shared) for item in items], time.perf_counter() - begin
 
 
 def _no_worker(client: Any) -> SynimgError:
@@ -151,7 +174,7 @@ def _say_waiting() -> None:
 
 
 @contextlib.contextmanager
-def _watched(client: Any, futures: dict[Any, int]) -> Iterator[Callable[[], bool]]:
+def _watched(client: Any, futures: dict[Any, list[int]]) -> Iterator[Callable[[], bool]]:
     """See that the cluster has workers: say where it has none, and cancel the `futures` where none comes.
 
     Yields a function: whether that has happened.
@@ -220,7 +243,7 @@ def pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[P
         # a worker that runs the user's script again on its way up would start workers of its own, without end
         raise SystemExit(NEEDS_MAIN)
     try:
-        with _without_ctrl_c(), dask.config.set({"distributed.nanny.pre-spawn-environ": WORKERS_ENVIRONMENT}):
+        with _without_ctrl_c(), dask.config.set(WORKERS_SETTINGS):
             cluster = LocalCluster(
                 n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=quiet
             )

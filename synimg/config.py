@@ -225,6 +225,15 @@ class Tissue(Model):
     )
     spine_density_per_um: float = Field(1.5, gt=0, le=10, description="spines per um of dendrite (L2/3 and L5: 1 to 2)")
     segment_um: float = Field(12.0, gt=1, description="mean length of a grown dendrite between branchings")
+    fork_share: float = Field(
+        1.0, gt=0, le=1, description="share of the sections after a branching that branch again; of real cells 0.4"
+    )
+    bend: float = Field(
+        0.14,
+        ge=0,
+        le=0.5,
+        description="sd of the change of direction of a grown dendrite in 0.4 um, along each axis [rad]; of real cells 0.03",
+    )
     n_primary_dendrites: int = Field(
         1, ge=1, le=20, description="dendrites by which a grown neuron reaches from its soma, outside, into the block"
     )
@@ -243,6 +252,9 @@ class Axons(Model):
     bouton_radius_um: float = Field(0.3, gt=0.05, le=1, description="radius of a bouton")
     bouton_interval_um: float = Field(
         4.5, gt=1, description="mean distance of boutons: 3 to 6 (Shepherd and Harris 1998)"
+    )
+    branch_interval_um: float = Field(
+        90.0, gt=5, description="mean axon per branching: 71 and 134 in two reconstructed cortical cells, 87 together"
     )
 
 
@@ -515,14 +527,14 @@ def read_camera(path: str | Path) -> Camera:
     path = Path(path)
     if not path.is_file():
         raise SynimgError(f"{path}: no such file; 'synimg camera' writes one")
-    values = _values(path.read_bytes(), str(path))
+    values = read_toml(path.read_bytes(), str(path))
     if not isinstance(values.get("camera"), dict):
         raise SynimgError(f"{path}: the section [camera] is missing")
-    camera: Camera = _found_beside(Config.parse({"camera": values["camera"]}, str(path)).camera, path)
+    camera: Camera = camera_beside(Config.parse({"camera": values["camera"]}, str(path)).camera, path)
     return camera
 
 
-def _found_beside(camera: Any, path: Path) -> Any:
+def camera_beside(camera: Any, path: Path) -> Any:
     """A camera whose file of pixels, if it has one, is taken relative to the file `path`."""
     file = getattr(camera, "pixels_file", "")
     return camera.model_copy(update={"pixels_file": str((path.parent / file).resolve())}) if file else camera
@@ -549,10 +561,10 @@ def _names_in(folder: Any) -> list[str]:
 
 def parse(text: str, where: str) -> Config:
     """The configuration in the TOML `text`; `where` begins the sentence of an error."""
-    return Config.parse(_values(text, where), where)
+    return Config.parse(read_toml(text, where), where)
 
 
-def _values(text: str | bytes, where: str) -> dict[str, Any]:
+def read_toml(text: str | bytes, where: str) -> dict[str, Any]:
     """What a TOML text holds."""
     try:
         return tomllib.loads(text if isinstance(text, str) else text.decode("utf-8"))
@@ -583,7 +595,7 @@ def load(source: "Config | str | Path") -> Config:
     psf = config.psf
     if psf.kind == "measured":
         psf = psf.model_copy(update={"file": str((path.parent / psf.file).resolve())})
-    camera = _found_beside(config.camera, path)
+    camera = camera_beside(config.camera, path)
     if getattr(camera, "pixels_file", ""):
         camera.maps(
             (0, 0), config.volume.shape_vox[1:], config.volume.shape_vox[2]

@@ -12,13 +12,17 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, type (`int64`, `float64`, `string` or `bool`), unit and meaning."""
+    """One column: its name, type (`int64`, `float64`, `string` or `bool`), unit and meaning.
+
+    A table has all `required` columns, and a value in each row of those of them that are not `nullable`.
+    """
 
     name: str
     type: str
     unit: str = ""
     meaning: str = ""
     required: bool = False
+    nullable: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ SYNAPSES = Table(
         Column("synapse_id", "int64", "", "unique in the animal", required=True),
         Column("animal_id", "string", "", "the animal; one animal where missing"),
         Column("group", "string", "", "trained, yoked, deprived, naive, ..."),
-        Column("neuron_id", "int64", "", "postsynaptic parent neuron", required=True),
+        Column("neuron_id", "int64", "", "postsynaptic parent neuron", required=True, nullable=True),
         Column("neuron_prob", "float64", "", "probability of that assignment, 0 to 1"),
         Column("branch_id", "int64", "", "dendritic branch of the parent"),
         Column("pre_id", "int64", "", "presynaptic neuron where known"),
@@ -233,6 +237,21 @@ TRUTH_BACKGROUND = Table(
     ),
 )
 
+TRUTH_AXONS = Table(
+    "truth_axons",
+    "point_id",
+    (
+        Column("point_id", "int64", "", "point of an axon; parents come before their children", required=True),
+        Column("axon_id", "int64", "", "axon: what hangs together within the block", required=True),
+        Column("neuron_id", "int64", "", "neuron whose axon it is", required=True),
+        Column("parent_id", "int64", "", "the point before; null where the axon comes into the block"),
+        *POSITION,
+        Column("radius_um", "float64", "um", "radius of the axon in the point", required=True),
+        Column("is_bouton", "bool", "", "whether the point is the centre of a bouton", required=True),
+        Column("synapse_id", "int64", "", "synapse of the network that the bouton faces; null where there is none"),
+    ),
+)
+
 TRUTH_NEURONS = Table(
     "truth_neurons",
     "neuron_id",
@@ -345,7 +364,7 @@ def _cast(values: pd.Series, column: Column, where: str) -> pd.Series:
                 f"it takes numbers ({column.type}){unit}"
             )
         values = numbers
-    if column.required and values.isna().any():
+    if column.required and not column.nullable and values.isna().any():
         row = int(np.argmax(values.isna().to_numpy()))
         raise SynimgError(f"{where}: column '{column.name}' is empty or NaN in row {row}; drop such rows first")
     if column.type == "int64":
@@ -355,7 +374,7 @@ def _cast(values: pd.Series, column: Column, where: str) -> pd.Series:
             raise SynimgError(
                 f"{where}: column '{column.name}' = {values.iloc[row]} in row {row}; it takes whole numbers"
             )
-        return values.astype("int64" if column.required else "Int64")
+        return values.astype("int64" if column.required and not values.isna().any() else "Int64")
     return values.astype("float64")
 
 

@@ -122,7 +122,16 @@ def test_whoever_answers_in_another_language_is_no_scheduler():
             pass
 
 
-def test_the_scheduler_holds_a_part_of_the_work_alone(monkeypatch):
-    monkeypatch.setattr(compute, "MOST_WAITING", 2)
+def test_the_scheduler_holds_a_part_of_the_work_and_short_pieces_go_out_together(monkeypatch):
+    monkeypatch.setattr(compute, "TASKS_PER_THREAD", 2)
     with compute.pool(2) as cluster:
-        assert dict(cluster.run(square, range(40), (1,))) == {i: i**2 + 1 for i in range(40)}
+        tasks, submit = [], cluster._client.submit
+        monkeypatch.setattr(cluster._client, "submit", lambda *a, **k: tasks.append(a) or submit(*a, **k))
+        for task_s, least, most in ((0.0, 60, 60), (5.0, 8, 30)):
+            monkeypatch.setattr(compute, "TASK_S", task_s)
+            tasks.clear()
+            results = cluster.run(square, range(60), (1,))
+            found = dict([next(results)])
+            assert len(tasks) == 1 + 4  # what is shared, and two for each thread
+            assert found | dict(results) == {i: i**2 + 1 for i in range(60)}
+            assert least <= len(tasks) - 1 <= most

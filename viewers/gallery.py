@@ -170,6 +170,10 @@ REFERENCE = "SYNIMG_MORPHOLOGIES"
 """Environment variable: folder of real neurons, which the dendrites of a data set are compared with."""
 
 
+REAL_BEND = 0.03
+"""`tissue.bend` of dendrites as straight as real ones, whose tips are 1.2 and 1.5 times as far away along them as through space."""
+
+
 def _dendrites(source: Source) -> Figure:
     """Whole trees are grown with the settings, as a block holds parts of trees alone."""
     settings, folder = source.config.tissue, os.environ.get(REFERENCE, "")
@@ -184,11 +188,13 @@ def _dendrites(source: Source) -> Figure:
         real = tree_of(*read_tree_arrays(file))
         inside, name = real.points_um[real.pieces()], file.stem
         low, length_um = inside.min(axis=0), float(real.length_um(real.pieces()).sum())
-        n, segment_um = branching_of(real)
-        like = settings.model_copy(update={"n_primary_dendrites": n, "segment_um": segment_um})
+        n, segment_um, fork_share = branching_of(real)
+        like = settings.model_copy(
+            update={"n_primary_dendrites": n, "segment_um": segment_um, "fork_share": fork_share, "bend": REAL_BEND}
+        )
         grown = {
             f"grown in the room of {name}": settings,
-            f"the same, {n} primary, segment_um = {segment_um:.0f}": like,
+            f"grown like it: {n}, {segment_um:.0f} µm, {fork_share:.2f}, {REAL_BEND}": like,
         }
         place = real.points_um[0] - low, tuple(np.ptp(inside, axis=0) + 1.0), length_um
         family = [(label, _grown(place, one, source.config.seed, k)) for label, one in grown.items()]

@@ -11,6 +11,7 @@ from synimg import schema
 from synimg.analysis.quality import Quality, read_quality
 from synimg.analysis.separate.protocol import Separation
 from synimg.analysis.separation import measured_synapses, read_separation, separate
+from synimg.analysis.validate.run import of_separation
 from synimg.analysis.validate.separation import learned_of
 from synimg.config import Config
 from synimg.store.atomic import read_json
@@ -134,14 +135,19 @@ class Source:
 
     @cached_property
     def matched(self) -> pd.DataFrame:
-        """Measured synapses with their true partners, in the order of the separation."""
+        """Measured synapses with their true partners."""
         self._need("validate")
         return read_table(self.dataset.run(self.run) / "matched.parquet")
 
     @cached_property
+    def separated(self) -> pd.DataFrame:
+        """Those of `matched` that the separation has, in its order."""
+        return of_separation(self.matched)
+
+    @cached_property
     def learned(self) -> NDArray[np.bool_]:
-        """Which measured synapses truly learned."""
-        return learned_of(self.matched)
+        """Which synapses of the separation truly learned."""
+        return learned_of(self.separated)
 
     @cached_property
     def neurons(self) -> pd.DataFrame:
@@ -153,7 +159,7 @@ class Source:
     def rankings(self) -> dict[str, NDArray[Any]]:
         """p(learning) by the run's method and by three others for comparison."""
         found = {self.separation.info["method"]: self.separation.synapses["p_learning"].to_numpy(float)}
-        table = self.matched[["synapse_id", "neuron_id", "neuron_prob", "r_old", "r_old_se", "r_new", "r_new_se"]]
+        table = self.separated[["synapse_id", "neuron_id", "neuron_prob", "r_old", "r_old_se", "r_new", "r_new_se"]]
         for method in ("hierarchical", "neuron_mode", "raw"):
             if method not in found:
                 found[method] = separate(table, method).synapses["p_learning"].to_numpy(float)

@@ -126,7 +126,7 @@ def keep(
     """Which synapses pass the filters: of one neuron, of one branch, and not of a hidden category of `column`."""
     shown = np.ones(len(table), bool)
     if neuron_id is not None:
-        shown &= (table["neuron_id"] == neuron_id).to_numpy(bool)
+        shown &= (table["neuron_id"] == neuron_id).fillna(False).to_numpy(bool)
     if branch_id is not None:
         shown &= (table["branch_id"] == branch_id).fillna(False).to_numpy(bool)
     if hidden:

@@ -51,6 +51,7 @@ def arrange(table: pd.DataFrame, known: dict[str, Known]) -> tuple[Data, Ints, I
         log_prior_odds=np.zeros((len(table), 2)),
         of_factor=np.column_stack([np.zeros((ids.size, 0)), *(prior.columns[order[first]] for prior in of_neuron)]),
         factor_widths=np.concatenate([np.zeros(0), *(np.full(p.columns.shape[1], p.width) for p in of_neuron)]),
+        is_exact=all(error is not None and not error.any() for error in errors),
     )
     return data, order, ids
 
@@ -137,4 +138,5 @@ def take(data: Data, chosen: NDArray[np.bool_]) -> Data:
         log_prior_odds=data.log_prior_odds[rows],
         of_factor=data.of_factor[chosen],
         factor_widths=data.factor_widths,
+        is_exact=data.is_exact,
     )

@@ -28,6 +28,7 @@ class Data:
     log_prior_odds : (n, 2) ndarray, what else is known of learning up and down, added to its log odds
     of_factor : (n_neurons, n_known) ndarray, what bears on the ln factor, of mean 0, 0 where it is not known
     factor_widths : (n_known,) ndarray, prior sd of the weight of each
+    is_exact : bool, whether counts are stated to be free of error, so that none is wrong
     """
 
     counts: Counts
@@ -45,6 +46,7 @@ class Data:
     log_prior_odds: Floats
     of_factor: Floats
     factor_widths: Floats
+    is_exact: bool
 
     @property
     def n_neurons(self) -> int:

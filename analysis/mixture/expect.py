@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import logsumexp
@@ -35,6 +36,20 @@ class Grid:
     noise: list[float]
     ratio: Floats32 | None
     ratio_log_factor: Floats
+
+    @cached_property
+    def of_class(self) -> list[Floats32]:
+        """`likelihood` of the rows of each class; a fit asks for them hundreds of times."""
+        return self._by_class(self.likelihood)
+
+    @cached_property
+    def ratio_of_class(self) -> list[Floats32]:
+        """`ratio` of the same."""
+        assert self.ratio is not None
+        return self._by_class(self.ratio)
+
+    def _by_class(self, values: Floats32) -> list[Floats32]:
+        return [values] if len(self.classes) == 1 else [values[rows] for rows, _ in self.classes]
 
 
 @dataclass(frozen=True)
@@ -229,14 +244,13 @@ def log_likelihood(data: Data, model: Model, grid: Grid) -> float:
     return float(logsumexp(given.ln_factor + ln, axis=1).sum()) + given.log_factor
 
 
-def _by_factor(of_growth: Floats32, grid: Grid, weights: Sequence[Sequence[Floats32]]) -> list[Floats32]:
-    """Likelihoods by factor (n, n_factor) of each component, from those by growth."""
-    each = [np.empty((len(of_growth), grid.factor.size), np.float32) for _ in weights[0]]
-    for (rows, _), of_class in zip(grid.classes, weights, strict=True):
-        own = of_growth[rows]
-        for one, density in zip(each, of_class, strict=True):
-            one[rows] = own @ density
-    return each
+def _by_factor(of_growth: list[Floats32], grid: Grid, weights: Sequence[Sequence[Floats32]]) -> list[Floats32]:
+    """Likelihoods by factor (n, n_factor) of each component, from those by growth of each class."""
+    n_components, n_factor = len(weights[0]), grid.factor.size
+    found = np.empty((len(grid.wrong), n_components * n_factor), np.float32)
+    for (rows, _), own, densities_ in zip(grid.classes, of_growth, weights, strict=True):
+        found[rows] = own @ np.concatenate(densities_, axis=1)
+    return [found[:, j * n_factor : (j + 1) * n_factor] for j in range(n_components)]
 
 
 def _mixed(prior: Floats, each: list[Floats32]) -> Floats32:
@@ -249,7 +263,7 @@ def _mixed(prior: Floats, each: list[Floats32]) -> Floats32:
 def likelihoods(data: Data, model: Model, grid: Grid, weights: Sequence[Sequence[Floats32]]) -> Given:
     """Likelihoods by factor, from the densities of the growth in each class of totals, by component."""
     prior = priors(data, model)
-    each = _by_factor(grid.likelihood, grid, weights)
+    each = _by_factor(grid.of_class, grid, weights)
     seen = (
         (prior @ chances(data, model, grid.factor)).astype(np.float32)
         if data.ln_threshold is not None
@@ -273,7 +287,7 @@ def likelihoods(data: Data, model: Model, grid: Grid, weights: Sequence[Sequence
     if grid.ratio is not None:
         # a neuron's totals share its offset: as evidence for its factor they count by their design effect (Kish 1965)
         counts = 1.0 / (1.0 + (np.bincount(data.neuron) - 1.0) * model.offset_share)[data.neuron]
-        alone = whole(_by_factor(grid.ratio, grid, weights), np.full(data.neuron.size, model.outliers))
+        alone = whole(_by_factor(grid.ratio_of_class, grid, weights), np.full(data.neuron.size, model.outliers))
         ln = counts[:, None] * ln + (1.0 - counts)[:, None] * np.log(alone)
         log_factor = counts * log_factor + (1.0 - counts) * grid.ratio_log_factor
     return Given(each, total, ln, float(log_factor.sum()), elsewhere, prior, seen, good, ln_factor)

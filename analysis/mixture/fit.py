@@ -33,10 +33,10 @@ def moments(grid: Grid, posterior: Posterior, by_class: list[Kernel]) -> tuple[F
     over the class first, by one matrix product per component.
     """
     sums = np.zeros((3, posterior.prior.shape[1]))
-    for (rows, _), parts in zip(grid.classes, by_class, strict=True):
+    for (rows, _), likelihood, parts in zip(grid.classes, grid.of_class, by_class, strict=True):
+        weight, prior = posterior.weight[rows], posterior.prior[rows].astype(np.float32)
         for j in range(len(parts.weight)):
-            weighted = posterior.weight[rows] * posterior.prior[rows, j : j + 1].astype(np.float32)
-            by_growth = grid.likelihood[rows].T @ weighted
+            by_growth = likelihood.T @ (weight * prior[:, j : j + 1])
             for part in parts.parts[j]:
                 joint, off = part.weight * by_growth, parts.moved - np.float32(part.mean)
                 n, first = joint.sum(axis=1), np.einsum("gf,gf->g", joint, off)
@@ -104,7 +104,7 @@ def maximise(
         factor_weights=tuple(float(w) for w in factor_weights),
         size_weight=_size_weight(model, grid, posterior, by_class),
         born=model.born.fitted(ln_total, posterior.born, Born.first(ln_total)),
-        outliers=float(np.clip(outliers, LEAST_OUTLIERS, MOST_OUTLIERS)),
+        outliers=0.0 if data.is_exact else float(np.clip(outliers, LEAST_OUTLIERS, MOST_OUTLIERS)),
     )
 
 
@@ -124,12 +124,14 @@ def _size_weight(model: Model, grid: Grid, posterior: Posterior, by_class: list[
     if not model.form.learns_by_size or not model.signs:
         return model.size_weight
     count = total = 0.0
-    for (rows, ln_total), noise, parts in zip(grid.classes, grid.noise, by_class, strict=True):
+    for (rows, ln_total), noise, likelihood, parts in zip(
+        grid.classes, grid.noise, grid.of_class, by_class, strict=True
+    ):
         size = standard_size(model.sizes, ln_total - GROWTH)
         size = true_size(model.sizes, model.size_weight, size, noise)
         for j in range(1, len(parts.weight)):
             weighted = posterior.weight[rows] * posterior.prior[rows, j : j + 1].astype(np.float32)
-            by_growth = (parts.weight[j] * (grid.likelihood[rows].T @ weighted)).sum(axis=1)
+            by_growth = (parts.weight[j] * (likelihood.T @ weighted)).sum(axis=1)
             count += float(by_growth.sum())
             total += float(by_growth @ size)
     return fitted_weight(model.sizes, model.size_weight, count, total / max(count, 1e-9))
@@ -194,8 +196,8 @@ def growth_moments(
 ) -> tuple[Floats, Floats]:
     """Posterior mean and variance of each synapse's growth; those that it would have without learning `if_null`."""
     first, second = np.zeros(len(posterior.weight)), np.zeros(len(posterior.weight))
-    for (rows, _), parts in zip(grid.classes, by_class, strict=True):
-        density = grid.likelihood[rows] * sum(
+    for (rows, _), likelihood, parts in zip(grid.classes, grid.of_class, by_class, strict=True):
+        density = likelihood * sum(
             posterior.prior[rows, j : j + 1].astype(np.float32) * (posterior.weight[rows] @ weight.T)
             for j, weight in enumerate(parts.weight[:1] if if_null else parts.weight)
         )
@@ -218,6 +220,7 @@ def first_guess(data: Data, form: Form) -> Model:
         factor_mean=(0.0,) * data.n_kinds,
         covariate_weights=(0.0,) * data.covariates.shape[1],
         factor_weights=(0.0,) * data.of_factor.shape[1],
+        outliers=0.0 if data.is_exact else LEAST_OUTLIERS,
     )
 
 

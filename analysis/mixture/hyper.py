@@ -40,6 +40,7 @@ DRIFT_SD_LN_BELOW, DRIFT_SD_LN_ABOVE = (2.0 * DRIFT_WEIGHT) ** -0.5, 0.5
 """Widths of the prior of ln drift on both sides of its mode."""
 LEAST_EFFECT = 0.15
 SMALL_SHARE, HARDLY_ANY = 0.03, 0.01
+RARE = 0.02
 FIRST_STEP = {
     "drift": 0.05,
     "factor": 0.1,
@@ -165,8 +166,7 @@ def hyper_posterior(
 ) -> tuple[tuple[Model, ...], Floats]:
     """Models that stand for the posterior of the hyper-parameters, and their weights.
 
-    They are of equal weight; where hardly any has one of the signs of learning, which so few cannot exclude, half a model
-    has both.
+    Where hardly any has one of the signs of learning, which so few cannot exclude, half a model has both.
 
     Parameters
     ----------
@@ -196,14 +196,37 @@ def hyper_posterior(
     walkers = np.stack([_scattered(near[i % len(near)], axes, rng) for i in range(N_WALKERS)])
     generations = differential_evolution_chain(log_posterior, walkers, N_GENERATIONS, rng)
     late = generations[-N_LATE:].reshape(-1, generations.shape[2])
-    chosen = ((np.arange(n_models) + 0.5) / n_models * len(late)).astype(int)
-    evenly = late[np.argsort(late[:, 0], kind="stable")][chosen]
-    models = [m for at in evenly if (m := axes.model(at)) is not None]
-    weights = np.ones(len(models))
+    chosen, weights = representatives(late, [axes.names.index(f"root {sign}") for sign in (UP, DOWN)], n_models)
+    models = [m for at in chosen if (m := axes.model(at)) is not None]
     if min(max(m.slab(sign).share for m in models) for sign in (UP, DOWN)) < HARDLY_ANY:
         models.append(replace(both, drift_sd=models[len(models) // 2].drift_sd))
-        weights = np.append(weights, 0.5)
+        weights = np.append(weights, 0.5 / n_models)
     return tuple(models), weights / weights.sum()
+
+
+def representatives(points: Floats, roots: list[int], n: int) -> tuple[Floats, Floats]:
+    """Some of a chain's points (n_points, n_axes) and the share of all that each stands for.
+
+    Notes
+    -----
+    Which signs of learning are there matters most to a synapse's probability, and a few points drawn from all would leave
+    that to chance: each combination has its share of the points, and one at least where it is not rare. Within
+    one they are evenly spaced in drift, the first axis.
+    """
+    signs = (points[:, roots] > 0.0) @ np.array([1, 2])
+    count = np.bincount(signs, minlength=4)
+    count[count < RARE * len(points)] = 0
+    share = count / count.sum()
+    places = np.where(share > 0, np.maximum(np.round(share * n), 1), 0).astype(int)
+    commonest = int(np.argmax(share))
+    places[commonest] = max(n - (places.sum() - places[commonest]), 1)
+    chosen, weights = [], []
+    for combination in np.flatnonzero(places):
+        own, k = points[signs == combination], places[combination]
+        evenly = ((np.arange(k) + 0.5) / k * len(own)).astype(int)
+        chosen.append(own[np.argsort(own[:, 0], kind="stable")][evenly])
+        weights.append(np.full(k, share[combination] / k))
+    return np.concatenate(chosen), np.concatenate(weights)
 
 
 def _some_of_each(model: Model) -> tuple[Slab, Slab]:

@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 BLOCK_SYNAPSES = 50_000
 LEAST_GROUP_SHIFT = 0.05
-SHARE_SYNAPSES, SHARE_DRAWS = 20_000, 40
+SHARE_SYNAPSES, SHARE_DRAWS = 10_000, 40
 SIGN_NAMES = {UP: "potentiated", DOWN: "depressed"}
 
 
@@ -280,6 +280,7 @@ def facts(found: Found, version: str, assumes: tuple[str, ...]) -> dict[str, Any
             )
             + " (chosen by evidence)",
             *assumes,
+            *(["no count is wrong, as the table states standard errors of 0"] * data.is_exact),
             *(["log odds of learning are linear in ln size at the pulse (chosen by evidence)"] * form.learns_by_size),
             *(prior.said for prior in known.values()),
             *(

@@ -80,7 +80,7 @@ def found_with(
 ) -> Found:
     """What chosen models and their rivals find in a table, of which `arranged` and `known` are what its columns gave."""
     data, order, ids = arranged
-    data, choice = _with_offsets(data, choice)
+    data, choice = _with_offsets(data, choice, seed)
     parts = _in_blocks(data, choice)
     readings = [parts, *(_in_blocks(data, rival.choice) for rival in rivals)]
     zero = zero_of(parts.factor, data.is_control)
@@ -154,22 +154,29 @@ def _with_neighbours(
     return wider, again, {"clustering": Known(column[:, None], 1.0, False, said)}
 
 
-def _with_offsets(data: Data, choice: Choice) -> tuple[Data, Choice]:
+def _with_offsets(data: Data, choice: Choice, seed: int) -> tuple[Data, Choice]:
     """Data and models that know of neurons whose synapses are larger than others', if there are any.
 
     Notes
     -----
-    Sizes and growth are those of the models without; a table cut off at a threshold has no sizes to compare.
+    Sizes and growth are those of the models without; a table cut off at a threshold has no sizes to compare. Whether
+    there are any is asked of the neurons of the search.
     """
     if data.ln_threshold is not None:
         return data, choice
     middle = replace(choice, models=choice.models[len(choice.models) // 2 :][:1], weights=np.ones(1))
-    parts, sizes = _in_blocks(data, middle), middle.models[0].sizes
-    ln_start = np.log(data.counts.total) - parts.ln_parts.sum(axis=1)
-    share = offset_share(ln_start, data.neuron, sizes.sd**2, float(parts.factor_var.mean()))
+    variance = middle.models[0].sizes.sd ** 2
+
+    def starts(some: Data) -> tuple[Floats, float]:
+        parts = _in_blocks(some, middle)
+        return np.log(some.counts.total) - parts.ln_parts.sum(axis=1), float(parts.factor_var.mean())
+
+    some = some_neurons(data, SEARCH_SYNAPSES, seed)
+    ln_start, factor_var = starts(some)
+    share = offset_share(ln_start, some.neuron, variance, factor_var)
     if not share:
         return data, choice
-    offset = ln_offsets(ln_start, data.neuron, share, sizes.sd**2)
+    offset = ln_offsets(ln_start if some is data else starts(data)[0], data.neuron, share, variance)
     models = tuple(model_with(model, share) for model in choice.models)
     return data_with(data, offset), replace(choice, models=models)
 

@@ -85,10 +85,13 @@ def imaging_scores(
         scores["counts"][name] = _count_scores(rows, name)
     if "r_old_new_cov" in rows and len(known := rows.dropna(subset=["r_old_se", "r_new_se", "r_old_new_cov"])):
         scores["counts"]["correlation"] = _correlation(known)
-    right = (rows["neuron_id"] == rows["post_id_true"]).to_numpy(bool)
-    probability = rows["neuron_prob"].to_numpy(float)
-    scores["parents"] = {"accuracy": float(right.mean()) if n_hit else None}
-    if n_hit:
+    parented = rows[rows["neuron_id"].notna()]
+    right = (parented["neuron_id"] == parented["post_id_true"]).to_numpy(bool)
+    probability = parented["neuron_prob"].to_numpy(float)
+    scores["parents"] = {"accuracy": float(right.mean()) if right.size else None}
+    if len(parented) < len(rows):
+        scores["parents"]["share_known"] = len(parented) / n_hit
+    if right.size:
         scores["parents"]["calibration_error"] = calibration(right, probability)["error"]
     return scores
 

@@ -89,14 +89,15 @@ def validate(
         | ({"share_not_measured": share} if share else {}),
     }
     report(what, 1, 4)
-    scores["separation"] = separation_scores(result, matched, neurons, config.seed)
+    separated = of_separation(matched)
+    scores["separation"] = separation_scores(result, separated, neurons, config.seed)
     report(what, 2, 4)
     tag = image_attributes(dataset.image)["synimg"]["tag"]
     turnover = config.receptors.exchange_per_day * config.training.window_days
-    scores["average_precision"] = compare(imaged, matched, neurons, tag, turnover)
+    scores["average_precision"] = compare(imaged, separated, neurons, tag, turnover)
     report(what, 3, 4)
     if not config.imported.edges:
-        scores["erasure"] = erase(truth_folder, config, truth, matched, result.synapses)
+        scores["erasure"] = erase(truth_folder, config, truth, separated, result.synapses)
     report(what, 4, 4)
     scores["headlines"] = headlines(scores)
     with dataset.stage(f"{run}/validate") as scratch:
@@ -104,6 +105,12 @@ def validate(
         write_json(out / "scores.json", scores)
         write_table(out / "matched.parquet", matched)
     return scores
+
+
+def of_separation(matched: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a measured table that a separation has: those whose parent is known."""
+    known = matched[matched["neuron_id"].notna()].reset_index(drop=True)
+    return known.assign(neuron_id=known["neuron_id"].astype("int64"))
 
 
 def not_measured(dataset: Dataset, run: str) -> tuple[Callable[[pd.DataFrame], NDArray[np.bool_]], float]:

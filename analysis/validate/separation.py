@@ -164,7 +164,9 @@ def budget_tables(
     """
     learned = truth["is_learned"].to_numpy(bool)
     base = pd.DataFrame({"synapse_id": truth["synapse_id"], "neuron_id": truth["post_id"]})
-    exact = base.assign(r_old=truth["r_old_true"].astype(float), r_new=truth["r_new_true"].astype(float))
+    exact = base.assign(
+        r_old=truth["r_old_true"].astype(float), r_new=truth["r_new_true"].astype(float), r_old_se=0.0, r_new_se=0.0
+    )
     old, new, exactly = (
         truth["labelled_old"].to_numpy(float),
         truth["labelled_new"].to_numpy(float),

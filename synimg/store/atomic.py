@@ -122,3 +122,15 @@ def sha256(path: Path) -> str:
     """SHA-256 of the bytes of `path`, as hexadecimal text."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def move(source: Path, target: Path) -> None:
+    """Move a file, or the files of a folder one by one into a folder that may exist; images move as a whole."""
+    if source.is_file() or not target.exists() or source.name.endswith(".zarr"):
+        if target.is_dir():
+            shutil.rmtree(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+        return
+    for child in sorted(source.iterdir()):
+        move(child, target / child.name)

@@ -12,7 +12,7 @@ from typing import Any
 from synimg import schema
 from synimg.config import Config
 from synimg.errors import SynimgError
-from synimg.store.atomic import disk_errors, read_json, sha256, sync, write_json
+from synimg.store.atomic import disk_errors, move, read_json, sha256, sync, write_json
 from synimg.store.remote import is_address, mirrored
 
 INDEX = "dataset.json"
@@ -166,7 +166,7 @@ class Dataset:
             for file in files:
                 sync(file)
             for child in sorted(scratch.iterdir()):
-                _move(child, self.path / child.name)
+                move(child, self.path / child.name)
             shutil.rmtree(scratch)
             self.sweep()
         self.index["stages"][name] = {"notes": notes or {}, "files": sums}
@@ -245,18 +245,6 @@ def append_journal(scratch: Path, sums: dict[str, str]) -> None:
         file.seek(max(file.tell() - 1, 0))
         is_cut = file.read(1) not in {b"", b"\n"}  # by a full disk or a crash: what follows begins on a line of its own
         file.write((b"\n" if is_cut else b"") + json.dumps(sums).encode() + b"\n")
-
-
-def _move(source: Path, target: Path) -> None:
-    """Move a file, or the files of a folder one by one into a folder that may exist; images move as a whole."""
-    if source.is_file() or not target.exists() or source.name.endswith(".zarr"):
-        if target.is_dir():
-            shutil.rmtree(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        source.replace(target)
-        return
-    for child in sorted(source.iterdir()):
-        _move(child, target / child.name)
 
 
 def difference(there: dict[str, Any], here: dict[str, Any], path: str = "") -> str:

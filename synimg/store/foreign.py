@@ -1,7 +1,8 @@
 """Images from other labs: TIFF files, whose resolution tags are not believed, and the formats of microscopes and OME, whose are."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from synimg.store import ome_zarr
 from synimg.store.atomic import atomic_path
 from synimg.store.image import open_array
 from synimg.store.microscopes import Scene, distinct, is_microscope_file, read_channel, scenes
-from synimg.store.tiff import reading_tiff
+from synimg.store.tiff import cut_off, damage_heard, reading_tiff
 
 TRUNCATED = "; it is truncated or something else"
 UM_PER = {"m": 1e6, "cm": 1e4, "mm": 1e3, "µm": 1.0, "um": 1.0, "micron": 1.0, "nm": 1e-3, "pm": 1e-6, "Å": 1e-4}
@@ -60,7 +61,7 @@ def stated_voxel_um(place: Place) -> tuple[float, ...] | None:
 def _ome_pixels(path: Path) -> dict[str, Any] | None:
     """What OME-TIFF states of its first image's voxels; None of another file."""
     try:
-        with tifffile.TiffFile(path) as tiff:
+        with damage_heard(), tifffile.TiffFile(path) as tiff:
             described = tiff.ome_metadata
         images = tifffile.xml2dict(described)["OME"]["Image"] if described else None
     except (tifffile.TiffFileError, ValueError, KeyError, IndexError, OSError, SyntaxError):
@@ -74,6 +75,20 @@ def _ome_pixels(path: Path) -> dict[str, Any] | None:
 def _size_um(pixels: dict[str, Any], axis: str) -> float | None:
     size, unit = pixels.get(f"PhysicalSize{axis}"), UM_PER.get(str(pixels.get(f"PhysicalSize{axis}Unit", "µm")))
     return float(size) * unit if size and unit and float(size) > 0 else None
+
+
+def stated_position_um(place: Place) -> list[float] | None:
+    """Where the stage stood (z, y, x) [um] for the first voxel, as OME-TIFF or OME-Zarr state it; None where they do not."""
+    if ome_zarr.is_ome_zarr(place.path):
+        image = ome_zarr.describe(place.path)
+        shift = dict(zip(image.axes, image.shift, strict=True))
+        return [float(shift.get(a, 0.0)) for a in "zyx"] if image.has_place else None
+    described = _ome_pixels(place.path) if place.scene is None else None
+    planes = (described or {}).get("Plane", [])
+    first = planes[0] if isinstance(planes, list) and planes else planes
+    if not first or any(f"Position{axis}" not in first for axis in "ZYX"):
+        return None
+    return [float(first[f"Position{a}"]) * UM_PER.get(str(first.get(f"Position{a}Unit", "µm")), 1.0) for a in "ZYX"]
 
 
 def read_channel_of(place: Place, n_axes: int) -> ForeignChannel:
@@ -129,7 +144,7 @@ def read_tiff(path: Path, index: int, n_axes: int) -> ForeignChannel:
         )
     if not path.is_file():
         raise SynimgError(f"{path}: no such file")
-    with reading_tiff(str(path), TRUNCATED), tifffile.TiffFile(path) as tiff:
+    with _whole_tiff(path) as tiff:
         series = tiff.series[0]
         values, axes, tags = series.asarray(), series.axes, tiff.pages[0].tags  # type: ignore[union-attr]
         claimed = None if tiff.is_ome else _claimed_um(tags)
@@ -139,6 +154,15 @@ def read_tiff(path: Path, index: int, n_axes: int) -> ForeignChannel:
     if index >= len(channels):
         raise SynimgError(f"{path}: has {len(channels)} channels; channel {index} is not among them, the first is 0")
     return ForeignChannel(channels[index], _largest(channels), claimed)
+
+
+@contextmanager
+def _whole_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
+    """A TIFF file that is not cut off."""
+    with reading_tiff(str(path), TRUNCATED), damage_heard(), tifffile.TiffFile(path) as tiff:
+        if error := cut_off(tiff, path):
+            raise error
+        yield tiff
 
 
 def _largest(values: NDArray[Any]) -> float:
@@ -215,7 +239,7 @@ def open_frames(path: Path, channel: int = 0) -> Frames:
 
 def _open_tiff(path: Path) -> tuple[Any, str]:
     """The values of a TIFF file, left on the disk where they lie there as they are, and its axes."""
-    with reading_tiff(str(path), TRUNCATED), tifffile.TiffFile(path) as tiff:
+    with _whole_tiff(path) as tiff:
         series = tiff.series[0]
         values = series.asarray() if series.dataoffset is None else tifffile.memmap(path, mode="r")
         axes = series.axes

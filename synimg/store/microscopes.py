@@ -4,7 +4,7 @@ import importlib.util
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +85,17 @@ def read_channel(scene: Scene, index: int) -> tuple[NDArray[Any], int | None]:
         image.set_scene(scene.name)
         values = np.asarray(image.get_image_data("ZYX", T=0, C=index))
         return values, _significant_bits(image)
+
+
+def open_planes(scene: Scene, index: int) -> Callable[[int, int], NDArray[Any]]:
+    """A function that reads planes (z, y, x) of a channel of a scene, from the first to before the last."""
+
+    def read(first: int, last: int) -> NDArray[Any]:
+        with _opened(scene.path) as image:
+            image.set_scene(scene.name)
+            return np.asarray(image.get_image_dask_data("ZYX", T=0, C=index)[first:last])
+
+    return read
 
 
 def distinct(names: list[str], n: int) -> tuple[str, ...]:

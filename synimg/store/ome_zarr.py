@@ -23,7 +23,7 @@ class OmeZarr:
     path : the image
     axes : name of each axis
     scale, shift : (axes,) ndarray, voxel size and place of voxel 0 of the finest level; along z, y, x in um
-    has_size : whether a scale is stated
+    has_size, has_place : whether a scale, and a translation, is stated
     levels : arrays, the finest first
     channels : what ``omero`` says of each channel
     """
@@ -33,6 +33,7 @@ class OmeZarr:
     scale: Floats
     shift: Floats
     has_size: bool
+    has_place: bool
     levels: list[str]
     channels: list[dict[str, Any]]
 
@@ -57,15 +58,16 @@ def describe(path: Path) -> OmeZarr:
         multiscale = attributes["multiscales"][0]
         axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in multiscale["axes"]]
         units = [UM_PER.get(axis.get("unit", "micrometer"), 1.0) for axis in axes]
-        scale, shift, has_size = np.ones(len(axes)), np.zeros(len(axes)), False
+        scale, shift, has_size, has_place = np.ones(len(axes)), np.zeros(len(axes)), False, False
         for step in multiscale["datasets"][0].get("coordinateTransformations", []):
             if step["type"] == "scale":
                 scale, has_size = np.array(step["scale"], float), True
             if step["type"] == "translation":
-                shift = np.array(step["translation"], float)
+                shift, has_place = np.array(step["translation"], float), True
         levels = [str(dataset["path"]) for dataset in multiscale["datasets"]]
         channels = (attributes.get("omero") or {}).get("channels", [])
-        return OmeZarr(path, [axis["name"] for axis in axes], scale * units, shift * units, has_size, levels, channels)
+        names = [axis["name"] for axis in axes]
+        return OmeZarr(path, names, scale * units, shift * units, has_size, has_place, levels, channels)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise SynimgError(f"{path}: its OME-Zarr metadata are damaged ({type(error).__name__}: {error})") from None
 

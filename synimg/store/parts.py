@@ -14,6 +14,11 @@ from synimg.store.tables import read_notes, read_table, write_table
 FOLDER = "parts"
 
 
+def key_of(what: Any) -> str:
+    """A short name of something JSON-ready: what differs has another."""
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+
+
 class Parts:
     """Tables by the number of the piece, for one way to make them.
 
@@ -27,7 +32,7 @@ class Parts:
 
     def __init__(self, scratch: Path, key: Any) -> None:
         self._all = scratch / FOLDER
-        self._folder = self._all / hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+        self._folder = self._all / key_of(key)
         for other in self._all.glob("*"):
             if other != self._folder:
                 shutil.rmtree(other)
@@ -45,9 +50,10 @@ class Parts:
         """The rows of pieces, one after the other."""
         return pd.concat([read_table(self._file(piece)) for piece in pieces], ignore_index=True)
 
-    def clear(self) -> None:
-        """Remove all of them."""
-        shutil.rmtree(self._all, ignore_errors=True)
+    @staticmethod
+    def clear(scratch: Path) -> None:
+        """Remove those of all keys."""
+        shutil.rmtree(scratch / FOLDER, ignore_errors=True)
 
     def _file(self, piece: int) -> Path:
         return self._folder / f"{piece:07d}.parquet"

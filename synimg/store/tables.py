@@ -106,6 +106,24 @@ def read_table(path: Path, table: schema.Table | None = None) -> pd.DataFrame:
     return frame if table is None else schema.check(frame, table, str(path))
 
 
+def table_pieces(path: Path) -> Iterator[pd.DataFrame]:
+    """The row groups of a table that `table_writer` has written, one after the other, with nulls as NaN.
+
+    Raises
+    ------
+    SynimgError
+        If the file is missing or cannot be read.
+    """
+    if not Path(path).is_file():
+        raise SynimgError(f"{path}: no such file; run 'synimg repair' on the data set")
+    try:
+        with pq.ParquetFile(path) as file:
+            for i in range(file.num_row_groups):
+                yield file.read_row_group(i).to_pandas()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise SynimgError(f"{path}: not readable as Parquet ({str(error).splitlines()[0]})") from None
+
+
 def read_background(truth_folder: Path) -> pd.DataFrame | None:
     """Synapses in the image that belong to other neurons than the network's; None where there are none."""
     path = truth_folder / "background.parquet"

@@ -1,11 +1,28 @@
 """TIFF files that cannot be read end in one sentence."""
 
 import contextlib
+import logging
+import lzma
+import struct
+import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import tifffile
 
 from synimg.errors import SynimgError
+
+UNREADABLE = (
+    tifffile.TiffFileError,
+    ValueError,
+    IndexError,
+    OSError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What tifffile raises of a file that is damaged, or something else."""
 
 
 @contextlib.contextmanager
@@ -13,5 +30,33 @@ def reading_tiff(where: str, hint: str = "") -> Iterator[None]:
     """Turn what tifffile raises while it reads into one sentence, which begins with `where` and ends with `hint`."""
     try:
         yield
-    except (tifffile.TiffFileError, ValueError, IndexError, OSError, RuntimeError) as error:
-        raise SynimgError(f"{where}: not readable as TIFF ({str(error).splitlines()[0]}){hint}") from None
+    except UNREADABLE as error:
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        raise SynimgError(f"{where}: not readable as TIFF ({said}){hint}") from None
+
+
+def cut_off(tiff: tifffile.TiffFile, path: Path) -> SynimgError | None:
+    """What to say of a file whose list of pages leads beyond its end."""
+    with damage_heard() as heard:
+        n = len(tiff.pages)
+    if not heard:
+        return None
+    there = "the first page" if n == 1 else f"the first {n} pages"
+    return SynimgError(
+        f"{path}: the file is truncated: only {there} can be found in it, and not how many it had; copy it again"
+    )
+
+
+@contextlib.contextmanager
+def damage_heard() -> Iterator[list[str]]:
+    """The errors that tifffile meets and goes on from: it tells them to its log alone."""
+    heard: list[str] = []
+    logger, handler = tifffile.logger(), logging.Handler(logging.ERROR)
+    handler.emit = lambda record: heard.append(record.getMessage())  # type: ignore[method-assign]
+    logger.addHandler(handler)
+    before, logger.propagate = logger.propagate, False
+    try:
+        yield heard
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = before

@@ -80,7 +80,7 @@ def test_beyond_the_margin_a_damaged_chunk_changes_no_synapse(tiny_path):
 def test_an_incomplete_table_names_the_place_until_repair_and_a_second_measurement(whole, incomplete, tmp_path):
     said = read_quality(incomplete / "analysis/again").warnings()[0]
     assert (
-        "incomplete: 1 chunk of the image is missing, damaged or empty, at voxels z 0:8, y 40:80, x 48:96 (0.0 to 1.6"
+        "incomplete: 1 part of the image is missing, damaged or empty, at voxels z 0:8, y 40:80, x 48:96 (0.0 to 1.6"
         in said
     )
     assert read_notes(incomplete / "analysis/again/synapses.parquet")["missing"] == said

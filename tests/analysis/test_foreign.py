@@ -12,14 +12,18 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from synimg.analysis import foreign
 from synimg.analysis.foreign import ForeignSettings, measure_channels, measure_foreign
 from synimg.analysis.match import match
 from synimg.analysis.pair import chance_pairs, pair
 from synimg.analysis.plausible import refuse_voxels
 from synimg.analysis.puncta import Grey, contrast
+from synimg.analysis.traces import Tracing
 from synimg.cameras.scmos import Scmos
 from synimg.errors import SynimgError
 from synimg.store.foreign import group_channels
+from synimg.store.morphology import read_traces
+from synimg.store.tables import read_table
 from synimg.streams import stream
 from synimg.viewers.figures.overlay import overlay
 
@@ -108,6 +112,45 @@ def test_two_files_make_one_image_with_its_tables(tmp_path):
     assert any("no photons" in sentence for sentence in summary.warnings)
     assert any("'pre' and 'post' hold the same voxels" in sentence for sentence in summary.warnings)
     assert {p.name for p in (tmp_path / "out").iterdir()} >= {"puncta.parquet", "summary.csv", "result.json", "a"}
+
+
+def test_puncta_and_pairs_get_the_neuron_that_was_traced_beside_them(tmp_path):
+    image = (255 * field([(20, 30), (60, 90)])).astype(np.uint8)
+    files = [write(tmp_path / f"a_{name}.tif", image) for name in ("pre", "post")]
+    for n, y in ((4, 2.8), (9, 5.4)):
+        (tmp_path / f"cell{n}.swc").write_text(f"1 3 0 {y} 7 0.2 -1\n2 3 12 {y} 7 0.2 1\n")
+    tracing = Tracing(read_traces([tmp_path / "cell4.swc", tmp_path / "cell9.swc"]))
+    measure_foreign(files, (0.1, 0.1), tmp_path / "out", ["pre=pre", "post=post"], tracing=tracing)
+    pairs = read_table(tmp_path / "out/pairs.parquet").sort_values("y_um")
+    assert pairs["neuron_id"].tolist() == [4, 9]
+    assert read_table(tmp_path / "out/puncta.parquet")["neuron_id"].value_counts().to_dict() == {4: 2, 9: 2}
+
+
+def test_a_call_that_was_stopped_goes_on_and_ends_with_the_same_bytes(tmp_path, monkeypatch):
+    for name in "abc":
+        write(tmp_path / f"{name}.tif", (255 * field([(20, 30), (60, 90)])).astype(np.uint8) + ord(name))
+    files = sorted(tmp_path.glob("*.tif"))
+    measure_foreign(files, (0.1, 0.1), tmp_path / "whole", [])
+    measured = []
+
+    def counted(name, *rest):
+        measured.append(name)
+        return measure_channels(name, *rest)
+
+    def stop(what, done, total):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(foreign, "measure_channels", counted)
+    with pytest.raises(KeyboardInterrupt):
+        measure_foreign(files, (0.1, 0.1), tmp_path / "out", [], report=stop)
+    assert [p.name for p in (tmp_path / "out").iterdir()] == [".partial"]
+    measure_foreign(files, (0.1, 0.1), tmp_path / "out", [])
+    assert measured == ["a", "b", "c"]
+    there, here = (
+        {p.relative_to(o): p.read_bytes() for p in o.rglob("*.*")} for o in (tmp_path / "whole", tmp_path / "out")
+    )
+    assert there == here
 
 
 def test_the_voxel_size_that_ome_tiff_states_is_used_and_the_tag_of_plain_tiff_is_not(tmp_path):

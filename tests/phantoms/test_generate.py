@@ -6,7 +6,7 @@ import pytest
 import synimg
 from synimg import config, schema
 from synimg.phantoms import generate as chain
-from synimg.phantoms.render import build_channels, render
+from synimg.phantoms.render import render
 from synimg.store.dataset import Dataset
 from synimg.store.image import read_block
 from synimg.store.tables import read_notes, read_table
@@ -49,8 +49,7 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(tiny_path, tmp_path, momen
 
 def test_any_chunking_gives_the_same_voxels(tiny_path):
     settings = config.preset("tiny")
-    *_, counts, tissue = chain._draw(Dataset.open(tiny_path), settings, [])
-    channels = build_channels(settings, tissue, counts, settings.seed)
+    channels, _, _ = chain.image_parts(Dataset.open(tiny_path), settings)
     part = render(channels, settings, ((5, 31, 17), (9, 65, 97)))
     whole = read_block(tiny_path / "image.ome.zarr", "0", ((5, 31, 17), (9, 65, 97)))
     np.testing.assert_array_equal(part, whole)

@@ -103,7 +103,7 @@ def channels_of(path, config):
     dataset = Dataset.open(path)
     channels, _, _ = image_parts(dataset, config)
     everything = (np.full(3, -1e6), np.full(3, 1e6))
-    return {c.name: c.emitters.near(*everything) for c in channels}
+    return {c.name: c.emitters.near(*everything) for c in channels if c.emitters}
 
 
 def test_extrasynaptic_receptors_lie_on_the_dendrites_surface_as_dense_as_stated(tiny_path):
@@ -120,7 +120,6 @@ def test_extrasynaptic_receptors_lie_on_the_dendrites_surface_as_dense_as_stated
     wanted = 19.0 * area * stay * config.tag.pulse_efficiency
     assert n["pulse"] == pytest.approx(wanted, abs=5 * np.sqrt(wanted))
     assert n["chase"] > 0
-    assert len(rich["dye_1"][0]) == len(bare["dye_1"][0])
 
 
 def test_a_dense_data_set_has_its_other_synapses_in_the_truth(tmp_path):

@@ -12,7 +12,7 @@ from synimg.config import Config
 from synimg.errors import SynimgError
 from synimg.phantoms.morphology import Tree, grow
 from synimg.phantoms.neighbours import Neighbours
-from synimg.phantoms.solids import fill_points, paint_labels, solids
+from synimg.phantoms.solids import fill, paint_labels, solids
 from synimg.phantoms.tissue import Tissue, build_tissue, receptor_positions, tree_of
 from synimg.phantoms.wiring import Wiring, build_wiring
 from synimg.store.morphology import read_tree_arrays
@@ -168,7 +168,8 @@ def test_receptors_lie_on_their_disc_slightly_to_the_rim(tissue):
 
 
 def dye_points(tissue):
-    return tuple(np.concatenate(column) for column in zip(*fill_points(tissue, CONFIG.volume.size_um), strict=True))
+    start, end, radius, neuron_id, _, first = solids(tissue, VOXEL_UM, SHAPE_VOX).near(np.zeros(3), np.array(SHAPE_VOX))
+    return fill(start, end, radius, neuron_id, first)
 
 
 def test_dye_points_hold_the_volume_of_dendrites_necks_and_heads(tissue):

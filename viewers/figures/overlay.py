@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from synimg.store.atomic import atomic_path
-from synimg.viewers.figures.style import composite, scale_bar
+from synimg.viewers.figures.style import composite, nice_length, scale_bar
 
 Floats = NDArray[np.float64]
 COLORS = ("FF00FF", "00FF00", "00FFFF", "FFFFFF")
@@ -44,7 +44,7 @@ def overlay(channels: dict[str, Floats], puncta: pd.DataFrame, pairs: pd.DataFra
     size = (min(CROP, picture.shape[0]), min(CROP, picture.shape[1]))
     field.imshow(picture, interpolation="nearest")
     field.add_patch(Rectangle((x0, y0), size[1], size[0], fill=False, edgecolor="white", lw=1.5))
-    scale_bar(field, _nice(picture.shape[1] * pixel_um / 5), pixel_um, picture.shape[:2])
+    scale_bar(field, nice_length(picture.shape[1] * pixel_um / 5), pixel_um, picture.shape[:2])
     names = " / ".join(
         f"{name} ({color})" for name, color in zip(channels, ("magenta", "green", "cyan", "white"), strict=False)
     )
@@ -52,7 +52,7 @@ def overlay(channels: dict[str, Floats], puncta: pd.DataFrame, pairs: pd.DataFra
     part = picture[y0 : y0 + size[0], x0 : x0 + size[1]] ** GAMMA
     for axis in (bare, crop):
         axis.imshow(part, interpolation="nearest")
-        scale_bar(axis, _nice(size[1] * pixel_um / 5), pixel_um, size)
+        scale_bar(axis, nice_length(size[1] * pixel_um / 5), pixel_um, size)
         axis.set_autoscale_on(False)
     for (name, marker), color in zip(
         zip(channels, "+x1|", strict=False), ("#FFB0FF", "#B0FFB0", "#B0FFFF", "#FFFFFF"), strict=False
@@ -103,9 +103,3 @@ def _typical(puncta: pd.DataFrame, pixel_um: float, shape: tuple[int, ...]) -> t
 def _inside(rows: pd.DataFrame, pixel_um: float, corner: tuple[int, int], size: tuple[int, int]) -> pd.DataFrame:
     y, x = rows["y_um"] / pixel_um - corner[0], rows["x_um"] / pixel_um - corner[1]
     return rows[(y >= 0) & (y < size[0]) & (x >= 0) & (x < size[1])]
-
-
-def _nice(length_um: float) -> float:
-    """The largest of 1, 2, 5, 10, ... that is not above a length."""
-    power = 10.0 ** np.floor(np.log10(length_um))
-    return float(max(step for step in (1.0, 2.0, 5.0) if step * power <= length_um * (1 + 1e-9)) * power)

@@ -32,6 +32,12 @@ def scale_bar(axis: Axes, length_um: float, pixel_um: float, shape: tuple[int, i
     axis.text(right - n / 2, bottom - 0.02 * shape[0], f"{length_um:g} µm", color="white", ha="center", va="bottom")
 
 
+def nice_length(length_um: float) -> float:
+    """The largest of 1, 2, 5, 10, ... that is not above a length."""
+    power = 10.0 ** np.floor(np.log10(length_um))
+    return float(max(step for step in (1.0, 2.0, 5.0) if step * power <= length_um * (1 + 1e-9)) * power)
+
+
 def composite(channels: NDArray[Any], colors: list[str], windows: list[tuple[float, float]]) -> NDArray[np.float64]:
     """An RGB picture (y, x, 3) of channels (c, y, x), each in its colour and between its window's ends."""
     picture = np.zeros((*channels.shape[1:], 3))

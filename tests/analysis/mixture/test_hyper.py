@@ -9,7 +9,14 @@ from synimg.analysis.mixture.arrange import arrange
 from synimg.analysis.mixture.choose import choose
 from synimg.analysis.mixture.expect import expect, kernels, log_likelihood, make_grid
 from synimg.analysis.mixture.fit import EFFECT_MEAN, EFFECT_SD, first_guess, fit
-from synimg.analysis.mixture.hyper import NOTHING, Axes, climb, differential_evolution_chain, hyper_posterior
+from synimg.analysis.mixture.hyper import (
+    NOTHING,
+    Axes,
+    climb,
+    differential_evolution_chain,
+    hyper_posterior,
+    representatives,
+)
 from synimg.analysis.mixture.model import Form, Slab
 from synimg.phantoms.scenarios.draw import draw
 from synimg.phantoms.scenarios.suite import scenario
@@ -50,6 +57,17 @@ def test_the_chain_goes_between_two_tops_by_their_mass():
     starts = np.repeat([[-4.0], [4.0]], 10, axis=0) + rng.standard_normal((20, 1))
     late = differential_evolution_chain(two, starts, 600, rng)[200:]
     assert (late < 0).mean() == pytest.approx(0.75, abs=0.08)
+
+
+def test_representatives_hold_each_combination_of_signs_with_its_share():
+    rng = np.random.default_rng(3)
+    root = np.where(rng.random((4000, 2)) < [1.0, 0.15], 0.2, -0.1)  # both signs in 15 %
+    points = np.column_stack([rng.standard_normal(4000), root])
+    chosen, weights = representatives(points, [1, 2], 6)
+    assert len(chosen) == 6
+    assert weights.sum() == pytest.approx(1.0)
+    assert weights @ (chosen[:, 2] > 0) == pytest.approx((root[:, 1] > 0).mean())
+    assert weights @ chosen[:, 0] == pytest.approx(0.0, abs=0.1)
 
 
 def test_coordinates_lead_back_to_their_model(table):

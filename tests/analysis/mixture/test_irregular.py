@@ -12,9 +12,10 @@ from synimg.phantoms.scenarios.draw import draw
 from synimg.phantoms.scenarios.suite import scenario
 
 
-def fitted(name, seed, **changes):
+def fitted(name, seed, exact=False, **changes):
     drawn = draw(scenario(name).model_copy(update={"n_neurons": 40, **changes}), seed)
-    data, order, _ = arrange(drawn.table, what_is_known(drawn.table))
+    table = drawn.table.assign(r_old_se=0.0, r_new_se=0.0) if exact else drawn.table
+    data, order, _ = arrange(table, what_is_known(table))
     guess = first_guess(data, Form(down=False, drift_exponent=0.25))
     stay = float(np.exp(-guess.turnover))
     model, _ = fit(data, guess, stay, 1.0)
@@ -42,3 +43,8 @@ def test_where_all_is_regular_nothing_is_taken_for_irregular():
     model, _, _ = fitted("sparse_potentiation", 1001)
     assert model.born.share < 0.004
     assert model.outliers < 0.004
+
+
+def test_no_count_is_wrong_where_all_are_stated_to_be_exact():
+    model, _, _ = fitted("corrupted_rows", 1001, exact=True, corrupted=0.05)
+    assert model.outliers == 0.0

@@ -23,3 +23,13 @@ def test_a_synapse_of_another_neuron_is_no_false_positive():
     assert (scores["n_true"], scores["n_true_background"]) == (3, 1)
     assert (scores["precision"], scores["recall"]) == (2 / 3, 2 / 3)
     assert imaging_scores(match_truth(found, true), true, errors)["precision"] == 1 / 3
+
+
+def test_synapses_without_a_parent_are_no_wrong_parents():
+    found = places([1.0, 2.0, 3.0], synapse_id=[1, 2, 3], neuron_prob=[0.9, 0.8, np.nan])
+    found["neuron_id"] = pd.array([5, 6, None], "Int64")
+    found = found.assign(r_old=10.0, r_new=5.0, r_old_se=1.0, r_new_se=1.0)
+    true = places([1.0, 2.0, 3.0], synapse_id=[7, 8, 9], post_id=[5, 1, 5], r_old_true=10.0, r_new_true=5.0)
+    errors = found[["z_um", "y_um", "x_um"]].add_suffix("_se") * 0.1
+    parents = imaging_scores(match_truth(found, true), true, errors)["parents"]
+    assert (parents["accuracy"], parents["share_known"]) == (0.5, 2 / 3)

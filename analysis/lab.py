@@ -1,0 +1,223 @@
+"""A lab's own recording of old and new receptors: from a stack in any format to the table that `separate` takes."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from synimg import __version__, compute
+from synimg.analysis.block import MeasureSettings
+from synimg.analysis.foreign import voxel_size_of
+from synimg.analysis.lab_recording import TYPICAL_PHOTONS, LabRecording
+from synimg.analysis.measure import Found, measure_voxels, read_traced
+from synimg.analysis.recording import Recording
+from synimg.analysis.traces import NO_TRACES, Tracing, outside
+from synimg.errors import SynimgError
+from synimg.store.atomic import read_json, write_json
+from synimg.store.foreign import Place, group_channels, stated_position_um
+from synimg.store.image import open_array
+from synimg.store.morphology import Trace
+from synimg.store.parts import Parts, key_of
+from synimg.store.results import INDEX, filling, identity_of
+from synimg.store.tables import read_table
+from synimg.store.volume import as_array, lost_planes, stack_shape
+
+Floats = NDArray[np.float64]
+Draw = Callable[[Path, Path, Found, Sequence[Trace], Floats], None]
+"""Draws pictures into a folder: (folder, zarr folder of the voxels, what was found, traces, voxel size)."""
+VOXELS = "voxels"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """How recordings are to be measured.
+
+    recording : what is known of them
+    settings : how to find and fit synapses
+    tracing : dendrites in the images; without any all synapses count as one neuron's
+    """
+
+    recording: LabRecording
+    settings: MeasureSettings = field(default_factory=MeasureSettings)
+    tracing: Tracing = field(default_factory=Tracing)
+
+    def facts(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "synimg": __version__,
+            "recording": self.recording.model_dump(mode="json"),
+            "settings": self.settings.model_dump(mode="json"),
+            "traces": self.tracing.facts(),
+        }
+
+
+@dataclass(frozen=True)
+class MeasuredRecording:
+    """One recording: its name, the folder with its tables, what a user must know, and how many synapses were found."""
+
+    name: str
+    folder: Path
+    notes: list[str]
+    n_synapses: int
+
+
+def measure_recordings(
+    paths: list[Path],
+    channels: dict[str, str],
+    lab: Lab,
+    out: Path,
+    voxel_um: tuple[float, ...] | None = None,
+    where: tuple[int | None, str | None] = (None, None),
+    report: compute.Report = compute.silent,
+    draw: Draw | None = None,
+) -> list[MeasuredRecording]:
+    """Measure recordings of old and new receptors, each into a folder of `out` that has its name.
+
+    Parameters
+    ----------
+    paths : list of Path
+        Stacks: TIFF, OME-Zarr, or files of a microscope whose bioio reader is installed.
+    channels : dict of str
+        ``old`` and ``new``: index, name in the file, or ending of the files' names (`synimg.store.foreign.group_channels`).
+    lab : Lab
+        What is known of them, and how to measure.
+    out : Path
+        Folder for the results: ``synapses``, ``detections`` (.parquet), ``quality.json``, ``result.json`` per recording.
+    voxel_um : tuple of float, optional
+        Voxel size (z, y, x), if the files do not state it.
+    where : tuple
+        Workers and scheduler, as in `generate`.
+    report : callable
+        As in `generate`.
+    draw : callable, optional
+        Draws pictures of a recording.
+
+    Raises
+    ------
+    SynimgError
+        If an image cannot be read, is no stack, does not fit what is said of it, or all traces lie outside it.
+
+    Notes
+    -----
+    Voxels are read some planes at a time, and a call that was stopped goes on from the tiles that it had finished. Where no
+    photons of a receptor are stated, `r_old` and `r_new` are photons.
+    """
+    images, left_out = group_channels(paths, [f"{name}={value}" for name, value in channels.items()])
+    sizes = {name: voxel_size_of(name, places, voxel_um) for name, places in images.items()}
+    for name, (size, _) in sizes.items():
+        if size.size != 3:
+            raise SynimgError(f"{name}: receptors are counted in stacks; give the voxel size as Z,Y,X")
+        places = images[name]
+        stack_shape(places)
+        if _where(places["old"]) == _where(places["new"]):
+            raise SynimgError(f"{name}: old and new receptors cannot be in one channel; check --old and --new")
+    with filling(out) as scratch:
+        for other in [child for child in scratch.iterdir() if child.name not in images]:
+            shutil.rmtree(other)  # of another call
+        for name, places in images.items():
+            size, said = sizes[name]
+            _measure_one(scratch / name, places, size, lab, said, where, report, draw)
+        found = [_read(scratch / name) for name in images]
+        found = [replace(one, folder=out / one.name) for one in found]
+        for name in images:
+            shutil.rmtree(scratch / name / VOXELS, ignore_errors=True)
+            Parts.clear(scratch / name)
+        warnings = left_out + [f"{one.name}: {sentence}" for one in found for sentence in one.notes]
+        write_json(scratch / INDEX, lab.facts() | {"recordings": list(images), "warnings": warnings})
+    return found
+
+
+def _measure_one(
+    folder: Path,
+    places: dict[str, Place],
+    voxel_um: Floats,
+    lab: Lab,
+    said: list[str],
+    where: tuple[int | None, str | None],
+    report: compute.Report,
+    draw: Draw | None,
+) -> None:
+    """Measure a recording into `folder`, unless that was done before in the same way."""
+    files = {name: [*identity_of(p.path), *_where(p)] for name, p in places.items()}
+    key = key_of([lab.facts(), files, lab.tracing.identity(), voxel_um.tolist()])
+    if (folder / INDEX).is_file():
+        if read_json(folder / INDEX)["key"] == key:
+            return
+        (folder / INDEX).unlink()
+    shape = stack_shape(places)
+    size_um = np.array(shape) * voxel_um
+    said = [*said, *outside(lab.tracing.traces, size_um)]
+    voxel: Any = tuple(float(v) for v in voxel_um)
+    recording = lab.recording.recording(voxel, shape[2], lab.settings.psf == "puncta")
+    image = as_array(places, folder / VOXELS, report)
+    assert tuple(open_array(image).shape[1:]) == shape
+    said += lost_planes(image)[1]
+
+    def with_parents(detections: pd.DataFrame) -> pd.DataFrame:
+        if not lab.tracing.traces:
+            said.append(NO_TRACES)
+            return detections.assign(neuron_id=1, neuron_prob=np.nan)
+        traced, more = read_traced(detections, lab.tracing)
+        said.extend(more)
+        return traced
+
+    found = measure_voxels(image, recording, lab.settings, with_parents, (folder, files), where, report)
+    found = _in_unit(found, lab.recording)
+    found.write(folder)
+    if draw is not None:
+        draw(folder, image, found, lab.tracing.traces, voxel_um)
+    facts = {
+        "key": key,
+        "files": {name: str(place.path) for name, place in places.items()},
+        "voxel_um": list(voxel),
+        "shape_vox": list(shape),
+        "position_um": stated_position_um(next(iter(places.values()))),
+        "unit": lab.recording.unit,
+        "recording": _seen(recording, found),
+        "warnings": [*_of_unit(lab.recording), *said],
+    }
+    write_json(folder / INDEX, facts)
+
+
+def _where(place: Place) -> list[Any]:
+    return [str(place.path), place.index, place.scene and place.scene.name]
+
+
+def _seen(recording: Recording, found: Found) -> dict[str, Any]:
+    """The recording with the widths and shifts with which it was measured."""
+    return recording.model_dump(mode="json", exclude={"identity"}) | {"channels": found.facts["channels"]}
+
+
+def _in_unit(found: Found, lab: LabRecording) -> Found:
+    """What was found with its counts in photons, where no receptor's photons are stated."""
+    if lab.photons_per_receptor is not None:
+        return found
+    scale = {name: TYPICAL_PHOTONS for name in ("r_old", "r_old_se", "r_new", "r_new_se")}
+    scale["r_old_new_cov"] = TYPICAL_PHOTONS**2
+    synapses = found.synapses.assign(**{name: found.synapses[name] * factor for name, factor in scale.items()})
+    limit = found.quality.detection_limit_receptors
+    update = {"unit": lab.unit, "detection_limit_receptors": None if limit is None else limit * TYPICAL_PHOTONS}
+    return replace(found, synapses=synapses, quality=found.quality.model_copy(update=update))
+
+
+def _of_unit(lab: LabRecording) -> list[str]:
+    """What counts are, if they are not receptors."""
+    if lab.photons_per_receptor is None:
+        return [
+            "r_old and r_new are photons, not receptors: photons_per_receptor is not stated (--recording); shares and ratios of "
+            "one dye are right, and old and new compare only as far as their dyes are equally bright"
+        ]
+    if lab.tag == type(lab.tag)():
+        return ["r_old and r_new are labelled receptors: the tag's efficiencies are not stated (--recording)"]
+    return []
+
+
+def _read(folder: Path) -> MeasuredRecording:
+    """What was measured into a folder."""
+    n_synapses = len(read_table(folder / "synapses.parquet"))
+    return MeasuredRecording(folder.name, folder, read_json(folder / INDEX)["warnings"], n_synapses)
