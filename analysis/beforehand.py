@@ -174,6 +174,8 @@ def as_puncta_show(
     is_shift_known = all(recording.channels[i].shift_um is not None for i in recording.receptor_index)
     if is_shift_known and settings.psf == "stated":
         return recording
+    if not is_shift_known:  # a synapse that both channels show apart is one, however crowded that looks
+        settings = settings.model_copy(update={"least_crowd": np.inf})
     for _ in range(MOST_PASSES if settings.psf == "puncta" else 1):
         checked = []
         spread = median_spread(work, cut, recording, settings)
