@@ -32,6 +32,8 @@ FAINTEST = 1e-3
 N_ROUNDS, STILL = 300, 1e-6
 WORTH_SAYING = 0.3
 NEAR_FACE_UM = 2.0
+MOST_OUTSIDE = 0.7
+"""Share of the traced length outside the image that is worth a word."""
 NO_TRACES = "no traces were given, so that all synapses count as those of one neuron (--traces)"
 
 
@@ -98,7 +100,7 @@ class Traced:
 
 
 def outside(traces: Sequence[Trace], size_um: Floats) -> list[str]:
-    """Traces that lie outside an image of `size_um` (z, y, x), a sentence each.
+    """Traces that lie outside an image of `size_um` (z, y, x), a sentence each; and that most of all of them does.
 
     Raises
     ------
@@ -108,7 +110,7 @@ def outside(traces: Sequence[Trace], size_um: Floats) -> list[str]:
     said = []
     for trace in traces:
         points = np.vstack([trace.start_um, trace.end_um])
-        if ((points > -NEAR_FACE_UM) & (points < size_um + NEAR_FACE_UM)).all(axis=1).any():
+        if _is_near(points, size_um).any():
             continue
         low, high = points.min(axis=0), points.max(axis=0)
         spans = ", ".join(f"{a} {lo:.4g} to {hi:.4g}" for a, lo, hi in zip("xyz", low[::-1], high[::-1], strict=True))
@@ -119,7 +121,23 @@ def outside(traces: Sequence[Trace], size_um: Floats) -> list[str]:
         )
     if traces and len(said) == len(traces):
         raise SynimgError(said[0])
+    if traces:
+        out_um = sum(
+            trace.length_um[~_is_near(0.5 * (trace.start_um + trace.end_um), size_um)].sum() for trace in traces
+        )
+        share = out_um / sum(trace.length_um.sum() for trace in traces)
+        if share > MOST_OUTSIDE:
+            said.append(
+                f"{share:.0%} of the traced length lies outside the image: right if whole neurons were traced, wrong if the traces "
+                "are in voxels, or in another image's frame"
+            )
     return said
+
+
+def _is_near(points_um: Floats, size_um: Floats) -> NDArray[np.bool_]:
+    """Whether points (n, 3) lie in an image, or no farther than `NEAR_FACE_UM` from it."""
+    is_near: NDArray[np.bool_] = np.all((points_um > -NEAR_FACE_UM) & (points_um < size_um + NEAR_FACE_UM), axis=1)
+    return is_near
 
 
 def parents_of_traces(points_um: Floats, tracing: Tracing) -> Traced:

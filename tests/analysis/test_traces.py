@@ -1,5 +1,7 @@
 """Parents from dendrites that somebody traced."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -130,10 +132,20 @@ def test_a_folder_without_traces_is_named(tmp_path):
 
 def test_a_trace_outside_the_image_is_named_with_both_extents():
     inside, away = straight(10.0, 1), straight(500.0, 2)
-    (said,) = outside([inside, away], np.array([10.0, 20.0, 60.0]))
+    said, *_ = outside([inside, away], np.array([10.0, 20.0, 60.0]))
     assert "n2.swc: the trace lies outside the image: it spans x 0 to 60, y 500 to 500" in said
     with pytest.raises(SynimgError, match="lies outside the image"):
         outside([away], np.array([10.0, 20.0, 60.0]))
+
+
+def test_traces_in_voxels_are_noticed_where_they_begin_in_the_image():
+    size_um = np.array([10.0, 20.0, 60.0])
+    trace = straight(10.0, 1)
+    assert outside([trace], size_um) == []
+    by = np.array([1, 10, 10])
+    in_voxels = replace(trace, start_um=trace.start_um * by - [0, 90, 0], end_um=trace.end_um * by - [0, 90, 0])
+    (said,) = outside([in_voxels], size_um)
+    assert said.startswith("90% of the traced length lies outside the image: right if whole neurons were traced")
 
 
 def test_traces_tell_the_parents_of_a_data_set(settings, tmp_path):
