@@ -25,8 +25,7 @@ PLACE = ["z_um", "y_um", "x_um"]
 ELECTRONS = ["pulse_electrons", "chase_electrons"]
 
 Floats = NDArray[np.float64]
-AROUND = (4.0, 8.0)  # widths between which neighbours tell how crowded it is: farther than a disc's own parts
-CROWD_PRIOR = 3.0  # weight of the block's mean in how crowded a punctum's surroundings are
+AROUND = (4.0, 12.0)  # widths between which neighbours tell how crowded it is: farther than a disc's own parts
 ROUGHLY = 0.02  # widths; a punctum that moves less between two searches stands still
 TYPICAL_SPREAD_UM2 = 0.005  # variance of a synapse of 0.28 um across, for the search alone
 
@@ -237,11 +236,9 @@ def _parts(scene: Scene, fit: Fit, gain: Floats, settings: MeasureSettings) -> N
 
 
 def _crowd(points_um: Floats, psf_um: Floats, scene: Scene) -> Floats:
-    """Other puncta (n,) that are expected within 2.5 PSF widths of each, by those farther away and by the block's mean."""
+    """Other puncta (n,) that are expected within 2.5 PSF widths of each, by those farther away."""
     size_um = np.array(scene.data.shape[1:]) * scene.voxel_um
-    near = nearby(points_um, psf_um, size_um, between=AROUND) / (AROUND[1] ** 3 - AROUND[0] ** 3)
-    crowd: Floats = (near + CROWD_PRIOR * near.mean()) / (1.0 + CROWD_PRIOR) * RESOLVED**3
-    return crowd
+    return nearby(points_um, psf_um, size_um, between=AROUND) * RESOLVED**3 / (AROUND[1] ** 3 - AROUND[0] ** 3)
 
 
 def measure_tile(
