@@ -40,6 +40,16 @@ def test_a_stage_that_fails_leaves_nothing(dataset):
     assert not Dataset.open(dataset.path).is_done("a")
 
 
+def test_what_a_killed_writer_left_is_no_file_of_the_stage(dataset):
+    with dataset.stage("a") as scratch:
+        (scratch / "c").mkdir()
+        (scratch / "c" / "0").write_text("whole")
+        (scratch / "c" / "1.0f3a.partial").touch()  # as zarr writes a chunk
+        (scratch / ".table.77.partial.parquet").touch()  # as we write a file
+    assert list(dataset.index["stages"]["a"]["files"]) == ["c/0"]
+    assert [p.name for p in (dataset.path / "c").iterdir()] == ["0"]
+
+
 def test_verify_names_an_altered_and_a_missing_file(dataset):
     finish(dataset)
     (dataset.path / "truth" / "x.txt").write_text("2")
