@@ -7,7 +7,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg.analysis.block import (
-    PLACE,
     TYPICAL_SPREAD_UM2,
     Block,
     MeasureSettings,
@@ -26,6 +25,7 @@ from synimg.analysis.tile_replica import Checked, n_replicas, replica_of_block, 
 from synimg.analysis.widening import TrueErrors, fit_true_errors
 from synimg.errors import SynimgError
 from synimg.optics.profile import FWHM
+from synimg.schema import PLACE
 from synimg.store.image import Box
 
 Floats = NDArray[np.float64]

@@ -21,7 +21,6 @@ from synimg.analysis.replica import RESOLVED, nearby
 from synimg.model import Model
 from synimg.store.image import Box, blocks
 
-PLACE = ["z_um", "y_um", "x_um"]
 ELECTRONS = ["pulse_electrons", "chase_electrons"]
 
 Floats = NDArray[np.float64]

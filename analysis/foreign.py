@@ -17,10 +17,11 @@ from synimg import __version__, compute
 from synimg.analysis.pair import chance_pairs, pair
 from synimg.analysis.plausible import doubts, refuse_values, refuse_voxels
 from synimg.analysis.puncta import Grey, contrast, find_puncta
-from synimg.analysis.traces import PLACE, Tracing, outside, parents_of_traces
+from synimg.analysis.traces import Tracing, outside, parents_of_traces
 from synimg.cameras.protocol import Camera
 from synimg.errors import SynimgError
 from synimg.model import Model
+from synimg.schema import PLACE
 from synimg.store.atomic import read_json, write_json
 from synimg.store.foreign import ForeignChannel, Place, group_channels, read_channel_of, stated_voxel_um
 from synimg.store.parts import key_of

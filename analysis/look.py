@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from synimg import schema
 from synimg.analysis.beforehand import spread_of_block
-from synimg.analysis.block import PLACE, MeasureSettings, detections_of, find_puncta, scene_of
+from synimg.analysis.block import MeasureSettings, detections_of, find_puncta, scene_of
 from synimg.analysis.fit import Fit, Scene, fit_puncta, model_of, start
 from synimg.analysis.measure import read_parents, recording_of, synapse_table, widened
 from synimg.analysis.recording import RecordedChannel, Recording
 from synimg.analysis.widening import TrueErrors
 from synimg.errors import SynimgError
+from synimg.schema import PLACE
 from synimg.store.dataset import Dataset
 from synimg.store.image import open_array, read_block
 from synimg.store.tables import read_notes, read_table

@@ -12,17 +12,7 @@ from numpy.typing import NDArray
 from synimg import __version__, compute, schema
 from synimg.analysis import assign, replica
 from synimg.analysis.beforehand import as_puncta_show, learn, median_spread, near_damage, refuse_unfit
-from synimg.analysis.block import (
-    ELECTRONS,
-    PLACE,
-    Block,
-    MeasureSettings,
-    Tile,
-    measure_block,
-    measure_tile,
-    read_tile,
-    tiles,
-)
+from synimg.analysis.block import ELECTRONS, Block, MeasureSettings, Tile, measure_block, measure_tile, read_tile, tiles
 from synimg.analysis.damage import read_recorded, share_lost
 from synimg.analysis.quality import FILE as QUALITY_FILE
 from synimg.analysis.quality import Missing, Quality, quality_of
@@ -32,6 +22,7 @@ from synimg.analysis.traces import Tracing, outside, parents_of_traces
 from synimg.analysis.widening import TrueErrors
 from synimg.calibrate import dyes_of, fitted_covariance, receptors_of_dyes, unmixed
 from synimg.errors import SynimgError
+from synimg.schema import PLACE
 from synimg.store.atomic import sha256, write_json
 from synimg.store.dataset import Dataset
 from synimg.store.image import Box, image_attributes, open_array

@@ -15,13 +15,13 @@ from scipy.spatial import cKDTree
 from synimg.analysis.match import match
 from synimg.errors import SynimgError
 from synimg.model import Model
+from synimg.schema import PLACE
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Row = dict[str, float | str | None]
 Shifts = dict[tuple[int, int], tuple[Floats, Floats]]
 """By the numbers of two tiles: how much farther the second lies from the first than stated, and its standard error."""
-PLACE = ["z_um", "y_um", "x_um"]
 SURE = 5.0
 """Standard deviations of chance above which as many synapses agree that a shift is believed."""
 LEAST_PAIRS, LEAST_IN_OVERLAP = 8, 20

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from synimg import __version__, schema
-from synimg.analysis.stitch import PLACE, Stitched, StitchSettings, TileTable, stitch_tiles
+from synimg.analysis.stitch import Stitched, StitchSettings, TileTable, stitch_tiles
 from synimg.analysis.traces import NO_TRACES, Tracing, parents_of_traces
 from synimg.errors import SynimgError
+from synimg.schema import PLACE
 from synimg.store.atomic import read_json, write_json
 from synimg.store.results import INDEX, filling
 from synimg.store.tables import read_notes, read_table, write_table

@@ -8,20 +8,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg.analysis import replica
-from synimg.analysis.block import (
-    ELECTRONS,
-    PLACE,
-    MeasureSettings,
-    Tile,
-    find_puncta,
-    read_tile,
-    scene_of,
-    scene_of_electrons,
-)
+from synimg.analysis.block import ELECTRONS, MeasureSettings, Tile, find_puncta, read_tile, scene_of, scene_of_electrons
 from synimg.analysis.fisher import covariances
 from synimg.analysis.fit import Fit, Scene, model_of, start
 from synimg.analysis.recording import Recording
 from synimg.analysis.survey import Survey, survey
+from synimg.schema import PLACE
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]

@@ -19,7 +19,6 @@ from synimg.streams import stream
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-PLACE = ["z_um", "y_um", "x_um"]
 TYPICAL_RADIUS_UM = 0.3
 """Of a dendrite: where a trace has no radius, and from a dendrite's middle to its surface in the law of `assign.ln_reach`."""
 STEP_UM = 0.1

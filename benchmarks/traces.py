@@ -17,8 +17,9 @@ import tifffile
 import synimg
 from synimg.analysis.lab import Lab, measure_recordings
 from synimg.analysis.lab_recording import LabRecording
-from synimg.analysis.traces import PLACE, TraceSettings, Tracing, near_traces, parents_of_traces
+from synimg.analysis.traces import TraceSettings, Tracing, near_traces, parents_of_traces
 from synimg.analysis.validate.imaging import match_truth
+from synimg.schema import PLACE
 from synimg.store.dataset import Dataset
 from synimg.store.image import image_attributes, read_block
 from synimg.store.morphology import Trace, read_traces

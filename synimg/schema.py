@@ -53,6 +53,7 @@ POSITION = (
     Column("y_um", "float64", "um", "position in the image frame, 0 at the centre of voxel 0"),
     Column("x_um", "float64", "um", "position in the image frame, 0 at the centre of voxel 0"),
 )
+PLACE = [column.name for column in POSITION]
 
 SYNAPSES = Table(
     "synapses",

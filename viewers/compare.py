@@ -6,7 +6,8 @@ import pandas as pd
 from synimg.analysis.match import match
 from synimg.analysis.validate.scores import robust_sd
 from synimg.errors import SynimgError
-from synimg.viewers.synapse_map import PLACE, class_of
+from synimg.schema import PLACE
+from synimg.viewers.synapse_map import class_of
 
 SAME_WIRING = 0.9
 LEAST_NEURONS = 3

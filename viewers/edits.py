@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from synimg import schema
 from synimg.analysis.look import Measured, fit_at
 from synimg.errors import SynimgError
+from synimg.schema import PLACE
 from synimg.store.dataset import Dataset
 from synimg.store.tables import read_notes, read_table, write_table
-from synimg.viewers.synapse_map import PLACE
 
 Floats = NDArray[np.float64]
 BY_HAND = ("class_by_hand", "note")

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 
 from synimg.errors import SynimgError
+from synimg.schema import PLACE
 from synimg.store.lazy import lazy_level
 from synimg.store.ome_zarr import SPATIAL, describe
 from synimg.store.tables import read_table
 from synimg.viewers.layers import LayerData, colormap, synapses
-from synimg.viewers.synapse_map import PLACE, with_derived
+from synimg.viewers.synapse_map import with_derived
 
 ENDINGS = (".parquet", ".csv")
 COLORS = ("FF00FF", "00FF00", "00FFFF", "FFFF00", "FF8000", "FFFFFF")

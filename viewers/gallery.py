@@ -15,6 +15,7 @@ from synimg.config import Tissue as TissueSettings
 from synimg.errors import SynimgError, nearest
 from synimg.phantoms.morphology import Tree, branching_of, grow
 from synimg.phantoms.tissue import tree_of
+from synimg.schema import PLACE
 from synimg.store.atomic import atomic_path
 from synimg.store.dataset import Dataset
 from synimg.store.growth import read_growth
@@ -38,7 +39,6 @@ from synimg.viewers.figures.synapse_card import synapse_card
 from synimg.viewers.growth import places_of
 from synimg.viewers.neurons import neuron_figure
 from synimg.viewers.source import Source
-from synimg.viewers.synapse_map import PLACE
 
 ENDINGS = (".png", ".pdf", ".svg")
 DPI = 150

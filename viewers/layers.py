@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from synimg.schema import PLACE
 from synimg.store.dataset import Dataset
 from synimg.store.image import LEVELS, image_attributes
 from synimg.store.lazy import lazy_level
 from synimg.viewers.colours import NAMED, colour_by
 from synimg.viewers.dendrites import SPACE, dendrites_of
-from synimg.viewers.synapse_map import PLACE, read_synapse_map, read_truth
+from synimg.viewers.synapse_map import read_synapse_map, read_truth
 
 LayerData = tuple[Any, dict[str, Any], str]
 

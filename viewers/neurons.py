@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from synimg import schema
+from synimg.schema import PLACE
 from synimg.store.dataset import Dataset
 from synimg.store.tables import read_table
 from synimg.viewers.dendrites import along, tree_files
 from synimg.viewers.figures.neuron_card import baseline, neuron_card
-from synimg.viewers.synapse_map import PLACE
 
 
 def neuron_figure(

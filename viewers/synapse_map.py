@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from synimg import schema
 from synimg.analysis.validate.imaging import match_truth
 from synimg.analysis.validate.scores import called
+from synimg.schema import PLACE
 from synimg.store.dataset import Dataset
 from synimg.store.tables import read_background, read_table
 from synimg.viewers.dendrites import along, tree_files
@@ -18,7 +19,6 @@ Bools = NDArray[np.bool_]
 
 CALLED_FDR = 0.2
 """False discovery rate at which synapses are called when nothing else is said."""
-PLACE = ["z_um", "y_um", "x_um"]
 CAUSES = ("learning", "homeostasis", "drift")
 
 

@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 import synimg
 from synimg import cli
 from synimg.analysis.beforehand import near_damage
-from synimg.analysis.block import PLACE, MeasureSettings, measure_block, tiles
+from synimg.analysis.block import MeasureSettings, measure_block, tiles
 from synimg.analysis.damage import is_near, read_recorded, share_lost, stand_in, why_lost
 from synimg.analysis.measure import recording_of
 from synimg.analysis.quality import read_quality
@@ -22,6 +22,7 @@ from synimg.analysis.recording import Recording
 from synimg.analysis.validate.run import not_measured
 from synimg.errors import SynimgError
 from synimg.phantoms.repair import repair
+from synimg.schema import PLACE
 from synimg.store.dataset import Dataset
 from synimg.store.image import image_attributes, read_block
 from synimg.store.tables import read_notes, read_table

@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 import synimg
 from synimg import schema
-from synimg.analysis.block import PLACE, MeasureSettings
+from synimg.analysis.block import MeasureSettings
 from synimg.analysis.lab import Lab, measure_recordings
 from synimg.analysis.lab_recording import TYPICAL_PHOTONS, LabRecording, read_recording
 from synimg.analysis.measure import recording_of
@@ -18,6 +18,7 @@ from synimg.analysis.separation import separate_table
 from synimg.cameras.scmos import Scmos
 from synimg.cli import app
 from synimg.errors import SynimgError
+from synimg.schema import PLACE
 from synimg.store.atomic import read_json
 from synimg.store.foreign import Place, stated_position_um
 from synimg.store.image import read_block

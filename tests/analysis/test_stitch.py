@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from synimg import schema
-from synimg.analysis.stitch import PLACE, StitchSettings, TileTable, stitch_tiles
+from synimg.analysis.stitch import StitchSettings, TileTable, stitch_tiles
 from synimg.analysis.stitch_folders import stitch
 from synimg.errors import SynimgError
+from synimg.schema import PLACE
 from synimg.store.tables import read_notes, read_table, write_table
 from synimg.streams import stream
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 import synimg
-from synimg.analysis.traces import PLACE, TraceSettings, Tracing, outside, parents_of_traces
+from synimg.analysis.traces import TraceSettings, Tracing, outside, parents_of_traces
 from synimg.errors import SynimgError
+from synimg.schema import PLACE
 from synimg.store.dataset import Dataset
 from synimg.store.morphology import Trace, read_traces
 from synimg.store.tables import read_table

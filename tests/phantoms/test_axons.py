@@ -18,13 +18,12 @@ from synimg.phantoms.solids import paint_labels, solids
 from synimg.phantoms.strands import axon_capsules
 from synimg.phantoms.tissue import build_tissue
 from synimg.phantoms.wiring import build_wiring
-from synimg.schema import TRUTH_AXONS, check
+from synimg.schema import PLACE, TRUTH_AXONS, check
 from synimg.store.image import read_block
 from synimg.store.tables import read_table
 from synimg.streams import stream
 
 SHAPE_VOX = (40, 200, 240)
-PLACE = ["z_um", "y_um", "x_um"]
 
 
 def config_of(um_per_um3, **more):

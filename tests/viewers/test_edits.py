@@ -11,10 +11,11 @@ from synimg.analysis.look import Measured
 from synimg.analysis.separation import separate_dataset
 from synimg.analysis.validate import validate
 from synimg.errors import SynimgError
+from synimg.schema import PLACE
 from synimg.store.dataset import Dataset
 from synimg.store.tables import read_table
 from synimg.viewers.edits import edits_of, save_edits
-from synimg.viewers.synapse_map import PLACE, read_synapse_map
+from synimg.viewers.synapse_map import read_synapse_map
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synimg.analysis.stitch import PLACE, TileTable, stitch_tiles
+from synimg.analysis.stitch import TileTable, stitch_tiles
+from synimg.schema import PLACE
 from synimg.store.morphology import Trace
 from synimg.streams import stream
 from synimg.viewers.figures.recording import recording

@@ -25,12 +25,13 @@ from qtpy.QtWidgets import (
 from synimg import schema
 from synimg.analysis.look import Measured, look
 from synimg.errors import SynimgError
+from synimg.schema import PLACE
 from synimg.viewers.colours import colour_by
 from synimg.viewers.crowd import Crowd
 from synimg.viewers.edits import save_edits
 from synimg.viewers.figures.synapse_card import synapse_card
 from synimg.viewers.layers import diameters, symbols
-from synimg.viewers.synapse_map import PLACE, class_of, columns_to_colour, following, keep
+from synimg.viewers.synapse_map import class_of, columns_to_colour, following, keep
 from synimg.viewers.view import whole_depth
 from synimg.viewers.widgets.listen import at_end, listen
 from synimg.viewers.widgets.mark import Mark

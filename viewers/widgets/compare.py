@@ -23,12 +23,13 @@ from qtpy.QtWidgets import (
 from synimg import schema
 from synimg.analysis.separation import methods, separate
 from synimg.compute import Report
+from synimg.schema import PLACE
 from synimg.store.dataset import Dataset
 from synimg.store.tables import read_table
 from synimg.viewers.colours import NAMED
 from synimg.viewers.compare import disagreements, neurons_apart, partners_by_wiring, summary
 from synimg.viewers.layers import SYNAPSES, layers_of, synapses
-from synimg.viewers.synapse_map import PLACE, read_synapse_map, with_derived
+from synimg.viewers.synapse_map import read_synapse_map, with_derived
 from synimg.viewers.view import adding, showing, whole_depth
 from synimg.viewers.widgets.analyse import dataset_in, require_saved
 from synimg.viewers.widgets.listen import listen

@@ -10,11 +10,11 @@ import pandas as pd
 
 from synimg import schema
 from synimg.errors import SynimgError
+from synimg.schema import PLACE
 from synimg.store.dataset import Dataset
 from synimg.store.tables import read_table
 from synimg.viewers.edits import BY_HAND, Edits, edits_of, is_change
 from synimg.viewers.layers import DENDRITES, SYNAPSES, TRUTH
-from synimg.viewers.synapse_map import PLACE
 
 OURS = "synimg"
 
