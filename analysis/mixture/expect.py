@@ -248,8 +248,8 @@ def _by_factor(of_growth: list[Floats32], grid: Grid, weights: Sequence[Sequence
     """Likelihoods by factor (n, n_factor) of each component, from those by growth of each class."""
     n_components, n_factor = len(weights[0]), grid.factor.size
     found = np.empty((len(grid.wrong), n_components * n_factor), np.float32)
-    for (rows, _), own, densities_ in zip(grid.classes, of_growth, weights, strict=True):
-        found[rows] = own @ np.concatenate(densities_, axis=1)
+    for (rows, _), own, by_component in zip(grid.classes, of_growth, weights, strict=True):
+        found[rows] = own @ np.concatenate(by_component, axis=1)
     return [found[:, j * n_factor : (j + 1) * n_factor] for j in range(n_components)]
 
 

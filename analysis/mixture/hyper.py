@@ -197,7 +197,7 @@ def hyper_posterior(
     generations = differential_evolution_chain(log_posterior, walkers, N_GENERATIONS, rng)
     late = generations[-N_LATE:].reshape(-1, generations.shape[2])
     chosen, weights = representatives(late, [axes.names.index(f"root {sign}") for sign in (UP, DOWN)], n_models)
-    models = [m for at in chosen if (m := axes.model(at)) is not None]
+    models = [m for at in chosen if (m := axes.model(at)) is not None]  # all: the chain stays where there is a model
     if min(max(m.slab(sign).share for m in models) for sign in (UP, DOWN)) < HARDLY_ANY:
         models.append(replace(both, drift_sd=models[len(models) // 2].drift_sd))
         weights = np.append(weights, 0.5 / n_models)

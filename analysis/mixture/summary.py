@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from synimg.analysis.mixture.counts import GROWTH, Floats, Ints, receptors_at_death
+from synimg.analysis.mixture.counts import GROWTH, Floats, Floats32, receptors_at_death
 from synimg.analysis.mixture.data import Data
-from synimg.analysis.mixture.expect import Grid, Posterior, expect, grids, kernels
+from synimg.analysis.mixture.expect import Grid, expect, grids, kernels
 from synimg.analysis.mixture.model import NULL, Kernel, Model
 from synimg.analysis.shares import per_ln
 
@@ -61,9 +61,10 @@ def _of_grid(data: Data, model: Model, grid: Grid, stay: float) -> Parts:
     given = {sign: np.zeros((n, 2)) for sign in (1, 2)}
     ln_parts, linear, square = np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 3))
     # ln receptors become receptors by the logarithmic mean of both ends, so that the parts add up
-    for (rows, _), parts in zip(grid.classes, by_class, strict=True):
+    for (rows, _), likelihood, parts in zip(grid.classes, grid.of_class, by_class, strict=True):
         for j, component in enumerate(components):
-            found = _sums(grid, posterior, rows, j, parts)
+            weight = posterior.weight[rows] * posterior.prior[rows, j : j + 1].astype(np.float32)
+            found = _sums(grid, likelihood, weight, j, parts)
             ln_parts[rows] += found[:, 1:4]
             linear[rows] += found[:, 4:7]
             square[rows] += found[:, 7:10]
@@ -97,14 +98,12 @@ def _of_grid(data: Data, model: Model, grid: Grid, stay: float) -> Parts:
     )
 
 
-def _sums(grid: Grid, posterior: Posterior, rows: Ints, j: int, kernel: Kernel) -> Floats:
-    """Posterior sums over growths and factors, (n_rows, n_measures).
+def _sums(grid: Grid, likelihood: Floats32, weight: Floats, j: int, kernel: Kernel) -> Floats:
+    """Posterior sums over growths and factors, (n_rows, n_measures), of the synapses of a class.
 
     Of 1; of learning, scaling and drift in ln receptors; of the same over the receptors at death, and of their squares.
     """
-    weight = posterior.weight[rows] * posterior.prior[rows, j : j + 1].astype(np.float32)
-    likelihood = grid.likelihood[rows]
-    found = np.zeros((rows.size, N_MEASURES), np.float32)
+    found = np.zeros((len(weight), N_MEASURES), np.float32)
     for integrand, coefficients in _measures(grid, kernel, j):
         at_growth = weight @ integrand.T
         at_growth *= likelihood
