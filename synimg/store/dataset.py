@@ -161,9 +161,12 @@ class Dataset:
                 raise
             journal = read_journal(scratch)
             (scratch / JOURNAL).unlink(missing_ok=True)
-            for unfinished in scratch.rglob(f"*{PARTIAL}*"):  # of a writer that was killed, ours or zarr's
-                unfinished.unlink(missing_ok=True)
-            files = sorted(p for p in scratch.rglob("*") if p.is_file())
+            files = []
+            for path in sorted(p for p in scratch.rglob("*") if p.is_file()):
+                if PARTIAL in path.name:  # of a writer that was killed, ours or zarr's
+                    path.unlink()
+                else:
+                    files.append(path)
             sums = {str(p.relative_to(scratch)): journal.get(str(p.relative_to(scratch))) or sha256(p) for p in files}
             for file in files:
                 sync(file)
