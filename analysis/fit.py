@@ -154,14 +154,23 @@ def split(scene: Scene, fit: Fit, least_excess: float) -> Fit:
 
 
 @nb.njit(cache=True, nogil=True)
+def _in_voxels(
+    model: Floats, whole: Floats, c: int, psf: Floats, shift: Floats, scale: Floats
+) -> tuple[Floats, Floats, float, Ints, Ints, Floats, float]:
+    """A punctum in a channel of `model`: parameters, inverse covariance, root to divide by, window, `lines_of`."""
+    theta = in_channel(whole, shift[c])
+    window = window_of(theta, psf[c], scale, (model.shape[1], model.shape[2], model.shape[3]))
+    inverse, determinant = inverse_of(covariance_of(theta, psf[c], scale))
+    spans, begins, fall = lines_of(theta, inverse, window)
+    return theta, inverse, math.sqrt((2.0 * math.pi) ** 3 * determinant), window, spans, begins, fall
+
+
+@nb.njit(cache=True, nogil=True)
 def add_punctum(model: Floats, whole: Floats, psf: Floats, shift: Floats, scale: Floats, sign: float) -> None:
     """Add (or with `sign` -1 take away) a punctum's expected electrons in every channel of `model`."""
     for c in range(psf.shape[0]):
-        theta = in_channel(whole, shift[c])
-        window = window_of(theta, psf[c], scale, (model.shape[1], model.shape[2], model.shape[3]))
-        inverse, determinant = inverse_of(covariance_of(theta, psf[c], scale))
-        peak = sign * theta[3 + c] / math.sqrt((2.0 * math.pi) ** 3 * determinant)
-        spans, begins, fall = lines_of(theta, inverse, window)
+        theta, _, volume, window, spans, begins, fall = _in_voxels(model, whole, c, psf, shift, scale)
+        peak = sign * theta[3 + c] / volume
         for i in range(spans.shape[0]):
             z = window[0, 0] + i
             for j in range(spans.shape[1]):
@@ -187,11 +196,8 @@ def take_out(
     score = np.zeros(whole.size)
     information = np.zeros((whole.size, whole.size))
     for c in range(psf.shape[0]):
-        theta = in_channel(whole, shift[c])
-        window = window_of(theta, psf[c], scale, (model.shape[1], model.shape[2], model.shape[3]))
-        inverse, determinant = inverse_of(covariance_of(theta, psf[c], scale))
-        peak, electrons = 1.0 / math.sqrt((2.0 * math.pi) ** 3 * determinant), theta[3 + c]
-        spans, begins, fall = lines_of(theta, inverse, window)
+        theta, inverse, volume, window, spans, begins, fall = _in_voxels(model, whole, c, psf, shift, scale)
+        peak, electrons = 1.0 / volume, theta[3 + c]
         weights, plane_weights = np.zeros((5, 5, 5)), np.zeros((5, 5))
         excesses, plane_excesses = np.zeros((3, 3, 3)), np.zeros((3, 3))
         for i in range(spans.shape[0]):
@@ -371,14 +377,10 @@ def _neighbours(scaled: Floats) -> tuple[Ints, Ints, Floats]:
 @nb.njit(cache=True, nogil=True)
 def _gains(data: Floats, model: Floats, thetas: Floats, psf: Floats, shift: Floats, scale: Floats) -> Floats:
     found = np.zeros(thetas.shape[0])
-    shape = (model.shape[1], model.shape[2], model.shape[3])
     for i in range(thetas.shape[0]):
         for c in range(psf.shape[0]):
-            theta = in_channel(thetas[i], shift[c])
-            window = window_of(theta, psf[c], scale, shape)
-            inverse, determinant = inverse_of(covariance_of(theta, psf[c], scale))
-            peak = theta[3 + c] / math.sqrt((2.0 * math.pi) ** 3 * determinant)
-            spans, begins, fall = lines_of(theta, inverse, window)
+            theta, _, volume, window, spans, begins, fall = _in_voxels(model, thetas[i], c, psf, shift, scale)
+            peak = theta[3 + c] / volume
             for k in range(spans.shape[0]):
                 z = window[0, 0] + k
                 for j in range(spans.shape[1]):
