@@ -17,15 +17,14 @@ from synimg import __version__, compute
 from synimg.analysis.pair import chance_pairs, pair
 from synimg.analysis.plausible import doubts, refuse_values, refuse_voxels
 from synimg.analysis.puncta import Grey, contrast, find_puncta
-from synimg.analysis.traces import Tracing, outside, parents_of_traces
+from synimg.analysis.traces import Tracing, outside, with_parents
 from synimg.cameras.protocol import Camera
 from synimg.errors import SynimgError
 from synimg.model import Model
-from synimg.schema import PLACE
 from synimg.store.atomic import read_json, write_json
 from synimg.store.foreign import ForeignChannel, Place, group_channels, read_channel_of, stated_voxel_um
 from synimg.store.parts import key_of
-from synimg.store.results import filling, identity_of
+from synimg.store.results import INDEX, filling
 from synimg.store.tables import read_table, write_table
 from synimg.streams import stream
 
@@ -160,6 +159,29 @@ def _said_of(where: str) -> Iterator[None]:
         raise SynimgError(f"{where}: {error}") from None
 
 
+@dataclass(frozen=True)
+class Way:
+    """How images are measured, which is the same for all of a call."""
+
+    settings: ForeignSettings
+    seed: int
+    camera: Camera | None
+    tracing: Tracing
+
+    def facts(self) -> dict[str, Any]:
+        """JSON-ready."""
+        facts: dict[str, Any] = {"settings": self.settings.model_dump(), "seed": self.seed}
+        if self.camera is not None:
+            facts["camera"] = self.camera.model_dump()
+        if self.tracing.traces:
+            facts["traces"] = self.tracing.facts()
+        return facts
+
+    def identity(self) -> list[Any]:
+        """What tells it from another."""
+        return [__version__, self.facts(), self.tracing.identity()]
+
+
 def measure_foreign(
     paths: list[Path],
     voxel_um: tuple[float, ...] | None,
@@ -206,25 +228,22 @@ def measure_foreign(
     -----
     A call that was stopped goes on from the images that it had finished.
     """
-    settings = settings or ForeignSettings()
+    way = Way(settings or ForeignSettings(), seed, camera, tracing or Tracing())
     images, left_out = group_channels(paths, channels)
     sizes = {name: voxel_size_of(name, places, voxel_um) for name, places in images.items()}
     measured: list[Measured] = []
     warnings: list[str] = left_out
-    common = [__version__, settings.model_dump(), seed, channels, camera and camera.model_dump()]
-    tracing = tracing or Tracing()
-    common.append(tracing.identity())
-    with filling(out) as scratch:
-        for other in [child for child in scratch.iterdir() if child.name not in images]:
-            shutil.rmtree(other)  # of another call
+    with filling(out, images) as scratch:
         try:
             for done, (name, places) in enumerate(images.items()):
                 report("measuring images", done, len(images))
                 voxel, of_size = sizes[name]
-                key = key_of([*common, voxel.tolist(), [_identity(c, p) for c, p in places.items()]])
+                key = key_of(
+                    [way.identity(), channels, voxel.tolist(), [[c, *p.identity()] for c, p in places.items()]]
+                )
                 folder = scratch / name
                 if (found := _finished(folder, key)) is None:
-                    found = _measured(folder, name, places, voxel, settings, seed, camera, tracing, draw)
+                    found = _measured(folder, name, places, voxel, way, draw)
                     write_json(folder / FINISHED, {"key": key, "summary": found.summary, "warnings": found.warnings})
                 measured.append(found)
                 warnings = list(dict.fromkeys([*warnings, *of_size, *found.warnings]))
@@ -240,12 +259,7 @@ def measure_foreign(
         write_table(scratch / "summary.parquet", table)
         write_table(scratch / "summary.csv", table)
         known = {name: size.tolist() for name, (size, _) in sizes.items()}
-        info = {"settings": settings.model_dump(), "voxel_um": known, "seed": seed, "warnings": warnings}
-        if camera is not None:
-            info["camera"] = camera.model_dump()
-        if tracing.traces:
-            info["traces"] = tracing.facts()
-        write_json(scratch / "result.json", info)
+        write_json(scratch / INDEX, {"voxel_um": known, "warnings": warnings} | way.facts())
         for name in images:
             (scratch / name / FINISHED).unlink()
     n_puncta = sum(len(m.puncta) for m in measured)
@@ -253,10 +267,6 @@ def measure_foreign(
     if "n_pairs" in table:
         text += f", {int(table['n_pairs'].sum())} pairs, of which {table['n_chance'].sum():.0f} by chance"
     return Summary(table, warnings, text)
-
-
-def _identity(channel: str, place: Place) -> list[Any]:
-    return [channel, identity_of(place.path), place.index, place.scene and place.scene.name]
 
 
 def _finished(folder: Path, key: str) -> Measured | None:
@@ -275,20 +285,17 @@ def _measured(
     name: str,
     places: dict[str, Place],
     voxel: Floats,
-    settings: ForeignSettings,
-    seed: int,
-    camera: Camera | None,
-    tracing: Tracing,
+    way: Way,
     draw: Draw | None,
 ) -> Measured:
     """Measure an image, and write its tables and picture to `folder`."""
-    shares, said, scales = _shares(name, places, voxel.size, camera is not None)
+    shares, said, scales = _shares(name, places, voxel.size, way.camera is not None)
     shape = next(iter(shares.values())).shape
-    refuse_voxels(shape, voxel, settings.punctum_sigma_um, name)
-    tracing = tracing if len(shape) == 3 else tracing.in_plane()
+    refuse_voxels(shape, voxel, way.settings.punctum_sigma_um, name)
+    tracing = way.tracing if len(shape) == 3 else way.tracing.in_plane()
     of_traces = outside(tracing.traces, np.array((1, *shape)[-3:]) * np.array((0.0, *voxel)[-3:]))
-    grey = None if camera is None else {channel: _grey(camera, scale) for channel, scale in scales.items()}
-    found = measure_channels(name, shares, voxel, settings, seed, grey)
+    grey = None if way.camera is None else {channel: _grey(way.camera, scale) for channel, scale in scales.items()}
+    found = measure_channels(name, shares, voxel, way.settings, way.seed, grey)
     if tracing.traces:
         found, more = _with_parents(found, tracing)
         of_traces += [f"{name}: {sentence}" for sentence in more]
@@ -306,9 +313,8 @@ def _with_parents(found: Measured, tracing: Tracing) -> tuple[Measured, list[str
     tables, said = [], []
     for what, table in (("puncta", found.puncta), ("pairs", found.pairs)):
         if "y_um" in table:
-            traced = parents_of_traces(table.reindex(columns=PLACE, fill_value=0.0).to_numpy(float), tracing)
-            table = pd.concat([table, traced.table], axis=1)
-            said = [sentence.replace("synapses", what) for sentence in traced.sentences()]
+            table, sentences = with_parents(table, tracing)
+            said = [sentence.replace("synapses", what) for sentence in sentences]
         tables.append(table)
     return replace(found, puncta=tables[0], pairs=tables[1]), said
 

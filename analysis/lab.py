@@ -15,16 +15,15 @@ from synimg.analysis.beforehand import refuse_unfit
 from synimg.analysis.block import MeasureSettings
 from synimg.analysis.foreign import voxel_size_of
 from synimg.analysis.lab_recording import TYPICAL_PHOTONS, LabRecording
-from synimg.analysis.measure import Found, measure_voxels, read_traced
+from synimg.analysis.measure import Found, measure_voxels
 from synimg.analysis.recording import Recording
-from synimg.analysis.traces import NO_TRACES, Tracing, outside
+from synimg.analysis.traces import NO_TRACES, Tracing, outside, with_parents
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json, write_json
 from synimg.store.foreign import Place, group_channels, stated_position_um
-from synimg.store.image import open_array
 from synimg.store.morphology import Trace
 from synimg.store.parts import Parts, key_of
-from synimg.store.results import INDEX, filling, identity_of
+from synimg.store.results import INDEX, filling
 from synimg.store.tables import read_table
 from synimg.store.volume import as_array, lost_planes, stack_shape
 
@@ -109,23 +108,10 @@ def measure_recordings(
     photons of a receptor are stated, `r_old` and `r_new` are photons.
     """
     images, left_out = group_channels(paths, [f"{name}={value}" for name, value in channels.items()])
-    sizes = {name: voxel_size_of(name, places, voxel_um) for name, places in images.items()}
-    for name, (size, _) in sizes.items():
-        if size.size != 3:
-            raise SynimgError(f"{name}: receptors are counted in stacks; give the voxel size as Z,Y,X")
-        places = images[name]
-        if stack_shape(places)[0] == 1:
-            raise SynimgError(
-                f"{name}: has one plane; receptors are counted in stacks, in which a synapse shows in several"
-            )
-        if _where(places["old"]) == _where(places["new"]):
-            raise SynimgError(f"{name}: old and new receptors cannot be in one channel; check --old and --new")
-    with filling(out) as scratch:
-        for other in [child for child in scratch.iterdir() if child.name not in images]:
-            shutil.rmtree(other)  # of another call
-        for name, places in images.items():
-            size, said = sizes[name]
-            _measure_one(scratch / name, places, size, lab, said, where, report, draw)
+    stacks = {name: _stack(name, places, voxel_um) for name, places in images.items()}
+    with filling(out, images) as scratch:
+        for name, stack in stacks.items():
+            _measure_one(scratch / name, stack, lab, where, report, draw)
         found = [_read(scratch / name) for name in images]
         found = [replace(one, folder=out / one.name) for one in found]
         for name in images:
@@ -136,61 +122,88 @@ def measure_recordings(
     return found
 
 
+@dataclass(frozen=True)
+class _Stack:
+    """A recording before it is measured: where its channels lie, its shape and voxel size, and what is to be said of that."""
+
+    places: dict[str, Place]
+    shape: tuple[int, int, int]
+    voxel_um: Floats
+    said: list[str]
+
+    @property
+    def size_um(self) -> Floats:
+        """Along z, y, x."""
+        return np.array(self.shape) * self.voxel_um
+
+
+def _stack(name: str, places: dict[str, Place], voxel_um: tuple[float, ...] | None) -> _Stack:
+    """A recording, if it is a stack of two channels.
+
+    Raises
+    ------
+    SynimgError
+        If it is not.
+    """
+    size, said = voxel_size_of(name, places, voxel_um)
+    if size.size != 3:
+        raise SynimgError(f"{name}: receptors are counted in stacks; give the voxel size as Z,Y,X")
+    shape = stack_shape(places)
+    if shape[0] == 1:
+        raise SynimgError(
+            f"{name}: has one plane; receptors are counted in stacks, in which a synapse shows in several"
+        )
+    if places["old"] == places["new"]:
+        raise SynimgError(f"{name}: old and new receptors cannot be in one channel; check --old and --new")
+    return _Stack(places, shape, size, said)
+
+
 def _measure_one(
     folder: Path,
-    places: dict[str, Place],
-    voxel_um: Floats,
+    stack: _Stack,
     lab: Lab,
-    said: list[str],
     where: tuple[int | None, str | None],
     report: compute.Report,
     draw: Draw | None,
 ) -> None:
     """Measure a recording into `folder`, unless that was done before in the same way."""
-    files = {name: [*identity_of(p.path), *_where(p)] for name, p in places.items()}
-    key = key_of([lab.facts(), files, lab.tracing.identity(), voxel_um.tolist()])
+    files = {name: place.identity() for name, place in stack.places.items()}
+    key = key_of([lab.facts(), files, lab.tracing.identity(), stack.voxel_um.tolist()])
     if (folder / INDEX).is_file():
         if read_json(folder / INDEX)["key"] == key:
             return
         (folder / INDEX).unlink()
-    shape = stack_shape(places)
-    size_um = np.array(shape) * voxel_um
-    said = [*said, *outside(lab.tracing.traces, size_um)]
-    voxel: Any = tuple(float(v) for v in voxel_um)
-    recording = lab.recording.recording(voxel, shape[2], lab.settings.psf == "puncta")
-    refuse_unfit(recording, size_um, str(places["old"].path))
-    image = as_array(places, folder / VOXELS, report)
-    assert tuple(open_array(image).shape[1:]) == shape
+    said = [*stack.said, *outside(lab.tracing.traces, stack.size_um)]
+    voxel: Any = tuple(stack.voxel_um.tolist())
+    recording = lab.recording.recording(voxel, stack.shape[2], lab.settings.psf == "puncta")
+    refuse_unfit(recording, stack.size_um, str(stack.places["old"].path))
+    image = as_array(stack.places, folder / VOXELS, report)
     said += lost_planes(image)[1] + _not_round(recording)
 
-    def with_parents(detections: pd.DataFrame) -> pd.DataFrame:
+    def parented(detections: pd.DataFrame) -> pd.DataFrame:
         if not lab.tracing.traces:
             said.append(NO_TRACES)
             return detections.assign(neuron_id=1, neuron_prob=np.nan)
-        traced, more = read_traced(detections, lab.tracing)
+        traced, more = with_parents(detections, lab.tracing)
         said.extend(more)
         return traced
 
-    found = measure_voxels(image, recording, lab.settings, with_parents, (folder, files), where, report)
+    found = measure_voxels(image, recording, lab.settings, parented, (folder, files), where, report)
     found = _in_unit(found, lab.recording)
     found.write(folder)
     if draw is not None:
-        draw(folder, image, found, lab.tracing.traces, voxel_um)
+        draw(folder, image, found, lab.tracing.traces, stack.voxel_um)
     facts = {
         "key": key,
-        "files": {name: str(place.path) for name, place in places.items()},
+        "files": {name: str(place.path) for name, place in stack.places.items()},
         "voxel_um": list(voxel),
-        "shape_vox": list(shape),
-        "position_um": stated_position_um(next(iter(places.values()))),
+        "shape_vox": list(stack.shape),
+        "position_um": stated_position_um(next(iter(stack.places.values()))),
         "unit": lab.recording.unit,
         "recording": _seen(recording, found),
         "warnings": [*_of_unit(lab.recording), *said],
     }
     write_json(folder / INDEX, facts)
-
-
-def _where(place: Place) -> list[Any]:
-    return [str(place.path), place.index, place.scene and place.scene.name]
 
 
 def _seen(recording: Recording, found: Found) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from synimg.analysis.quality import FILE as QUALITY_FILE
 from synimg.analysis.quality import Missing, Quality, quality_of
 from synimg.analysis.recording import Recording
 from synimg.analysis.tile_replica import replica_of_block, replica_tile, to_replicate
-from synimg.analysis.traces import Tracing, outside, parents_of_traces
+from synimg.analysis.traces import Tracing, outside, with_parents
 from synimg.analysis.widening import TrueErrors
 from synimg.calibrate import dyes_of, fitted_covariance, receptors_of_dyes, unmixed
 from synimg.errors import SynimgError
@@ -109,12 +109,6 @@ def read_parents(
     return detections.assign(neuron_id=neuron_id, neuron_prob=probability)
 
 
-def read_traced(detections: pd.DataFrame, tracing: Tracing) -> tuple[pd.DataFrame, list[str]]:
-    """The detections with ``neuron_id``, ``branch_id`` and ``neuron_prob`` from traces, and what of them is to be said."""
-    traced = parents_of_traces(detections[PLACE].to_numpy(float), tracing)
-    return detections.assign(**{str(name): traced.table[name] for name in traced.table}), traced.sentences()
-
-
 def measure(
     dataset: Dataset | str | Path,
     run: str = "default",
@@ -170,13 +164,13 @@ def measure(
         if (dataset.path / "readouts.parquet").is_file():
             readouts = read_table(dataset.path / "readouts.parquet", schema.READOUTS)
 
-        def with_parents(detections: pd.DataFrame) -> pd.DataFrame:
+        def parented(detections: pd.DataFrame) -> pd.DataFrame:
             if tracing is not None:
-                return read_traced(detections, tracing)[0]
+                return with_parents(detections, tracing)[0]
             return read_parents(detections, recording, settings, readouts)
 
         found = measure_voxels(
-            dataset.image, recording, settings, with_parents, (scratch, image_files), (workers, scheduler), report
+            dataset.image, recording, settings, parented, (scratch, image_files), (workers, scheduler), report
         )
         found.write(scratch / "analysis" / run)
         Parts.clear(scratch)
@@ -207,7 +201,7 @@ def measure_voxels(
     image: Path,
     recording: Recording,
     settings: MeasureSettings,
-    with_parents: Callable[[pd.DataFrame], pd.DataFrame],
+    parented: Callable[[pd.DataFrame], pd.DataFrame],
     resumed: tuple[Path, Any],
     where: tuple[int | None, str | None],
     report: compute.Report,
@@ -220,7 +214,7 @@ def measure_voxels(
         Zarr folder.
     recording, settings
         As above.
-    with_parents : callable
+    parented : callable
         Gives detections their ``neuron_id`` and ``neuron_prob``.
     resumed : tuple
         A folder for what is finished, and what identifies the voxels: a call with the same goes on from there.
@@ -250,7 +244,7 @@ def measure_voxels(
         replicas = dict(pool.run(replica_tile, known, (*shared, size_um), "measuring replicas", report))
     checked = [c for i in range(len(known)) if (c := replicas[i]) is not None]
     true_errors, optics = learn(checked, recording)
-    detections = with_parents(widened(detections, everywhere, true_errors, recording, size_um))
+    detections = parented(widened(detections, everywhere, true_errors, recording, size_um))
     missing = Missing.of(damaged, recording.voxel_um, share_lost(damaged, settings.halo_vox, shape))
     facts = {
         "spread_um2_per_electron": spread_um2,

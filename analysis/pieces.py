@@ -87,6 +87,9 @@ class Pieces:
         return replace(found, table=table), rows
 
 
+NO_PARENTS = "'neuron_id' is empty in every row; causes are told apart by neuron"
+
+
 def left_out(n_orphans: int, n_rows: int) -> str:
     """That synapses without a parent are left out."""
     return f"{n_orphans} of {n_rows} synapses have no parent (neuron_id) and are left out"
@@ -278,7 +281,7 @@ def _lots(source: pq.ParquetFile, path: Path, seed: int) -> tuple[Ints, NDArray[
         raise SynimgError(f"{path}: synapse_id {ordered[1:][twice][0]} occurs more than once; ids are unique")
     del ordered, twice
     if not neuron.size:
-        raise SynimgError(f"{path}: 'neuron_id' is empty in every row; causes are told apart by neuron")
+        raise SynimgError(f"{path}: {NO_PARENTS}")
     _, neuron, count = np.unique(neuron, return_inverse=True, return_counts=True)
     n_pieces = max(round(neuron.size / PIECE_SYNAPSES), 1)
     lot = stream(seed, "separate", "pieces").permutation(count.size)

@@ -9,7 +9,7 @@ import pandas as pd
 from synimg import compute, family, schema
 from synimg.analysis.groups.ask import ask
 from synimg.analysis.groups.question import read_question
-from synimg.analysis.pieces import Whole, is_too_large, left_out, separate_in_pieces
+from synimg.analysis.pieces import NO_PARENTS, Whole, is_too_large, left_out, separate_in_pieces
 from synimg.analysis.separate.hierarchical import hierarchical
 from synimg.analysis.separate.protocol import Method, Needs, Separation
 from synimg.analysis.user_method import installed, is_file_method, load_function, load_installed, run_user_method
@@ -67,7 +67,7 @@ def separate(
     table = schema.check(table, schema.SYNAPSES, "synapse table")
     if table.empty:
         raise SynimgError("synapse table: no row in it; a table has one row per synapse")
-    table, without_parents = _with_parents(_complete(table))
+    table, without_parents = _of_parents(_complete(table))
     if by is not None:
         read_question(table, by)  # a column that asks nothing is refused before the work
     if draws:
@@ -86,22 +86,25 @@ def _complete(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _with_parents(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The rows whose parent is known, and that others are left out, if there are any.
+def with_known_parents(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a synapse table that are separated: those whose parent is known."""
+    known = table[table["neuron_id"].notna()].reset_index(drop=True)
+    return known.assign(neuron_id=known["neuron_id"].astype("int64"))
+
+
+def _of_parents(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The same, and that others are left out, if there are any.
 
     Raises
     ------
     SynimgError
         If no parent is known.
     """
-    is_known = table["neuron_id"].notna()
-    if is_known.all():
-        return table, []
-    if not is_known.any():
-        raise SynimgError("synapse table: 'neuron_id' is empty in every row; causes are told apart by neuron")
-    said = [left_out(int((~is_known).sum()), len(table))]
-    table = table[is_known].reset_index(drop=True)
-    return table.assign(neuron_id=table["neuron_id"].astype("int64")), said
+    known = with_known_parents(table)
+    if known.empty:
+        raise SynimgError(f"synapse table: {NO_PARENTS}")
+    n_orphans = len(table) - len(known)
+    return known, [left_out(n_orphans, len(table))] if n_orphans else []
 
 
 def _check_owners(table: pd.DataFrame) -> None:

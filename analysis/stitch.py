@@ -252,16 +252,8 @@ def _compared(
     i, j = pairs[0][is_pair], pairs[1][is_pair]
     n_a, n_b = (int(v.sum()) for v in inside)
     away = np.array([0.0, 4.0, 4.0]) * settings.gate_um
-    by_chance = np.mean(
-        [
-            len(
-                match(places[0][inside[0]], places[1][inside[1]] + sign * away, settings.lateral_um, settings.axial_um)[
-                    0
-                ]
-            )
-            for sign in (-1.0, 1.0)
-        ]
-    )
+    first, second = (p[there] for p, there in zip(places, inside, strict=True))
+    chance = [match(first, second + s * away, settings.lateral_um, settings.axial_um)[0] for s in (-1.0, 1.0)]
     (one, seen), (two, again) = (
         (t.synapses.iloc[k].reset_index(drop=True), t.detections.iloc[k].reset_index(drop=True))
         for t, k in ((a, i), (b, j))
@@ -276,7 +268,7 @@ def _compared(
         "n_tile": n_a,
         "n_other": n_b,
         "n_both": len(i),
-        "n_both_by_chance": float(by_chance),
+        "n_both_by_chance": float(np.mean([len(pairs) for pairs in chance])),
         "found_again": 2.0 * len(i) / (n_a + n_b) if n_a + n_b else None,
         "axial_um": _known(float(np.median(apart[:, 0]))) if len(i) else None,
         "lateral_um": _known(float(np.median(np.hypot(apart[:, 1], apart[:, 2])))) if len(i) else None,

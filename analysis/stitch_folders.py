@@ -8,7 +8,7 @@ import pandas as pd
 
 from synimg import __version__, schema
 from synimg.analysis.stitch import Stitched, StitchSettings, TileTable, stitch_tiles
-from synimg.analysis.traces import NO_TRACES, Tracing, parents_of_traces
+from synimg.analysis.traces import NO_TRACES, Tracing, with_parents
 from synimg.errors import SynimgError
 from synimg.schema import PLACE
 from synimg.store.atomic import read_json, write_json
@@ -68,17 +68,14 @@ def stitch(
         if len(values) > 1:
             raise SynimgError(f"the recordings have several {what}: {', '.join(sorted(values))}; stitch those of one")
     stitched = stitch_tiles(tiles, settings)
-    synapses, said = (
-        stitched.synapses,
-        [f"{name}: {w}" for name, f in zip(names, facts, strict=True) for w in f["warnings"]],
-    )
+    synapses = stitched.synapses
+    said = [f"{name}: {w}" for name, f in zip(names, facts, strict=True) for w in f["warnings"]]
     missing = [f"{f.name}: {one}" for f in found if (one := read_notes(f / "synapses.parquet").get("missing"))]
     stitched.warnings[:0] = missing
     if tracing.traces:
         said = [sentence for sentence in said if not sentence.endswith(NO_TRACES)]
-        traced = parents_of_traces(synapses[PLACE].to_numpy(float), tracing)
-        synapses = synapses.assign(**{str(name): traced.table[name] for name in traced.table})
-        stitched.warnings.extend(traced.sentences())
+        synapses, more = with_parents(synapses, tracing)
+        stitched.warnings.extend(more)
     with filling(Path(out)) as scratch:
         notes = {"missing": "; ".join(missing)} if missing else None
         write_table(scratch / "synapses.parquet", synapses, schema.SYNAPSES, notes)

@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 from synimg.analysis.assign import ln_reach
 from synimg.errors import SynimgError
 from synimg.model import Model
+from synimg.schema import PLACE
 from synimg.store.morphology import Trace
 from synimg.store.results import identity_of
 from synimg.streams import stream
@@ -173,6 +174,15 @@ def parents_of_traces(points_um: Floats, tracing: Tracing) -> Traced:
     table.loc[best.index, "branch_id"] = best["branch"].to_numpy()
     table.loc[best.index, "neuron_prob"] = best["prob"].to_numpy()
     return Traced(table, prob, float((background / everything).mean()))
+
+
+def with_parents(table: pd.DataFrame, tracing: Tracing) -> tuple[pd.DataFrame, list[str]]:
+    """A table of places with ``neuron_id``, ``branch_id`` and ``neuron_prob`` from traces, and what of them is to be said.
+
+    Places without `z_um` lie in a plane.
+    """
+    traced = parents_of_traces(table.reindex(columns=PLACE, fill_value=0.0).to_numpy(float), tracing)
+    return table.assign(**{str(name): traced.table[name] for name in traced.table}), traced.sentences()
 
 
 def _samples(trace: Trace) -> tuple[Floats, Floats, Ints]:

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from synimg import schema
 from synimg.analysis.quality import Quality, read_quality
 from synimg.analysis.separate.protocol import Separation
-from synimg.analysis.separation import measured_synapses, read_separation, separate
-from synimg.analysis.validate.run import of_separation
+from synimg.analysis.separation import measured_synapses, read_separation, separate, with_known_parents
 from synimg.analysis.validate.separation import learned_of
 from synimg.config import Config
 from synimg.store.atomic import read_json
@@ -142,7 +141,7 @@ class Source:
     @cached_property
     def separated(self) -> pd.DataFrame:
         """Those of `matched` that the separation has, in its order."""
-        return of_separation(self.matched)
+        return with_known_parents(self.matched)
 
     @cached_property
     def learned(self) -> NDArray[np.bool_]:

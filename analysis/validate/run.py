@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from synimg import compute, schema
 from synimg.analysis.block import MeasureSettings
 from synimg.analysis.damage import is_near, share_lost
-from synimg.analysis.separation import measured_synapses, read_separation, separate
+from synimg.analysis.separation import measured_synapses, read_separation, separate, with_known_parents
 from synimg.analysis.validate.erasure import erasure_curve
 from synimg.analysis.validate.imaging import AXES, imaging_scores, match_truth
 from synimg.analysis.validate.scores import auroc, average_precision, calibration, discovery
@@ -89,7 +89,7 @@ def validate(
         | ({"share_not_measured": share} if share else {}),
     }
     report(what, 1, 4)
-    separated = of_separation(matched)
+    separated = with_known_parents(matched)
     scores["separation"] = separation_scores(result, separated, neurons, config.seed)
     report(what, 2, 4)
     tag = image_attributes(dataset.image)["synimg"]["tag"]
@@ -105,12 +105,6 @@ def validate(
         write_json(out / "scores.json", scores)
         write_table(out / "matched.parquet", matched)
     return scores
-
-
-def of_separation(matched: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a measured table that a separation has: those whose parent is known."""
-    known = matched[matched["neuron_id"].notna()].reset_index(drop=True)
-    return known.assign(neuron_id=known["neuron_id"].astype("int64"))
 
 
 def not_measured(dataset: Dataset, run: str) -> tuple[Callable[[pd.DataFrame], NDArray[np.bool_]], float]:

@@ -16,6 +16,7 @@ from synimg.store import ome_zarr
 from synimg.store.atomic import atomic_path
 from synimg.store.image import open_array
 from synimg.store.microscopes import Scene, distinct, is_microscope_file, read_channel, scenes
+from synimg.store.results import identity_of
 from synimg.store.tiff import cut_off, damage_heard, reading_tiff
 
 TRUNCATED = "; it is truncated or something else"
@@ -29,6 +30,10 @@ class Place:
     path: Path
     index: int
     scene: Scene | None = None
+
+    def identity(self) -> list[Any]:
+        """What tells it from another, and from the same in another version of the file; JSON-ready."""
+        return [*identity_of(self.path), self.index, self.scene and self.scene.name]
 
 
 @dataclass(frozen=True)

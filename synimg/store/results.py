@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from synimg.errors import SynimgError
@@ -14,10 +14,11 @@ INDEX = "result.json"
 
 
 @contextlib.contextmanager
-def filling(out: Path) -> Iterator[Path]:
+def filling(out: Path, parts: Iterable[str] = ()) -> Iterator[Path]:
     """A scratch folder in `out`, whose files move to `out` when the block ends well, ``result.json`` last.
 
-    It is kept where the block is stopped, for the same call to go on with; nothing else is left then.
+    It is kept where the block is stopped, for the same call to go on with: of what it holds then only the folders that are
+    named in `parts` are there again.
 
     Raises
     ------
@@ -32,6 +33,11 @@ def filling(out: Path) -> Iterator[Path]:
     scratch = out / PARTIAL
     with disk_errors(out):
         scratch.mkdir(parents=True, exist_ok=True)
+        for child in scratch.iterdir():
+            if child.is_file():
+                child.unlink()
+            elif child.name not in parts:
+                shutil.rmtree(child)
         try:
             yield scratch
         except BaseException:

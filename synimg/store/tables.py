@@ -116,12 +116,9 @@ def table_pieces(path: Path) -> Iterator[pd.DataFrame]:
     """
     if not Path(path).is_file():
         raise SynimgError(f"{path}: no such file; run 'synimg repair' on the data set")
-    try:
-        with pq.ParquetFile(path) as file:
-            for i in range(file.num_row_groups):
-                yield file.read_row_group(i).to_pandas()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise SynimgError(f"{path}: not readable as Parquet ({str(error).splitlines()[0]})") from None
+    with _reading_parquet(path), pq.ParquetFile(path) as file:
+        for i in range(file.num_row_groups):
+            yield file.read_row_group(i).to_pandas()
 
 
 def read_background(truth_folder: Path) -> pd.DataFrame | None:

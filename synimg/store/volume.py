@@ -19,7 +19,6 @@ from synimg.store.atomic import disk_errors, read_json, write_json
 from synimg.store.foreign import TRUNCATED, Place
 from synimg.store.image import Box, open_array, read_intact
 from synimg.store.microscopes import open_planes
-from synimg.store.results import identity_of
 from synimg.store.tiff import damage_heard, reading_tiff
 from synimg.store.tiff_stack import TiffStack, stack_of
 
@@ -94,7 +93,7 @@ def _copy(places: dict[str, Place], copy: Path, report: compute.Report) -> Path:
     """Copy the voxels, from where an earlier call was stopped."""
     with _opened(places) as (shape, planes):
         depth = min(max(MOST_SLAB_VOX // (shape[1] * shape[2]), 1), CHUNK[0], shape[0])
-        what = [*shape, depth, *([*identity_of(place.path), place.index] for place in places.values())]
+        what = [*shape, depth, *(place.identity() for place in places.values())]
         done, lost = _copied(copy, what)
         with disk_errors(copy):
             if not done:
