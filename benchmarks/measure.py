@@ -4,20 +4,18 @@ python benchmarks/measure.py [seed ...]; 60 x 512 x 512 voxels of 0.2 x 0.07 x 0
 a known Gaussian point spread function. Peers get the settings that do best on another seed; synimg its defaults.
 """
 
-import math
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 import pandas as pd
 import threadpoolctl
+from bound import P_DETECT, detectable
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
-from scipy.stats import chi2, ncx2
 from skimage.feature import blob_log
 
 from synimg.analysis.block import MeasureSettings, Tile, find_puncta, scene_of_electrons, tiles
@@ -37,8 +35,6 @@ SHAPE = (60, 512, 512)
 READ_NOISE = 1.6
 GATE_UM = (0.15, 0.40)  # lateral, axial
 TUNE_SEED = 1000
-NEAR = 4.0  # widths: neighbours that have a say in whether a punctum can be told
-P_DETECT, FREEDOM = 1e-4, 4  # of the likelihood ratio with which the bound is stated: a place and a count
 
 
 @dataclass(frozen=True)
@@ -205,86 +201,6 @@ def _robust_sd(values: Floats) -> float:
     return float(1.4826 * np.median(np.abs(values - np.median(values))))
 
 
-def detectable(truth: Field) -> Floats:
-    """The probability (n,) that the photons alone give a punctum away, p < `P_DETECT`, to one who knows all brighter ones.
-
-    Notes
-    -----
-    From bright to faint: twice the log likelihood ratio, in the expected image of a punctum and the brighter ones near it,
-    of these against the brighter ones alone, whose places and counts fit the light as well as they can; its power is that of
-    a noncentral chi square.
-    """
-    tree, flat = cKDTree(truth.points / SIGMA_VOX), truth.background + READ_NOISE**2
-    lost = np.empty(len(truth.points))
-    for i, point in enumerate(truth.points):
-        near = np.array(tree.query_ball_point(point / SIGMA_VOX, NEAR))
-        all_of = np.append(near[truth.electrons[near] > truth.electrons[i]], i)
-        low = np.maximum(np.floor(truth.points[all_of].min(axis=0) - 3.5 * SIGMA_VOX).astype(int), 0)
-        high = np.minimum(np.ceil(truth.points[all_of].max(axis=0) + 3.5 * SIGMA_VOX).astype(int) + 1, SHAPE)
-        cut = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-        theta = np.column_stack([truth.points[all_of] - low, truth.electrons[all_of]])
-        lost[i] = _lost_likelihood(np.ascontiguousarray(flat[cut]), theta, np.square(SIGMA_VOX) + 1.0 / 12.0)
-    power: Floats = ncx2.sf(chi2.isf(P_DETECT, FREEDOM), FREEDOM, np.maximum(lost, 1e-9))
-    return power
-
-
-@nb.njit(cache=True)
-def _lost_likelihood(background: Floats, theta: Floats, variance: Floats) -> float:
-    """Twice the log likelihood that the expected image loses without its last punctum (rows z, y, x, electrons), at best."""
-    n, shape = len(theta) - 1, background.shape
-    line, slope = np.empty((n + 1, 3, max(shape))), np.empty(4 * n)
-    data = background.copy()
-    _lines(line, theta, variance)
-    for z, y, x in np.ndindex(shape):
-        for j in range(n + 1):
-            data[z, y, x] += theta[j, 3] * line[j, 0, z] * line[j, 1, y] * line[j, 2, x]
-    best, trial, step, best_fit = theta[:n].copy(), theta[:n].copy(), np.zeros((n, 4)), -np.inf
-    for _ in range(60):
-        _lines(line, trial, variance)
-        score, information, fit = np.zeros(4 * n), np.zeros((4 * n, 4 * n)), 0.0
-        for z, y, x in np.ndindex(shape):
-            model, d = background[z, y, x], data[z, y, x]
-            for j in range(n):
-                kernel = line[j, 0, z] * line[j, 1, y] * line[j, 2, x]
-                light = trial[j, 3] * kernel
-                model += light
-                slope[4 * j] = light * (z - trial[j, 0]) / variance[0]
-                slope[4 * j + 1] = light * (y - trial[j, 1]) / variance[1]
-                slope[4 * j + 2] = light * (x - trial[j, 2]) / variance[2]
-                slope[4 * j + 3] = kernel
-            fit += d * math.log(model / d) - model + d
-            for u in range(4 * n):
-                score[u] += slope[u] * (d / model - 1.0)
-                for v in range(4 * n):
-                    information[u, v] += slope[u] * slope[v] / model
-        if fit < best_fit:
-            step *= 0.5
-        else:
-            gain, best_fit = fit - best_fit, fit
-            best[:] = trial
-            if gain < 1e-3:
-                break
-            for u in range(4 * n):
-                information[u, u] = information[u, u] * (1.0 + 1e-6) + 1e-9
-            step = np.linalg.solve(information, score).reshape(n, 4)
-            for a in range(3):
-                limit = 0.5 * math.sqrt(variance[a])
-                step[:, a] = np.minimum(np.maximum(step[:, a], -limit), limit)
-        trial = best + step
-        trial[:, 3] = np.maximum(trial[:, 3], 0.0)
-    return -2.0 * best_fit
-
-
-@nb.njit(cache=True)
-def _lines(line: Floats, theta: Floats, variance: Floats) -> None:
-    """Fill the profiles (punctum, axis, voxel) along z, y and x."""
-    for j in range(len(theta)):
-        for a in range(3):
-            for i in range(line.shape[2]):
-                away = i - theta[j, a]
-                line[j, a, i] = math.exp(-0.5 * away**2 / variance[a]) / math.sqrt(2.0 * math.pi * variance[a])
-
-
 def tuned(kind: str, choices: dict[str, Peer]) -> tuple[str, Peer]:
     """The settings and the least count with the best F1 on a scene that is not used otherwise: their name, and the tool."""
     truth = field(kind, TUNE_SEED)
@@ -331,7 +247,8 @@ def main() -> None:
                 seconds = time.process_time() - begin
                 speed = truth.image.size / 1e6 / seconds
                 rows.append({"scene": kind, "tool": name} | scores(truth, found, bound) | {"Mvox/s": speed})
-            recall = float(detectable(truth).mean())
+            flat, wide = truth.background[None] + READ_NOISE**2, np.tile(SIGMA_VOX**2 + 1.0 / 12.0, (len(near), 1))
+            recall = float(detectable(truth.points, truth.electrons[:, None], wide, flat).mean())
             best = {"R": recall, "F1": 2 * recall / (1 + recall)}
             rows.append({"scene": kind, "tool": f"what the photons allow, p < {P_DETECT:g}"} | best)
     print(pd.DataFrame(scenes).groupby("scene", sort=False).mean().round(3).to_string())
