@@ -68,7 +68,9 @@ class Quality(Model):
     share_false: float | None = Field(description="share of the table that is no synapse, from replicas")
     share_merged: float | None = Field(description="mean probability that a neighbour was not told apart")
     share_saturated: float = Field(description="synapses with a saturated voxel")
-    share_unassigned: float = Field(description=f"synapses whose parent is known with a probability below {UNASSIGNED}")
+    share_unassigned: float | None = Field(
+        description=f"synapses whose parent is known with a probability below {UNASSIGNED}; null where nothing tells parents"
+    )
     share_misfit: float = Field(
         description=f"synapses that do not look like their model: chi square per voxel above {LEAST_MISFIT}"
     )
@@ -100,6 +102,8 @@ class Quality(Model):
             value = getattr(self, name)
             if value is not None and value > MANY[name]:
                 said.append(f"{value:.0%} {sentence}")
+        if self.share_unassigned is None:
+            said.append("nothing in the image tells a synapse's parent: trace dendrites to name parents (--traces)")
         if self.share_merged is None:
             said.append("too few synapses to tell how well crowded ones are measured: standard errors are the bound")
         return said
@@ -159,7 +163,8 @@ def quality_of(
     def share(which: pd.Series) -> float:
         return float(which.mean()) if n else 0.0
 
-    merged = detections["merged_prob"]
+    merged, unknown = detections["merged_prob"], detections["neuron_id"].isna()
+    is_told = recording.identity.get("kind") != "none" or not unknown.all()
     return Quality(
         n_synapses=n,
         volume_um3=volume_um3,
@@ -169,7 +174,7 @@ def quality_of(
         share_false=float(1.0 - found["is_true"].mean()) if len(found) and len(known) else None,
         share_merged=float(merged.mean()) if merged.notna().any() else None,
         share_saturated=share(detections["is_saturated"]),
-        share_unassigned=share((detections["neuron_prob"] < UNASSIGNED) | detections["neuron_id"].isna()),
+        share_unassigned=share((detections["neuron_prob"] < UNASSIGNED) | unknown) if is_told else None,
         share_misfit=share(detections["misfit"] > LEAST_MISFIT),
         misfit=float(detections["misfit"].median()) if n else None,
         optics=optics,

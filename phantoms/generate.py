@@ -1,6 +1,7 @@
 """The forward chain: network, receptors, tissue, image. Each stage is saved whole, a second call goes on where it ended."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -468,7 +469,7 @@ def synapse_truth(
     ).assign(branch_id=lambda frame: frame["branch_id"].mask(~imaged))
 
 
-def neuron_truth(nodes: dict[str, NDArray[Any]], tissue: Tissue, codes: list[str]) -> pd.DataFrame:
+def neuron_truth(nodes: dict[str, NDArray[Any]], tissue: Tissue, codes: Sequence[str | None]) -> pd.DataFrame:
     """The truth about neurons; those that are not imaged have no soma position."""
     n = nodes["leak"].size
     row = tissue.neuron_id - 1

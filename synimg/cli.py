@@ -283,6 +283,8 @@ def measure(
                 incomplete = True
                 said += f", INCOMPLETE: {quality.missing.share:.0%} of the image could not be"
                 after = f"synimg repair {path}, then measure again"
+            elif quality.n_synapses and quality.share_unassigned is None:
+                after = f"synimg measure {path} --traces FOLDER, for causes are told apart by parent"
             _say(f"{said}; next: {after}")
         if incomplete:
             raise typer.Exit(3)
