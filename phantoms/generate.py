@@ -630,10 +630,15 @@ def _window(channel: Channel, config: Config) -> tuple[int, int]:
         top = 40 * config.dyes.photons_per_receptor * peak_share
     else:
         top = 1.5 * config.identity.photons(1.0) * float(np.prod(config.volume.voxel_um))
-    gain = config.optics.exposure * camera.quantum_efficiency * camera.gain_adu_per_electron
+    gain = _first_light(config) * camera.quantum_efficiency * camera.gain_adu_per_electron
     return int(camera.offset_adu + 1.3 * gain * channel.background), int(
         camera.offset_adu + gain * (channel.background + top)
     )
+
+
+def _first_light(config: Config) -> float:
+    """Light from the first plane, relative to the photons that are stated elsewhere."""
+    return float(config.optics.exposure * config.optics.at_depth(config.first_depth_um))
 
 
 def acquisition(config: Config, channels: list[Channel], tissue: Tissue) -> dict[str, Any]:
@@ -657,8 +662,8 @@ def acquisition(config: Config, channels: list[Channel], tissue: Tissue) -> dict
         ],
         "psf": config.psf.model_dump(),
         "camera": config.camera.model_dump(),
-        # a dye that may be lost on the way is a receptor of fewer photons that vary more
-        "photons_per_receptor": config.optics.exposure * kept * config.dyes.photons_per_receptor,
+        # calibrated in the first plane; a dye that may be lost on the way is a receptor of fewer photons that vary more
+        "photons_per_receptor": _first_light(config) * kept * config.dyes.photons_per_receptor,
         "photons_shape": 1.0 / ((1.0 + 1.0 / config.dyes.photons_shape) / kept - 1.0),
         "tag": config.tag.chemistry(),
         "bleed_through": [list(leak) for leak in config.optics.bleed_through],

@@ -44,6 +44,7 @@ class Plan:
     n_voxels, n_channels : int, of one animal's image
     n_animals : int
     n_emitters : int, points of light in one animal's image
+    dendrite_um_per_um3 : float, dendrite of the network's neurons in the block before it is prepared
     bytes_on_disk, bytes_free : int, of all animals, and what the disk has
     bytes_per_worker : int
     seconds : float, of all animals' images on `workers` processes; training the network comes on top
@@ -56,6 +57,7 @@ class Plan:
     n_channels: int
     n_animals: int
     n_emitters: int
+    dendrite_um_per_um3: float
     bytes_on_disk: int
     bytes_free: int
     bytes_per_worker: int
@@ -102,6 +104,7 @@ def plan(config: Config | str | Path, out: str | Path = ".", workers: int | None
         n_channels=len(density),
         n_animals=n_animals,
         n_emitters=int(sum(density)),
+        dendrite_um_per_um3=_lengths(config)[1] / float(np.prod(tissue_config(config).volume.size_um)),
         bytes_on_disk=on_disk,
         bytes_free=free,
         bytes_per_worker=_resident() + int(np.prod(block) * per_voxel),
@@ -180,15 +183,18 @@ def _lengths(config: Config) -> tuple[float, float, float]:
     network, tissue, receptors = config.network, config.tissue, config.receptors
     n_exc = network.n_units * (network.share_excitatory or 1.0)
     per_edge = sum((i + 1) * p for i, p in enumerate(receptors.contacts_per_edge))
+    volume_um3 = float(np.prod(tissue_config(config).volume.size_um))
     n_contacts = tissue.n_imaged_neurons * n_exc * network.connection_probability * per_edge
-    axon_um = config.axons.um_per_um3 * float(np.prod(tissue_config(config).volume.size_um))
-    return n_contacts, n_contacts / tissue.spine_density_per_um, axon_um
+    if tissue.dendrite_um_per_um3:
+        n_contacts = tissue.dendrite_um_per_um3 * volume_um3 * tissue.spine_density_per_um
+    return n_contacts, n_contacts / tissue.spine_density_per_um, config.axons.um_per_um3 * volume_um3
 
 
 def _contents(config: Config) -> tuple[float, float]:
     """Expected labelled receptors, and volume of dendrites, spine heads and axons in the image [um^3]."""
-    n_contacts, dendrite_um, axon_um = _lengths(config)
     tissue, axons = config.tissue, config.axons
+    *glow, axon_um = _lengths(config)
+    n_contacts, dendrite_um = (tissue.labelled_share * n for n in glow)
     boutons_um2 = 4 / 3 * np.pi * axons.bouton_radius_um**3 / axons.bouton_interval_um
     axon_um3 = axon_um * (np.pi * axons.radius_um**2 + boutons_um2)
     scale = float(np.prod([f for step in config.preparation for f in step.scale]))

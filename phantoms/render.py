@@ -164,7 +164,7 @@ def _channel(
     def pieces() -> Iterator[Piece]:
         for points_um, photons in lights() if lights else ():
             points_vox = (points_um + shift_um) / voxel
-            light = optics.brightness(points_vox, volume.shape_vox, voxel[0])
+            light = optics.brightness(points_vox, volume.shape_vox, voxel[0], config.first_depth_um)
             yield points_vox, (points_vox, photons * light)
 
     emitters = None
@@ -200,7 +200,7 @@ def _lattice(nodes: list[int], rng: np.random.Generator, file: Path | None) -> F
 
 
 def expected_photons(channels: list[Channel], config: Config, box: Box) -> Floats:
-    """Expected photons per voxel (channel, z, y, x) of a block: background, and emitters through the PSF (MODEL.md 3)."""
+    """Expected photons per voxel (channel, z, y, x) of a block: background, and emitters through the PSF."""
     start, shape = np.array(box[0]), box[1]
     leaks = config.optics.leaks([c.name for c in channels])
     signal = np.zeros((len(channels), *shape)) if leaks else np.empty((len(channels), *shape))
@@ -238,7 +238,8 @@ def _near(
         points_um, photons = strands.near(dye, low, high)
     near = ((points_um >= low) & (points_um < high)).all(axis=1)
     points = (points_um[near] + channel.shift_um) / voxel
-    return points, photons[near] * config.optics.brightness(points, config.volume.shape_vox, float(voxel[0]))
+    light = config.optics.brightness(points, config.volume.shape_vox, float(voxel[0]), config.first_depth_um)
+    return points, photons[near] * light
 
 
 def _fill_background(block: Floats, channel: Channel, config: Config, start: NDArray[np.int64]) -> None:
@@ -251,7 +252,8 @@ def _fill_background(block: Floats, channel: Channel, config: Config, start: NDA
             np.meshgrid(*(s + np.arange(n) for s, n in zip(start, block.shape, strict=True)), indexing="ij")
         )
         volume = config.volume
-        block *= config.optics.brightness(np.moveaxis(grid, 0, -1), volume.shape_vox, volume.voxel_um[0])
+        place_vox = np.moveaxis(grid, 0, -1)
+        block *= config.optics.brightness(place_vox, volume.shape_vox, volume.voxel_um[0], config.first_depth_um)
 
 
 @nb.njit(cache=True, nogil=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import synimg
-from synimg import compute
+from synimg import compute, schema
 from synimg.config import Config, preset
 from synimg.errors import SynimgError
 from synimg.phantoms import generate
@@ -16,6 +16,7 @@ from synimg.phantoms.render import build_channels
 from synimg.phantoms.strands import axon_capsules
 from synimg.store import atomic
 from synimg.store.dataset import Dataset
+from synimg.store.tables import read_table
 
 
 def test_the_plan_of_a_data_set_is_near_what_it_became(tiny_path):
@@ -27,6 +28,9 @@ def test_the_plan_of_a_data_set_is_near_what_it_became(tiny_path):
     assert found.n_emitters == pytest.approx(sum(map(n_points, channels)), rel=0.5)
     on_disk = sum(f.stat().st_size for f in dataset.image.rglob("*") if f.is_file())
     assert found.bytes_on_disk == pytest.approx(on_disk, rel=0.3)
+    truth = read_table(tiny_path / "truth/synapses.parquet", schema.TRUTH_SYNAPSES)
+    dendrite_um = truth["is_imaged"].sum() / dataset.config.tissue.spine_density_per_um
+    assert found.dendrite_um_per_um3 == pytest.approx(dendrite_um / np.prod(dataset.config.volume.size_um), rel=0.1)
     assert found.seconds > 0
     assert found.seconds_training > 0
     assert found.notes == ()
