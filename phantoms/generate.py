@@ -43,7 +43,7 @@ from synimg.store.bins import Bins
 from synimg.store.cohort import INDEX as COHORT_INDEX
 from synimg.store.cohort import Cohort
 from synimg.store.dataset import INDEX, Dataset, append_journal, read_journal
-from synimg.store.image import LEVELS, Box, blocks, create_image, level_shape
+from synimg.store.image import Box, blocks, create_image, pyramid
 from synimg.store.morphology import morphology_notes, read_tree_arrays, write_swc
 from synimg.store.network import read_network, write_arrays, write_network
 from synimg.store.remote import is_address, mirrored
@@ -544,9 +544,10 @@ def _make_image(dataset: Dataset, config: Config, trees: list[Any], pool: comput
         work: list[tuple[Any, ...]] = [
             (render_block, blocks(volume.shape_vox, volume.block_vox), "0", shared, "rendering")
         ]
-        for level in range(1, LEVELS):
-            boxes = blocks(level_shape(volume.shape_vox, level), volume.block_vox)
-            below = (str(path.resolve()), level, volume.shape_vox)
+        levels = pyramid(volume.shape_vox, volume.voxel_um)
+        for level in range(1, len(levels)):
+            boxes = blocks(levels[level].shape, volume.block_vox)
+            below = (str(path.resolve()), level, levels)
             work.append((shrink_block, boxes, str(level), below, f"pyramid level {level}"))
         for function, boxes, array, arguments, what in work:
             todo = [box for box in boxes if _last_file(path, array, box, volume.block_vox) not in done]
@@ -587,7 +588,7 @@ def block_of(file: Path, volume: Volume) -> tuple[int, Box] | None:
         return None
     level, block = int(parts[parts.index("c") - 1]), volume.block_vox
     start = tuple(int(i) * n for i, n in zip(parts[-3:], block, strict=True))
-    shape = level_shape(volume.shape_vox, level)
+    shape = pyramid(volume.shape_vox, volume.voxel_um)[level].shape
     size = tuple(min(n, whole - s) for n, whole, s in zip(block, shape, start, strict=True))
     return level, (start, size)  # type: ignore[return-value]
 

@@ -24,12 +24,11 @@ from synimg.phantoms.tissue import check_room, tree_of, trees_of
 from synimg.phantoms.wiring import build_wiring
 from synimg.store.atomic import free_bytes
 from synimg.store.bins import Bins
-from synimg.store.image import create_image, write_block
+from synimg.store.image import create_image, pyramid, write_block
 from synimg.store.morphology import read_tree_arrays
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]
-PYRAMID = 1.0 + 1 / 4 + 1 / 16
 LABEL_BYTES = 0.06
 """Of two label volumes, per voxel, compressed: most of it is empty."""
 SCRATCH_BYTES, CAPSULE_BYTES = 48, 100
@@ -94,9 +93,9 @@ def plan(config: Config | str | Path, out: str | Path = ".", workers: int | None
     check_tissue(config, [tree_of(*read_tree_arrays(Path(name))) for name in config.tissue.morphologies])
     density = _emitters(config)
     seconds, n_bytes = _calibrate(config, density)
-    n_voxels = int(np.prod(volume.shape_vox))
+    n_voxels, levels = int(np.prod(volume.shape_vox)), _levels(config)
     block = np.minimum(volume.block_vox, volume.shape_vox)
-    on_disk, free = int(n_animals * n_voxels * PYRAMID * (n_bytes + LABEL_BYTES)), free_bytes(Path(out))
+    on_disk, free = int(n_animals * n_voxels * levels * (n_bytes + LABEL_BYTES)), free_bytes(Path(out))
     _refuse_full(on_disk + _scratch(config, density), Path(out))
     per_voxel = len(density) * (8 + 8 * bool(config.optics.bleed_through) + 2) + 8 + 3 * 4
     return Plan(
@@ -108,7 +107,7 @@ def plan(config: Config | str | Path, out: str | Path = ".", workers: int | None
         bytes_on_disk=on_disk,
         bytes_free=free,
         bytes_per_worker=_resident() + int(np.prod(block) * per_voxel),
-        seconds=n_animals * seconds * n_voxels * PYRAMID / min(n_workers, max(n_voxels // int(np.prod(block)), 1)),
+        seconds=n_animals * seconds * n_voxels * levels / min(n_workers, max(n_voxels // int(np.prod(block)), 1)),
         seconds_training=n_animals * _training_seconds(config, n_workers),
         workers=n_workers,
         notes=notes,
@@ -144,12 +143,18 @@ def check_disk(config: Config, out: Path) -> None:
     SynimgError
         If the data set, or the cohort, does not fit.
     """
-    n_voxels = max(len(animals_of(config)), 1) * float(np.prod(config.volume.shape_vox))
+    n_voxels = max(len(animals_of(config)), 1) * float(np.prod(config.volume.shape_vox)) * _levels(config)
     density = _emitters(config)
     scratch = _scratch(config, density)
-    if n_voxels * PYRAMID * (2 * len(density) + 2 * 4) + scratch > free_bytes(out):  # as if nothing were compressed
+    if n_voxels * (2 * len(density) + 2 * 4) + scratch > free_bytes(out):  # as if nothing were compressed
         _, n_bytes = _calibrate(config, density)
-        _refuse_full(n_voxels * PYRAMID * (n_bytes + LABEL_BYTES) + scratch, out)
+        _refuse_full(n_voxels * (n_bytes + LABEL_BYTES) + scratch, out)
+
+
+def _levels(config: Config) -> float:
+    """Voxels of all levels of the pyramid, as a multiple of the image's."""
+    shape = config.volume.shape_vox
+    return sum(float(np.prod(level.shape)) for level in pyramid(shape, config.volume.voxel_um)) / float(np.prod(shape))
 
 
 def _refuse_full(n_bytes: float, out: Path) -> None:

@@ -10,6 +10,7 @@ from synimg.phantoms.generate import EMITTERS, block_of, image_parts, new_image,
 from synimg.phantoms.render import render_block, shrink_block
 from synimg.store.atomic import sha256
 from synimg.store.dataset import PARTIAL, Dataset
+from synimg.store.image import pyramid
 
 
 def repair(dataset: Dataset | str | Path, report: compute.Report = compute.silent) -> tuple[list[str], list[str]]:
@@ -67,12 +68,13 @@ def _render_again(dataset: Dataset, names: list[str], report: compute.Report) ->
         found = [(name, block_of(Path(name).relative_to(dataset.image.name), config.volume)) for name in names]
         # a level is made from the one below, so that one has to be whole first
         work = sorted({where for _, where in found if where is not None})
+        levels = pyramid(config.volume.shape_vox, config.volume.voxel_um)
         for done, (level, box) in enumerate(work):
             report("rendering again", done, len(work))
             if level == 0:
                 render_block(box, str(image), channels, config, things)
             else:
-                shrink_block(box, str(dataset.image), level, config.volume.shape_vox, str(image))
+                shrink_block(box, str(dataset.image), level, levels, str(image))
             _put(dataset, scratch, [name for name, where in found if where == (level, box)])
         _put(dataset, scratch, [name for name, where in found if where is None])
         report("rendering again", len(work), len(work))

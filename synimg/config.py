@@ -236,7 +236,11 @@ class Tissue(Model):
         description="SWC, ASC or H5 files to import; empty: every dendrite is grown. Paths are relative to this file",
     )
     spine_density_per_um: float = Field(1.5, gt=0, le=10, description="spines per um of dendrite (L2/3 and L5: 1 to 2)")
-    segment_um: float = Field(12.0, gt=1, description="mean length of a grown dendrite between branchings")
+    segment_um: float = Field(
+        12.0,
+        gt=1,
+        description="mean way of a growing tip to its branching, if it will branch; in two real cells 30 and 35",
+    )
     fork_share: float = Field(
         1.0, gt=0, le=1, description="share of the sections after a branching that branch again; of real cells 0.4"
     )
