@@ -7,11 +7,12 @@ import pytest
 
 import synimg
 from synimg import compute, schema
-from synimg.config import Config, preset
+from synimg.config import Config, preset, presets
 from synimg.errors import SynimgError
 from synimg.phantoms import generate
 from synimg.phantoms.axons import draw_axons
 from synimg.phantoms.generate import image_parts
+from synimg.phantoms.plan import check_tissue
 from synimg.phantoms.render import build_channels
 from synimg.phantoms.strands import axon_capsules
 from synimg.store import atomic
@@ -69,6 +70,11 @@ def test_a_volume_of_many_terabytes_is_refused_as_quickly_as_a_small_one(tmp_pat
     values["volume"]["shape_vox"] = (4000, 100_000, 100_000)
     with pytest.raises(SynimgError, match=r"the images take about .*e[+]05 GB"):
         synimg.plan(Config.parse(values, "test"), tmp_path)
+
+
+@pytest.mark.parametrize("name", presets())
+def test_the_neurons_of_every_preset_have_room(name):
+    check_tissue(preset(name), [])
 
 
 def test_neurons_that_do_not_fit_are_refused():
