@@ -322,7 +322,7 @@ def _info(
     warnings = [] if anchored else [f"not identifiable in full: {why}"]
     share = float(mixture.share.sum())
     if share == 0.0:
-        warnings.append("the table does not pay for any learning: no synapse is called")
+        warnings.append("no synapse is called: the evidence is for a model without any learning")
     if share > 1 / 3:
         warnings.append(f"{share:.0%} of the synapses seem to have learned: above a third the mode may follow them")
     counts = np.bincount(row, minlength=level.size)
