@@ -51,7 +51,7 @@ def helped(table: pd.DataFrame, column: str, label: Ints, priors: list[str]) -> 
             if _is_same_within(label, [table[prior]]):
                 return f"'{prior}'"
         elif prior == "total":
-            if _share_between(np.log(np.maximum(table["r_old"] + table["r_new"], 0.5)), label) > MOST_EXPLAINED:
+            if _share_between((table["r_old"] + table["r_new"]).clip(lower=0.5).apply(np.log), label) > MOST_EXPLAINED:
                 return "the sizes"
         else:
             name = COLUMN_OF.get(prior, prior)

@@ -6,7 +6,6 @@ import pytest
 
 from synimg.analysis.separation import separate
 from synimg.analysis.validate.scores import average_precision, called
-from synimg.errors import SynimgError
 from synimg.streams import stream
 
 
@@ -109,31 +108,3 @@ def test_auto_takes_what_the_table_allows_and_says_why():
         result = separate(table(1, n_neurons=n_neurons, n_each=n_each)[0])
         assert result.info["method"] == name
         assert name in result.info["warnings"][0]
-
-
-def test_a_user_s_function_of_a_table_is_a_method(tmp_path):
-    (tmp_path / "mine.py").write_text(
-        "def newest(table):\n    share = table.r_new / (table.r_old + table.r_new + 1)\n"
-        "    return table[['synapse_id']].assign(p_learning=share)\n"
-    )
-    frame, _, _ = table(1, n_neurons=5)
-    result = separate(frame, f"{tmp_path / 'mine.py'}:newest")
-    assert result.synapses["lfdr"].notna().all()
-
-
-@pytest.mark.parametrize(
-    ("method", "sentence"),
-    [
-        ("neuron_mod", "did you mean 'neuron_mode'"),
-        ("missing.py:f", "no such file"),
-        (lambda t: t.boom, "raised AttributeError"),
-        (lambda t: 5, "must return a DataFrame"),
-        (lambda t: t[["synapse_id"]], "'p_learning' is missing"),
-        (lambda t: t[["synapse_id"]].assign(p_learning=np.nan), "empty or NaN"),
-        (lambda t: t[["synapse_id"]].head(3).assign(p_learning=0.5), "return every row"),
-    ],
-)
-def test_a_method_that_fails_is_named_in_one_sentence(method, sentence):
-    with pytest.raises(SynimgError) as error:
-        separate(table(1, n_neurons=5)[0], method)
-    assert sentence in str(error.value)
