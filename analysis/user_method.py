@@ -151,9 +151,9 @@ def _no_way_out() -> Iterator[None]:
     leave, here = os._exit, (os.getpid(), threading.get_ident())
 
     def stay(status: int) -> NoReturn:
-        if (os.getpid(), threading.get_ident()) != here:  # a child that has done its part, or a thread of ours
-            leave(status)
-        raise SystemExit(f"os._exit({status})")
+        if (os.getpid(), threading.get_ident()) == here:
+            raise SystemExit(f"os._exit({status})")
+        leave(status)  # a child that has done its part, or a thread of ours
 
     os._exit = stay
     try:
