@@ -10,6 +10,7 @@ from synimg import compute, family, schema
 from synimg.analysis.groups.ask import ask
 from synimg.analysis.groups.question import read_question
 from synimg.analysis.pieces import NO_PARENTS, Whole, is_too_large, left_out, separate_in_pieces
+from synimg.analysis.remarks import remarks
 from synimg.analysis.separate.hierarchical import hierarchical
 from synimg.analysis.separate.protocol import Method, Needs, Separation
 from synimg.analysis.user_method import installed, is_file_method, load_function, load_installed, run_user_method
@@ -67,6 +68,7 @@ def separate(
     table = schema.check(table, schema.SYNAPSES, "synapse table")
     if table.empty:
         raise SynimgError("synapse table: no row in it; a table has one row per synapse")
+    odd = remarks(table, by)
     table, without_parents = _of_parents(_complete(table))
     if by is not None:
         read_question(table, by)  # a column that asks nothing is refused before the work
@@ -74,6 +76,8 @@ def separate(
         method = _with_draws(table, method, draws)
     result = hierarchical(table, seed, draws) if draws else _separated(table, method, seed)
     result.info["warnings"][:0] = without_parents
+    if not _is_users(method):  # which may read any column, in any unit
+        result.info["warnings"] += odd
     return result if by is None else ask(table, result, by, seed)
 
 
@@ -151,6 +155,11 @@ def _separated(table: pd.DataFrame, method: str | Callable[..., Any], seed: int)
         raise SynimgError(f"unknown method '{method}'; {nearest(method, ['auto', *known, *plugins])}")
     known[method].require(table, method)
     return _built_in(method)(table, seed)
+
+
+def _is_users(method: str | Callable[..., Any]) -> bool:
+    """Whether a method that has run is no built-in one."""
+    return method != "auto" and (callable(method) or method not in methods())
 
 
 def methods() -> dict[str, Needs]:

@@ -200,7 +200,7 @@ def neuron_table(found: Found) -> pd.DataFrame:
 
 
 def _warnings(found: Found) -> list[str]:
-    data, zero, cells, groups, table = found.data, found.zero, found.cells, found.group_shifts, found.table
+    data, zero, cells, groups = found.data, found.zero, found.cells, found.group_shifts
     said = []
     if not zero.anchored:
         said.append(f"not identifiable in full: {zero.why}")
@@ -210,8 +210,6 @@ def _warnings(found: Found) -> list[str]:
     else:
         p_any, p_down = found.probability_of(UP, DOWN), found.probability_of(DOWN)
         said += learning_in_doubt(found.choice.form.depression, p_any, p_down)
-    if not any(name in table and table[name].notna().any() for name in ("r_old_se", "r_new_se")):
-        said.append("the table has no standard errors: counts are taken to be free of measurement error")
     if np.ptp(groups) > 2.0 * zero.se + LEAST_GROUP_SHIFT:
         said.append(
             f"factors of one group of animals are {np.exp(np.ptp(groups)):.2f} times another's: scaled, or turned over faster "

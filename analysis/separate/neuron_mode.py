@@ -16,11 +16,13 @@ from synimg.analysis.controls import control_neurons, factor_table, zero_of
 from synimg.analysis.separate.protocol import Needs, Separation
 from synimg.analysis.shares import animal_table, per_ln
 from synimg.analysis.turnover import excess_turnover, fano
+from synimg.errors import SynimgError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 VERSION = "1"
 LEAST_OUTLIERS, MOST_OUTLIERS = 0.002, 0.1
+LEAST_PRECISION = 1e-3
 EFFECT_LN, EFFECT_SD_LN, EFFECT_WEIGHT = 0.5, 0.22, 40.0
 """Prior of the learning effect: so many pseudo-synapses of that mean and sd (SEPARATION.md 4)."""
 needs = Needs(
@@ -108,6 +110,11 @@ def neuron_mode(table: pd.DataFrame, seed: int) -> Separation:
     """Separate a synapse table by the mode of every neuron's log turnover."""
     old, new = table["r_old"].to_numpy(float), table["r_new"].to_numpy(float)
     weight = table["neuron_prob"].fillna(1.0).to_numpy(float) if "neuron_prob" in table else np.ones(len(table))
+    if not weight.any():
+        raise SynimgError(
+            "method 'neuron_mode': 'neuron_prob' is 0 in all rows, so that no synapse is likely its parent's; it takes the "
+            "probability of each assignment, or leave the column out"
+        )
     noise = fano(old, _column(table, "r_old_se")), fano(new, _column(table, "r_new_se"))
     ids, row = np.unique(table["neuron_id"].to_numpy(np.int64), return_inverse=True)
     level, level_se, mixtures = _fit(old, new, noise, row, ids.size, weight)
@@ -144,7 +151,9 @@ def _fit(
     mixtures: list[tuple[float, Mixture]] = []
     for _ in range(3):
         for i, who in enumerate(members):
-            level[i], level_se[i] = mode_of(old[who], new[who], noise, drift_sd, weight[who])
+            level[i], level_se[i] = overall, LEAST_PRECISION**-0.5
+            if weight[who].any():
+                level[i], level_se[i] = mode_of(old[who], new[who], noise, drift_sd, weight[who])
         level, level_se = _shrink(level, level_se)
         excess, variance = excess_turnover(old, new, noise, level[row])
         seen = Seen(excess, variance + level_se[row] ** 2, level[row], 1.0 - weight, float(level.var()))
@@ -176,7 +185,7 @@ def mode_of(
         shift = 0.5 * (below - above) / curve if curve < 0 else 0.0
     inside = pull[:, best]
     precision = (inside / spread[:, best]).sum()
-    return float(grid[best] + 0.01 * np.clip(shift, -1, 1)), float(1.0 / np.sqrt(max(precision, 1e-3)))
+    return float(grid[best] + 0.01 * np.clip(shift, -1, 1)), float(1.0 / np.sqrt(max(precision, LEAST_PRECISION)))
 
 
 def _shrink(level: Floats, level_se: Floats) -> tuple[Floats, Floats]:

@@ -6,6 +6,7 @@ import pytest
 
 from synimg.analysis.separation import separate
 from synimg.analysis.validate.scores import average_precision, called
+from synimg.errors import SynimgError
 from synimg.streams import stream
 
 
@@ -108,3 +109,24 @@ def test_auto_takes_what_the_table_allows_and_says_why():
         result = separate(table(1, n_neurons=n_neurons, n_each=n_each)[0])
         assert result.info["method"] == name
         assert name in result.info["warnings"][0]
+
+
+def test_no_likely_parent_at_all_is_refused_and_one_neuron_without_has_the_factor_of_all():
+    frame, _, _ = table(1, n_neurons=6, n_each=20)
+    with pytest.raises(SynimgError, match="'neuron_prob' is 0 in all rows"):
+        separate(frame.assign(neuron_prob=0.0), "neuron_mode")
+    result = separate(frame.assign(neuron_prob=np.where(frame["neuron_id"] == 2, 0.0, 1.0)), "neuron_mode")
+    assert result.neurons["scale_factor"][2] == pytest.approx(1.0, abs=0.3)
+    assert not called(result.synapses["lfdr"].to_numpy(float)[frame["neuron_id"] == 2], 0.1).any()
+
+
+def test_controls_are_counted_as_they_are():
+    frame, _, _ = table(1, n_neurons=5, n_each=20)
+    for groups, said in (
+        (["trained"] * 5, "no control animals"),
+        (["yoked"] * 5, "all animals are controls"),
+        (["yoked"] * 2 + ["trained"] * 3, "only 2 neurons of control animals (it takes 3)"),
+        (["yoked"] * 3 + ["trained"] * 2, "only 2 neurons of trained animals (it takes 3)"),
+    ):
+        told = separate(frame.assign(group=np.repeat(groups, 20)), "neuron_mode").info["warnings"][0]
+        assert told.startswith(f"not identifiable in full: {said}: the zero")
