@@ -60,7 +60,7 @@ def pooled_sd(residual: Floats) -> float:
 
     Notes
     -----
-    Not per neuron: a neuron's own scatter grows with what it learned (MODEL.md 4).
+    Not per neuron: a neuron's own scatter grows with what it learned.
     """
     return max(1.4826 * float(np.median(np.abs(residual))), 1e-6)
 

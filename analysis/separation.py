@@ -36,7 +36,7 @@ def separate(
     Parameters
     ----------
     table : DataFrame
-        Synapse table (SCHEMA.md): at least ``synapse_id``, ``neuron_id``, ``r_old``, ``r_new``.
+        Synapse table (`schema.SYNAPSES`): at least ``synapse_id``, ``neuron_id``, ``r_old``, ``r_new``.
     method : str or callable
         ``auto``, a name of `methods`, ``FILE.py:FUNCTION``, the name of an installed package's method (entry point
         group ``synimg.separation_methods``), or a function of a table.
@@ -209,7 +209,7 @@ def separate_table(
     Raises
     ------
     SynimgError
-        If the table breaks the contract of SCHEMA.md, or the method needs what it lacks.
+        If the table breaks the contract of `schema.SYNAPSES`, or the method needs what it lacks.
     """
     out = Path(out)
     if out.exists() and not out.is_dir():

@@ -24,7 +24,7 @@ VERSION = "1"
 LEAST_OUTLIERS, MOST_OUTLIERS = 0.002, 0.1
 LEAST_PRECISION = 1e-3
 EFFECT_LN, EFFECT_SD_LN, EFFECT_WEIGHT = 0.5, 0.22, 40.0
-"""Prior of the learning effect: so many pseudo-synapses of that mean and sd (SEPARATION.md 4)."""
+"""Prior of the learning effect: so many pseudo-synapses of that mean and sd (x1.5 to 2, Matsuzaki et al. 2004)."""
 needs = Needs(
     what="the mode of every neuron's log turnover, and a two-group model",
     assumes=(
@@ -82,7 +82,7 @@ def drift_density(seen: Seen, drift_sd: float) -> Floats:
     Notes
     -----
     Normal drift, but no synapse can have less than no new receptors: where drift falls below ``-level`` the excess
-    stays there (MODEL.md 4, rectified). The normal part is cut off there, its tail is a point mass, and both are
+    stays there (rectified). The normal part is cut off there, its tail is a point mass, and both are
     widened by the counting noise. With the probability `doubt` the level is another neuron's.
     """
     own = _rectified(seen, seen.variance, drift_sd)
@@ -204,8 +204,8 @@ def fit_mixtures(seen: Seen) -> list[tuple[float, Mixture]]:
 
     Notes
     -----
-    Weights are ``exp(-BIC / 2)`` with five parameters for learning. A table without learning then calls nothing
-    (SEPARATION.md 2); averaging keeps the ranking where learning is not paid for.
+    Weights are ``exp(-BIC / 2)`` with five parameters for learning. A table without learning then calls nothing;
+    averaging keeps the ranking where learning is not paid for.
     """
     trials = [_em(seen, learns) for learns in (False, True)]
     price = np.array([0.0, 2.5 * np.log(seen.excess.size + 1)])
@@ -235,7 +235,7 @@ def _em(seen: Seen, learns: bool) -> Mixture:
 
 
 def _step(seen: Seen, share: Floats, old: Mixture, log_likelihood: float) -> Mixture:
-    """One EM step: responsibilities to hyper-parameters, with the priors of SEPARATION.md 4."""
+    """One EM step: responsibilities to hyper-parameters, with the priors of effect, share and drift."""
     excess, variance, n = seen.excess, seen.variance, seen.excess.size
     drift_sd = _drift_step(seen, share[:, 0], old.drift_sd)
     shares, means, sds = np.zeros(2), old.mean.copy(), old.sd.copy()

@@ -11,7 +11,7 @@ from synimg.streams import stream
 
 
 def table(seed, n_neurons=60, n_each=57, share=0.1, sd_h=0.25, kt=0.8, mean=60, label=0.8):
-    """Synapse table, ln factor of each neuron, ln learning of each synapse (SEPARATION.md, base regime)."""
+    """Synapse table, ln factor of each neuron, ln learning of each synapse (the base regime of the suite, both signs)."""
     rng, n = stream(seed, "test"), n_neurons * n_each
     row = np.repeat(np.arange(n_neurons), n_each)
     a_start = mean * np.exp(0.6 * rng.standard_normal(n) - 0.18)
