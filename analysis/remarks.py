@@ -20,8 +20,14 @@ def remarks(table: pd.DataFrame, asked: str | None = None) -> list[str]:
 def _misspelt(table: pd.DataFrame, asked: str | None) -> list[str]:
     unknown = [name for name in map(str, table.columns) if name not in SYNAPSES.names and name != asked]
     absent = [name for name in SYNAPSES.names if name not in table or table[name].isna().all()]
-    near = {name: difflib.get_close_matches(_plain(name), absent, 1, ALIKE_COLUMNS) for name in unknown}
-    return [f"column '{name}' is not used; did you mean '{like[0]}'?" for name, like in near.items() if like]
+    said = []
+    for name in unknown:
+        like = difflib.get_close_matches(_plain(name), absent, 1, ALIKE_COLUMNS)
+        if _plain(name) in SYNAPSES.names and not like:
+            said.append(f"column '{name}' is not used, for there is '{_plain(name)}'")
+        elif like:
+            said.append(f"column '{name}' is not used; did you mean '{like[0]}'?")
+    return said
 
 
 def _nearly_controls(table: pd.DataFrame) -> list[str]:

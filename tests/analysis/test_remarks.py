@@ -29,6 +29,7 @@ TABLE = pd.DataFrame(
         (TABLE.assign(pathway="a", place_on_axis=0.5, group="deprived", my_score=1), []),
         (TABLE.assign(eligibilty=1.0), ["column 'eligibilty' is not used; did you mean 'eligibility'?"]),
         (TABLE.assign(eligibility=1.0, eligibility2=1.0), []),
+        (TABLE.assign(Group="yoked"), ["column 'Group' is not used, for there is 'group'"]),
         (TABLE.rename(columns={"group": "Group"}), ["column 'Group' is not used; did you mean 'group'?"]),
         (
             TABLE.rename(columns={"r_old_se": "r_old_sem"}),
