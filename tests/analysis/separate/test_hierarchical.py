@@ -185,15 +185,6 @@ def test_a_table_of_controls_alone_has_nothing_to_find():
     assert all(np.isfinite(v) for v in result.info["parameters"].values() if isinstance(v, float))
 
 
-def test_counts_without_standard_errors_are_said_to_be_exact():
-    table = draw(scenario("no_learning").model_copy(update={"n_neurons": 12}), 1001).table
-    exact = table.drop(columns=["r_old_se", "r_new_se"])
-    said = [
-        any("no standard errors" in w for w in separate(t, "hierarchical").info["warnings"]) for t in (exact, table)
-    ]
-    assert said == [True, False]
-
-
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
