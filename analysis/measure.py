@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 
 
 def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFrame:
-    """The synapse table (SCHEMA.md) of detections with their parents: electrons become receptors."""
+    """The synapse table (`schema.SYNAPSES`) of detections with their parents: electrons become receptors."""
     se = detections[[f"{name}_se" for name in ELECTRONS]].to_numpy(float)
     fitted = fitted_covariance(se, detections["electrons_cov"].to_numpy(float))
     electrons, covariance = unmixed(detections[ELECTRONS].to_numpy(float), fitted, recording.bleed())

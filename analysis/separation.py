@@ -10,6 +10,7 @@ from synimg import compute, family, schema
 from synimg.analysis.groups.ask import ask
 from synimg.analysis.groups.question import read_question
 from synimg.analysis.pieces import NO_PARENTS, Whole, is_too_large, left_out, separate_in_pieces
+from synimg.analysis.remarks import remarks
 from synimg.analysis.separate.hierarchical import hierarchical
 from synimg.analysis.separate.protocol import Method, Needs, Separation
 from synimg.analysis.user_method import installed, is_file_method, load_function, load_installed, run_user_method
@@ -35,7 +36,7 @@ def separate(
     Parameters
     ----------
     table : DataFrame
-        Synapse table (SCHEMA.md): at least ``synapse_id``, ``neuron_id``, ``r_old``, ``r_new``.
+        Synapse table (`schema.SYNAPSES`): at least ``synapse_id``, ``neuron_id``, ``r_old``, ``r_new``.
     method : str or callable
         ``auto``, a name of `methods`, ``FILE.py:FUNCTION``, the name of an installed package's method (entry point
         group ``synimg.separation_methods``), or a function of a table.
@@ -67,6 +68,7 @@ def separate(
     table = schema.check(table, schema.SYNAPSES, "synapse table")
     if table.empty:
         raise SynimgError("synapse table: no row in it; a table has one row per synapse")
+    odd = remarks(table, by)
     table, without_parents = _of_parents(_complete(table))
     if by is not None:
         read_question(table, by)  # a column that asks nothing is refused before the work
@@ -74,6 +76,8 @@ def separate(
         method = _with_draws(table, method, draws)
     result = hierarchical(table, seed, draws) if draws else _separated(table, method, seed)
     result.info["warnings"][:0] = without_parents
+    if not _is_users(method):  # which may read any column, in any unit
+        result.info["warnings"] += odd
     return result if by is None else ask(table, result, by, seed)
 
 
@@ -153,6 +157,11 @@ def _separated(table: pd.DataFrame, method: str | Callable[..., Any], seed: int)
     return _built_in(method)(table, seed)
 
 
+def _is_users(method: str | Callable[..., Any]) -> bool:
+    """Whether a method that has run is no built-in one."""
+    return method != "auto" and (callable(method) or method not in methods())
+
+
 def methods() -> dict[str, Needs]:
     """The built-in methods by name, with what each needs and assumes."""
     return {name: family.part(METHODS, name, "needs") for name in family.names(METHODS)}
@@ -200,7 +209,7 @@ def separate_table(
     Raises
     ------
     SynimgError
-        If the table breaks the contract of SCHEMA.md, or the method needs what it lacks.
+        If the table breaks the contract of `schema.SYNAPSES`, or the method needs what it lacks.
     """
     out = Path(out)
     if out.exists() and not out.is_dir():

@@ -22,7 +22,7 @@ Positive = Field(gt=0)
 
 
 class Network(Model):
-    """Recurrent network of rate units (MODEL.md 1)."""
+    """Recurrent network of rate units."""
 
     n_units: int = Field(256, ge=16, le=4096, description="units, excitatory and inhibitory")
     share_excitatory: float = Field(
