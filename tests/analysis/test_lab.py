@@ -340,6 +340,8 @@ def test_planes_are_read_some_at_a_time(tmp_path, monkeypatch):
         ("[tag]\npulse_efficiency = 1.4", "'tag.pulse_efficiency' = 1.4"),
         ("[psf]\nkind = 'gausian'", "unknown kind 'gausian'; did you mean 'gaussian'"),
         ("old = ", "not valid TOML"),
+        ('bleed_through = [["old", "new", -0.5]]', "from 'old' to 'new' = -0.5; a share from 0 to below 1"),
+        ('bleed_through = [["old", "new", 0.99], ["new", "old", 0.99]]', "channels new, old into each other that they"),
     ],
 )
 def test_a_description_with_a_mistake_is_refused_in_one_sentence(tmp_path, text, sentence):
