@@ -31,6 +31,7 @@ from synimg.streams import stream
 Floats = NDArray[np.float64]
 Draw = Callable[[Path, dict[str, Floats], pd.DataFrame, pd.DataFrame, Floats], None]
 FINISHED = "finished.json"
+OF_8_BITS = "8-bit images: their electrons are right only if nothing scaled them for display"
 
 
 class ForeignSettings(Model):
@@ -396,7 +397,7 @@ def _sentences(image: ForeignChannel, is_known: bool) -> list[str]:
             "electrons and their errors are those of the given camera; a neighbour nearer than 3 sigma adds to both"
         )
         if image.full_scale <= 255:
-            said.append("8-bit images: their electrons are right only if nothing scaled them for display")
+            said.append(OF_8_BITS)
     elif image.full_scale <= 255:
         said.append(
             "8-bit images, scaled for display: no photons and no standard errors can be given, only counts, places, "

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from synimg import __version__, compute
 from synimg.analysis.beforehand import refuse_unfit
 from synimg.analysis.block import MeasureSettings
-from synimg.analysis.foreign import voxel_size_of
+from synimg.analysis.foreign import OF_8_BITS, voxel_size_of
 from synimg.analysis.lab_recording import TYPICAL_PHOTONS, LabRecording
 from synimg.analysis.measure import Found, measure_voxels
 from synimg.analysis.recording import Recording
@@ -25,7 +25,7 @@ from synimg.store.morphology import Trace
 from synimg.store.parts import Parts, key_of
 from synimg.store.results import INDEX, filling
 from synimg.store.tables import read_table
-from synimg.store.volume import as_array, lost_planes, stack_shape
+from synimg.store.volume import as_array, lost_boxes, stack_shape
 
 Floats = NDArray[np.float64]
 Draw = Callable[[Path, Path, Found, Sequence[Trace], Floats], None]
@@ -111,12 +111,17 @@ def measure_recordings(
     stacks = {name: _stack(name, places, voxel_um) for name, places in images.items()}
     with filling(out, images) as scratch:
         for name, stack in stacks.items():
-            _measure_one(scratch / name, stack, lab, where, report, draw)
-        found = [_read(scratch / name) for name in images]
-        found = [replace(one, folder=out / one.name) for one in found]
-        for name in images:
+            try:
+                _measure_one(scratch / name, stack, lab, where, report, draw)
+            except SynimgError:
+                shutil.rmtree(
+                    scratch / name, ignore_errors=True
+                )  # of what cannot be measured nothing is to be gone on with
+                raise
             shutil.rmtree(scratch / name / VOXELS, ignore_errors=True)
             Parts.clear(scratch / name)
+        found = [_read(scratch / name) for name in images]
+        found = [replace(one, folder=out / one.name) for one in found]
         warnings = left_out + [f"{one.name}: {sentence}" for one in found for sentence in one.notes]
         write_json(scratch / INDEX, lab.facts() | {"recordings": list(images), "warnings": warnings})
     return found
@@ -148,14 +153,14 @@ def _stack(name: str, places: dict[str, Place], voxel_um: tuple[float, ...] | No
     size, said = voxel_size_of(name, places, voxel_um)
     if size.size != 3:
         raise SynimgError(f"{name}: receptors are counted in stacks; give the voxel size as Z,Y,X")
-    shape = stack_shape(places)
+    shape, is_8bit = stack_shape(places)
     if shape[0] == 1:
         raise SynimgError(
             f"{name}: has one plane; receptors are counted in stacks, in which a synapse shows in several"
         )
     if places["old"] == places["new"]:
         raise SynimgError(f"{name}: old and new receptors cannot be in one channel; check --old and --new")
-    return _Stack(places, shape, size, said)
+    return _Stack(places, shape, size, said + [OF_8_BITS] * is_8bit)
 
 
 def _measure_one(
@@ -178,7 +183,7 @@ def _measure_one(
     recording = lab.recording.recording(voxel, stack.shape[2], lab.settings.psf == "puncta")
     refuse_unfit(recording, stack.size_um, str(stack.places["old"].path))
     image = as_array(stack.places, folder / VOXELS, report)
-    said += lost_planes(image)[1] + _not_round(recording)
+    said += lost_boxes(image)[1] + _not_round(recording)
 
     def parented(detections: pd.DataFrame) -> pd.DataFrame:
         if not lab.tracing.traces:

@@ -339,11 +339,13 @@ def _has_scenes(path: Path) -> bool:
 def _scene_of_zarr(path: Path) -> Scene:
     """An OME-Zarr image as the one scene of a microscope's file."""
     image = ome_zarr.describe(path)
-    shape = dict(zip(image.axes, open_array(path, image.levels[0]).shape, strict=True))
+    array = open_array(path, image.levels[0])
+    shape = dict(zip(image.axes, array.shape, strict=True))
     scale = dict(zip(image.axes, image.scale, strict=True))
     names = distinct([str(c.get("label") or "") for c in image.channels], shape.get("c", 1))
     z, y, x = (float(scale[a]) if image.has_size and a in scale else None for a in "zyx")
-    return Scene(path, path.name, names, (z, y, x), (shape.get("z", 1), shape["y"], shape["x"]), shape.get("t", 1))
+    size = shape.get("z", 1), shape["y"], shape["x"]
+    return Scene(path, path.name, names, (z, y, x), size, shape.get("t", 1), array.dtype)
 
 
 def _of_scenes(path: Path, named: dict[str, str]) -> tuple[list[tuple[str, dict[str, Place]]], list[str]]:
