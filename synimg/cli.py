@@ -410,6 +410,8 @@ def _measure_images(
     for sentence in summary.warnings:
         _say(f"note: {sentence}")
     _say(f"{out}: {summary.text}")
+    if summary.is_incomplete:
+        raise typer.Exit(3)
 
 
 def _numbers(option: str, text: str) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from synimg.errors import SynimgError
 from synimg.store import ome_zarr
 from synimg.store.atomic import atomic_path
-from synimg.store.image import open_array
+from synimg.store.image import Box, open_array
 from synimg.store.microscopes import Scene, distinct, is_microscope_file, read_channel, scenes
 from synimg.store.results import identity_of
 from synimg.store.tiff import cut_off, damage_heard, reading_tiff
@@ -43,11 +43,13 @@ class ForeignChannel:
     values : (y, x) or (z, y, x) ndarray, grey levels
     full_scale : float, largest value that the camera can give, as far as the file says; nan for floating point
     claimed_um : pixel size that a TIFF file's tag claims, or None
+    lost : boxes (z, y, x) that are missing or damaged, and why; zero
     """
 
     values: NDArray[Any]
     full_scale: float
     claimed_um: float | None
+    lost: dict[Box, str] = field(default_factory=dict)
 
 
 def stated_voxel_um(place: Place) -> tuple[float, ...] | None:
@@ -113,8 +115,10 @@ def read_channel_of(place: Place, n_axes: int) -> ForeignChannel:
     """
     if place.scene is None:
         return read_tiff(place.path, place.index, n_axes)
+    lost: dict[Box, str] = {}
     if ome_zarr.is_ome_zarr(place.path):
-        values, bits = ome_zarr.read_channel(ome_zarr.describe(place.path), place.index), None
+        source, bits = ome_zarr.open_channel(ome_zarr.describe(place.path), place.index), None
+        values, lost = source.read_intact(((0, 0, 0), source.shape))
     else:
         values, bits = read_channel(place.scene, place.index)
     if n_axes == 2 and values.shape[0] > 1:
@@ -122,7 +126,7 @@ def read_channel_of(place: Place, n_axes: int) -> ForeignChannel:
     values = values[0] if n_axes == 2 else values
     stated = float(2**bits - 1) if bits and values.dtype.kind in "iu" else np.inf
     full_scale = stated if values.max() <= stated < _largest(values) else _largest(values)
-    return ForeignChannel(values, full_scale, None)
+    return ForeignChannel(values, full_scale, None, lost)
 
 
 def read_tiff(path: Path, index: int, n_axes: int) -> ForeignChannel:
