@@ -16,6 +16,7 @@ from synimg.analysis.block import MeasureSettings
 from synimg.analysis.foreign import OF_8_BITS, voxel_size_of
 from synimg.analysis.lab_recording import TYPICAL_PHOTONS, LabRecording
 from synimg.analysis.measure import Found, measure_voxels
+from synimg.analysis.plausible import is_top
 from synimg.analysis.recording import Recording
 from synimg.analysis.traces import NO_TRACES, Tracing, outside, with_parents
 from synimg.errors import SynimgError
@@ -25,7 +26,7 @@ from synimg.store.morphology import Trace
 from synimg.store.parts import Parts, key_of
 from synimg.store.results import INDEX, filling
 from synimg.store.tables import read_table
-from synimg.store.volume import as_array, lost_boxes, stack_shape
+from synimg.store.volume import as_array, lost_boxes, projection, stack_shape
 
 Floats = NDArray[np.float64]
 Draw = Callable[[Path, Path, Found, Sequence[Trace], Floats], None]
@@ -183,7 +184,8 @@ def _measure_one(
     recording = lab.recording.recording(voxel, stack.shape[2], lab.settings.psf == "puncta")
     refuse_unfit(recording, stack.size_um, str(stack.places["old"].path))
     image = as_array(stack.places, folder / VOXELS, report)
-    said += lost_boxes(image)[1] + _not_round(recording)
+    recording, of_top = _saturating(recording, projection(image))
+    said += lost_boxes(image)[1] + of_top + _not_round(recording)
 
     def parented(detections: pd.DataFrame) -> pd.DataFrame:
         if not lab.tracing.traces:
@@ -226,6 +228,21 @@ def _in_unit(found: Found, lab: LabRecording) -> Found:
     limit = found.quality.detection_limit_receptors
     update = {"unit": lab.unit, "detection_limit_receptors": None if limit is None else limit * TYPICAL_PHOTONS}
     return replace(found, synapses=synapses, quality=found.quality.model_copy(update=update))
+
+
+def _saturating(recording: Recording, brightest: NDArray[np.uint16]) -> tuple[Recording, list[str]]:
+    """The recording with a camera of as many bits as its image was clipped at, and a sentence, if that is fewer than stated.
+
+    `brightest` (channel, y, x) is the maximum along z.
+    """
+    largest = int(brightest.max())
+    n = int((brightest == largest).sum())
+    if largest >= recording.camera.largest_adu or not is_top(largest, n):
+        return recording, []
+    bits = largest.bit_length()
+    camera = recording.camera.model_copy(update={"bits": bits})
+    said = f"{n} columns of voxels reach the grey level {largest} and none is above: they count as saturated, as of {bits} bits"
+    return recording.model_copy(update={"camera": camera}), [said]
 
 
 def _not_round(recording: Recording) -> list[str]:

@@ -416,6 +416,15 @@ def test_voxels_coarser_than_a_punctum_are_refused():
         refuse_voxels((5, 60, 70), np.array([1.0, 0.1, 0.1]), 0.17, "a")
 
 
+def test_voxels_coarser_than_a_typical_punctum_are_measured_where_puncta_are_said_to_be_wider(tmp_path):
+    path = write(tmp_path / "a.tif", (255 * field([(20, 30), (60, 90)])).astype(np.uint8))
+    asked = ["measure", str(path), "--voxel-um", "1,1", "--out", str(tmp_path / "out")]
+    with pytest.raises(SynimgError, match=r"--punctum-sigma-um, their sd"):
+        app(asked, standalone_mode=False)
+    app([*asked, "--punctum-sigma-um", "1.7"], standalone_mode=False)
+    assert len(read_table(tmp_path / "out/puncta.parquet")) == 2
+
+
 def test_a_threshold_at_which_noise_is_found_stops_at_once():
     noise = {"pre": np.random.default_rng(1).uniform(0, 1, (150, 160))}
     with pytest.raises(

@@ -207,6 +207,16 @@ def test_a_channel_of_zeros_is_said_to_be_that(tmp_path):
     assert not (tmp_path / "out").exists()  # the copy of the voxels neither
 
 
+def test_an_image_that_is_clipped_below_the_camera_s_last_level_is_saturated_there(tmp_path):
+    clipped = np.clip(100 + 20 * (stack(12, (9, 60, 64)).astype(int) - 100), 0, 1023).astype(np.uint16)
+    lab = Lab(KNOWN.with_(Scmos(gain_adu_per_electron=20 * 2.17), (0.2, 0.1, 0.1)))
+    _, found = measured(write_tiff(tmp_path / "a.tif", clipped), tmp_path / "out", lab)
+    n = (clipped.max(axis=1) == 1023).sum()
+    assert any(f"{n} columns of voxels reach the grey level 1023 and none is above" in note for note in found.notes)
+    assert read_quality(found.folder).share_saturated > 0.2
+    assert any("'old' and 'new' could not be checked" in said for said in read_quality(found.folder).warnings())
+
+
 def test_images_of_8_bits_are_said_to_be_right_only_if_they_were_not_scaled(tmp_path):
     path = write_tiff(tmp_path / "a.tif", np.clip(stack(4, (9, 40, 42)) // 2, 0, 255).astype(np.uint8))
     assert stack_shape({"old": Place(path, 0)}) == ((9, 40, 42), True)
@@ -362,6 +372,8 @@ def test_the_command_line_measures_and_says_what_is_next(whole, tmp_path, capsys
         (["--psf", "puncta"], "--psf is for counts of receptors: name the channels"),
         (["--old", "0", "--new", "1", "--threshold", "0.2"], "--threshold is for puncta and pairs"),
         (["--old", "0", "--new", "1", "--psf", "0.2,0.1"], "it takes stated, puncta, or the sd along Z,Y,X"),
+        (["--old", "0", "--new", "1", "--psf", "beads"], "beads: it takes stated, puncta, or the sd along Z,Y,X"),
+        (["--old", "0", "--new", "1", "--punctum-sigma-um", "0.2"], "--punctum-sigma-um is for puncta and pairs"),
         (["--old", "0", "--new", "1", "--min-parent-prob", "0.7"], "is for parents from traces: give --traces too"),
         (["--old", "0", "--new", "1", "--recording", "absent.toml"], "absent.toml: no such file"),
     ],
