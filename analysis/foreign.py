@@ -24,7 +24,15 @@ from synimg.cameras.protocol import Camera
 from synimg.errors import SynimgError
 from synimg.model import Model
 from synimg.store.atomic import read_json, write_json
-from synimg.store.foreign import ForeignChannel, Place, group_channels, read_channel_of, stated_voxel_um
+from synimg.store.foreign import (
+    ForeignChannel,
+    Place,
+    exchanged,
+    group_channels,
+    read_channel_of,
+    refuse_without_shape,
+    stated_voxel_um,
+)
 from synimg.store.image import Box, within
 from synimg.store.parts import key_of
 from synimg.store.results import INDEX, filling
@@ -390,9 +398,11 @@ def voxel_size_of(name: str, places: dict[str, Place], given: tuple[float, ...] 
     stated = {stated_voxel_um(place) for place in places.values()}
     first = next(iter(stated)) if len(stated) == 1 else None
     if given is None and first is None:
-        path = next(iter(places.values())).path
+        place = next(iter(places.values()))
+        if place.scene is None and place.path.is_file():
+            refuse_without_shape(place.path)
         raise SynimgError(
-            f"--voxel-um is missing: give the voxel size in um as Z,Y,X (2-D: Y,X); {path} "
+            f"--voxel-um is missing: give the voxel size in um as Z,Y,X (2-D: Y,X); {place.path} "
             + (
                 "and its other channels state several"
                 if len(stated) > 1
@@ -466,6 +476,7 @@ def _image(name: str, places: dict[str, Place], n_axes: int, is_known: bool) -> 
     shapes = {channel: share.shape for channel, share in shares.items()}
     if len(set(shapes.values())) > 1:
         raise SynimgError(f"{name}: its channels differ in shape ({shapes}); they must show the same field")
+    said += exchanged(places)
     said += [
         f"{name}: '{first}' and '{second}' hold the same voxels, so their pairs mean nothing; check --channel"
         for first, second in itertools.combinations(shares, 2)

@@ -21,7 +21,7 @@ from synimg.analysis.recording import Recording
 from synimg.analysis.traces import NO_TRACES, Tracing, outside, with_parents
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json, write_json
-from synimg.store.foreign import Place, group_channels, stated_position_um
+from synimg.store.foreign import Place, exchanged, group_channels, stated_position_um
 from synimg.store.morphology import Trace
 from synimg.store.parts import Parts, key_of
 from synimg.store.results import INDEX, filling
@@ -161,7 +161,7 @@ def _stack(name: str, places: dict[str, Place], voxel_um: tuple[float, ...] | No
         )
     if places["old"] == places["new"]:
         raise SynimgError(f"{name}: old and new receptors cannot be in one channel; check --old and --new")
-    return _Stack(places, shape, size, said + [OF_8_BITS] * is_8bit)
+    return _Stack(places, shape, size, said + exchanged(places) + [OF_8_BITS] * is_8bit)
 
 
 def _measure_one(

@@ -1,7 +1,7 @@
 """Images from other labs: TIFF files, whose resolution tags are not believed, and the formats of microscopes and OME, whose are."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from synimg.store.image import Box, open_array
 from synimg.store.microscopes import Scene, distinct, is_microscope_file, read_channel, scenes
 from synimg.store.results import identity_of
 from synimg.store.tiff import cut_off, damage_heard, reading_tiff
+from synimg.store.tiff_stack import stack_of
 
 TRUNCATED = "; it is truncated or something else"
 UM_PER = {"m": 1e6, "cm": 1e4, "mm": 1e3, "µm": 1.0, "um": 1.0, "micron": 1.0, "nm": 1e-3, "pm": 1e-6, "Å": 1e-4}
@@ -63,6 +64,43 @@ def stated_voxel_um(place: Place) -> tuple[float, ...] | None:
         n_planes = int(described.get("SizeZ", 1))
     wanted = sizes if n_planes > 1 else sizes[1:]
     return None if any(size is None for size in wanted) else tuple(float(size) for size in wanted if size is not None)
+
+
+def channel_names(place: Place) -> list[str]:
+    """What the metadata of a microscope, of OME-Zarr or of OME-TIFF call the channels of an image; nothing where they do not."""
+    return list(place.scene.channels) if place.scene is not None else _ome_channels(place.path)
+
+
+def _ome_channels(path: Path) -> list[str]:
+    """The names of the channels in OME-TIFF, if all have one."""
+    stated = (_ome_pixels(path) or {}).get("Channel", [])
+    names = [str(channel.get("Name") or "") for channel in (stated if isinstance(stated, list) else [stated])]
+    return names if all(names) else []
+
+
+def exchanged(places: dict[str, Place]) -> list[str]:
+    """Channels whose number was asked for under the name that the file gives to another, a sentence each."""
+    said = []
+    for name, place in places.items():
+        names = channel_names(place)
+        if name in names and names[place.index] != name:
+            said.append(
+                f"{place.path}: '{name}' is channel {place.index} as asked for, which the file calls '{names[place.index]}'; its "
+                f"'{name}' is channel {names.index(name)}: check that they are not exchanged"
+            )
+    return said
+
+
+def refuse_without_shape(path: Path) -> None:
+    """Refuse a TIFF file that is cut off so that not even its shape is known.
+
+    Raises
+    ------
+    SynimgError
+        If it is.
+    """
+    with reading_tiff(str(path), TRUNCATED), damage_heard() as heard, tifffile.TiffFile(path) as tiff:
+        stack_of(tiff, path, bool(heard))
 
 
 def _ome_pixels(path: Path) -> dict[str, Any] | None:
@@ -300,8 +338,9 @@ def group_channels(paths: list[Path], channels: list[str]) -> tuple[dict[str, di
         Files.
     channels : list of str
         ``NAME=INDEX`` takes a channel of a file with several. ``NAME=ENDING[,ENDING]`` takes TIFF files whose name ends so, and
-        files with the same rest of the name form one image; of a microscope's file it takes the channel that has one of these
-        names there. Empty: every TIFF file is an image with one channel, every scene of a microscope's file one with all.
+        files with the same rest of the name form one image; of a file that names its channels (a microscope's, OME-Zarr,
+        OME-TIFF) it takes the one that has one of these names there. Empty: every TIFF file is an image with one channel, every
+        scene of a microscope's file one with all.
 
     Raises
     ------
@@ -320,7 +359,9 @@ def group_channels(paths: list[Path], channels: list[str]) -> tuple[dict[str, di
         indices = {name: int(value) for name, value in named.items()} or {"puncta": 0}
         groups = [(path.stem, {name: Place(path, k) for name, k in indices.items()}) for path in tiffs]
     else:
-        groups = list(_by_ending(tiffs, named).items())
+        with_names = {path: k for path in tiffs if (k := _by_name(path, named)) is not None}
+        groups = [(path.stem, {name: Place(path, k) for name, k in of.items()}) for path, of in with_names.items()]
+        groups += _by_ending([path for path in tiffs if path not in with_names], named).items()
     left_out: list[str] = []
     for path in paths:
         if _has_scenes(path):
@@ -370,13 +411,24 @@ def _of_scenes(path: Path, named: dict[str, str]) -> tuple[list[tuple[str, dict[
     return images, left_out
 
 
+def _by_name(path: Path, named: dict[str, str]) -> dict[str, int] | None:
+    """Channels of an OME-TIFF file by the names that were asked for; None if it does not have them all."""
+    found = {name: _fitting(_ome_channels(path), value) for name, value in named.items()} if path.is_file() else {}
+    return {name: fitting[0] for name, fitting in found.items()} if found and all(found.values()) else None
+
+
+def _fitting(channels: Sequence[str], value: str) -> list[int]:
+    """Of channels those that have one of the names in `value`, or that number."""
+    return [k for k, channel in enumerate(channels) if channel in value.split(",") or str(k) == value]
+
+
 def _indices(scene: Scene, named: dict[str, str]) -> dict[str, int]:
     """Channels of a scene by the names that were asked for, or by its own."""
     if not named:
         return {name: k for k, name in enumerate(scene.channels)}
     indices = {}
     for name, value in named.items():
-        fitting = [k for k, channel in enumerate(scene.channels) if channel in value.split(",") or str(k) == value]
+        fitting = _fitting(scene.channels, value)
         if not fitting:
             raise SynimgError(
                 f"{scene.path}: has the channels {', '.join(scene.channels)}; --channel {name}={value} is not among them"
@@ -392,9 +444,12 @@ def _by_ending(paths: list[Path], named: dict[str, str]) -> dict[str, dict[str, 
     for path in paths:
         ending = next((e for e in endings if path.stem.endswith(e)), None)
         if ending is None:
+            names = _ome_channels(path) if path.is_file() else []
             raise SynimgError(
-                f"{path}: its name ends in none of {', '.join(endings)}; of TIFF files a channel is the ending of its "
-                "file's name, or its number in a file with several, from 0"
+                f"{path}: its name ends in none of {', '.join(endings)}"
+                + (f", and it names the channels {', '.join(names)}" if names else "")
+                + "; of TIFF files a channel is the ending of its file's name, its name in OME-TIFF, or its number in a file with "
+                "several, from 0"
             )
         image = images.setdefault(path.stem.removesuffix(ending).rstrip("_-. "), {})
         if endings[ending] in image:

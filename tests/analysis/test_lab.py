@@ -20,7 +20,7 @@ from synimg.cli import app
 from synimg.errors import SynimgError
 from synimg.schema import PLACE
 from synimg.store.atomic import read_json
-from synimg.store.foreign import Place, group_channels, stated_position_um
+from synimg.store.foreign import Place, exchanged, group_channels, stated_position_um
 from synimg.store.image import read_block
 from synimg.store.tables import read_table
 from synimg.store.volume import as_array, lost_boxes, stack_shape
@@ -251,6 +251,32 @@ def test_planes_that_are_cut_off_or_damaged_are_named_and_the_rest_measured(whol
     assert (cKDTree(table[PLACE]).query(sure)[0] < 0.1).mean() > 0.9
     assert not table["z_um"].between(2.5, 3.0).any()  # two planes of margin
     assert z_um.between(2.5, 3.0).any()
+
+
+def test_an_ome_tiff_file_brings_the_names_of_its_channels(tmp_path):
+    path, names = tmp_path / "a_new.ome.tif", {"Channel": {"Name": ["JF673", "JF571"]}}
+    tifffile.imwrite(path, GREY[:, :2], metadata={"axes": "CZYX", **names}, ome=True)
+    (image,) = group_channels([path], ["old=JF571", "new=JF673,red"])[0].values()
+    assert {name: place.index for name, place in image.items()} == {"old": 1, "new": 0}
+    assert exchanged(image) == []
+    said = r"names the channels JF673, JF571; of TIFF files a channel is"
+    with pytest.raises(SynimgError, match=said):
+        group_channels([path], ["old=JF571", "new=GFP"])
+    tifffile.imwrite(path, GREY[:, :2], metadata={"axes": "CZYX", "Channel": {"Name": ["old", "new"]}}, ome=True)
+    (sentence, _) = exchanged({"old": Place(path, 1), "new": Place(path, 0)})
+    assert "'old' is channel 1 as asked for, which the file calls 'new'; its 'old' is channel 0: check" in sentence
+    assert exchanged({"old": Place(path, 0), "new": Place(path, 1)}) == []
+
+
+def test_a_file_that_is_cut_off_is_not_said_to_state_no_voxel_size(tmp_path):
+    path = write_tiff(tmp_path / "a.tif")
+    path.write_bytes(path.read_bytes()[:-50_000])
+    with pytest.raises(SynimgError, match=r"a.tif: the file is truncated: only the first page can be found in it"):
+        measured(path, tmp_path / "out", Lab(KNOWN))
+    tifffile.imwrite(path, np.moveaxis(GREY, 0, 1), imagej=True, metadata={"axes": "ZCYX"})
+    path.write_bytes(path.read_bytes()[:-5000])  # of which the planes can be read
+    with pytest.raises(SynimgError, match="--voxel-um is missing"):
+        measured(path, tmp_path / "out", Lab(KNOWN))
 
 
 @pytest.mark.parametrize("kept", [400, 0.5, 0.99])
