@@ -79,16 +79,17 @@ def _ome_channels(path: Path) -> list[str]:
 
 
 def exchanged(places: dict[str, Place]) -> list[str]:
-    """Channels whose number was asked for under the name that the file gives to another, a sentence each."""
-    said = []
+    """That channels have the names which the file gives to others, if they do."""
+    wrong = []
     for name, place in places.items():
         names = channel_names(place)
         if name in names and names[place.index] != name:
-            said.append(
-                f"{place.path}: '{name}' is channel {place.index} as asked for, which the file calls '{names[place.index]}'; its "
-                f"'{name}' is channel {names.index(name)}: check that they are not exchanged"
+            wrong.append(
+                f"'{name}' is asked for as its channel {place.index}, which it calls '{names[place.index]}', and not as channel "
+                f"{names.index(name)}, which it calls '{name}'"
             )
-    return said
+    first = next(iter(places.values())).path
+    return [f"{first}: {'; '.join(wrong)}: check that the channels are not exchanged"] if wrong else []
 
 
 def refuse_without_shape(path: Path) -> None:

@@ -263,8 +263,11 @@ def test_an_ome_tiff_file_brings_the_names_of_its_channels(tmp_path):
     with pytest.raises(SynimgError, match=said):
         group_channels([path], ["old=JF571", "new=GFP"])
     tifffile.imwrite(path, GREY[:, :2], metadata={"axes": "CZYX", "Channel": {"Name": ["old", "new"]}}, ome=True)
-    (sentence, _) = exchanged({"old": Place(path, 1), "new": Place(path, 0)})
-    assert "'old' is channel 1 as asked for, which the file calls 'new'; its 'old' is channel 0: check" in sentence
+    (sentence,) = exchanged({"old": Place(path, 1), "new": Place(path, 0)})
+    assert (
+        "'old' is asked for as its channel 1, which it calls 'new', and not as channel 0, which it calls 'old'; 'new'"
+        in sentence
+    )
     assert exchanged({"old": Place(path, 0), "new": Place(path, 1)}) == []
 
 
