@@ -258,7 +258,7 @@ def read_tile(image: Path, tile: Tile, recording: Recording) -> tuple[Block | st
     """The voxels of a tile's box, or why all of them are lost, and the chunks that are."""
     grey, lost = read_recorded(image, tile.box, recording)
     whole = stand_in(grey, tile.box, lost, recording) if lost else grey
-    return why_lost(grey, recording) if whole is None else Block(whole, tuple(lost)), lost
+    return why_lost(image, tile.box, recording) if whole is None else Block(whole, tuple(lost)), lost
 
 
 def measure_block(

@@ -1,9 +1,9 @@
 """What a lab says of its recording of old and new receptors: a short TOML file, of which most may be left out."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat
+from pydantic import AfterValidator, Field, PositiveFloat
 
 from synimg import schema
 from synimg.analysis.recording import RecordedChannel, Recording
@@ -12,6 +12,7 @@ from synimg.config import camera_beside, read_toml
 from synimg.errors import SynimgError
 from synimg.family import member
 from synimg.model import Model
+from synimg.optics.bleed_through import separable
 from synimg.psf.gaussian import Gaussian
 
 OF_NAME = {"old": "pulse", "new": "chase"}
@@ -20,6 +21,7 @@ TYPICAL_PHOTONS = 40.0
 """Photons of a receptor where they are not stated: for a first look at the image alone; counts are photons then."""
 STEADY = 1e9
 """Shape of a Gamma law that does not scatter."""
+Name = Literal["old", "new"]
 Widths = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 
 
@@ -60,7 +62,7 @@ class LabRecording(Model):
     )
     photons_shape: float = Field(4.0, gt=0, description="shape of the Gamma law of one dye's photons (1 / CV^2)")
     tag: Labelling = Field(Labelling(), description="the tag")
-    bleed_through: tuple[tuple[Literal["old", "new"], Literal["old", "new"], float], ...] = Field(
+    bleed_through: Annotated[tuple[tuple[Name, Name, float], ...], AfterValidator(separable)] = Field(
         (), description='light of one channel in the other: ["old", "new", 0.02] puts 2 % of old into new'
     )
 

@@ -1,15 +1,16 @@
 """What an experimenter knows about a recording, and the camera's grey levels as photo-electrons."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat
+from pydantic import AfterValidator, Field, PositiveFloat
 
 from synimg.cameras.scmos import Scmos
 from synimg.errors import SynimgError
 from synimg.family import member
 from synimg.model import Model
+from synimg.optics.bleed_through import separable
 
 Floats = NDArray[np.float64]
 RECEPTOR_CHANNELS = ("pulse", "chase")
@@ -52,7 +53,7 @@ class Recording(Model):
     photons_per_receptor: float = Field(gt=0, description="mean photons of a labelled receptor")
     photons_shape: float = Field(gt=0, description="shape of the Gamma law of one dye's photons")
     tag: dict[str, Any] = Field(description="labelling efficiencies")
-    bleed_through: tuple[tuple[str, str, float], ...] = Field(
+    bleed_through: Annotated[tuple[tuple[str, str, float], ...], AfterValidator(separable)] = Field(
         (), description="light of one channel in another, as specimens with one dye show it: from, to, share"
     )
     identity: dict[str, Any] = Field(description="how a synapse shows its parent: kind, code book, errors")

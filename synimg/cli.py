@@ -237,6 +237,9 @@ def measure(
         Path | None, typer.Option(help="TOML file: dyes, tag, PSF, camera of images with --old, --new")
     ] = None,
     threshold: Annotated[float | None, typer.Option(help="least contrast of a punctum in an image, 0 to 1")] = None,
+    punctum_sigma_um: Annotated[
+        float | None, typer.Option(help="sd of a typical punctum in an image, 0.42 of its full width at half height")
+    ] = None,
     max_distance_um: Annotated[float | None, typer.Option(help="farthest that a pair lies apart, for images")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of the chance pairing, for images")] = 0,
     workers: Workers = None,
@@ -244,9 +247,13 @@ def measure(
 ) -> None:
     """Find and count the synapses of a data set, or of images from any lab: old and new receptors, or puncta and pairs.
 
-    Examples: `synimg measure mouse01`,
-    `synimg measure mouse.ome.tif --old 0 --new 1 --camera camera.toml --psf puncta --traces swc --out measured`,
-    `synimg measure a_pre.tif a_post.tif --voxel-um 0.1,0.1 --channel pre=pre --channel post=post --out puncta`
+    Examples:
+
+    - `synimg measure mouse01`
+
+    - `synimg measure mouse.ome.tif --old 0 --new 1 --camera camera.toml --psf puncta --traces swc --out measured`
+
+    - `synimg measure a_pre.tif a_post.tif --voxel-um 0.1,0.1 --channel pre=pre --channel post=post --out puncta`
     """
     from synimg.progress import bars
     from synimg.store.cohort import datasets_of, is_cohort
@@ -259,6 +266,7 @@ def measure(
         "--camera": camera,
         "--recording": recording,
         "--threshold": threshold,
+        "--punctum-sigma-um": punctum_sigma_um,
         "--max-distance-um": max_distance_um,
     }
     if len(source) == 1 and ((source[0] / "dataset.json").is_file() or is_cohort(source[0])):
@@ -301,10 +309,12 @@ def measure(
             raise SynimgError(
                 f"{given[0]} is for counts of receptors: name the channels of old and new ones, --old 0 --new 1"
             )
-        found = {"threshold": threshold, "max_distance_um": max_distance_um}
+        found = {"threshold": threshold, "punctum_sigma_um": punctum_sigma_um, "max_distance_um": max_distance_um}
         _measure_images(source, voxel, channel or [], out, camera, found, seed, _tracing(traces, min_parent_prob))
         return
-    of_puncta = {"--channel": channel, "--threshold": threshold, "--max-distance-um": max_distance_um}
+    of_puncta = {"--channel": channel} | {
+        name: foreign[name] for name in ("--threshold", "--punctum-sigma-um", "--max-distance-um")
+    }
     if given := [name for name, value in of_puncta.items() if value is not None]:
         raise SynimgError(
             f"{given[0]} is for puncta and pairs; with --old and --new receptors are counted: leave it out"
@@ -339,9 +349,14 @@ def _lab(recording: Path | None, camera: Path | None, psf: str | None, tracing: 
     known = LabRecording() if recording is None else read_recording(recording)
     sigma_um: Any = None
     if psf is not None and psf not in {"stated", "puncta"}:
-        sigma_um = _numbers("--psf", psf)
+        try:
+            sigma_um = _numbers("--psf", psf)
+        except SynimgError:
+            sigma_um = ()
         if len(sigma_um) != 3:
-            raise SynimgError(f"--psf = {psf}: it takes stated, puncta, or the sd along Z,Y,X in um")
+            raise SynimgError(
+                f"--psf = {psf}: it takes stated, puncta, or the sd along Z,Y,X in um, such as 0.27,0.1,0.1"
+            )
     settings = MeasureSettings.parse({"psf": "puncta"} if psf == "puncta" else {}, "measure")
     return Lab(known.with_(None if camera is None else read_camera(camera), sigma_um), settings, tracing)
 
@@ -410,6 +425,8 @@ def _measure_images(
     for sentence in summary.warnings:
         _say(f"note: {sentence}")
     _say(f"{out}: {summary.text}")
+    if summary.is_incomplete:
+        raise typer.Exit(3)
 
 
 def _numbers(option: str, text: str) -> tuple[float, ...]:
