@@ -91,6 +91,7 @@ def generate(
     if isinstance(out, str) and is_address(out):
         with mirrored(out) as folder:
             return generate(config, folder, seed, workers, scheduler, report)
+    compute.refuse_wrong(workers, scheduler)
     config = load(config)
     if seed is not None:
         config = Config.parse(config.model_dump() | {"seed": seed}, "--seed")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synimg.compute import n_cores
+from synimg.compute import n_cores, refuse_wrong
 from synimg.config import Config, load
 from synimg.errors import SynimgError
 from synimg.phantoms.cohort import animals_of
@@ -84,9 +84,11 @@ def plan(config: Config | str | Path, out: str | Path = ".", workers: int | None
     Raises
     ------
     SynimgError
-        If the data set does not fit on the disk, its dendrites do not fit into the block, or it cannot be imaged.
+        If the data set does not fit on the disk, its dendrites do not fit into the block, it cannot be imaged, or `workers`
+        is below 1.
     """
-    config, n_workers = load(config), workers or n_cores()
+    refuse_wrong(workers)
+    config, n_workers = load(config), n_cores() if workers is None else workers
     notes, volume = tuple(imaging_notes(config)), config.volume
     n_animals = max(len(animals_of(config)), 1)
     check_tissue(config, [tree_of(*read_tree_arrays(Path(name))) for name in config.tissue.morphologies])

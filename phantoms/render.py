@@ -78,6 +78,8 @@ def imaging_notes(config: Config) -> list[str]:
     for name in named:
         if name not in emission:
             raise SynimgError(f"optics: no channel '{name}'; {nearest(name, list(emission))}")
+    for nm in emission.values():
+        config.psf.refuse_wide(nm, volume.voxel_um)
     widths = {name: FWHM * np.array(config.psf.sigma_um(nm)) for name, nm in emission.items()}
     notes = []
     for i, axis in enumerate("zyx"):

@@ -16,9 +16,11 @@ from pydantic import Field
 from synimg.cameras.protocol import Camera
 from synimg.errors import SynimgError, nearest
 from synimg.family import member, names
-from synimg.model import Model
+from synimg.model import Model, VoxelUm
 
 Positive = Field(gt=0)
+MOST_SHIFT_UM = 5.0
+"""Farthest that channels lie apart; chromatic shifts are below 0.3 um, a stage that drifts moves some um."""
 
 
 class Network(Model):
@@ -174,7 +176,7 @@ class Volume(Model):
     """The imaged block."""
 
     shape_vox: tuple[int, int, int] = Field((48, 512, 512), description="voxels along z, y, x")
-    voxel_um: tuple[float, float, float] = Field((0.2, 0.07, 0.07), description="voxel size along z, y, x [um]")
+    voxel_um: VoxelUm = Field((0.2, 0.07, 0.07), description="voxel size along z, y, x [um]")
     chunk_vox: tuple[int, int, int] = Field((16, 256, 256), description="chunk of the zarr arrays and block of work")
     shard_vox: tuple[int, int, int] = Field(
         (0, 0, 0),
@@ -186,13 +188,6 @@ class Volume(Model):
     def _whole(cls, value: tuple[int, int, int]) -> tuple[int, int, int]:
         if min(value) < 1:
             raise ValueError("every entry must be 1 voxel or more (z, y, x)")
-        return value
-
-    @pydantic.field_validator("voxel_um")
-    @classmethod
-    def _size(cls, value: tuple[float, float, float]) -> tuple[float, float, float]:
-        if min(value) <= 0 or max(value) > 10:
-            raise ValueError("a voxel size lies above 0 and up to 10 um (z, y, x in micrometres)")
         return value
 
     @pydantic.model_validator(mode="after")
@@ -324,6 +319,12 @@ class Optics(Model):
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> Self:
+        for name, shift in {**self.chromatic_shift_um, "motion_sd_um": self.motion_sd_um}.items():
+            if max(map(abs, shift)) > MOST_SHIFT_UM:
+                where = name if name == "motion_sd_um" else f"chromatic_shift_um of '{name}'"
+                raise ValueError(
+                    f"{where} = {list(shift)}: {MOST_SHIFT_UM:g} um is the most; it is in micrometres, 0.1 for 100 nm"
+                )
         for source, target, share in self.bleed_through:
             if not 0 <= share < 1 or source == target:
                 raise ValueError(

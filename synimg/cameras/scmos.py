@@ -13,7 +13,7 @@ from pydantic import Field
 from synimg.counter import normal, poisson, start
 from synimg.errors import SynimgError
 from synimg.model import Model
-from synimg.store.tiff import reading_tiff
+from synimg.store.tiff import damage_heard, reading_tiff
 from synimg.streams import key64
 
 Floats = NDArray[np.float64]
@@ -109,7 +109,7 @@ def _sensor(file: str) -> Floats:
     path = Path(file)
     if not path.is_file():
         raise SynimgError(f"camera.pixels_file: {path}: no such file; 'synimg camera' writes one")
-    with reading_tiff(f"camera.pixels_file: {path}"):
+    with reading_tiff(f"camera.pixels_file: {path}"), damage_heard():  # what is cut off has another shape
         maps = tifffile.imread(path)
     if maps.ndim != 3 or len(maps) != 3 or not np.isfinite(maps).all() or maps[1].min() <= 0 or maps[2].min() < 0:
         raise SynimgError(

@@ -67,6 +67,14 @@ def test_a_volume_of_many_terabytes_is_refused_as_quickly_as_a_small_one(tmp_pat
         synimg.plan(Config.parse(values, "test"), tmp_path)
 
 
+@pytest.mark.parametrize("workers", [0, -3])
+def test_no_workers_at_all_are_refused(workers, tmp_path):
+    for call in (synimg.plan, synimg.generate):
+        with pytest.raises(SynimgError, match=f"--workers = {workers}; it takes 1 or more"):
+            call("tiny", tmp_path / "mouse", workers=workers)
+    assert not any(tmp_path.iterdir())
+
+
 def test_neurons_that_do_not_fit_are_refused():
     values = preset("tiny").model_dump()
     values["tissue"]["n_imaged_neurons"] = 64

@@ -205,6 +205,8 @@ def test_every_microscope_can_be_taken_by_name_and_written_out(name):
         ({"microscope": "airscan"}, "did you mean 'airyscan'"),
         ({"optics": {"bleed_through": [["pulse", "pulse", 0.1]]}}, "between two channels"),
         ({"optics": {"motion_sd_um": [-1, 0, 0]}}, "0 or more"),
+        ({"optics": {"motion_sd_um": [0, 0, 100]}}, r"motion_sd_um = \[.*\]: 5 um is the most"),
+        ({"optics": {"chromatic_shift_um": {"pulse": [1000, 0, 0]}}}, "of 'pulse' = .* micrometres, 0.1 for 100 nm"),
         ({"dyes": {"background_photons": -1}}, "greater than or equal to 0"),
     ],
 )
