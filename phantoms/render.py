@@ -193,11 +193,12 @@ def _lattice(nodes: list[int], rng: np.random.Generator, file: Path | None) -> F
     """Normal numbers at the nodes of a lattice; in a file, where one is given, plane by plane."""
     if file is None:
         return rng.standard_normal(nodes)
-    with atomic_path(file) as temporary:
-        planes = np.lib.format.open_memmap(temporary, "w+", np.float64, tuple(nodes))
-        for plane in planes:
-            plane[:] = rng.standard_normal(nodes[1:])
-        planes.flush()
+    # not through a memory map: there a full disk kills the process, and here it is an error
+    with atomic_path(file) as temporary, temporary.open("wb") as opened:
+        header = {"descr": "<f8", "fortran_order": False, "shape": tuple(nodes)}
+        np.lib.format.write_array_header_1_0(opened, header)
+        for _ in range(nodes[0]):
+            opened.write(rng.standard_normal(nodes[1:]).astype("<f8").tobytes())
     return file.resolve()
 
 
