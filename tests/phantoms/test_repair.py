@@ -84,7 +84,9 @@ def test_other_bytes_than_before_are_refused_and_nothing_is_changed(tiny_copy):
 
 
 @pytest.mark.parametrize(("number", "said"), [(errno.EROFS, "cannot be written"), (errno.ENOSPC, "the disk is full")])
-def test_a_disk_that_cannot_be_written_is_one_sentence_and_nothing_is_left_behind(small_copy, monkeypatch, number, said):
+def test_a_disk_that_cannot_be_written_is_one_sentence_and_nothing_is_left_behind(
+    small_copy, monkeypatch, number, said
+):
     (small_copy / "image.ome.zarr/0/c/1/0/1/1").unlink()
     before, late = digest(small_copy), []
 
