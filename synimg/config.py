@@ -598,9 +598,7 @@ def load(source: "Config | str | Path") -> Config:
         psf = psf.model_copy(update={"file": str((path.parent / psf.file).resolve())})
     camera = camera_beside(config.camera, path)
     if getattr(camera, "pixels_file", ""):
-        camera.maps(
-            (0, 0), config.volume.shape_vox[1:], config.volume.shape_vox[2]
-        )  # refuses a sensor that does not fit
+        camera.maps((0, 0), config.volume.shape_vox[1:])  # refuses a sensor that does not fit
     return config.model_copy(
         update={
             "psf": psf,
