@@ -27,6 +27,7 @@ from synimg.phantoms.render import (
     SATURATED,
     Channel,
     build_channels,
+    channel_shift_um,
     imaging_notes,
     render_block,
     shrink_block,
@@ -385,6 +386,10 @@ def _make_tissue(
             "depression": config.receptors.depression,
         }
         synapses = synapse_truth(config, wiring, contacts, counts, tissue, grown.position_um)
+        if max(config.optics.motion_sd_um) > 0:
+            names = ["pulse", "chase", *(name for name, *_ in config.identity.dye_channels())]
+            shifts = {name: channel_shift_um(config, name, config.seed).tolist() for name in names}
+            write_json(truth / "channels.json", {"shift_um": shifts})
         if config.preparation:
             write_json(truth / "preparation.json", preparation_of(config, config.seed).facts())
         write_table(truth / "synapses.parquet", synapses, schema.TRUTH_SYNAPSES, notes)
@@ -647,7 +652,7 @@ def acquisition(config: Config, channels: list[Channel], tissue: Tissue) -> dict
                 "emission_nm": c.emission_nm,
                 "psf_sigma_um": list(config.psf.sigma_um(c.emission_nm)),
                 "psf_gaussian_share": config.psf.gaussian_share(c.emission_nm),
-                "shift_um": [float(v) for v in c.shift_um],
+                "shift_um": config.optics.known_shift_um(c.name),
             }
             for c in channels
         ],

@@ -161,7 +161,7 @@ def _channel(
     lattice_vox = config.dyes.background_scale_um / voxel
     nodes = [int(np.ceil(n / s)) + 2 for n, s in zip(volume.shape_vox, lattice_vox, strict=True)]
     kernel = config.psf.kernel(emission_nm, volume.voxel_um, volume.shape_vox[0])
-    shift_um = optics.shift_um(name, stream(seed, "render", "motion", name))
+    shift_um = channel_shift_um(config, name, seed)
 
     def pieces() -> Iterator[Piece]:
         for points_um, photons in lights() if lights else ():
@@ -187,6 +187,12 @@ def _channel(
         noise_key=key64(seed, "render", "noise", name),
         crowd=crowd,
     )
+
+
+def channel_shift_um(config: Config, name: str, seed: int) -> Floats:
+    """Where a channel shows what lies at 0 (3,) [um]."""
+    shift_um: Floats = config.optics.shift_um(name, stream(seed, "render", "motion", name))
+    return shift_um
 
 
 def _lattice(nodes: list[int], rng: np.random.Generator, file: Path | None) -> Floats | Path:

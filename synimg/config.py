@@ -19,6 +19,8 @@ from synimg.family import member, names
 from synimg.model import Model, VoxelUm
 
 Positive = Field(gt=0)
+FIRST_CHANNEL = "pulse"
+"""The channel that is recorded first: the sample moves between channels, so that places are those of this one."""
 MOST_SHIFT_UM = 5.0
 """Farthest that channels lie apart; chromatic shifts are below 0.3 um, a stage that drifts moves some um."""
 
@@ -314,7 +316,8 @@ class Optics(Model):
         {}, description="by channel, z, y, x: { pulse = [0.15, 0.04, 0.04] }; lateral 0.02 to 0.1, axial 0.1 to 0.3"
     )
     motion_sd_um: tuple[float, float, float] = Field(
-        (0.0, 0.0, 0.0), description="sd along z, y, x of what the sample moves between channels"
+        (0.0, 0.0, 0.0),
+        description="sd along z, y, x of what the sample moves after the first channel, pulse, by each other",
     )
 
     @pydantic.model_validator(mode="after")
@@ -351,10 +354,16 @@ class Optics(Model):
         return light * np.maximum(1.0 - self.illumination_falloff * squared / corner, 0.0)
 
     def shift_um(self, channel: str, rng: np.random.Generator) -> Any:
-        """Where a channel shows what lies at 0, (3,) [um]: its chromatic shift and a motion from `rng`."""
-        return (
-            np.array(self.chromatic_shift_um.get(channel, (0.0, 0.0, 0.0))) + rng.standard_normal(3) * self.motion_sd_um
-        )
+        """Where a channel shows what lies at 0, (3,) [um]: its chromatic shift, and but for the first a motion from `rng`."""
+        moved = rng.standard_normal(3) * self.motion_sd_um
+        return np.array(self._chromatic(channel)) + (0.0 if channel == FIRST_CHANNEL else moved)
+
+    def known_shift_um(self, channel: str) -> tuple[float, float, float] | None:
+        """What an experimenter knows of that: the chromatic shift, by beads; None where the sample has moved besides."""
+        return None if max(self.motion_sd_um) > 0 and channel != FIRST_CHANNEL else self._chromatic(channel)
+
+    def _chromatic(self, channel: str) -> tuple[float, float, float]:
+        return self.chromatic_shift_um.get(channel, (0.0, 0.0, 0.0))
 
     def leaks(self, channels: list[str]) -> list[tuple[int, int, float]]:
         """Bleed-through as (from, to, share) by the channels' indices; pairs with a channel that is not there left out."""
