@@ -181,7 +181,7 @@ def _measure_one(
         (folder / INDEX).unlink()
     said = [*stack.said, *outside(lab.tracing.traces, stack.size_um)]
     voxel: Any = tuple(stack.voxel_um.tolist())
-    recording = lab.recording.recording(voxel, stack.shape[2], lab.settings.psf == "puncta")
+    recording = lab.recording.recording(voxel, lab.settings.psf == "puncta")
     refuse_unfit(recording, stack.size_um, str(stack.places["old"].path))
     image = as_array(stack.places, folder / VOXELS, report)
     recording, of_top = _saturating(recording, projection(image))

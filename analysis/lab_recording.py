@@ -79,7 +79,7 @@ class LabRecording(Model):
                 update[name] = getattr(self, name).model_copy(update={"psf_sigma_um": psf_sigma_um})
         return self.model_copy(update=update)
 
-    def recording(self, voxel_um: Widths, width_vox: int, is_psf_shown: bool) -> Recording:
+    def recording(self, voxel_um: Widths, is_psf_shown: bool) -> Recording:
         """As `measure` reads it; `is_psf_shown` says that bright synapses will show the point spread function.
 
         Raises
@@ -106,7 +106,7 @@ class LabRecording(Model):
             tag=self.tag.model_dump(),
             bleed_through=tuple((OF_NAME[a], OF_NAME[b], share) for a, b, share in self.bleed_through),
             identity={"kind": "traces"},
-            width_vox=width_vox,
+            by_pixel=True,
         )
 
     def _channel(self, name: str, is_psf_shown: bool) -> RecordedChannel:

@@ -315,7 +315,7 @@ def recording_of(image: Path) -> Recording:
             f"{image}: its voxels (z, y, x) have {stated} um by 'synimg' and {other} um by the scale of 'multiscales' in "
             "zarr.json; make them agree"
         )
-    return recording.model_copy(update={"width_vox": shape[-1]})
+    return recording.model_copy(update={"by_pixel": True})
 
 
 def measure_image(
@@ -327,7 +327,7 @@ def measure_image(
     """The synapse table of an image in memory, (channel, z, y, x) grey levels; see `measure`."""
     settings = settings or MeasureSettings()
     shape: Any = grey.shape[1:]
-    recording = recording.model_copy(update={"width_vox": shape[-1]})
+    recording = recording.model_copy(update={"by_pixel": True})
     work = tiles(shape, settings)
 
     def cut(tile: Tile) -> Block:

@@ -57,7 +57,9 @@ class Recording(Model):
         (), description="light of one channel in another, as specimens with one dye show it: from, to, share"
     )
     identity: dict[str, Any] = Field(description="how a synapse shows its parent: kind, code book, errors")
-    width_vox: int = Field(0, ge=0, description="pixels in a row of the image; 0 if all pixels are to count as equal")
+    by_pixel: bool = Field(
+        False, description="whether every pixel has an offset and a gain of its own, or all count as equal"
+    )
 
     @property
     def receptor_index(self) -> list[int]:
@@ -121,11 +123,11 @@ class Recording(Model):
     def pixels(self, first_vox: tuple[int, int, int], shape_vox: tuple[int, ...]) -> Floats:
         """Offset [adu], gain [adu per electron] and read noise [electrons] (3, y, x) of the pixels of a block.
 
-        A camera with maps of its pixels has them by `width_vox`; else one pixel (3, 1, 1) stands for all.
+        A camera with maps of its pixels has them `by_pixel`; else one pixel (3, 1, 1) stands for all.
         """
         camera = self.camera
-        if isinstance(camera, Scmos) and self.width_vox:
-            return camera.maps(first_vox[1:], shape_vox[-2:], self.width_vox)
+        if isinstance(camera, Scmos) and self.by_pixel:
+            return camera.maps(first_vox[1:], shape_vox[-2:])
         return np.array([camera.offset_adu, camera.gain_adu_per_electron, camera.read_noise_electrons])[:, None, None]
 
     def electrons(self, grey: NDArray[np.uint16], pixels: Floats) -> Floats:

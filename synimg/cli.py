@@ -133,15 +133,25 @@ def generate(
 
     Example: `synimg generate mouse.toml --out mouse01 --seed 1`
     """
+    from synimg.config import load
     from synimg.phantoms.generate import generate as run
+    from synimg.phantoms.plan import notes_beforehand
     from synimg.progress import bars
     from synimg.store.dataset import Dataset
 
+    settings = load(config)
+    notes = notes_beforehand(settings)
+    for note in notes:
+        _say(f"note: {note}")
     with bars() as report:
-        made = run(config, out, seed, _workers(workers, scheduler), scheduler, report)
+        made = run(settings, out, seed, _workers(workers, scheduler), scheduler, report)
     animals = [made] if isinstance(made, Dataset) else made.animals
-    for warning in made.index.get("warnings", []):
-        _say(f"note: {warning}")
+    said = [(warning, "") for warning in made.index.get("warnings", [])]
+    if not isinstance(made, Dataset):
+        said += [(warning, f"{one.path}: ") for one in animals for warning in one.index.get("warnings", [])]
+    for warning, where in said:
+        if warning not in notes:
+            _say(f"note: {where}{warning}")
     for dataset in animals:
         _note_criterion(dataset)
     what = f"data set of {made.index['animal_id']}, seed {made.index['seed']}" if isinstance(made, Dataset) else ""
