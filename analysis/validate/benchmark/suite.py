@@ -29,10 +29,13 @@ CEILING = "ceiling"
 SUITE_CODE = (
     "phantoms/scenarios",
     "phantoms/receptors.py",
+    "analysis/validate/amounts.py",
+    "analysis/validate/bootstrap.py",
     "analysis/validate/scores.py",
     "analysis/validate/benchmark/cell.py",
     "analysis/validate/benchmark/imaged.py",
 )
+CEILING_CODE = ("analysis/validate/ceiling.py", "analysis/validate/count_grid.py")
 IMAGE_CODE = (
     "phantoms",
     "analysis/*.py",  # all of it but the methods, since whatever measures calls whatever else is there
@@ -117,7 +120,7 @@ def run_suite(
         raise SynimgError(f"--seeds = {n_seeds}; it takes 1 or more")
     if not limit_s > 0:
         raise SynimgError(f"--limit-s = {limit_s:g}; it takes seconds above 0")
-    entries = [*_entries(methods), Entry(CEILING, CEILING, _code_of(("analysis/validate/ceiling.py",)))]
+    entries = [*_entries(methods), Entry(CEILING, CEILING, _code_of(CEILING_CODE))]
     _prepare(out)
     suite_code = _code_of(SUITE_CODE)
     image_code = _code_of(IMAGE_CODE)
