@@ -566,8 +566,11 @@ def separate(
 
 
 def _say_separation(result: Any, folder: Path) -> None:
+    from synimg.analysis.diagnosis import diagnosis_lines
     from synimg.analysis.pieces import Whole
 
+    for line in diagnosis_lines(result.info["diagnosis"]["table"]):
+        _say(f"diagnosis: {line}")
     for warning in result.info["warnings"]:
         _say(f"note: {warning}")
     if isinstance(result, Whole):
