@@ -20,6 +20,7 @@ from synimg.analysis.validate.benchmark.leaderboard import leaderboard
 from synimg.analysis.validate.ceiling import ceiling
 from synimg.errors import SynimgError, nearest
 from synimg.phantoms.scenarios.draw import Drawn, draw
+from synimg.phantoms.scenarios.pinned import is_as_pinned
 from synimg.phantoms.scenarios.suite import IMAGED, SUITE, VERSION, scenario
 from synimg.store.atomic import read_json, sha256, write_json
 from synimg.store.tables import write_table
@@ -165,6 +166,7 @@ def run_cell(cell: Cell, limit_s: float) -> None:
             "method": cell.entry.name,
             "code": cell.entry.code,
             "checksum": drawn.checksum(),
+            "as_pinned": is_as_pinned(cell.scenario, cell.seed, drawn.fingerprint()),
             "limit_s": limit_s,
             "seconds": run.seconds,
             "peak_bytes": run.peak_bytes,
