@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from synimg import compute, schema
 from synimg.analysis.controls import zero_of
+from synimg.analysis.diagnosis import diagnose
 from synimg.analysis.mixture.arrange import arrange, has_branches, some_neurons, what_is_known
 from synimg.analysis.mixture.choose import Choice, choose, spread_out
 from synimg.analysis.mixture.result import Found, facts, neuron_table, shares_of_animals, synapse_table
@@ -139,6 +140,7 @@ def separate_in_pieces(
         choice = choose(some, has_branches(table))
         rivals = rivals_of(some, choice)
         choice = spread_out(some, choice, len(pieces.ids), seed)
+        diagnosis = diagnose(table, seed) | {"sample_of": int(pieces.ids.size)}
         factors = []
         what = "posterior of pieces"
         for i in range(pieces.n):
@@ -149,6 +151,7 @@ def separate_in_pieces(
         report(what, pieces.n, pieces.n)
         whole = _results(pieces, out, factors, report)
         whole.info["warnings"] += remarks(table)
+        whole.info["diagnosis"]["table"] = diagnosis
         return whole
 
 

@@ -593,8 +593,11 @@ def separate(
 
 
 def _say_separation(result: Any, folder: Path) -> None:
+    from synimg.analysis.diagnosis import diagnosis_lines
     from synimg.analysis.pieces import Whole
 
+    for line in diagnosis_lines(result.info["diagnosis"]["table"]):
+        _say(f"diagnosis: {line}")
     for warning in result.info["warnings"]:
         _say(f"note: {warning}")
     if isinstance(result, Whole):
@@ -723,7 +726,7 @@ def _print_leaderboard(board: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from synimg.analysis.validate.benchmark.leaderboard import summary
+    from synimg.analysis.validate.benchmark.leaderboard import other_tables, summary
 
     console = Console(width=80)
     table = Table(box=None, pad_edge=False, header_style="cyan")
@@ -741,6 +744,10 @@ def _print_leaderboard(board: Any) -> None:
             row["method"], share, str(row["fdr_05_broken"]), cover, seconds, failed, f"{least} {row['least_at']}"
         )
     console.print(table)
+    for _, row in board[board["above_ceiling"].fillna(False)].iterrows():
+        _say(f"note: {row['method']} on {row['scenario']}: above the ceiling, so it knows the truth")
+    if warning := other_tables(board):
+        _say(f"note: {warning}")
 
 
 @app.command()

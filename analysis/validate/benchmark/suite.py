@@ -20,6 +20,7 @@ from synimg.analysis.validate.benchmark.leaderboard import leaderboard
 from synimg.analysis.validate.ceiling import ceiling
 from synimg.errors import SynimgError, nearest
 from synimg.phantoms.scenarios.draw import Drawn, draw
+from synimg.phantoms.scenarios.pinned import is_as_pinned
 from synimg.phantoms.scenarios.suite import IMAGED, SUITE, VERSION, scenario
 from synimg.store.atomic import read_json, sha256, write_json
 from synimg.store.tables import write_table
@@ -29,10 +30,13 @@ CEILING, AUTO = "ceiling", "auto"
 SUITE_CODE = (
     "phantoms/scenarios",
     "phantoms/receptors.py",
+    "analysis/validate/amounts.py",
+    "analysis/validate/bootstrap.py",
     "analysis/validate/scores.py",
     "analysis/validate/benchmark/cell.py",
     "analysis/validate/benchmark/imaged.py",
 )
+CEILING_CODE = ("analysis/validate/ceiling.py", "analysis/validate/count_grid.py")
 IMAGE_CODE = (
     "phantoms",
     "analysis/*.py",  # all of it but the methods, since whatever measures calls whatever else is there
@@ -118,7 +122,7 @@ def run_suite(
         raise SynimgError(f"--seeds = {n_seeds}; it takes 1 or more")
     if not limit_s > 0:
         raise SynimgError(f"--limit-s = {limit_s:g}; it takes seconds above 0")
-    entries = [*_entries(methods), Entry(CEILING, CEILING, _code_of(("analysis/validate/ceiling.py",)))]
+    entries = [*_entries(methods), Entry(CEILING, CEILING, _code_of(CEILING_CODE))]
     _prepare(out)
     suite_code = _code_of(SUITE_CODE)
     image_code = _code_of(IMAGE_CODE)
@@ -163,6 +167,7 @@ def run_cell(cell: Cell, limit_s: float) -> None:
             "method": cell.entry.name,
             "code": cell.entry.code,
             "checksum": drawn.checksum(),
+            "as_pinned": is_as_pinned(cell.scenario, cell.seed, drawn.fingerprint()),
             "limit_s": limit_s,
             "seconds": run.seconds,
             "peak_bytes": run.peak_bytes,

@@ -30,6 +30,7 @@ def test_every_method_has_a_cell_with_the_checksum_of_its_table(board):
     found = cells(board)
     assert set(found) == {"raw", "mine.py-own", "ceiling"}
     assert {cell["checksum"] for cell in found.values()} == {draw(scenario("few_synapses"), 1).checksum()}
+    assert all(cell["as_pinned"] for cell in found.values())
     # ours ranks as `raw` does, so it must score as `raw` does
     assert found["mine.py-own"]["average_precision"] == pytest.approx(found["raw"]["average_precision"])
     assert found["raw"]["average_precision"] < found["ceiling"]["average_precision"]
