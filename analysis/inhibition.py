@@ -28,7 +28,7 @@ def with_inhibition(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, str]
     SynimgError
         If the table has such a column, the file is no synapse table, or too few neurons occur in both.
     """
-    if "inhibition_ln" in table:
+    if "inhibition_ln" in table and table["inhibition_ln"].notna().any():
         raise SynimgError(f"{path}: the synapse table has a column inhibition_ln; leave --inhibition or the column out")
     changed = change_of_inhibition(read_table(path, schema.SYNAPSES))
     values = table["neuron_id"].map(changed).astype("float64")

@@ -28,7 +28,7 @@ def with_predictions(table: pd.DataFrame, path: Path, by_place: bool = False) ->
     SynimgError
         If the table has such a column, the file is none of predictions, or no synapse occurs in both.
     """
-    if "predicted_ln" in table:
+    if "predicted_ln" in table and table["predicted_ln"].notna().any():
         raise SynimgError(f"{path}: the synapse table has a column predicted_ln; leave --predicted or the column out")
     predicted = read_table(path, schema.PREDICTIONS)
     if by_place:

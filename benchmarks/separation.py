@@ -2,7 +2,7 @@
 
 python benchmarks/separation.py [SEED ...]     the demonstration
 python benchmarks/separation.py speed [N_SYNAPSES ...]     seconds and memory of `hierarchical` beside `neuron_mode`
-python benchmarks/separation.py extensions [SEED ...]     what further columns gain where they hold, and cost where they are noise
+python benchmarks/separation.py extensions [NAME|SEED ...]     gain of further columns, and cost where they are noise
 """
 
 import shutil
@@ -92,11 +92,13 @@ EXTENSIONS = {
 }
 
 
-def extensions(seeds: list[int]) -> None:
+def extensions(words: list[str]) -> None:
     """AP and realised FDR of `hierarchical` without a column, with it where it holds, and where it is noise."""
     print("| extension | ceiling of the counts | | AP | called at .05, false | at .1, false |")
     print("|" + " --- |" * 6, flush=True)
-    for name, (settings, known) in EXTENSIONS.items():
+    seeds = [int(word) for word in words if word.isdigit()] or [1001, 1002, 1003]
+    for name in [word for word in words if word in EXTENSIONS] or EXTENSIONS:
+        settings, known = EXTENSIONS[name]
         precision, bound = {"without": [], "holds": [], "noise": []}, []
         calls = {key: np.zeros((2, 2), int) for key in precision}
         for seed in seeds:
@@ -118,7 +120,7 @@ def extensions(seeds: list[int]) -> None:
 
 def main() -> None:
     if sys.argv[1:2] == ["extensions"]:
-        extensions([int(seed) for seed in sys.argv[2:]] or [1001, 1002, 1003])
+        extensions(sys.argv[2:])
         return
     if sys.argv[1:2] == ["speed"]:
         speed([int(float(n)) for n in sys.argv[2:]] or [10_000, 100_000])
