@@ -93,6 +93,12 @@ class Recording(Model):
         """Mean electrons of a dye in channel `index`, in the Gaussian that is fitted: not all of a physical PSF's light."""
         return self.channels[index].psf_gaussian_share * self.camera.quantum_efficiency * self.photons_per_receptor
 
+    def n_receptors(self, electrons: Floats) -> Floats:
+        """Labelled receptors (n,) that as many electrons (n, channels) show, of dyes that were all equally bright."""
+        per_dye = np.array([self.electrons_per_dye(i) for i in self.receptor_index])
+        n: Floats = (electrons / per_dye).sum(axis=1) / (1.0 + 1.0 / self.photons_shape)
+        return n
+
     def bleed(self) -> Floats:
         """Electrons that one of the receptor channels gets for each that another has, (to, from), in the fitted Gaussians."""
         names = [self.channels[i].name for i in self.receptor_index]

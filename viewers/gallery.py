@@ -35,6 +35,7 @@ from synimg.viewers.figures.input_gradient import input_gradient
 from synimg.viewers.figures.learning_curve import learning_curve
 from synimg.viewers.figures.optics import optics
 from synimg.viewers.figures.precision_recall import precision_recall
+from synimg.viewers.figures.sizes import sizes
 from synimg.viewers.figures.synapse_card import synapse_card
 from synimg.viewers.growth import places_of
 from synimg.viewers.neurons import neuron_figure
@@ -106,6 +107,18 @@ def _optics(source: Source) -> Figure:
             f"{source.dataset.path}: too few bright synapses stand alone to see the point spread function"
         )
     return optics(source.quality.optics)
+
+
+def _sizes(source: Source) -> Figure:
+    found = source.detections
+    if "form" not in found:
+        raise SynimgError(f"{source.dataset.path}: was measured by an older version, without sizes; measure it again")
+    if found["area_um2"].isna().all():
+        raise SynimgError(f"{source.dataset.path}: no synapse is so bright that its size can be told from a point's")
+    true = None
+    if source.dataset.is_done(f"{source.run}/validate"):
+        true = source.matched["a_end_true"].to_numpy(float) / source.config.tissue.psd_density_per_um2
+    return sizes(source.synapses, found["form"].to_numpy(object), true, source.quality.unit)
 
 
 def _factor(source: Source) -> Figure:
@@ -227,6 +240,7 @@ FIGURES: dict[str, Entry] = {
     "image": Entry("a slice and the projections of the recorded image", _image),
     "counts": Entry("measured against true receptors, and whether the stated errors are true", _counts),
     "optics": Entry("whether the point spread function is as wide as stated, by bright synapses", _optics),
+    "sizes": Entry("how large synapses are, by counts and beside the truth: points, discs, elongated", _sizes),
     "synapse": Entry("the synapse most sure to have learned: voxels, model, residual", _synapse),
     "neuron": Entry("the neuron with most synapses: log turnover, factor, what is left along the dendrite", _neuron),
     "factor": Entry("every neuron's factor, recovered against true", _factor),
