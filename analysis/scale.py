@@ -41,7 +41,8 @@ def scale_of(recording: Recording) -> Scale:
     -----
     Light of a dye, camera gain and labelling efficiency are factors. One light for both dyes, and the gain, move both counts
     alike and leave their ratio; the gain drops out of both where the light was measured with the same camera. An error of the
-    camera's offset is in no count: the fit is above a local background.
+    camera's offset is in no count: the fit is above a local background. To first order: what two dyes' lights and the chase do
+    to the few old receptors that count as new is left out.
     """
     camera, tag = recording.camera, recording.tag
     gain = float(getattr(camera, "gain_adu_per_electron_se", 0.0)) / camera.gain_adu_per_electron
