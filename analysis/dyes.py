@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from synimg.analysis.background import smooth_background
 from synimg.analysis.detect import candidates
 from synimg.analysis.punctum import VOXEL_VARIANCE
-from synimg.analysis.steps import LastStep, last_step
+from synimg.analysis.steps import LEAST_FRAMES, LastStep, last_step
 from synimg.errors import SynimgError
 
 Floats = NDArray[np.float64]
@@ -67,7 +67,7 @@ def brightness_law(heights: "Heights", n_dyes: float = 1.0, labelled: float = 1.
     -----
     Maximum likelihood. A spot of N dyes, N binomial, has mean n p m and variance n p m^2 (1 / k + 1 - p) beside that of the
     measurement; a Gamma law with these moments stands for it, cut off at `least` (the dim ones that were not seen would
-    otherwise make the mean too high). Errors by the curvature.
+    otherwise make the mean too high); a share `doubled` has twice as many dyes. Errors by the curvature.
 
     Raises
     ------
@@ -82,19 +82,25 @@ def brightness_law(heights: "Heights", n_dyes: float = 1.0, labelled: float = 1.
             "too dim against the noise to know those that are not seen; give more light or longer exposures"
         )
 
-    def moments(p: Floats) -> tuple[Floats, Floats]:
+    def law(p: Floats, times: float) -> tuple[Floats, Floats]:
+        """Density at what was seen, and share above the least, of `times` as many dyes."""
         mean, shape = np.exp(np.clip(p, -30.0, 30.0))
-        places = n_dyes * labelled
+        places = times * n_dyes * labelled
         variance = places * mean**2 * (1.0 / shape + 1.0 - labelled) + se**2
-        return (places * mean) ** 2 / variance, variance / (places * mean)
+        k, scale = (places * mean) ** 2 / variance, variance / (places * mean)
+        x = seen / scale
+        return np.exp((k - 1.0) * np.log(x) - x - special.gammaln(k)) / scale, special.gammaincc(k, least / scale)
 
     def cost(p: Floats) -> float:
-        shape, scale = moments(p)
-        x = seen / scale
-        density = (shape - 1.0) * np.log(x) - x - special.gammaln(shape) - np.log(scale)
-        above = np.log(np.maximum(special.gammaincc(shape, least / scale), 1e-300))
+        density, above = law(p, 1.0)
+        if heights.doubled:
+            density, above = (
+                (1.0 - heights.doubled) * one + heights.doubled * two
+                for one, two in zip((density, above), law(p, 2.0), strict=True)
+            )
         # beyond STEADIEST nothing changes; the slope keeps the search from running off
-        return float((above - density).sum()) + 1e-3 * max(p[1] - np.log(STEADIEST), 0.0) ** 2
+        run_off = 1e-3 * max(p[1] - np.log(STEADIEST), 0.0) ** 2
+        return float(np.log(np.maximum(above, 1e-300) / np.maximum(density, 1e-300)).sum()) + run_off
 
     mean = seen.mean() / (n_dyes * labelled)
     spread = max(seen.var() - np.mean(se**2), 1e-3 * seen.mean() ** 2) / (n_dyes * labelled * mean**2)
@@ -349,16 +355,22 @@ def steps_of(spots: Spots) -> Steps:
 
 @dataclass(frozen=True)
 class Heights:
-    """Brightness of spots, with standard errors, and what each would have to be at least to be seen; (n,) ndarrays [electrons]."""
+    """Brightness of spots.
+
+    seen, se, least : (n,) ndarray [electrons], with standard errors, and what each would have to be at least to be seen
+    doubled : share of them that are two in the place of one
+    """
 
     seen: Floats
     se: Floats
     least: Floats
+    doubled: float = 0.0
 
     @classmethod
     def joined(cls, parts: "Sequence[Heights]") -> "Heights":
         """Those of several fields."""
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("seen", "se", "least")))
+        seen, se, least = (np.concatenate([getattr(part, name) for part in parts]) for name in ("seen", "se", "least"))
+        return cls(seen, se, least, sum(len(part.seen) * part.doubled for part in parts) / max(len(seen), 1))
 
 
 def heights_of_steps(steps: Steps) -> Heights:
@@ -367,6 +379,8 @@ def heights_of_steps(steps: Steps) -> Heights:
     Notes
     -----
     A spot was looked at only if its light stood out from the noise: what its last dye would have to give for that is the least.
+    Two dyes that go out within `LEAST_FRAMES` make one step: how often follows from how long the last dyes of spots with several
+    outlive the others.
     """
     seen, se, least, n_lit = (np.array([getattr(s, k) for s in steps.last]) for k in ("height", "se", "least", "n_lit"))
     light = np.array([s.levels.sum() for s in steps.last])
@@ -374,7 +388,9 @@ def heights_of_steps(steps: Steps) -> Heights:
     others = np.maximum(light - seen * n_lit, 0.0)
     visible = np.maximum((SURELY * share * light - others) / np.maximum(n_lit, 1), SURELY * least)
     used = seen > visible
-    return Heights(seen[used], se[used], visible[used])
+    outlived = np.array([s.n_lit - LEAST_FRAMES + 0.5 for s in steps.last if s.was_higher])
+    together = len(outlived) * np.expm1(LEAST_FRAMES / outlived.mean()) / len(seen) if len(outlived) else 0.0
+    return Heights(seen[used], se[used], visible[used], float(min(together, 0.3)))
 
 
 def heights_of_spots(spots: Spots) -> Heights:

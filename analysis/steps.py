@@ -67,6 +67,7 @@ class LastStep:
     least : the height from which on such a step is seen
     n_lit : frames before it at that level
     at : first dark frame
+    was_higher : whether the level before it was a higher one, of several dyes
     levels : (frames,) ndarray, the fitted trace
     """
 
@@ -75,6 +76,7 @@ class LastStep:
     least: float
     n_lit: int
     at: int
+    was_higher: bool
     levels: Floats
 
 
@@ -103,4 +105,5 @@ def last_step(trace: Floats, dark_variance: float, per_electron: float) -> LastS
     # a level is taken for two where that explains more than the penalty
     needed = dark_variance * (1.0 / (ends[-2] - begins[-2]) + 1.0 / (ends[-1] - begins[-1]))
     least = math.sqrt(PENALTY * math.log(trace.size) * needed)
-    return LastStep(height, se, least, int(ends[-2] - begins[-2]), int(begins[-1]), levels)
+    was_higher = len(begins) > 2 and bool(levels[begins[-2] - 1] > levels[begins[-2]])
+    return LastStep(height, se, least, int(ends[-2] - begins[-2]), int(begins[-1]), was_higher, levels)
