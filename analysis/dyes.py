@@ -30,6 +30,8 @@ BACKGROUND = 8.0
 """PSF widths of the local mean that gives the background."""
 SHORTEST = 8
 """Frames of the shortest sum that is searched."""
+UNSEEN = LEAST_FRAMES - 1
+"""Frames within which two dyes go out in one step."""
 LEAST_DYES = 20
 STEADIEST = 1e4
 """Largest shape of the law of brightness: dyes that do not differ."""
@@ -379,7 +381,7 @@ def heights_of_steps(steps: Steps) -> Heights:
     Notes
     -----
     A spot was looked at only if its light stood out from the noise: what its last dye would have to give for that is the least.
-    Two dyes that go out within `LEAST_FRAMES` make one step: how often follows from how long the last dyes of spots with several
+    Two dyes that go out within `UNSEEN` frames make one step: how often follows from how long the last dyes of spots with several
     outlive the others.
     """
     seen, se, least, n_lit = (np.array([getattr(s, k) for s in steps.last]) for k in ("height", "se", "least", "n_lit"))
@@ -388,8 +390,9 @@ def heights_of_steps(steps: Steps) -> Heights:
     others = np.maximum(light - seen * n_lit, 0.0)
     visible = np.maximum((SURELY * share * light - others) / np.maximum(n_lit, 1), SURELY * least)
     used = seen > visible
-    outlived = np.array([s.n_lit - LEAST_FRAMES + 0.5 for s in steps.last if s.was_higher])
-    together = len(outlived) * np.expm1(LEAST_FRAMES / outlived.mean()) / len(seen) if len(outlived) else 0.0
+    # a level of one frame less than the least is found, too, with a frame of its neighbour
+    outlived = np.array([s.n_lit - UNSEEN + 0.5 for s in steps.last if s.was_higher])
+    together = len(outlived) * np.expm1(UNSEEN / outlived.mean()) / len(seen) if len(outlived) else 0.0
     return Heights(seen[used], se[used], visible[used], float(min(together, 0.3)))
 
 

@@ -196,6 +196,8 @@ def _measure_one(
     facts = {
         "key": key,
         "files": {name: str(place.path) for name, place in stack.places.items()},
+        "places": files,
+        "settings": lab.settings.model_dump(mode="json"),
         "voxel_um": list(voxel),
         "shape_vox": list(stack.shape),
         "position_um": stated_position_um(next(iter(stack.places.values()))),
