@@ -119,6 +119,7 @@ class Cutout:
     """A small block around a place.
 
     channels : names of all channels
+    called : what the user calls them
     grey : (c, z, y, x) ndarray [grey levels]
     model : (2, z, y, x) ndarray [grey levels] of pulse and chase, background included
     residual : (2, z, y, x) ndarray, data minus model in units of the noise's sd
@@ -129,6 +130,7 @@ class Cutout:
     """
 
     channels: tuple[str, ...]
+    called: tuple[str, ...]
     grey: NDArray[np.uint16]
     model: Floats
     residual: Floats
@@ -169,6 +171,7 @@ def look(measured: Measured, at_um: Floats, half_um: tuple[float, float, float] 
     expected, data = model[(slice(None), *inner)], block.scene.data[(slice(None), *inner)]
     return Cutout(
         tuple(c.name for c in recording.channels),
+        tuple(c.called for c in recording.channels),
         block.grey[(slice(None), *inner)],
         (expected - read**2) * gain + offset,
         (data - expected) / np.sqrt(np.maximum(expected, 1e-6)),

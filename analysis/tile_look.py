@@ -14,8 +14,8 @@ from synimg.errors import SynimgError
 from synimg.schema import PLACE
 
 Floats = NDArray[np.float64]
-SURE_PLACE = 0.05
-"""Weight of the second neuron by what lies near a synapse, over the first's, up to which its place tells its parent."""
+NEAR = 0.1
+"""Weight of a neuron by its place, of 1 within a spine's reach, from which on it may be a synapse's parent."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +144,8 @@ class ColourLook:
     row : (n,) ndarray, the code that each was given
     probability : (n,) ndarray, of that
     colour_prob : (n,) ndarray, of the likeliest neuron by colour alone
-    is_placed : (n,) ndarray, whether what lies near a synapse alone tells its parent
-    agrees : (n,) ndarray, whether that is the likeliest by colour
+    is_near : (n,) ndarray, whether that one has a dendrite within a spine's reach
+    near_by_chance : (n,) ndarray, share of the other neurons that have
     """
 
     dyes: tuple[str, ...]
@@ -154,8 +154,23 @@ class ColourLook:
     row: NDArray[np.int64]
     probability: Floats
     colour_prob: Floats
-    is_placed: NDArray[np.bool_]
-    agrees: NDArray[np.bool_]
+    is_near: NDArray[np.bool_]
+    near_by_chance: Floats
+
+    def right_by_place(self, which: NDArray[np.bool_]) -> tuple[float, float, float]:
+        """Share of the synapses `which` whose likeliest neuron by colour alone is right, as places show it, and its 95 % interval.
+
+        Notes
+        -----
+        One that is right has a dendrite near; of those that are wrong a share c has one by chance: near = right + (1 - right) c.
+        Wrong ones that are mixtures with a neighbour's colour lie near more often than by chance, and make the share too high.
+        """
+        n, chance = int(which.sum()), float(self.near_by_chance[which].mean())
+        near = float(self.is_near[which].mean())
+        middle = (near * n + 2.0) / (n + 4.0)  # Agresti & Coull 1998
+        half = 1.96 * np.sqrt(middle * (1.0 - middle) / (n + 4.0))
+        right, low, high = ((v - chance) / (1.0 - chance) for v in (near, middle - half, middle + half))
+        return right, low, min(high, 1.0)
 
 
 def look_at_colours(measured: Measured, n_tiles: int = 4) -> ColourLook:
@@ -163,9 +178,9 @@ def look_at_colours(measured: Measured, n_tiles: int = 4) -> ColourLook:
 
     Notes
     -----
-    Without truth: where the place of a synapse tells its parent, what its colour alone says with probability p should be that
-    parent in a share p of cases. Both come from the same dyes (of the dendrite, of the head), so that it is a check of the
-    probabilities and no proof.
+    Without truth: the likeliest neuron by colour alone, which knows nothing of places, has a dendrite near the synapse if it is
+    right, and by chance alone if not (`ColourLook.right_by_place`). Both come from the same dyes, of the head and of the
+    dendrite: a check of the probabilities and no proof.
 
     Raises
     ------
@@ -184,14 +199,14 @@ def look_at_colours(measured: Measured, n_tiles: int = 4) -> ColourLook:
         row, probability = assign.parents(seen.log_likelihood, points_um, seen.traced_um, seen.traced_row)
         colour = assign.by_colour(seen.log_likelihood)
         place = assign.by_place(points_um, seen.traced_um, seen.traced_row, colour.shape[1])
-        agrees = place.argmax(axis=1) == colour.argmax(axis=1)
-        second, first_one = np.sort(place, axis=1)[:, -2:].T if place.shape[1] > 1 else (0.0 * place[:, 0], place[:, 0])
-        is_placed = (second < SURE_PLACE * first_one) & (first_one > 0.5)
-        parts.append((seen.colours, row, probability, colour.max(axis=1), is_placed, agrees))
-    colours, row, probability, colour_prob, is_placed, agrees = (np.concatenate(v) for v in zip(*parts, strict=True))
+        near = place >= NEAR
+        is_near = near[np.arange(len(near)), colour.argmax(axis=1)]
+        by_chance = np.maximum(near.sum(axis=1) - 1, 0) / max(near.shape[1] - 1, 1)
+        parts.append((seen.colours, row, probability, colour.max(axis=1), is_near, by_chance))
+    colours, row, probability, colour_prob, is_near, by_chance = (np.concatenate(v) for v in zip(*parts, strict=True))
     names = tuple(recording.channels[i].called for i in recording.dye_index)
     codes = _unit(np.array(recording.identity["codebook"], float))
-    return ColourLook(names, codes, _unit(np.maximum(colours, 0.0)), row, probability, colour_prob, is_placed, agrees)
+    return ColourLook(names, codes, _unit(np.maximum(colours, 0.0)), row, probability, colour_prob, is_near, by_chance)
 
 
 def _unit(vectors: Floats) -> Floats:

@@ -1,5 +1,7 @@
 """Colours of synapses beside the code book, and whether the probabilities of the decoding agree with what places tell."""
 
+from itertools import pairwise
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import hsv_to_rgb
@@ -12,7 +14,7 @@ from synimg.viewers.figures.style import CHANCE, ESTIMATE, TRUTH, new_figure
 Floats = NDArray[np.float64]
 GOLDEN = 0.618034
 LEAST_IN_BIN = 8
-EDGES = np.array([0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0001])
+EDGES = np.array([0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0001])
 
 
 def decoding(look: ColourLook) -> Figure:
@@ -57,27 +59,15 @@ def _sureness(axis: Axes, look: ColourLook) -> None:
 
 def _calibration(axis: Axes, look: ColourLook) -> None:
     axis.plot([0, 1], [0, 1], color=TRUTH, lw=1, label="probabilities that are right")
-    prob, agrees = look.colour_prob[look.is_placed], look.agrees[look.is_placed]
-    which = np.digitize(prob, EDGES) - 1
-    for k in range(len(EDGES) - 1):
-        part = agrees[which == k]
-        if len(part) >= LEAST_IN_BIN:
-            share = (part.sum() + 2.0) / (len(part) + 4.0)  # Agresti & Coull 1998
-            half = 1.96 * np.sqrt(share * (1 - share) / (len(part) + 4.0))
-            low, high = max(share - half, 0.0), min(share + half, 1.0)
-            at, value = float(prob[which == k].mean()), float(part.mean())
-            axis.plot([at, at], [low, high], color=ESTIMATE, lw=1.2)
+    for low, high in pairwise(EDGES):
+        which = (look.colour_prob >= low) & (look.colour_prob < high) & (look.near_by_chance < 1.0)
+        if which.sum() >= LEAST_IN_BIN:
+            at, (value, bottom, top) = float(look.colour_prob[which].mean()), look.right_by_place(which)
+            axis.plot([at, at], [bottom, top], color=ESTIMATE, lw=1.2)
             axis.plot([at], [value], "o", ms=5, color=ESTIMATE)
-            axis.annotate(f" {len(part)}", (at, value), fontsize=7, va="center")
-    axis.set(xlabel="probability by colour alone", ylabel="share where the only dendrite nearby is that one")
-    axis.set(xlim=(0, 1.03), ylim=(0, 1.03))
-    if not len(prob):
-        axis.text(
-            0.5, 0.5, "dendrites lie too near each other:\nno place alone tells a parent", ha="center", fontsize=9
-        )
-        axis.set_title("colour against place", fontsize=10)
-        return
-    axis.set_title(
-        f"colour against place, {len(prob)} synapses: {prob.mean():.2f} said, {agrees.mean():.2f} agree", fontsize=9
-    )
+            axis.annotate(f"  {which.sum()}", (at, value), fontsize=7, va="center")
+    axis.set(xlabel="probability by colour alone", ylabel="share right, by who has a dendrite near")
+    axis.set(xlim=(0, 1.03), ylim=(min(0.0, axis.get_ylim()[0]), 1.03))
+    chance = float(look.near_by_chance.mean())
+    axis.set_title(f"{look.is_near.mean():.0%} have a dendrite near, {chance:.0%} would by chance", fontsize=10)
     axis.legend(frameon=False, fontsize=8, loc="upper left")
