@@ -553,6 +553,57 @@ def camera(
         )
 
 
+@app.command()
+def dyes(
+    movie: Annotated[list[Path], typer.Argument(metavar="MOVIE...", help="TIFF or OME-Zarr, a field each")],
+    camera: Annotated[Path, typer.Option(help="file of 'synimg camera', of this camera as it was set")],
+    psf: Annotated[str, typer.Option(help="sd Z,Y,X of the point spread function in um, as beads show it")],
+    voxel_um: Annotated[str, typer.Option(help="Z,Y,X: Y,X of these pixels, Z the step of the stacks to be measured")],
+    standard: Annotated[
+        float | None, typer.Option(min=1, help="dyes in each spot, where that is known; they need not bleach")
+    ] = None,
+    labelled: Annotated[float, typer.Option(help="share of a standard's places that has a dye")] = 1.0,
+    exposure: Annotated[float, typer.Option(help="light of a frame over that of a plane of those stacks")] = 1.0,
+    of: Annotated[str | None, typer.Option(help="old or new: whose dye it is; that of both if not given")] = None,
+    channel: Annotated[int, typer.Option(min=0, help="channel of files with several, from 0")] = 0,
+    out: Annotated[Path | None, typer.Option(help="DYES.toml to write, with a picture beside it")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find the photons of one dye, with errors: from single dyes that bleach on a cover slip, or from a known standard.
+
+    Examples: `synimg dyes f1.tif f2.tif --camera camera.toml --psf 0.27,0.1,0.1 --voxel-um 0.2,0.07,0.07 --out dyes.toml`,
+    `synimg dyes origami.tif --standard 20 --labelled 0.85 ... --out dyes.toml`, then
+    `synimg measure ... --recording dyes.toml`
+    """
+    from synimg.analysis.dye_files import DyeSettings, find_dyes, refuse_ending, save_dyes
+    from synimg.config import read_camera
+    from synimg.progress import bars
+    from synimg.viewers.figures.dyes import save_dyes_figure
+
+    if out is not None:
+        refuse_ending(out)
+    sizes: list[Any] = [_numbers("--psf", psf), _numbers("--voxel-um", voxel_um)]
+    for option, size in zip(("--psf", "--voxel-um"), sizes, strict=True):
+        if len(size) != 3:
+            raise SynimgError(f"{option}: it takes three numbers, Z,Y,X, in um")
+    for option, value, top in (("--labelled", labelled, 1.0), ("--exposure", exposure, 1e6)):
+        if not 0 < value <= top:
+            raise SynimgError(f"{option} = {value:g}: it takes a number above 0" + (" and up to 1" if top == 1 else ""))
+    if labelled != 1 and standard is None:
+        raise SynimgError("--labelled is for a standard: give --standard too")
+    if of not in {None, "old", "new"}:
+        raise SynimgError(f"--of {of}: it takes old or new")
+    settings = DyeSettings(sizes[0], sizes[1], exposure, standard, labelled)
+    with bars() as report:
+        found = find_dyes(movie, read_camera(camera), settings, channel, report)
+    typer.echo(json.dumps(found.facts(), indent=1) if as_json else "\n".join(found.lines()))
+    for note in found.notes:
+        _say(f"note: {note}")
+    if out is not None:
+        written = save_dyes(found, out, of, save_dyes_figure)
+        _say(f"{', '.join(map(str, written))}: written; next: synimg measure ... --recording {out}")
+
+
 def _files(text: str) -> list[Path]:
     return [Path(part.strip()) for part in text.split(",") if part.strip()]
 
@@ -816,13 +867,15 @@ def view(
 @app.command()
 def figure(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="a figure; without it all are listed")] = None,
-    dataset: Annotated[Path | None, typer.Argument(metavar="DATASET", help="folder made by 'synimg generate'")] = None,
+    dataset: Annotated[
+        Path | None, typer.Argument(metavar="DATASET", help="a data set, or the folder of a measured recording")
+    ] = None,
     run: Run = "default",
     out: Annotated[Path | None, typer.Option(help="file: .png, .pdf or .svg; NAME.png if not given")] = None,
 ) -> None:
-    """Draw one figure of a data set; without arguments, list them all.
+    """Draw one figure of a data set, or of a lab's measured recording; without arguments, list them all.
 
-    Examples: `synimg figure`, `synimg figure factor mouse01 --out factor.pdf`
+    Examples: `synimg figure`, `synimg figure factor mouse01 --out factor.pdf`, `synimg figure tile measured/mouse.ome`
     """
     from textwrap import fill
 
@@ -830,7 +883,8 @@ def figure(
 
     if name is None:
         for known, entry in FIGURES.items():
-            typer.echo(fill(f"{known}: {entry.what}", 80, subsequent_indent="    "))
+            of_labs = " (of recordings, too)" if entry.of_labs else ""
+            typer.echo(fill(f"{known}: {entry.what}{of_labs}", 80, subsequent_indent="    "))
         return
     if dataset is None:
         raise SynimgError(f"figure {name} of what? give a data set: synimg figure {name} mouse01 --out {name}.png")
