@@ -47,7 +47,7 @@ def survival(growth: Floats, turnover: Floats | float, depression: str) -> Float
     turnover : float or (n,) ndarray
         Exchange rate times window, k t.
     depression : {"reduced_insertion", "label_blind_removal"}
-        What shrinks a synapse: see `draw_receptors`.
+        What shrinks a synapse.
 
     Notes
     -----

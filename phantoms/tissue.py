@@ -80,7 +80,7 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
     """
     settings, box = config.tissue, config.volume.size_um
     n_contacts, post = a_end.size, wiring.contact_post
-    units, n_living = check_room(config, wiring, a_end, seed, is_grown=not imported)
+    units, n_living = check_room(config, wiring.leak.size, post[a_end > 0], seed, is_grown=not imported)
     is_imaged = np.zeros(n_contacts, bool)
     vectors = {name: np.full((n_contacts, 3), np.nan) for name in ("position_um", "normal", "head_um", "base_um")}
     head_radius = np.zeros(n_contacts)
@@ -163,13 +163,13 @@ def _without_dark(tissue: Tissue, labelled: Ints, shown: NDArray[np.bool_]) -> T
     )
 
 
-def check_room(config: Config, wiring: Wiring, a: Floats, seed: int, is_grown: bool) -> tuple[Ints, Ints]:
+def check_room(config: Config, n_units: int, post: Ints, seed: int, is_grown: bool) -> tuple[Ints, Ints]:
     """The units that are imaged, and the living contacts on each unit.
 
     Parameters
     ----------
-    a : (n_contacts,) ndarray [receptors]
-        0 for contacts that are not there.
+    post : (n_contacts,) ndarray of int
+        The unit that each living contact is on.
     is_grown : bool
         Whether dendrites are grown, and not imported.
 
@@ -184,8 +184,8 @@ def check_room(config: Config, wiring: Wiring, a: Floats, seed: int, is_grown: b
             f"volume: the block measures {box[0]:.3g} x {box[1]:.3g} x {box[2]:.3g} um; dendrites need 3 um along "
             "every axis: enlarge volume.shape_vox"
         )
-    n_living = np.bincount(wiring.contact_post[a > 0], minlength=wiring.leak.size)
-    order, volume_um3 = stream(seed, "tissue", "imaged").permutation(wiring.leak.size), float(np.prod(box))
+    n_living = np.bincount(post, minlength=n_units)
+    order, volume_um3 = stream(seed, "tissue", "imaged").permutation(n_units), float(np.prod(box))
     # of as many neurons as come first
     per_um3 = np.cumsum(n_living[order]) / settings.spine_density_per_um / volume_um3
     n = min(settings.n_imaged_neurons, order.size)

@@ -15,7 +15,8 @@ class Scenario(Model):
 
     Notes
     -----
-    Growth of a synapse of `a_start` receptors: ``ln(a_end / a_start) = c f(a_start) + l + d``.
+    Growth of a synapse of `a_start` receptors: ``ln(a_end / a_start) = c f(a_start) + l + d``, the factor,
+    learning and drift.
     """
 
     name: str
@@ -45,7 +46,9 @@ class Scenario(Model):
     effect_ln: float = Field(0.55, gt=0, description="mean size of a change by learning; Gamma law")
     effect_sd_ln: float = Field(0.22, gt=0, description="its sd")
     whole_cells: float = Field(0.0, ge=0, le=1, description="share of the trained neurons that learn with all synapses")
-    whole_cell_ln: float = Field(0.6931, gt=0, description="their change: x2, as in piriform cortex (PMC3708920)")
+    whole_cell_ln: float = Field(
+        0.6931, gt=0, description="their change: x2, as after olfactory rule learning (PMC3708920)"
+    )
     low_rank: tuple[float, float, float, float] | None = Field(
         None, description="shares of presynaptic and of postsynaptic cells in the block, P(learning) within and outside"
     )

@@ -301,13 +301,13 @@ def with_tissue(**values):
 
 
 def test_as_many_neurons_are_imaged_as_the_packing_that_is_asked_for_takes(wiring):
-    units, n_living = check_room(with_tissue(dendrite_um_per_um3=0.3), wiring, wiring.a_start, 1, is_grown=True)
+    units, n_living = check_room(with_tissue(dendrite_um_per_um3=0.3), 128, wiring.contact_post, 1, is_grown=True)
     each = n_living[units] / CONFIG.tissue.spine_density_per_um / np.prod(BOX_UM)
     assert each.sum() == pytest.approx(0.3, abs=0.5 * each.max())
     wide = with_tissue(dendrite_um_per_um3=0.5)
     wide = wide.model_copy(update={"volume": CONFIG.volume.model_copy(update={"shape_vox": (200, 560, 660)})})
     with pytest.raises(SynimgError, match=r"all 128 neurons of the network have 0\.\d+ um per um\^3.*network\.n_units"):
-        check_room(wide, wiring, wiring.a_start, 1, is_grown=True)
+        check_room(wide, 128, wiring.contact_post, 1, is_grown=True)
 
 
 def test_with_sparse_labelling_a_neuron_looks_as_it_does_among_its_dark_neighbours(tissue, wiring, a_end):
