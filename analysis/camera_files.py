@@ -27,6 +27,7 @@ LEAST_SD = 0.02  # spread of ln read noise, or of the offset in its noise, that 
 LINEAR = {
     "quantum_efficiency": "not measured: see the data sheet; electrons per photon, over the excess noise factor if there is one",
     "gain_adu_per_electron": "grey levels per electron",
+    "gain_adu_per_electron_se": "its standard error",
     "read_noise_electrons": "sd in the dark, mean of the pixels",
     "offset_adu": "mean grey level in the dark",
     "full_well_electrons": "electrons at which a pixel saturates, as far as was seen",
@@ -192,7 +193,7 @@ def _camera(curve: Curve, dark: Dark | None, top: float) -> tuple[Scmos, dict[st
     """The camera of a curve, the standard errors, and what must be said."""
     gain, notes = curve.gain_adu_per_electron, []
     errors = {"gain_adu_per_electron": curve.gain_se}
-    values: dict[str, Any] = {"gain_adu_per_electron": gain}
+    values: dict[str, Any] = {"gain_adu_per_electron": gain, "gain_adu_per_electron_se": curve.gain_se}
     if dark is not None:
         noise = dark.noise_adu / gain
         relative = np.hypot(dark.noise_se_adu / max(dark.noise_adu, 1e-12), curve.gain_se / gain)

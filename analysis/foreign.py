@@ -43,7 +43,7 @@ class ForeignSettings(Model):
 
     threshold: float = Field(0.2, gt=0, lt=1, description="least contrast of a punctum, as a share of full scale")
     punctum_sigma_um: float = Field(
-        0.17, gt=0, description="sd of a typical punctum; FWHM 0.34 to 0.48 um (NUMBERS.md 6)"
+        0.17, gt=0, description="sd of a typical punctum; FWHM 0.34 to 0.48 um in stained tissue"
     )
     max_distance_um: float = Field(0.3, gt=0, description="farthest that the two puncta of a pair lie apart")
     n_shifts: int = Field(20, ge=3, description="shifted copies for the chance level")

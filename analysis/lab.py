@@ -181,7 +181,7 @@ def _measure_one(
         (folder / INDEX).unlink()
     said = [*stack.said, *outside(lab.tracing.traces, stack.size_um)]
     voxel: Any = tuple(stack.voxel_um.tolist())
-    recording = lab.recording.recording(voxel, stack.shape[2], lab.settings.psf == "puncta")
+    recording = lab.recording.recording(voxel, lab.settings.psf == "puncta", stack.shape[0])
     refuse_unfit(recording, stack.size_um, str(stack.places["old"].path))
     image = as_array(stack.places, folder / VOXELS, report)
     recording, of_top = _saturating(recording, projection(image))
@@ -203,6 +203,8 @@ def _measure_one(
     facts = {
         "key": key,
         "files": {name: str(place.path) for name, place in stack.places.items()},
+        "places": files,
+        "settings": lab.settings.model_dump(mode="json"),
         "voxel_um": list(voxel),
         "shape_vox": list(stack.shape),
         "position_um": stated_position_um(next(iter(stack.places.values()))),
@@ -220,7 +222,7 @@ def _seen(recording: Recording, found: Found) -> dict[str, Any]:
 
 def _in_unit(found: Found, lab: LabRecording) -> Found:
     """What was found with its counts in photons, where no receptor's photons are stated."""
-    if lab.photons_per_receptor is not None:
+    if lab.is_light_known:
         return found
     scale = {name: TYPICAL_PHOTONS for name in ("r_old", "r_old_se", "r_new", "r_new_se")}
     scale["r_old_new_cov"] = TYPICAL_PHOTONS**2
@@ -258,7 +260,7 @@ def _not_round(recording: Recording) -> list[str]:
 
 def _of_unit(lab: LabRecording) -> list[str]:
     """What counts are, if they are not receptors."""
-    if lab.photons_per_receptor is None:
+    if not lab.is_light_known:
         return [
             "r_old and r_new are photons, not receptors: photons_per_receptor is not stated (--recording); shares and ratios of "
             "one dye are right, and old and new compare only as far as their dyes are equally bright"

@@ -37,6 +37,27 @@ class Place:
         return [*identity_of(self.path), self.index, self.scene and self.scene.name]
 
 
+def place_again(identity: list[Any]) -> Place:
+    """The place of which `Place.identity` was kept.
+
+    Raises
+    ------
+    SynimgError
+        If the file is gone, or was changed since.
+    """
+    path, index, name = Path(identity[0]), int(identity[-2]), identity[-1]
+    if not path.exists():
+        raise SynimgError(f"{path}: no such file; what was measured in it is there, but not its voxels")
+    scene = None
+    if name is not None:
+        found = [_scene_of_zarr(path)] if ome_zarr.is_ome_zarr(path) else scenes(path)
+        scene = next((scene for scene in found if scene.name == name), None)
+    place = Place(path, index, scene)
+    if place.identity() != identity:
+        raise SynimgError(f"{path}: was changed since it was measured; measure it again")
+    return place
+
+
 @dataclass(frozen=True)
 class ForeignChannel:
     """A channel as it was found.

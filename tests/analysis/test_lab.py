@@ -81,7 +81,7 @@ def whole(tmp_path_factory):
 
 
 def test_a_file_gives_the_counts_of_the_same_voxels_in_memory(whole):
-    known, settings = KNOWN.recording(VOXEL, 96, False), MeasureSettings(tile_vox=(64, 48, 48))
+    known, settings = KNOWN.recording(VOXEL, False), MeasureSettings(tile_vox=(64, 48, 48))
     parents = pd.DataFrame({"z_um": [0.0], "y_um": [0.0], "x_um": [0.0], "neuron_id": [1], "error_rate": [0.0]})
     table = synimg.measure_image(GREY, known, settings, parents)
     for name in ("r_old", "r_new", "r_old_se"):
@@ -95,12 +95,14 @@ def test_a_description_says_what_the_metadata_of_a_data_set_say(tiny_path, tmp_p
         "[old]\nemission_nm = 671.0\nshift_um = [0.0, 0.0, 0.0]\n[new]\nemission_nm = 571.0\nshift_um = [0.0, 0.0, 0.0]\n"
         "[tag]\npulse_efficiency = 0.9\nblocking_efficiency = 0.95\nchase_efficiency = 0.9\n"
     )
-    lab = read_recording(tmp_path / "recording.toml").recording(VOXEL, 192, False)
+    lab = read_recording(tmp_path / "recording.toml").recording(VOXEL, False)
     ours = recording_of(tiny_path / "image.ome.zarr")
-    for field in ("animal_id", "psf", "camera", "photons_per_receptor", "photons_shape", "voxel_um", "width_vox"):
+    for field in ("animal_id", "psf", "camera", "photons_per_receptor", "photons_shape", "voxel_um", "by_pixel"):
         assert getattr(lab, field) == getattr(ours, field)
     assert [channel.model_copy(update={"label": None}) for channel in lab.channels] == list(ours.channels[:2])
-    assert lab.tag == {name: ours.tag[name] for name in lab.tag}
+    assert {name: value for name, value in lab.tag.items() if value} == {
+        n: ours.tag[n] for n in lab.tag if n in ours.tag
+    }
 
 
 def test_counts_are_photons_where_no_receptor_s_light_is_known(whole, tmp_path):
@@ -113,6 +115,9 @@ def test_counts_are_photons_where_no_receptor_s_light_is_known(whole, tmp_path):
     assert read_json(found.folder / "result.json")["unit"] == "photons"
     assert "r_old and r_new are photons" in found.notes[0]
     assert table["r_old"].median() == pytest.approx(1550, rel=0.3)
+    quality = read_quality(found.folder)
+    assert quality.share_unassigned is None  # without traces nobody looked for parents
+    assert quality.headlines()["without a sure parent"] == "-"
 
 
 @pytest.mark.parametrize("form", ["plain", "zarr", "endings"])
