@@ -34,11 +34,18 @@ SURE = 0.5
 """Least probability of a form that is named."""
 WIDENING_ERROR = 0.04
 """Of `gaussian_widening`, as a share of the area."""
-PSF_TOLERANCE = 0.02
-"""Of the stated widths of a point spread function."""
+TO_THE_RIM = 2.0 / 1.737
+"""Area of the evenly filled disc that spreads light as wide as receptors do, over that of the postsynaptic density: they sit to
+its rim, so that the area within a receptor's radius has a median of 0.6 of the whole, about ``u^0.737`` with uniform u (Nat Commun
+2021, s41467-021-21004-x, Fig. 2)."""
+PSF_TOLERANCE, WINGS_TOLERANCE = 0.02, 0.5
+"""Of the stated widths of a point spread function, and that times the share of its light that the Gaussian does not hold: how
+much of it a fit takes for width depends on the background and on the counts."""
 
 
-def extents_of(scene: Scene, fit: Fit, model: Floats, covariance: Floats, n_receptors: Floats) -> pd.DataFrame:
+def extents_of(
+    scene: Scene, fit: Fit, model: Floats, covariance: Floats, n_receptors: Floats, gaussian_share: float = 1.0
+) -> pd.DataFrame:
     """Form and area (`extents`) of the puncta of a fitted block.
 
     Parameters
@@ -49,10 +56,13 @@ def extents_of(scene: Scene, fit: Fit, model: Floats, covariance: Floats, n_rece
         Of the fit (`fisher.joint_covariances`).
     n_receptors : (n,) ndarray
         That shine in each.
+    gaussian_share : float
+        Of the point spread function's light, in the Gaussian that is fitted.
     """
     psf_um = scene.psf_vox.mean(axis=0) * scene.voxel_um
     variance_um2 = 1.5 * scene.spread_um2 * fit.electrons.sum(axis=1)  # of a disc in its plane
-    errors = psf_covariance(psf_um) + receptor_covariance(variance_um2, n_receptors)
+    tolerance = PSF_TOLERANCE + WINGS_TOLERANCE * (1.0 - gaussian_share)
+    errors = psf_covariance(psf_um, tolerance) + receptor_covariance(variance_um2, n_receptors)
     shapes = shapes_of(scene, fit, model, covariance).blurred(errors)
     at = tuple(np.clip(np.rint(fit.points_vox).astype(int), 0, np.array(model.shape[1:]) - 1).T)
     dark, light = (image[(slice(None), *at)].sum(axis=0) for image in (scene.background, model))
@@ -127,7 +137,7 @@ def _scores(data: Floats, model: Floats, thetas: Floats, psf: Floats, shift: Flo
     return found
 
 
-def psf_covariance(psf_um: Floats, tolerance: float = PSF_TOLERANCE) -> Floats:
+def psf_covariance(psf_um: Floats, tolerance: float) -> Floats:
     """Errors (6, 6) [um^4] of shapes where the point spread function is `tolerance` wider or narrower than stated.
 
     Parameters
@@ -176,7 +186,7 @@ def extents(shapes: Shapes, widening: Callable[[Floats], Floats] | None = None) 
     -------
     DataFrame
         A row for each: ``form`` (`FORMS`), null where none is likely enough (`SURE`), ``form_prob``; ``area_um2`` and
-        ``area_um2_se``, null for points and where the error is too large (`RESOLVED`).
+        ``area_um2_se``, of evenly filled discs, null for points and where the error is too large (`RESOLVED`).
 
     Notes
     -----

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from synimg.analysis.extent import FORMS
@@ -40,9 +41,11 @@ def sizes(
     axes[0].legend(frameon=False, fontsize=8, loc="upper left")
     _forms(axes[1], total, form)
     axes[1].set(xscale="log", xlabel=f"{unit}, old and new", ylabel="share", ylim=(0, 1), title="Form")
+    for axis in axes[:2]:
+        axis.xaxis.set_minor_formatter(NullFormatter())
     if is_known and true_um2 is not None:
         _areas(axes[2], true_um2, area, se, form)
-        top = 1.1 * float(np.nanmax(np.where(np.isfinite(area), np.fmax(area, true_um2), np.nan)))
+        top = 1.2 * float(np.nanmax(np.where(np.isfinite(area), true_um2, np.nan)))
         axes[2].plot([0, top], [0, top], color=TRUTH, lw=1)
         z = (area - true_um2) / se
         held = np.mean(np.abs(z[np.isfinite(z)]) < 1.96)
