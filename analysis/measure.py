@@ -35,17 +35,21 @@ Floats = NDArray[np.float64]
 
 
 def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFrame:
-    """The synapse table (SCHEMA.md) of detections with their parents: electrons become receptors."""
+    """The synapse table (`schema.SYNAPSES`) of detections with their parents: electrons become receptors."""
     se = detections[[f"{name}_se" for name in ELECTRONS]].to_numpy(float)
     fitted = fitted_covariance(se, detections["electrons_cov"].to_numpy(float))
-    electrons, covariance = unmixed(detections[ELECTRONS].to_numpy(float), fitted, recording.bleed())
+    electrons, covariance = unmixed(detections[ELECTRONS].to_numpy(float), fitted, *recording.bleed())
+    light, light_se = recording.light(detections["z_um"].to_numpy(float))
     dyes, cov = [], covariance[:, 0, 1]
     for k, index in enumerate(recording.receptor_index):
-        per_dye = recording.electrons_per_dye(index)
-        dyes.append(dyes_of(electrons[:, k], np.sqrt(covariance[:, k, k]), per_dye, recording.photons_shape))
+        per_dye = recording.electrons_per_dye(index) * light
+        dyes.append(dyes_of(electrons[:, k], np.sqrt(covariance[:, k, k]), per_dye, recording.shape_of_dye(index)))
         cov = cov / per_dye
     (old, old_var), (new, new_var) = dyes
     r_old, r_old_se, r_new, r_new_se, r_old_new_cov = receptors_of_dyes(old, new, old_var, new_var, recording.tag, cov)
+    # an error of the light at a depth moves both counts of a synapse there by one factor
+    r_old_se, r_new_se = np.hypot(r_old_se, light_se * r_old), np.hypot(r_new_se, light_se * r_new)
+    r_old_new_cov = r_old_new_cov + light_se**2 * r_old * r_new
     return pd.DataFrame(
         {
             "synapse_id": np.arange(1, len(detections) + 1),
@@ -323,7 +327,7 @@ def recording_of(image: Path) -> Recording:
             f"{image}: its voxels (z, y, x) have {stated} um by 'synimg' and {other} um by the scale of 'multiscales' in "
             "zarr.json; make them agree"
         )
-    return recording.model_copy(update={"width_vox": shape[-1]})
+    return recording.model_copy(update={"by_pixel": True, "n_planes": shape[1]})
 
 
 def measure_image(
@@ -335,7 +339,7 @@ def measure_image(
     """The synapse table of an image in memory, (channel, z, y, x) grey levels; see `measure`."""
     settings = settings or MeasureSettings()
     shape: Any = grey.shape[1:]
-    recording = recording.model_copy(update={"width_vox": shape[-1]})
+    recording = recording.model_copy(update={"by_pixel": True, "n_planes": shape[0]})
     work = tiles(shape, settings)
 
     def cut(tile: Tile) -> Block:

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from synimg.analysis.damage import place_of
+from synimg.analysis.depth import DepthTrend, depth_trend
 from synimg.analysis.noise_rate import FalseRate
 from synimg.analysis.recording import Recording
 from synimg.analysis.replica import Outcome
+from synimg.analysis.scale import Scale, scale_of
 from synimg.analysis.survey import OpticsCheck
 from synimg.analysis.widening import detection_limit
 from synimg.errors import SynimgError
@@ -80,6 +82,10 @@ class Quality(Model):
     optics: OpticsCheck = Field(
         description="what bright puncta say of the point spread function and the channels' shift"
     )
+    scale: Scale = Field(
+        default_factory=Scale, description="errors that all counts share, by what the recording states"
+    )
+    depth: DepthTrend | None = Field(None, description="whether counts change with depth; null if there are too few")
     missing: Missing = Field(default_factory=Missing, description="what could not be read")
     unit: str = Field("receptors", description="of counts; photons where no receptor's light is known")
 
@@ -104,6 +110,12 @@ class Quality(Model):
             value = getattr(self, name)
             if value is not None and value > MANY[name]:
                 said.append(f"{value:.0%} {sentence}")
+        if unseen := [f"'{c.channel}'" for c in self.optics.channels if c.axial is None]:
+            said.append(
+                f"the point spread function of {' and '.join(unseen)} could not be checked: too few bright synapses stand alone; "
+                "if it is wrong so are counts, and nothing shows it"
+            )
+        said += self.depth.warnings() if self.depth is not None else []
         if self.share_merged is None:
             said.append("too few synapses to tell how well crowded ones are measured: standard errors are the bound")
         return said
@@ -124,6 +136,10 @@ class Quality(Model):
             "without a sure parent": percent(self.share_unassigned),
             "chi square per voxel": "-" if self.misfit is None else f"{self.misfit:.2f}",
         }
+        rows |= self.scale.headlines()
+        if self.depth is not None:
+            change, se = (100.0 * v * self.depth.depth_um for v in (self.depth.change, self.depth.change_se))
+            rows["counts over depth"] = f"{change:+.1f} +- {se:.1f} % (ln) over {self.depth.depth_um:.0f} um"
         for c in optics.channels:
             if c.noise_ratio is not None:
                 rows[f"noise of {c.channel} over expected"] = (
@@ -161,6 +177,8 @@ def quality_of(
     known = there[~there["is_probe"]]
     limit = detection_limit(there)
     n = len(detections)
+    light, _ = recording.light(detections["z_um"].to_numpy(float))
+    electrons = detections[["pulse_electrons", "chase_electrons"]].sum(axis=1).to_numpy(float) / light
 
     def share(which: pd.Series) -> float:
         return float(which.mean()) if n else 0.0
@@ -170,7 +188,9 @@ def quality_of(
         n_synapses=n,
         volume_um3=volume_um3,
         density_per_um3=n / volume_um3 if volume_um3 > 0 else 0.0,
-        detection_limit_receptors=None if limit is None else limit * _receptors_per_electron(detections, recording),
+        detection_limit_receptors=None
+        if limit is None
+        else limit * _receptors_per_electron(detections, recording) * (float(np.mean(1.0 / light)) if n else 1.0),
         share_found=float(known["is_found"].mean()) if len(known) else None,
         share_false=float(1.0 - found["is_true"].mean()) if len(found) and len(known) else None,
         share_merged=float(merged.mean()) if merged.notna().any() else None,
@@ -180,6 +200,8 @@ def quality_of(
         share_misfit=share(detections["misfit"] > LEAST_MISFIT),
         misfit=float(detections["misfit"].median()) if n else None,
         optics=optics,
+        scale=scale_of(recording),
+        depth=depth_trend(detections, electrons, float(recording.psf_um[0]), float(size_um[0]) - recording.voxel_um[0]),
         missing=missing,
     )
 
