@@ -30,6 +30,8 @@ RESOLVED = 1.0 / 3.0
 """Largest standard error of an area that is stated, as a share of it or, if that is more, of a typical one."""
 WORTH_LOOKING = 3.0
 """Log likelihood that a free shape gains over a point from which on an elongated one is looked for."""
+NEGLIGIBLE = 25.0
+"""Log likelihood below the best at which a direction does not count."""
 SURE = 0.5
 """Least probability of a form that is named."""
 WIDENING_ERROR = 0.04
@@ -290,38 +292,37 @@ def _averaged(
     """
     n, m = pull.shape[0], units.shape[0]
     evidence, mean, square = np.empty(n), np.empty(n), np.empty(n)
-    log, one, two = np.empty(m), np.empty(m), np.empty(m)
+    sds, heights, root = np.empty(m), np.empty(m), math.sqrt(2.0 * math.pi)
     for i in range(n):
-        top = -np.inf
+        best = 0.0
         for k in range(m):
             u = units[k]
             curve, slope = 1e-12, 0.0
             for a in range(6):
-                along = 0.0
-                for b in range(6):
+                along = 0.5 * precision[i, a, a] * u[a]
+                for b in range(a):
                     along += precision[i, a, b] * u[b]
-                curve += u[a] * along
+                curve += 2.0 * u[a] * along
                 slope += u[a] * pull[i, a]
-            sd = 1.0 / math.sqrt(curve)
-            x = slope * sd
-            inside = 0.5 * math.erfc(-x / math.sqrt(2.0))
-            if x > -5.0:
-                log[k] = 0.5 * x * x + math.log(inside * sd * math.sqrt(2.0 * math.pi) / largest)
-                rise = math.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi) / inside
-                one[k] = sd * (x + rise)
-                two[k] = sd * sd * (1.0 + x * x + x * rise)
-            else:  # far in the tail: an exponential of the slope
-                log[k] = math.log(1.0 / (-slope * largest))
-                one[k] = -1.0 / slope
-                two[k] = 2.0 / slope**2
-            top = max(top, log[k])
+            sds[k] = 1.0 / math.sqrt(curve)
+            heights[k] = slope * sds[k]  # of the best size, in its own standard deviations
+            best = max(best, 0.5 * max(heights[k], 0.0) ** 2)
         total, first, second = 0.0, 0.0, 0.0
         for k in range(m):
-            w = math.exp(log[k] - top)
+            sd, x = sds[k], heights[k]
+            if 0.5 * max(x, 0.0) ** 2 < best - NEGLIGIBLE:
+                continue
+            if x > -5.0:
+                inside = 0.5 * math.erfc(-x / math.sqrt(2.0))
+                w = math.exp(0.5 * x * x - best) * inside * sd * root / largest
+                rise = math.exp(-0.5 * x * x) / root / inside
+                one, two = sd * (x + rise), sd * sd * (1.0 + x * x + x * rise)
+            else:  # far in the tail: an exponential of the slope
+                w = math.exp(-best) * sd / (-x * largest)
+                one, two = -sd / x, 2.0 * (sd / x) ** 2
             total += w
-            first += w * one[k] * areas[k]
-            second += w * two[k] * areas[k] ** 2
-        evidence[i] = top + math.log(total / m)
-        mean[i] = first / total
-        square[i] = second / total
+            first += w * one * areas[k]
+            second += w * two * areas[k] ** 2
+        evidence[i] = best + math.log(total / m)
+        mean[i], square[i] = first / total, second / total
     return evidence, mean, square
