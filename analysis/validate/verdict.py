@@ -45,8 +45,9 @@ def verdicts(result: Separation, truth: pd.DataFrame, neurons: pd.DataFrame | No
 
     Notes
     -----
-    A majority that learned with one sign must be warned of ("not identifiable: ..."); with both signs the middle stays. Whole cells cannot be seen in a table without
-    control animals: there the result must call itself not identifiable in every animal, and the common interval must hold.
+    A majority that learned with one sign must be warned of ("not identifiable: ..."); with both signs the middle stays.
+    Whole cells cannot be seen in a table without control animals: there the result must call itself not identifiable in
+    every animal, and the common interval must hold.
     """
     learned = truth["is_learned"].to_numpy(bool)
     n_called = int(called(result.synapses["lfdr"].to_numpy(float), NOMINAL).sum())
