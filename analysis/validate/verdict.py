@@ -34,7 +34,8 @@ def verdicts(result: Separation, truth: pd.DataFrame, neurons: pd.DataFrame | No
     ----------
     result : Separation
     truth : DataFrame
-        Row per synapse of the result: ``is_learned``, ``neuron_id``; ``learning`` where the sign is known.
+        Row per synapse of the result: ``is_learned``, ``neuron_id``; ``learning`` where the sign is known, ``post_id``
+        where the true parent is, ``is_there`` where rows may be no synapse.
     neurons : DataFrame, optional
         Truth about the neurons.
 
@@ -55,7 +56,9 @@ def verdicts(result: Separation, truth: pd.DataFrame, neurons: pd.DataFrame | No
     if not learned.any():
         text = "nothing called, as it must be" if n_called == 0 else f"{n_called} called, contrary to what must be"
         found.append(Verdict("no synapse learned", n_called == 0, text))
-    by_neuron = truth.groupby("neuron_id")["is_learned"].agg(["mean", "size"])
+    there = truth[truth["is_there"]] if "is_there" in truth else truth
+    # by the true parents, if they are known: a wrong one hides that a neuron learned as a whole
+    by_neuron = there.groupby("post_id" if "post_id" in there else "neuron_id")["is_learned"].agg(["mean", "size"])
     by_neuron = by_neuron[by_neuron["size"] >= LEAST_SYNAPSES]
     factors = factor_rows(result.neurons, neurons) if neurons is not None else pd.DataFrame()
     is_whole = len(by_neuron) > 0 and (by_neuron["mean"] >= WHOLE).mean() >= LEAST_WHOLE

@@ -54,6 +54,14 @@ def test_an_ordinary_world_is_not_judged():
     assert verdicts(result(), *world(lambda i: i % 11 == 0)) == []
 
 
+def test_wrong_parents_do_not_hide_whole_cells():
+    truth, neurons = world(lambda i: i % 10 < 3)
+    truth = truth.assign(
+        post_id=truth["neuron_id"], neuron_id=(truth["neuron_id"] * 7 + truth.index // 50) % 10, is_there=True
+    )
+    assert [one.what for one in verdicts(result(), truth, neurons)] == ["whole cells learned"]
+
+
 def test_a_majority_of_both_signs_leaves_the_middle_where_it_was():
     truth, neurons = world(lambda i: i % 7 < 4)
     truth["learning"] *= np.where(np.arange(len(truth)) % 2, 1, -1)
