@@ -27,6 +27,7 @@ from synimg.analysis.mixture.choose import Choice, choose, spread_out
 from synimg.analysis.mixture.result import Found, facts, neuron_table, shares_of_animals, synapse_table
 from synimg.analysis.mixture.rivals import Rival, rivals_of
 from synimg.analysis.mixture.whole_cell import whole_cells
+from synimg.analysis.remarks import remarks
 from synimg.analysis.separate.hierarchical import SEARCH_SYNAPSES, VERSION, found_with, needs
 from synimg.errors import SynimgError
 from synimg.store.tables import read_table, table_writer
@@ -149,6 +150,7 @@ def separate_in_pieces(
             pieces.keep(i, found)
         report(what, pieces.n, pieces.n)
         whole = _results(pieces, out, factors, report)
+        whole.info["warnings"] += remarks(table)
         whole.info["diagnosis"]["table"] = diagnosis
         return whole
 

@@ -1,6 +1,6 @@
 """The ceiling: what can be known of a scenario's table by somebody who knows its true parameters.
 
-The posterior is integrated on grids, with the likelihood of the counts themselves (MODEL.md 4): size at the pulse, growth,
+The posterior is integrated on grids, with the likelihood of the counts themselves: size at the pulse, growth,
 the neuron's factor and the change by learning; dyes are summed over. Nothing is normal or linear but the measurement.
 
 It is exact with three exceptions. `wrong_parents`: a row of another neuron is weighed by the animal's neurons on average.

@@ -26,7 +26,7 @@ from synimg.store.atomic import read_json, sha256, write_json
 from synimg.store.tables import write_table
 from synimg.streams import key64
 
-CEILING = "ceiling"
+CEILING, AUTO = "ceiling", "auto"
 SUITE_CODE = (
     "phantoms/scenarios",
     "phantoms/receptors.py",
@@ -87,7 +87,8 @@ def run_suite(
     out : path
         Folder: new, empty, or of an earlier run of the same suite.
     methods : sequence of str
-        ``FILE.py:FUNCTION`` enters a method beside all built-in and installed ones; names run those alone.
+        ``FILE.py:FUNCTION`` enters a method beside all built-in and installed ones; names run those alone. ``auto`` is
+        scored where it is named.
     scenarios : sequence of str
         Names; all if empty.
     n_seeds : int
@@ -193,7 +194,7 @@ def _scores(run: Run, cell: Cell, drawn: Drawn) -> dict[str, Any]:
 def _entries(methods: Sequence[str]) -> list[Entry]:
     """The methods to run."""
     built_in, plugins = family.names(METHODS), installed()
-    offered = {name: Entry(name, name, _code_of(("analysis",))) for name in built_in}
+    offered = {name: Entry(name, name, _code_of(("analysis",))) for name in [*built_in, AUTO]}
     for name, point in plugins.items():
         version = point.dist.version if point.dist else ""
         offered.setdefault(name, Entry(name, name, f"{point.value} {version}"))
@@ -202,7 +203,8 @@ def _entries(methods: Sequence[str]) -> list[Entry]:
     for name in names:
         if name not in offered:
             raise SynimgError(f"unknown method '{name}'; {nearest(name, list(offered))}")
-    entries = [offered[name] for name in dict.fromkeys(names)] or list(offered.values())
+    entries = [offered[name] for name in dict.fromkeys(names)]
+    entries = entries or [entry for name, entry in offered.items() if name != AUTO]  # one of the others, a second time
     for method in dict.fromkeys(files):
         check_function(method)  # a mistake in the name or the file is told now, not in every cell
         path, _, function = method.rpartition(":")
