@@ -12,8 +12,8 @@ from synimg.analysis.block import (
     MeasureSettings,
     Tile,
     find_puncta,
+    first_search,
     measure_block,
-    n_candidates,
     scene_of,
 )
 from synimg.analysis.damage import is_near, is_noisy
@@ -130,7 +130,7 @@ def spread_of_block(
     guess = TYPICAL_SPREAD_UM2 / typical_electrons
     scene = scene_of(grey[recording.receptor_index], recording, settings, guess, first_vox)
     _refuse_unfit_block(grey, scene, recording)
-    n_found = n_candidates(scene, settings)
+    n_found = len(first_search(scene, settings)[1])
     volume_um3 = float(np.prod(scene.voxel_um)) * scene.data[0].size
     if n_found > max(MOST_PER_UM3 * volume_um3, 200):
         raise SynimgError(

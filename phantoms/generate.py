@@ -663,5 +663,9 @@ def acquisition(config: Config, channels: list[Channel], tissue: Tissue) -> dict
         "photons_shape": 1.0 / ((1.0 + 1.0 / config.dyes.photons_shape) / kept - 1.0),
         "tag": config.tag.chemistry(),
         "bleed_through": [list(leak) for leak in config.optics.bleed_through],
+        "attenuation": {
+            "length_um": config.optics.attenuation_length_um,
+            "bleached_share": config.optics.bleached_share,
+        },
         "identity": config.identity.known(tissue.neuron_id, config.seed),
     }

@@ -209,7 +209,7 @@ def _lattice(nodes: list[int], rng: np.random.Generator, file: Path | None) -> F
 
 
 def expected_photons(channels: list[Channel], config: Config, box: Box) -> Floats:
-    """Expected photons per voxel (channel, z, y, x) of a block: background, and emitters through the PSF (MODEL.md 3)."""
+    """Expected photons per voxel (channel, z, y, x) of a block: background, and emitters through the PSF."""
     start, shape = np.array(box[0]), box[1]
     leaks = config.optics.leaks([c.name for c in channels])
     signal = np.zeros((len(channels), *shape)) if leaks else np.empty((len(channels), *shape))

@@ -249,7 +249,7 @@ def _spines(
     side = np.cross(axis, np.array([0.31, 0.52, 0.79]))
     side /= np.linalg.norm(side, axis=1, keepdims=True)
     other = np.cross(axis, side)
-    # Gamma law with the CV of 0.45 measured in ferret (NUMBERS.md 2)
+    # Gamma law with the CV of 0.45 measured in ferret (Scholl et al. 2021)
     neck = rng.gamma(1 / 0.45**2, config.tissue.neck_length_um * 0.45**2, n)
     neck = np.where(head_radius > 0, neck, 0.0)
     reach = tree.radius_um[piece] + neck + head_radius

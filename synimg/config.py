@@ -7,7 +7,7 @@ source; `to_toml` writes them out as comments.
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import pydantic
@@ -17,6 +17,7 @@ from synimg.cameras.protocol import Camera
 from synimg.errors import SynimgError, nearest
 from synimg.family import member, names
 from synimg.model import Model, VoxelUm
+from synimg.optics.bleed_through import separable
 
 Positive = Field(gt=0)
 FIRST_CHANNEL = "pulse"
@@ -26,7 +27,7 @@ MOST_SHIFT_UM = 5.0
 
 
 class Network(Model):
-    """Recurrent network of rate units (MODEL.md 1)."""
+    """Recurrent network of rate units."""
 
     n_units: int = Field(256, ge=16, le=4096, description="units, excitatory and inhibitory")
     share_excitatory: float = Field(
@@ -297,7 +298,7 @@ class Optics(Model):
     exposure: float = Field(
         1.0, gt=0, le=1000, description="light of all kinds, relative to the photons stated elsewhere"
     )
-    bleed_through: tuple[tuple[str, str, float], ...] = Field(
+    bleed_through: Annotated[tuple[tuple[str, str, float], ...], pydantic.AfterValidator(separable)] = Field(
         (), description='light of one channel in another: ["pulse", "chase", 0.02] puts 2 % of pulse into chase'
     )
     illumination_falloff: float = Field(
@@ -327,11 +328,6 @@ class Optics(Model):
                 where = name if name == "motion_sd_um" else f"chromatic_shift_um of '{name}'"
                 raise ValueError(
                     f"{where} = {list(shift)}: {MOST_SHIFT_UM:g} um is the most; it is in micrometres, 0.1 for 100 nm"
-                )
-        for source, target, share in self.bleed_through:
-            if not 0 <= share < 1 or source == target:
-                raise ValueError(
-                    f"bleed_through from '{source}' to '{target}' = {share:g}; a share from 0 to below 1 between two channels"
                 )
         if min(self.motion_sd_um) < 0:
             raise ValueError(f"motion_sd_um = {list(self.motion_sd_um)}: a standard deviation is 0 or more")

@@ -1,6 +1,7 @@
 """A data set as the tables that figures and reports are made from, each read once and only when it is asked for."""
 
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg import schema
+from synimg.analysis.look import Measured
 from synimg.analysis.quality import Quality, read_quality
 from synimg.analysis.separate.protocol import Separation
 from synimg.analysis.separation import measured_synapses, read_separation, separate, with_known_parents
@@ -114,10 +116,27 @@ class Source:
         return read_synapse_map(self.dataset, self.run)
 
     @cached_property
+    def detections(self) -> pd.DataFrame:
+        """The detections behind the measured synapses, in their order."""
+        self._need("measure")
+        return read_table(self.dataset.run(self.run) / "detections.parquet")
+
+    @cached_property
     def quality(self) -> Quality:
         """The quality report of the measurement."""
         self._need("measure")
         return read_quality(self.dataset.run(self.run))
+
+    @property
+    def path(self) -> Path:
+        """The data set's folder."""
+        return self.dataset.path
+
+    @cached_property
+    def measured(self) -> Measured:
+        """The voxels with what was found in them."""
+        self._need("measure")
+        return Measured.open(self.dataset, self.run)
 
     @cached_property
     def separation(self) -> Separation:

@@ -31,6 +31,7 @@ class Scmos(Model):
     kind: Literal["scmos"] = "scmos"
     quantum_efficiency: float = Field(0.82, gt=0, le=1, description="electrons per photon (Flash4 class)")
     gain_adu_per_electron: float = Field(2.17, gt=0, description="grey levels per electron: 1 / (0.46 e/ADU)")
+    gain_adu_per_electron_se: float = Field(0.0, ge=0, description="standard error of a gain that was measured")
     read_noise_electrons: float = Field(1.6, ge=0, description="sd per voxel [electrons]")
     offset_adu: float = Field(100.0, ge=0, description="mean grey level in the dark")
     full_well_electrons: float = Field(30000.0, gt=0, description="electrons at which a pixel saturates")

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from synimg.store.atomic import atomic_path
 
 _ARROW = {"int64": pa.int64(), "float64": pa.float64(), "string": pa.string(), "bool": pa.bool_()}
 _VERSION = b"synimg_schema"
+SEPARATORS = {";": "semicolons", "\t": "tabs", ",": "commas"}
 
 
 def write_table(
@@ -106,6 +107,24 @@ def read_table(path: Path, table: schema.Table | None = None) -> pd.DataFrame:
     return frame if table is None else schema.check(frame, table, str(path))
 
 
+def read_columns(path: Path, names: Sequence[str]) -> pd.DataFrame:
+    """Some columns of a Parquet file, with nulls as NaN; nothing else of it is read.
+
+    Raises
+    ------
+    SynimgError
+        If the file is missing, cannot be read or lacks a column.
+    """
+    if not Path(path).is_file():
+        raise SynimgError(f"{path}: no such file; run 'synimg repair' on the data set")
+    with _reading_parquet(path):
+        found = pq.read_table(path, columns=list(names)).to_pandas()
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise SynimgError(f"{path}: column '{missing[0]}' is missing; run 'synimg repair' on the data set")
+    return found
+
+
 def table_pieces(path: Path) -> Iterator[pd.DataFrame]:
     """The row groups of a table that `table_writer` has written, one after the other, with nulls as NaN.
 
@@ -136,8 +155,14 @@ def read_notes(path: Path) -> dict[str, Any]:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
+    separator = "," if path.suffix.lower() == ".csv" else "\t"
+    with path.open(encoding="utf-8", errors="replace") as file:
+        heading = file.readline()
+    others = [mark for mark in SEPARATORS if mark in heading]
+    if others and separator not in heading:
+        right = "commas, and points in numbers," if separator == "," else "tabs"
+        raise SynimgError(f"{path}: its columns stand between {SEPARATORS[others[0]]}; save it with {right} instead")
     try:
-        separator = "," if path.suffix.lower() == ".csv" else "\t"
         return pd.read_csv(path, sep=separator, skipinitialspace=True)
     except (ValueError, UnicodeDecodeError) as error:
         raise SynimgError(f"{path}: not readable as a table ({str(error).splitlines()[0]})") from None
