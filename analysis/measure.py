@@ -244,7 +244,7 @@ def measure_voxels(
     shared = (str(image.resolve()), recording, settings, spread_um2)
     key = [__version__, settings.model_dump(mode="json"), recording.model_dump(mode="json"), spread_um2, resumed[1]]
     parts = Parts(resumed[0], key)
-    with compute.pool(*where) as pool:
+    with compute.pool(*where, folder=image.parent) as pool:
         readable, damaged = _measure_tiles(work, parts, shared, pool, report)
         everywhere = parts.read(readable)
         detections = everywhere[~near_damage(everywhere, damaged, recording, settings)].reset_index(drop=True)
