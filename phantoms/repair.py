@@ -10,7 +10,7 @@ from synimg.phantoms.generate import EMITTERS, block_of, image_parts, new_image,
 from synimg.phantoms.render import render_block, shrink_block
 from synimg.store.atomic import disk_errors, remove_folder, sha256
 from synimg.store.dataset import PARTIAL, Dataset
-from synimg.store.image import LEVELS
+from synimg.store.image import pyramid
 
 
 def repair(
@@ -91,11 +91,11 @@ def _render_again(dataset: Dataset, names: list[str], pool: compute.Pool, report
         found = [(name, block_of(Path(name).relative_to(dataset.image.name), config.volume)) for name in names]
         # a level is made from the one below, so that one has to be whole first
         work = sorted({where for _, where in found if where is not None})
-        into = str(image.resolve())
-        for level in range(LEVELS):
+        into, levels = str(image.resolve()), pyramid(config.volume.shape_vox, config.volume.voxel_um)
+        for level in range(len(levels)):
             boxes = [box for of, box in work if of == level]
             function: Any = shrink_block if level else render_block
-            below = (str(dataset.image.resolve()), level, config.volume.shape_vox, into)
+            below = (str(dataset.image.resolve()), level, levels, into)
             shared = below if level else (into, channels, config, things)
             for i, _ in pool.run(function, boxes, shared, f"rendering level {level} again", report) if boxes else ():
                 _put(dataset, scratch, [name for name, where in found if where == (level, boxes[i])])
