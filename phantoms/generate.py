@@ -123,10 +123,10 @@ def _generate(
     report: compute.Report,
 ) -> Dataset | Cohort:
     if not animals:
-        with compute.pool(*where) as pool:
+        with compute.pool(*where, folder=out) as pool:
             return _generate_one(config, out, trees, pool, report)
     cohort = Cohort.create(out, config, animals, missing_controls(config))
-    with compute.pool(*where) as pool:
+    with compute.pool(*where, folder=out) as pool:
         for i, animal in enumerate(animals):
             report("animals", i, len(animals))
             _generate_one(animal, cohort.path / animal.animal_id, trees, pool, report)
@@ -595,7 +595,7 @@ def block_of(file: Path, volume: Volume) -> tuple[int, Box] | None:
     return level, (start, size)  # type: ignore[return-value]
 
 
-def remake(dataset: Dataset, stage: str) -> None:
+def remake(dataset: Dataset, stage: str, pool: compute.Pool) -> None:
     """Do the stage `network` or `tissue` again.
 
     Raises
@@ -606,11 +606,11 @@ def remake(dataset: Dataset, stage: str) -> None:
     config, before = dataset.config, dataset.index["stages"][stage]
     trees = [read_tree_arrays(Path(name)) for name in config.tissue.morphologies]
     if stage == "tissue":
-        _make_tissue(dataset, config, trees, compute.Pool(), compute.silent)
+        _make_tissue(dataset, config, trees, pool, compute.silent)
     elif config.imported.edges:
         _import_network(dataset, config)
     else:
-        _make_network(dataset, config, compute.Pool(), compute.silent)
+        _make_network(dataset, config, pool, compute.silent)
     changed = [
         name for name, value in dataset.index["stages"][stage]["files"].items() if before["files"].get(name) != value
     ]

@@ -1025,7 +1025,11 @@ def verify(dataset: DatasetPath, as_json: Json = False) -> None:
 
 
 @app.command()
-def repair(dataset: DatasetPath) -> None:
+def repair(
+    dataset: DatasetPath,
+    workers: Annotated[int | None, typer.Option(help="processes; one if not given", show_default=False)] = None,
+    scheduler: Scheduler = None,
+) -> None:
     """Make missing and altered files of a data set again, chunk by chunk, with the bytes that they had.
 
     Example: `synimg repair mouse01`
@@ -1039,7 +1043,7 @@ def repair(dataset: DatasetPath) -> None:
     left: list[str] = []
     for path in datasets_of(dataset):
         with bars() as report:
-            repaired, other = run(path, report)
+            repaired, other = run(path, workers, scheduler, report)
         for name in repaired:
             typer.echo(f"{path / name}: repaired")
         n, left = n + len(repaired), left + [f"{path / sentence}" for sentence in other]
