@@ -200,9 +200,24 @@ def parents(log_likelihood: Floats, points_um: Floats, traced_um: Floats, traced
     reaches. A share of heads has a colour that tells nothing (mixtures), and dyes that are disturbed together tell less than
     each alone: with both, stated probabilities agree with the truth of the demonstration within 0.03.
     """
-    posterior = by_colour(log_likelihood) * by_place(points_um, traced_um, traced_row, log_likelihood.shape[1])
+    posterior = _weights(log_likelihood, points_um, traced_um, traced_row)
     posterior /= posterior.sum(axis=1, keepdims=True)
     return posterior.argmax(axis=1), posterior.max(axis=1)
+
+
+def agreement(log_likelihood: Floats, points_um: Floats, traced_um: Floats, traced_row: Ints) -> Floats:
+    """How well each head's colour and the dendrites around it fit together, as a log; arguments as in `parents`.
+
+    Notes
+    -----
+    0 where the likeliest neurons by colour all have a dendrite within reach, `LEAST_LN_PRIOR` where none has.
+    """
+    together: Floats = np.log(_weights(log_likelihood, points_um, traced_um, traced_row).sum(axis=1))
+    return together
+
+
+def _weights(log_likelihood: Floats, points_um: Floats, traced_um: Floats, traced_row: Ints) -> Floats:
+    return by_colour(log_likelihood) * by_place(points_um, traced_um, traced_row, log_likelihood.shape[1])
 
 
 def by_colour(log_likelihood: Floats) -> Floats:

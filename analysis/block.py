@@ -17,10 +17,12 @@ from synimg.analysis.detect import candidates, log_significance
 from synimg.analysis.extent import extents_of
 from synimg.analysis.fisher import joint_covariances
 from synimg.analysis.fit import Fit, Scene, cores, fitted, gains, model_of, split, start
+from synimg.analysis.others import BESIDE, HERE, places_beside
 from synimg.analysis.recording import Recording
 from synimg.analysis.replica import RESOLVED, nearby
 from synimg.model import Model
 from synimg.store.image import Box, blocks
+from synimg.streams import stream
 
 ELECTRONS = ["pulse_electrons", "chase_electrons"]
 
@@ -67,6 +69,9 @@ class MeasureSettings(Model):
     psf: Literal["stated", "puncta"] = Field(
         "stated",
         description="whether the point spread function's widths are those stated or those that bright puncta show",
+    )
+    least_parent_prob: float = Field(
+        0.5, ge=0, lt=1, description="a synapse whose likeliest parent has a lower probability has no parent"
     )
     readout_gate_um: float = Field(0.6, gt=0, description="farthest that a label read-out may lie from its synapse")
 
@@ -304,10 +309,7 @@ def detections_of(
     seen = extents_of(scene, fit, model, covariance, recording.n_receptors(fit.electrons), in_gaussian)
     table |= {str(name): values[own].array for name, values in seen.items()}
     if recording.identity.get("kind") == "colour":
-        row, probability, colours = _parents_by_colour(grey, recording, fit.points_vox[own], first_vox)
-        table["neuron_id"] = np.array(recording.identity["neuron_id"])[row]
-        table["neuron_prob"] = probability
-        table |= {recording.channels[i].name: colours[:, k] for k, i in enumerate(recording.dye_index)}
+        table |= _parents_by_colour(grey, recording, fit.points_vox[own], first_vox)
     return pd.DataFrame(table)
 
 
@@ -316,11 +318,13 @@ class ColourEvidence:
     """What the dyes of a block say of its synapses' parents.
 
     log_likelihood : (n, neurons) ndarray, of each head's colour under each code
+    head_snr : (n,) ndarray, signal to noise of each head's dyes together
     colours : (n, dyes) ndarray [electrons], dye signal at each synapse
     traced_um, traced_row : (k, 3) and (k,) ndarray, what the block holds of which neuron
     """
 
     log_likelihood: Floats
+    head_snr: Floats
     colours: Floats
     traced_um: Floats
     traced_row: NDArray[np.int64]
@@ -338,14 +342,24 @@ def colour_evidence(
     sigma = recording.sigma_vox(dyes).mean(axis=0)
     colours, colours_se = assign.head_colours(electrons, variance, points_vox, sigma, voxel)
     likelihood = assign.colour_log_likelihood(colours, colours_se, book, cv)
-    return ColourEvidence(likelihood, colours, *assign.trace_neurons(electrons, voxel, book, cv))
+    snr = np.linalg.norm(np.maximum(colours, 0.0) / np.maximum(colours_se, 1e-9), axis=1)
+    return ColourEvidence(likelihood, snr, colours, *assign.trace_neurons(electrons, voxel, book, cv))
 
 
 def _parents_by_colour(
     grey: NDArray[np.uint16], recording: Recording, points_vox: Floats, first_vox: tuple[int, int, int]
-) -> tuple[NDArray[np.int64], Floats, Floats]:
-    """Row of the code book, its probability, and the dye signal of each synapse in a block."""
-    seen = colour_evidence(grey, recording, points_vox, first_vox)
-    points_um = points_vox * np.array(recording.voxel_um)
-    row, probability = assign.parents(seen.log_likelihood, points_um, seen.traced_um, seen.traced_row)
-    return row, probability, seen.colours
+) -> dict[str, Any]:
+    """Columns of the synapses of a block: parent by its dyes, its probability if it is one of the neurons, evidence that it is.
+
+    The evidence is also that of a place beside each, which belongs to no synapse in particular (`others`).
+    """
+    n, voxel = len(points_vox), np.array(recording.voxel_um)
+    beside = places_beside(points_vox, grey.shape[1:], voxel, stream(0, "measure", "beside", *first_vox))
+    points = np.vstack([points_vox, beside])
+    seen = colour_evidence(grey, recording, points, first_vox)
+    known = (seen.log_likelihood, points * voxel, seen.traced_um, seen.traced_row)
+    row, probability = assign.parents(*known)
+    evidence = np.column_stack([seen.head_snr, assign.agreement(*known)])
+    columns = {"neuron_id": np.array(recording.identity["neuron_id"])[row[:n]], "neuron_prob": probability[:n]}
+    columns |= dict(zip(HERE + BESIDE, (*evidence[:n].T, *evidence[n:].T), strict=True))
+    return columns | {recording.channels[i].name: seen.colours[:n, k] for k, i in enumerate(recording.dye_index)}

@@ -13,6 +13,7 @@ from synimg.analysis.beforehand import spread_of_block
 from synimg.analysis.block import MeasureSettings, detections_of, find_puncta, scene_of
 from synimg.analysis.fit import Fit, Scene, fit_puncta, model_of, start
 from synimg.analysis.measure import read_parents, recording_of, synapse_table, widened
+from synimg.analysis.others import Others, with_others
 from synimg.analysis.recording import RecordedChannel, Recording
 from synimg.analysis.widening import TrueErrors
 from synimg.errors import SynimgError
@@ -40,6 +41,7 @@ class Measured:
     settings: MeasureSettings
     spread_um2: float
     true_errors: TrueErrors | None
+    others: Others
     detections: pd.DataFrame
     readouts: pd.DataFrame | None
     shape_vox: tuple[int, int, int]
@@ -68,6 +70,7 @@ class Measured:
             MeasureSettings.parse(notes.get("settings", {}), f"{dataset.path}: settings of {run}"),
             float(found["spread_um2_per_electron"]),
             TrueErrors.parse(found["true_errors"], where) if found.get("true_errors") else None,
+            Others.parse(found.get("others", {}), where),
             read_table(file),
             read_table(readouts, schema.READOUTS) if readouts.is_file() else None,
             open_array(dataset.image).shape[-3:],
@@ -108,6 +111,7 @@ class Measured:
             MeasureSettings.parse(facts["settings"], where),
             float(found["spread_um2_per_electron"]),
             TrueErrors.parse(found["true_errors"], where) if found.get("true_errors") else None,
+            Others.parse(found.get("others", {}), where),
             read_table(file),
             None,
             open_array(image).shape[-3:],
@@ -219,6 +223,7 @@ def fit_at(measured: Measured, places_um: Floats) -> tuple[pd.DataFrame, pd.Data
     size_um = np.array(measured.shape_vox) * measured.recording.voxel_um
     around = pd.concat([measured.detections[PLACE], detections[PLACE]])
     detections = widened(detections, around, measured.true_errors, measured.recording, size_um)
+    detections = with_others(detections, measured.others)
     detections = read_parents(detections, measured.recording, measured.settings, measured.readouts)
     return detections, synapse_table(detections, measured.recording)
 

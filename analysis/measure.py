@@ -16,6 +16,7 @@ from synimg.analysis.block import ELECTRONS, Block, MeasureSettings, Tile, measu
 from synimg.analysis.damage import read_recorded, share_lost
 from synimg.analysis.extent import TO_THE_RIM
 from synimg.analysis.noise_rate import N_NOISE_TILES, false_rate, least_noise_gain, noise_tile
+from synimg.analysis.others import others_of, sure_parents, with_others
 from synimg.analysis.quality import FILE as QUALITY_FILE
 from synimg.analysis.quality import Missing, Quality, quality_of
 from synimg.analysis.recording import Recording
@@ -103,7 +104,7 @@ def read_parents(
 ) -> pd.DataFrame:
     """The detections with ``neuron_id`` and ``neuron_prob``: from colour they have them already, else from read-outs.
 
-    Where the recording has no label, no parent is known: both are null.
+    Both are null where the likeliest parent is less probable than `least_parent_prob`, and where the recording has no label.
 
     Raises
     ------
@@ -111,14 +112,15 @@ def read_parents(
         If parents are to be read out in place and there are no read-outs.
     """
     if recording.identity.get("kind") == "colour":
-        return detections
+        return sure_parents(detections, settings.least_parent_prob)
     if recording.identity.get("kind") == "none":
         return detections.assign(neuron_id=pd.array([None] * len(detections), "Int64"), neuron_prob=np.nan)
     if readouts is None or readouts.empty:
         raise SynimgError("the image has neither dye channels nor label read-outs; a synapse's parent cannot be told")
     points = detections[PLACE].to_numpy()
     neuron_id, probability = assign.nearest_readout(points, readouts, settings.readout_gate_um)
-    return detections.assign(neuron_id=neuron_id, neuron_prob=probability)
+    parented = detections.assign(neuron_id=neuron_id, neuron_prob=probability)
+    return sure_parents(parented, settings.least_parent_prob)
 
 
 def measure(
@@ -258,11 +260,14 @@ def measure_voxels(
         dark = dict(pool.run(noise_tile, empty, shared, "measuring noise alone", report))
     checked = [c for i in range(len(known)) if (c := replicas[i]) is not None]
     true_errors, optics = learn(checked, recording)
-    detections = parented(widened(detections, everywhere, true_errors, recording, size_um))
+    others = others_of(detections)
+    detections = with_others(widened(detections, everywhere, true_errors, recording, size_um), others)
+    detections = parented(detections)
     missing = Missing.of(damaged, recording.voxel_um, share_lost(damaged, settings.halo_vox, shape))
     facts = {
         "spread_um2_per_electron": spread_um2,
         "true_errors": true_errors and true_errors.model_dump(),
+        "others": others.model_dump(),
         "channels": [c.model_dump(mode="json") for c in recording.channels],
     }
     finds = [f for i in range(len(empty)) if (f := dark[i]) is not None]
@@ -359,4 +364,5 @@ def measure_image(
     checked = [replica_of_block(cut(k.tile).grey, k, recording, settings, spread, size_um) for k in known]
     true_errors, _ = learn(checked, recording)
     detections = widened(detections, detections, true_errors, recording, size_um)
+    detections = with_others(detections, others_of(detections))
     return synapse_table(read_parents(detections, recording, settings, readouts), recording)

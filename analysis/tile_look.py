@@ -196,7 +196,9 @@ def look_at_colours(measured: Measured, n_tiles: int = 4) -> ColourLook:
         at = measured.detections[PLACE].to_numpy(float) / np.array(recording.voxel_um)
         points = at[((at >= tile.low) & (at < tile.high)).all(axis=1)] - first
         seen, points_um = colour_evidence(grey, recording, points, first), points * np.array(recording.voxel_um)
-        row, probability = assign.parents(seen.log_likelihood, points_um, seen.traced_um, seen.traced_row)
+        known = (seen.log_likelihood, points_um, seen.traced_um, seen.traced_row)
+        row, probability = assign.parents(*known)
+        probability = probability * measured.others.known_prob(seen.head_snr, assign.agreement(*known))
         colour = assign.by_colour(seen.log_likelihood)
         place = assign.by_place(points_um, seen.traced_um, seen.traced_row, colour.shape[1])
         near = place >= NEAR

@@ -238,7 +238,7 @@ def measure(
         ),
     ] = None,
     min_parent_prob: Annotated[
-        float | None, typer.Option(help="a synapse whose likeliest traced parent is less probable has none  \\[0.5]")
+        float | None, typer.Option(help="a synapse whose likeliest parent is less probable has none  \\[0.5]")
     ] = None,
     psf: Annotated[
         str | None,
@@ -292,9 +292,10 @@ def measure(
         from synimg.analysis.block import MeasureSettings
         from synimg.analysis.measure import measure as run_measure
 
-        settings = MeasureSettings.parse({"psf": psf} if psf else {}, "measure")
+        asked = {"psf": psf, "least_parent_prob": min_parent_prob}
+        settings = MeasureSettings.parse({k: v for k, v in asked.items() if v is not None}, "measure")
         incomplete = False
-        paths, tracing = datasets_of(source[0]), _tracing(traces, min_parent_prob)
+        paths, tracing = datasets_of(source[0]), _tracing(traces, min_parent_prob if traces else None)
         if tracing.traces and len(paths) > 1:
             raise SynimgError(f"{source[0]}: a cohort; dendrites are traced in one animal: give its folder")
         for path in paths:
