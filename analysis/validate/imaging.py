@@ -85,14 +85,23 @@ def imaging_scores(
         scores["counts"][name] = _count_scores(rows, name)
     if "r_old_new_cov" in rows and len(known := rows.dropna(subset=["r_old_se", "r_new_se", "r_old_new_cov"])):
         scores["counts"]["correlation"] = _correlation(known)
-    parented = rows[rows["neuron_id"].notna()]
-    right = (parented["neuron_id"] == parented["post_id_true"]).to_numpy(bool)
-    probability = parented["neuron_prob"].to_numpy(float)
-    scores["parents"] = {"accuracy": float(right.mean()) if right.size else None}
-    if len(parented) < len(rows):
-        scores["parents"]["share_known"] = len(parented) / n_hit
+    scores["parents"] = _parent_scores(rows, matched[matched["is_background"].to_numpy(bool)])
+    return scores
+
+
+def _parent_scores(network: pd.DataFrame, others: pd.DataFrame) -> dict[str, float | None]:
+    """Parents of the network's synapses; one given to a synapse of other neurons is wrong, and its probability must allow for it."""
+    known, not_theirs = (rows[rows["neuron_id"].notna()] for rows in (network, others))
+    right = (known["neuron_id"] == known["post_id_true"]).to_numpy(bool)
+    scores: dict[str, float | None] = {"accuracy": float(right.mean()) if right.size else None}
+    if len(known) < len(network):
+        scores["share_known"] = len(known) / len(network)
+    if len(others):
+        scores["share_of_others_named"] = len(not_theirs) / len(others)
     if right.size:
-        scores["parents"]["calibration_error"] = calibration(right, probability)["error"]
+        probability = np.concatenate([rows["neuron_prob"].to_numpy(float) for rows in (known, not_theirs)])
+        is_right = np.concatenate([right, np.zeros(len(not_theirs), bool)])
+        scores["calibration_error"] = calibration(is_right, probability)["error"]
     return scores
 
 

@@ -19,7 +19,7 @@ from synimg.errors import SynimgError
 from synimg.store.atomic import read_json, write_json
 from synimg.store.dataset import Dataset
 from synimg.store.image import image_attributes, read_block
-from synimg.store.tables import read_table, write_table
+from synimg.store.tables import read_notes, read_table, write_table
 
 
 def test_every_place_is_owned_by_one_tile():
@@ -53,6 +53,15 @@ def test_most_synapses_are_found_and_counted_without_bias(tiny_path):
     for name in ("r_old", "r_new"):
         assert scores["counts"][name]["bias"] == pytest.approx(1, abs=0.08)  # the median; 3 sigma for 220 of 40 counts
     assert scores["parents"]["accuracy"] > 0.8
+
+
+def test_where_every_neuron_is_labelled_nearly_every_synapse_has_a_parent(tiny_path):
+    folder = tiny_path / "analysis/default"
+    table = read_table(folder / "synapses.parquet", schema.SYNAPSES)
+    assert read_notes(folder / "detections.parquet")["others"]["share"] < 0.06
+    assert table["neuron_id"].notna().mean() > 0.85
+    assert (table["neuron_prob"].isna() == table["neuron_id"].isna()).all()
+    assert read_quality(folder).share_unassigned == pytest.approx(table["neuron_id"].isna().mean())
 
 
 def test_intervals_hold_though_neighbours_were_not_told_apart(tiny_path):

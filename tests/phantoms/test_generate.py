@@ -73,6 +73,9 @@ def test_a_label_readout_takes_the_place_of_dyes(tmp_path):
     synimg.generate(config.Config.parse(values, "test"), tmp_path / "mouse")
     table = synimg.measure(tmp_path / "mouse")
     assert (table["neuron_prob"] == 0.9).mean() > 0.8
+    is_near = table["neuron_prob"].notna()  # a read-out lies within the gate
+    assert not is_near.all()
+    assert (table["neuron_id"].notna() == is_near).all()
 
 
 def test_without_a_parent_label_synapses_are_measured_and_none_has_a_parent(settings, tmp_path):

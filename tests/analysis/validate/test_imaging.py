@@ -33,3 +33,14 @@ def test_synapses_without_a_parent_are_no_wrong_parents():
     errors = found[["z_um", "y_um", "x_um"]].add_suffix("_se") * 0.1
     parents = imaging_scores(match_truth(found, true), true, errors)["parents"]
     assert (parents["accuracy"], parents["share_known"]) == (0.5, 2 / 3)
+
+
+def test_a_parent_given_to_a_synapse_of_other_neurons_counts_in_the_calibration():
+    x = np.arange(100.0)
+    found = places(x, synapse_id=1 + np.arange(100), neuron_id=5, neuron_prob=0.5)
+    found = found.assign(r_old=10.0, r_new=5.0, r_old_se=1.0, r_new_se=1.0)
+    true = places(x[:50], synapse_id=1 + np.arange(50), post_id=5, r_old_true=10.0, r_new_true=5.0)
+    errors = found[["z_um", "y_um", "x_um"]].add_suffix("_se") * 0.0 + 0.1
+    others = places(x[50:])
+    parents = imaging_scores(match_truth(found, true, others), true, errors, others)["parents"]
+    assert parents == {"accuracy": 1.0, "share_of_others_named": 1.0, "calibration_error": 0.0}
