@@ -18,7 +18,7 @@ METHODS = ("hierarchical", "neuron_mode", "raw")
 def main() -> Figure:
     """The picture."""
     source = Source(Dataset.open(sample_dataset()))
-    table = source.matched[["synapse_id", "neuron_id", "neuron_prob", "r_old", "r_old_se", "r_new", "r_new_se"]]
+    table = source.separated[["synapse_id", "neuron_id", "neuron_prob", "r_old", "r_old_se", "r_new", "r_new_se"]]
     rankings = {name: synimg.separate(table, name).synapses["p_learning"].to_numpy(float) for name in METHODS}
     return precision_recall(source.learned, rankings)
 

@@ -192,7 +192,7 @@ def _groups(source: Source) -> Figure:
 def _neuron(source: Source) -> Figure:
     counts = source.synapses["neuron_id"].value_counts()
     if counts.empty:
-        raise SynimgError(f"{source.dataset.path}: no synapse was found")
+        raise SynimgError(f"{source.dataset.path}: no synapse with a known parent was found")
     return neuron_figure(source.synapses, int(counts.index[0]), source.dataset, source.run)
 
 
