@@ -103,6 +103,8 @@ def read_parents(
 ) -> pd.DataFrame:
     """The detections with ``neuron_id`` and ``neuron_prob``: from colour they have them already, else from read-outs.
 
+    Where the recording has no label, no parent is known: both are null.
+
     Raises
     ------
     SynimgError
@@ -110,6 +112,8 @@ def read_parents(
     """
     if recording.identity.get("kind") == "colour":
         return detections
+    if recording.identity.get("kind") == "none":
+        return detections.assign(neuron_id=pd.array([None] * len(detections), "Int64"), neuron_prob=np.nan)
     if readouts is None or readouts.empty:
         raise SynimgError("the image has neither dye channels nor label read-outs; a synapse's parent cannot be told")
     points = detections[PLACE].to_numpy()
@@ -244,7 +248,7 @@ def measure_voxels(
     shared = (str(image.resolve()), recording, settings, spread_um2)
     key = [__version__, settings.model_dump(mode="json"), recording.model_dump(mode="json"), spread_um2, resumed[1]]
     parts = Parts(resumed[0], key)
-    with compute.pool(*where) as pool:
+    with compute.pool(*where, folder=image.parent) as pool:
         readable, damaged = _measure_tiles(work, parts, shared, pool, report)
         everywhere = parts.read(readable)
         detections = everywhere[~near_damage(everywhere, damaged, recording, settings)].reset_index(drop=True)

@@ -262,7 +262,8 @@ FIGURES: dict[str, Entry] = {
     "input_gradient": Entry("change along the order of the inputs", _input_gradient),
     "growth": Entry("the map at several days of the window", _growth),
     "dendrites": Entry(
-        f"grown dendrites beside real ones (folder {REFERENCE}): Sholl curve, lengths between branchings", _dendrites
+        f"grown dendrites beside real ones (folder {REFERENCE}): Sholl curve, lengths of sections that branch",
+        _dendrites,
     ),
     "image": Entry("a slice and the projections of the recorded image", _image),
     "counts": Entry("measured against true receptors, and whether the stated errors are true", _counts),
