@@ -46,7 +46,8 @@ class MeasureSettings(Model):
     least_crowd: float = Field(
         0.1,
         ge=0,
-        description="other puncta expected within 2.5 PSF widths from which on the common disc is no reason to take two for one",
+        description="other puncta expected within 2.5 PSF widths from which on the common disc is no reason to take two for one, "
+        "and `split_share` falls",
     )
     split_share: float = Field(
         0.05,
@@ -224,11 +225,13 @@ def _parts(scene: Scene, fit: Fit, gain: Floats, settings: MeasureSettings) -> N
     # a disc seen from all sides has the variance radius^2 / 6 per axis
     disc_um = np.sqrt(6.0 * scene.spread_um2 * (fit.electrons[weak] + fit.electrons[strong]).sum(axis=1))
     is_one = np.linalg.norm(away / psf_um, axis=1) < settings.merge_sigma
-    is_lonely = _crowd(points_um, psf_um, scene)[strong] < settings.least_crowd
-    is_one |= is_lonely & (np.linalg.norm(away, axis=1) < settings.same_disc * disc_um)
+    crowd = _crowd(points_um, psf_um, scene)[strong]
+    is_one |= (crowd < settings.least_crowd) & (np.linalg.norm(away, axis=1) < settings.same_disc * disc_um)
     # how far a disc is from the Gaussian that fits it best grows with its size beside that of the PSF
     wide = scene.spread_um2 * fit.electrons[strong].sum(axis=1)
-    share = settings.split_share * (wide / (wide + psf_um[1:].prod())) ** 2
+    # the more neighbours are expected, the more likely a second punctum is one of them
+    expected = np.minimum(1.0, settings.least_crowd / np.maximum(crowd, 1e-9))
+    share = expected * settings.split_share * (wide / (wide + psf_um[1:].prod())) ** 2
     is_one |= gain[weak] < settings.least_gain + share * gain[strong]
     for i, j in zip(weak[is_one], strong[is_one], strict=True):
         is_part[i] |= not is_part[j]
@@ -256,7 +259,7 @@ def read_tile(image: Path, tile: Tile, recording: Recording) -> tuple[Block | st
     """The voxels of a tile's box, or why all of them are lost, and the chunks that are."""
     grey, lost = read_recorded(image, tile.box, recording)
     whole = stand_in(grey, tile.box, lost, recording) if lost else grey
-    return why_lost(grey, recording) if whole is None else Block(whole, tuple(lost)), lost
+    return why_lost(image, tile.box, recording) if whole is None else Block(whole, tuple(lost)), lost
 
 
 def measure_block(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from synimg import compute
 from synimg.analysis.camera import Curve, Dark, dark_frames, flat_level, transfer_curve
 from synimg.analysis.image_noise import ImageNoise, image_noise
+from synimg.analysis.plausible import KNOWN_TOPS
 from synimg.cameras.scmos import Scmos
 from synimg.config import to_literal
 from synimg.errors import SynimgError
@@ -21,7 +22,6 @@ from synimg.store.foreign import Frames, open_frames, write_tiff
 MOST_VOXELS = 2e7  # of an image that are looked at: the gain is then known to 1 %
 MOST_SIDE = 2048
 LEAST_SD = 0.02  # spread of ln read noise, or of the offset in its noise, that is worth a map
-KNOWN_TOPS = tuple(2**bits - 1 for bits in (8, 10, 11, 12, 13, 14, 15, 16))
 
 
 LINEAR = {

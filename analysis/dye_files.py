@@ -202,7 +202,7 @@ def _field(path: Path, camera: Camera, settings: DyeSettings, channel: int) -> t
 def _pixels(camera: Camera, shape: tuple[int, int]) -> Floats:
     """Offset, gain and read noise (3, y, x) of the sensor's first pixels."""
     if isinstance(camera, Scmos):
-        return camera.maps((0, 0), shape, shape[1])
+        return camera.maps((0, 0), shape)
     return np.array([camera.offset_adu, camera.gain_adu_per_electron, camera.read_noise_electrons])[:, None, None]
 
 

@@ -1,9 +1,9 @@
 """What a lab says of its recording of old and new receptors: a short TOML file, of which most may be left out."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat
 
 from synimg import schema
 from synimg.analysis.recording import Attenuation, RecordedChannel, Recording
@@ -12,6 +12,7 @@ from synimg.config import camera_beside, read_toml
 from synimg.errors import SynimgError
 from synimg.family import member
 from synimg.model import Model
+from synimg.optics.bleed_through import separable
 from synimg.psf.gaussian import Gaussian
 
 OF_NAME = {"old": "pulse", "new": "chase"}
@@ -20,9 +21,9 @@ TYPICAL_PHOTONS = 40.0
 """Photons of a receptor where they are not stated: for a first look at the image alone; counts are photons then."""
 STEADY = 1e9
 """Shape of a Gamma law that does not scatter."""
+Name = Literal["old", "new"]
 Widths = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
-_Name = Literal["old", "new"]
-Leak = tuple[_Name, _Name, float] | tuple[_Name, _Name, float, NonNegativeFloat]
+Leak = tuple[Name, Name, float] | tuple[Name, Name, float, NonNegativeFloat]
 
 
 class LabChannel(Model):
@@ -77,7 +78,7 @@ class LabRecording(Model):
         False, description="whether photons were measured with the camera of the images, as 'synimg dyes' does"
     )
     tag: Labelling = Field(Labelling(), description="the tag")
-    bleed_through: tuple[Leak, ...] = Field(
+    bleed_through: Annotated[tuple[Leak, ...], AfterValidator(separable)] = Field(
         (),
         description='light of one channel in the other: ["old", "new", 0.02] puts 2 % of old into new; a fourth number is its '
         "standard error",
@@ -105,7 +106,7 @@ class LabRecording(Model):
                 update[name] = getattr(self, name).model_copy(update={"psf_sigma_um": psf_sigma_um})
         return self.model_copy(update=update)
 
-    def recording(self, voxel_um: Widths, width_vox: int, is_psf_shown: bool, n_planes: int = 0) -> Recording:
+    def recording(self, voxel_um: Widths, is_psf_shown: bool, n_planes: int = 0) -> Recording:
         """As `measure` reads it; `is_psf_shown` says that bright synapses will show the point spread function.
 
         Raises
@@ -141,7 +142,7 @@ class LabRecording(Model):
             attenuation=self.attenuation,
             n_planes=n_planes,
             identity={"kind": "traces"},
-            width_vox=width_vox,
+            by_pixel=True,
         )
 
     def _channel(self, name: str, is_psf_shown: bool) -> RecordedChannel:

@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 
 
 def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFrame:
-    """The synapse table (SCHEMA.md) of detections with their parents: electrons become receptors."""
+    """The synapse table (`schema.SYNAPSES`) of detections with their parents: electrons become receptors."""
     se = detections[[f"{name}_se" for name in ELECTRONS]].to_numpy(float)
     fitted = fitted_covariance(se, detections["electrons_cov"].to_numpy(float))
     electrons, covariance = unmixed(detections[ELECTRONS].to_numpy(float), fitted, *recording.bleed())
@@ -319,7 +319,7 @@ def recording_of(image: Path) -> Recording:
             f"{image}: its voxels (z, y, x) have {stated} um by 'synimg' and {other} um by the scale of 'multiscales' in "
             "zarr.json; make them agree"
         )
-    return recording.model_copy(update={"width_vox": shape[-1], "n_planes": shape[1]})
+    return recording.model_copy(update={"by_pixel": True, "n_planes": shape[1]})
 
 
 def measure_image(
@@ -331,7 +331,7 @@ def measure_image(
     """The synapse table of an image in memory, (channel, z, y, x) grey levels; see `measure`."""
     settings = settings or MeasureSettings()
     shape: Any = grey.shape[1:]
-    recording = recording.model_copy(update={"width_vox": shape[-1], "n_planes": shape[0]})
+    recording = recording.model_copy(update={"by_pixel": True, "n_planes": shape[0]})
     work = tiles(shape, settings)
 
     def cut(tile: Tile) -> Block:

@@ -107,6 +107,11 @@ class Quality(Model):
             if value is not None and value > MANY[name]:
                 said.append(f"{value:.0%} {sentence}")
         said += self.depth.warnings() if self.depth is not None else []
+        if unseen := [f"'{c.channel}'" for c in self.optics.channels if c.axial is None]:
+            said.append(
+                f"the point spread function of {' and '.join(unseen)} could not be checked: too few bright synapses stand alone; "
+                "if it is wrong so are counts, and nothing shows it"
+            )
         if self.share_merged is None:
             said.append("too few synapses to tell how well crowded ones are measured: standard errors are the bound")
         return said

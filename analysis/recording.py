@@ -1,18 +1,20 @@
 """What an experimenter knows about a recording, and the camera's grey levels as photo-electrons."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, NonNegativeFloat, PositiveFloat
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat
 
 from synimg.cameras.scmos import Scmos
 from synimg.errors import SynimgError
 from synimg.family import member
 from synimg.model import Model
+from synimg.optics.bleed_through import separable
 
 Floats = NDArray[np.float64]
 RECEPTOR_CHANNELS = ("pulse", "chase")
+Leak = tuple[str, str, float] | tuple[str, str, float, NonNegativeFloat]
 
 
 class RecordedChannel(Model):
@@ -92,14 +94,16 @@ class Recording(Model):
         False, description="whether photons were measured with this camera: an error of its gain then drops out"
     )
     tag: dict[str, Any] = Field(description="labelling efficiencies, and their standard errors where known")
-    bleed_through: tuple[tuple[str, str, float] | tuple[str, str, float, NonNegativeFloat], ...] = Field(
+    bleed_through: Annotated[tuple[Leak, ...], AfterValidator(separable)] = Field(
         (),
         description="light of one channel in another, as specimens with one dye show it: from, to, share, its standard error",
     )
     attenuation: Attenuation = Field(Attenuation(), description="how the light fades with depth and over the scan")
     identity: dict[str, Any] = Field(description="how a synapse shows its parent: kind, code book, errors")
     n_planes: int = Field(0, ge=0, description="planes of the image")
-    width_vox: int = Field(0, ge=0, description="pixels in a row of the image; 0 if all pixels are to count as equal")
+    by_pixel: bool = Field(
+        False, description="whether every pixel has an offset and a gain of its own, or all count as equal"
+    )
 
     @property
     def receptor_index(self) -> list[int]:
@@ -177,11 +181,11 @@ class Recording(Model):
     def pixels(self, first_vox: tuple[int, int, int], shape_vox: tuple[int, ...]) -> Floats:
         """Offset [adu], gain [adu per electron] and read noise [electrons] (3, y, x) of the pixels of a block.
 
-        A camera with maps of its pixels has them by `width_vox`; else one pixel (3, 1, 1) stands for all.
+        A camera with maps of its pixels has them `by_pixel`; else one pixel (3, 1, 1) stands for all.
         """
         camera = self.camera
-        if isinstance(camera, Scmos) and self.width_vox:
-            return camera.maps(first_vox[1:], shape_vox[-2:], self.width_vox)
+        if isinstance(camera, Scmos) and self.by_pixel:
+            return camera.maps(first_vox[1:], shape_vox[-2:])
         return np.array([camera.offset_adu, camera.gain_adu_per_electron, camera.read_noise_electrons])[:, None, None]
 
     def electrons(self, grey: NDArray[np.uint16], pixels: Floats) -> Floats:

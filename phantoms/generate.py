@@ -18,7 +18,7 @@ from synimg.phantoms.cohort import animals_of, missing_controls
 from synimg.phantoms.imported import import_network
 from synimg.phantoms.ledger import CAUSES
 from synimg.phantoms.network import Learned, train
-from synimg.phantoms.plan import check_disk, check_tissue
+from synimg.phantoms.plan import check_disk, check_tissue, notes_beforehand
 from synimg.phantoms.preparation.base import retention
 from synimg.phantoms.prepare import preparation_of, prepared, tissue_config
 from synimg.phantoms.receptors import Counts, draw_counts
@@ -27,6 +27,7 @@ from synimg.phantoms.render import (
     SATURATED,
     Channel,
     build_channels,
+    channel_shift_um,
     imaging_notes,
     render_block,
     shrink_block,
@@ -43,7 +44,7 @@ from synimg.store.cohort import INDEX as COHORT_INDEX
 from synimg.store.cohort import Cohort
 from synimg.store.dataset import INDEX, Dataset, append_journal, read_journal
 from synimg.store.image import LEVELS, Box, blocks, create_image, level_shape
-from synimg.store.morphology import morphology_notes, read_tree_arrays, write_swc
+from synimg.store.morphology import read_tree_arrays, write_swc
 from synimg.store.network import read_network, write_arrays, write_network
 from synimg.store.remote import is_address, mirrored
 from synimg.store.tables import table_pieces, table_writer, write_table
@@ -91,16 +92,18 @@ def generate(
     if isinstance(out, str) and is_address(out):
         with mirrored(out) as folder:
             return generate(config, folder, seed, workers, scheduler, report)
+    compute.refuse_wrong(workers, scheduler)
     config = load(config)
     if seed is not None:
         config = Config.parse(config.model_dump() | {"seed": seed}, "--seed")
     trees = [read_tree_arrays(Path(name)) for name in config.tissue.morphologies]
     animals = animals_of(config)
     if not any((Path(out) / index).exists() for index in (INDEX, COHORT_INDEX)):
+        n_contacts = 0
         for one in animals or [config]:
             imaging_notes(one)  # what cannot be imaged is refused before anything is made
-            check_tissue(one, [tree_of(*arrays) for arrays in trees])
-        check_disk(config, Path(out))
+            n_contacts = max(n_contacts, check_tissue(one, [tree_of(*arrays) for arrays in trees]))
+        check_disk(config, Path(out), n_contacts)
     try:
         return _generate(config, Path(out), animals, trees, (workers, scheduler), report)
     except UnworkableError:
@@ -383,6 +386,10 @@ def _make_tissue(
             "depression": config.receptors.depression,
         }
         synapses = synapse_truth(config, wiring, contacts, counts, tissue, grown.position_um)
+        if max(config.optics.motion_sd_um) > 0:
+            names = ["pulse", "chase", *(name for name, *_ in config.identity.dye_channels())]
+            shifts = {name: channel_shift_um(config, name, config.seed).tolist() for name in names}
+            write_json(truth / "channels.json", {"shift_um": shifts})
         if config.preparation:
             write_json(truth / "preparation.json", preparation_of(config, config.seed).facts())
         write_table(truth / "synapses.parquet", synapses, schema.TRUTH_SYNAPSES, notes)
@@ -555,16 +562,11 @@ def _make_image(dataset: Dataset, config: Config, trees: list[Any], pool: comput
         full = [v.split() for k, v in read_journal(scratch).items() if k.startswith(f"{path.name}/{SATURATED}")]
         share = np.array(full, float).sum(axis=0) / np.prod(volume.shape_vox)
         notes["saturated_share"] = {c.name: float(s) for c, s in zip(channels, share, strict=True)}
-        odd = [note for file in config.tissue.morphologies for note in morphology_notes(Path(file))]
-        dataset.index["warnings"] = (
-            odd
-            + imaging_notes(config)
-            + [
-                f"{name}: a share of {s:.2g} of its voxels is saturated; lower the gain or the photons"
-                for name, s in notes["saturated_share"].items()
-                if s > MOST_SATURATED
-            ]
-        )
+        dataset.index["warnings"] = notes_beforehand(config) + [
+            f"{name}: a share of {s:.2g} of its voxels is saturated; lower the gain or the photons"
+            for name, s in notes["saturated_share"].items()
+            if s > MOST_SATURATED
+        ]
 
 
 def _rendered(scratch: Path, path: Path, volume: Volume) -> set[str]:
@@ -650,7 +652,7 @@ def acquisition(config: Config, channels: list[Channel], tissue: Tissue) -> dict
                 "emission_nm": c.emission_nm,
                 "psf_sigma_um": list(config.psf.sigma_um(c.emission_nm)),
                 "psf_gaussian_share": config.psf.gaussian_share(c.emission_nm),
-                "shift_um": [float(v) for v in c.shift_um],
+                "shift_um": config.optics.known_shift_um(c.name),
             }
             for c in channels
         ],

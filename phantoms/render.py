@@ -78,6 +78,8 @@ def imaging_notes(config: Config) -> list[str]:
     for name in named:
         if name not in emission:
             raise SynimgError(f"optics: no channel '{name}'; {nearest(name, list(emission))}")
+    for nm in emission.values():
+        config.psf.refuse_wide(nm, volume.voxel_um)
     widths = {name: FWHM * np.array(config.psf.sigma_um(nm)) for name, nm in emission.items()}
     notes = []
     for i, axis in enumerate("zyx"):
@@ -159,7 +161,7 @@ def _channel(
     lattice_vox = config.dyes.background_scale_um / voxel
     nodes = [int(np.ceil(n / s)) + 2 for n, s in zip(volume.shape_vox, lattice_vox, strict=True)]
     kernel = config.psf.kernel(emission_nm, volume.voxel_um, volume.shape_vox[0])
-    shift_um = optics.shift_um(name, stream(seed, "render", "motion", name))
+    shift_um = channel_shift_um(config, name, seed)
 
     def pieces() -> Iterator[Piece]:
         for points_um, photons in lights() if lights else ():
@@ -187,20 +189,27 @@ def _channel(
     )
 
 
+def channel_shift_um(config: Config, name: str, seed: int) -> Floats:
+    """Where a channel shows what lies at 0 (3,) [um]."""
+    shift_um: Floats = config.optics.shift_um(name, stream(seed, "render", "motion", name))
+    return shift_um
+
+
 def _lattice(nodes: list[int], rng: np.random.Generator, file: Path | None) -> Floats | Path:
     """Normal numbers at the nodes of a lattice; in a file, where one is given, plane by plane."""
     if file is None:
         return rng.standard_normal(nodes)
-    with atomic_path(file) as temporary:
-        planes = np.lib.format.open_memmap(temporary, "w+", np.float64, tuple(nodes))
-        for plane in planes:
-            plane[:] = rng.standard_normal(nodes[1:])
-        planes.flush()
+    # not through a memory map: there a full disk kills the process, and here it is an error
+    with atomic_path(file) as temporary, temporary.open("wb") as opened:
+        header = {"descr": "<f8", "fortran_order": False, "shape": tuple(nodes)}
+        np.lib.format.write_array_header_1_0(opened, header)
+        for _ in range(nodes[0]):
+            opened.write(rng.standard_normal(nodes[1:]).astype("<f8").tobytes())
     return file.resolve()
 
 
 def expected_photons(channels: list[Channel], config: Config, box: Box) -> Floats:
-    """Expected photons per voxel (channel, z, y, x) of a block: background, and emitters through the PSF (MODEL.md 3)."""
+    """Expected photons per voxel (channel, z, y, x) of a block: background, and emitters through the PSF."""
     start, shape = np.array(box[0]), box[1]
     leaks = config.optics.leaks([c.name for c in channels])
     signal = np.zeros((len(channels), *shape)) if leaks else np.empty((len(channels), *shape))

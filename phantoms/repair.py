@@ -8,7 +8,7 @@ from synimg import compute
 from synimg.errors import SynimgError
 from synimg.phantoms.generate import EMITTERS, block_of, image_parts, new_image, remake
 from synimg.phantoms.render import render_block, shrink_block
-from synimg.store.atomic import sha256
+from synimg.store.atomic import disk_errors, remove_folder, sha256
 from synimg.store.dataset import PARTIAL, Dataset
 
 
@@ -30,7 +30,7 @@ def repair(dataset: Dataset | str | Path, report: compute.Report = compute.silen
     Raises
     ------
     SynimgError
-        If this version of the software makes other bytes; nothing is changed then.
+        If this version of the software makes other bytes, or the disk is full or read-only; nothing is changed then.
     """
     dataset = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
     damaged = dataset.damaged()
@@ -44,7 +44,8 @@ def repair(dataset: Dataset | str | Path, report: compute.Report = compute.silen
             repaired += names
     chunks = [name for name, (of, _) in damaged.items() if of == "image"]
     if chunks:
-        _render_again(dataset, chunks, report)
+        with disk_errors(dataset.path):
+            _render_again(dataset, chunks, report)
         repaired += chunks
     left = [
         f"{name}: {what}; run 'synimg {stage.split('/')[-1]}' again"
@@ -60,7 +61,7 @@ def _render_again(dataset: Dataset, names: list[str], report: compute.Report) ->
     scratch = dataset.path / PARTIAL / "repair"
     shutil.rmtree(scratch, ignore_errors=True)
     try:
-        scratch.mkdir(parents=True)
+        scratch.mkdir(parents=True, exist_ok=True)
         channels, things, facts = image_parts(dataset, config, None, scratch / EMITTERS)
         image = scratch / dataset.image.name
         new_image(image, config, channels, facts)
@@ -76,8 +77,11 @@ def _render_again(dataset: Dataset, names: list[str], report: compute.Report) ->
             _put(dataset, scratch, [name for name, where in found if where == (level, box)])
         _put(dataset, scratch, [name for name, where in found if where is None])
         report("rendering again", len(work), len(work))
+        shutil.rmtree(scratch)
+    except BaseException:
+        remove_folder(scratch)
+        raise
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
         dataset.sweep()
 
 

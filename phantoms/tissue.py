@@ -80,7 +80,7 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
     """
     settings, box = config.tissue, config.volume.size_um
     n_contacts, post = a_end.size, wiring.contact_post
-    units, n_living = check_room(config, wiring, a_end, seed, is_grown=not imported)
+    units, n_living = check_room(config, wiring.leak.size, post[a_end > 0], seed, is_grown=not imported)
     is_imaged = np.zeros(n_contacts, bool)
     vectors = {name: np.full((n_contacts, 3), np.nan) for name in ("position_um", "normal", "head_um", "base_um")}
     head_radius = np.zeros(n_contacts)
@@ -136,13 +136,13 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
     )
 
 
-def check_room(config: Config, wiring: Wiring, a: Floats, seed: int, is_grown: bool) -> tuple[Ints, Ints]:
+def check_room(config: Config, n_units: int, post: Ints, seed: int, is_grown: bool) -> tuple[Ints, Ints]:
     """The units that are imaged, and the living contacts on each unit.
 
     Parameters
     ----------
-    a : (n_contacts,) ndarray [receptors]
-        0 for contacts that are not there.
+    post : (n_contacts,) ndarray of int
+        The unit that each living contact is on.
     is_grown : bool
         Whether dendrites are grown, and not imported.
 
@@ -157,8 +157,8 @@ def check_room(config: Config, wiring: Wiring, a: Floats, seed: int, is_grown: b
             f"volume: the block measures {box[0]:.3g} x {box[1]:.3g} x {box[2]:.3g} um; dendrites need 3 um along "
             "every axis: enlarge volume.shape_vox"
         )
-    units = np.sort(stream(seed, "tissue", "imaged").permutation(wiring.leak.size)[: settings.n_imaged_neurons])
-    n_living = np.bincount(wiring.contact_post[a > 0], minlength=wiring.leak.size)
+    units = np.sort(stream(seed, "tissue", "imaged").permutation(n_units)[: settings.n_imaged_neurons])
+    n_living = np.bincount(post, minlength=n_units)
     needed_um = n_living[units].sum() / settings.spine_density_per_um
     room = np.prod(np.array(box)) * ROOM_UM_PER_UM3
     if is_grown and needed_um > room:
@@ -249,7 +249,7 @@ def _spines(
     side = np.cross(axis, np.array([0.31, 0.52, 0.79]))
     side /= np.linalg.norm(side, axis=1, keepdims=True)
     other = np.cross(axis, side)
-    # Gamma law with the CV of 0.45 measured in ferret (NUMBERS.md 2)
+    # Gamma law with the CV of 0.45 measured in ferret (Scholl et al. 2021)
     neck = rng.gamma(1 / 0.45**2, config.tissue.neck_length_um * 0.45**2, n)
     neck = np.where(head_radius > 0, neck, 0.0)
     reach = tree.radius_um[piece] + neck + head_radius

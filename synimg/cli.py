@@ -133,15 +133,25 @@ def generate(
 
     Example: `synimg generate mouse.toml --out mouse01 --seed 1`
     """
+    from synimg.config import load
     from synimg.phantoms.generate import generate as run
+    from synimg.phantoms.plan import notes_beforehand
     from synimg.progress import bars
     from synimg.store.dataset import Dataset
 
+    settings = load(config)
+    notes = notes_beforehand(settings)
+    for note in notes:
+        _say(f"note: {note}")
     with bars() as report:
-        made = run(config, out, seed, _workers(workers, scheduler), scheduler, report)
+        made = run(settings, out, seed, _workers(workers, scheduler), scheduler, report)
     animals = [made] if isinstance(made, Dataset) else made.animals
-    for warning in made.index.get("warnings", []):
-        _say(f"note: {warning}")
+    said = [(warning, "") for warning in made.index.get("warnings", [])]
+    if not isinstance(made, Dataset):
+        said += [(warning, f"{one.path}: ") for one in animals for warning in one.index.get("warnings", [])]
+    for warning, where in said:
+        if warning not in notes:
+            _say(f"note: {where}{warning}")
     for dataset in animals:
         _note_criterion(dataset)
     what = f"data set of {made.index['animal_id']}, seed {made.index['seed']}" if isinstance(made, Dataset) else ""
@@ -237,6 +247,9 @@ def measure(
         Path | None, typer.Option(help="TOML file: dyes, tag, PSF, camera of images with --old, --new")
     ] = None,
     threshold: Annotated[float | None, typer.Option(help="least contrast of a punctum in an image, 0 to 1")] = None,
+    punctum_sigma_um: Annotated[
+        float | None, typer.Option(help="sd of a typical punctum in an image, 0.42 of its full width at half height")
+    ] = None,
     max_distance_um: Annotated[float | None, typer.Option(help="farthest that a pair lies apart, for images")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of the chance pairing, for images")] = 0,
     workers: Workers = None,
@@ -244,9 +257,13 @@ def measure(
 ) -> None:
     """Find and count the synapses of a data set, or of images from any lab: old and new receptors, or puncta and pairs.
 
-    Examples: `synimg measure mouse01`,
-    `synimg measure mouse.ome.tif --old 0 --new 1 --camera camera.toml --psf puncta --traces swc --out measured`,
-    `synimg measure a_pre.tif a_post.tif --voxel-um 0.1,0.1 --channel pre=pre --channel post=post --out puncta`
+    Examples:
+
+    - `synimg measure mouse01`
+
+    - `synimg measure mouse.ome.tif --old 0 --new 1 --camera camera.toml --psf puncta --traces swc --out measured`
+
+    - `synimg measure a_pre.tif a_post.tif --voxel-um 0.1,0.1 --channel pre=pre --channel post=post --out puncta`
     """
     from synimg.progress import bars
     from synimg.store.cohort import datasets_of, is_cohort
@@ -259,6 +276,7 @@ def measure(
         "--camera": camera,
         "--recording": recording,
         "--threshold": threshold,
+        "--punctum-sigma-um": punctum_sigma_um,
         "--max-distance-um": max_distance_um,
     }
     if len(source) == 1 and ((source[0] / "dataset.json").is_file() or is_cohort(source[0])):
@@ -301,10 +319,12 @@ def measure(
             raise SynimgError(
                 f"{given[0]} is for counts of receptors: name the channels of old and new ones, --old 0 --new 1"
             )
-        found = {"threshold": threshold, "max_distance_um": max_distance_um}
+        found = {"threshold": threshold, "punctum_sigma_um": punctum_sigma_um, "max_distance_um": max_distance_um}
         _measure_images(source, voxel, channel or [], out, camera, found, seed, _tracing(traces, min_parent_prob))
         return
-    of_puncta = {"--channel": channel, "--threshold": threshold, "--max-distance-um": max_distance_um}
+    of_puncta = {"--channel": channel} | {
+        name: foreign[name] for name in ("--threshold", "--punctum-sigma-um", "--max-distance-um")
+    }
     if given := [name for name, value in of_puncta.items() if value is not None]:
         raise SynimgError(
             f"{given[0]} is for puncta and pairs; with --old and --new receptors are counted: leave it out"
@@ -339,9 +359,14 @@ def _lab(recording: Path | None, camera: Path | None, psf: str | None, tracing: 
     known = LabRecording() if recording is None else read_recording(recording)
     sigma_um: Any = None
     if psf is not None and psf not in {"stated", "puncta"}:
-        sigma_um = _numbers("--psf", psf)
+        try:
+            sigma_um = _numbers("--psf", psf)
+        except SynimgError:
+            sigma_um = ()
         if len(sigma_um) != 3:
-            raise SynimgError(f"--psf = {psf}: it takes stated, puncta, or the sd along Z,Y,X in um")
+            raise SynimgError(
+                f"--psf = {psf}: it takes stated, puncta, or the sd along Z,Y,X in um, such as 0.27,0.1,0.1"
+            )
     settings = MeasureSettings.parse({"psf": "puncta"} if psf == "puncta" else {}, "measure")
     return Lab(known.with_(None if camera is None else read_camera(camera), sigma_um), settings, tracing)
 
@@ -410,6 +435,8 @@ def _measure_images(
     for sentence in summary.warnings:
         _say(f"note: {sentence}")
     _say(f"{out}: {summary.text}")
+    if summary.is_incomplete:
+        raise typer.Exit(3)
 
 
 def _numbers(option: str, text: str) -> tuple[float, ...]:
@@ -617,8 +644,11 @@ def separate(
 
 
 def _say_separation(result: Any, folder: Path) -> None:
+    from synimg.analysis.diagnosis import diagnosis_lines
     from synimg.analysis.pieces import Whole
 
+    for line in diagnosis_lines(result.info["diagnosis"]["table"]):
+        _say(f"diagnosis: {line}")
     for warning in result.info["warnings"]:
         _say(f"note: {warning}")
     if isinstance(result, Whole):
@@ -747,7 +777,7 @@ def _print_leaderboard(board: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from synimg.analysis.validate.benchmark.leaderboard import summary
+    from synimg.analysis.validate.benchmark.leaderboard import other_tables, summary
 
     console = Console(width=80)
     table = Table(box=None, pad_edge=False, header_style="cyan")
@@ -765,6 +795,10 @@ def _print_leaderboard(board: Any) -> None:
             row["method"], share, str(row["fdr_05_broken"]), cover, seconds, failed, f"{least} {row['least_at']}"
         )
     console.print(table)
+    for _, row in board[board["above_ceiling"].fillna(False)].iterrows():
+        _say(f"note: {row['method']} on {row['scenario']}: above the ceiling, so it knows the truth")
+    if warning := other_tables(board):
+        _say(f"note: {warning}")
 
 
 @app.command()

@@ -207,6 +207,20 @@ def _watched(client: Any, futures: dict[Any, list[int]]) -> Iterator[Callable[[]
         stop.set()
 
 
+def refuse_wrong(workers: int | None, scheduler: str | None = None) -> None:
+    """Refuse what `pool` cannot take.
+
+    Raises
+    ------
+    SynimgError
+        If both are given, or `workers` is below 1.
+    """
+    if workers is not None and scheduler is not None:
+        raise SynimgError("--workers and --scheduler exclude each other; give one of them")
+    if workers is not None and workers < 1:
+        raise SynimgError(f"--workers = {workers}; it takes 1 or more")
+
+
 @contextlib.contextmanager
 def pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[Pool]:
     """A pool of `workers` processes, or the cluster at `scheduler`; one worker means this process.
@@ -216,10 +230,7 @@ def pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[P
     SynimgError
         If both are given, `workers` is below 1, or the scheduler cannot be reached.
     """
-    if workers is not None and scheduler is not None:
-        raise SynimgError("--workers and --scheduler exclude each other; give one of them")
-    if workers is not None and workers < 1:
-        raise SynimgError(f"--workers = {workers}; it takes 1 or more")
+    refuse_wrong(workers, scheduler)
     if scheduler is None and (workers is None or workers == 1):
         yield Pool()
         return

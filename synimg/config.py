@@ -7,7 +7,7 @@ source; `to_toml` writes them out as comments.
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import pydantic
@@ -16,13 +16,18 @@ from pydantic import Field
 from synimg.cameras.protocol import Camera
 from synimg.errors import SynimgError, nearest
 from synimg.family import member, names
-from synimg.model import Model
+from synimg.model import Model, VoxelUm
+from synimg.optics.bleed_through import separable
 
 Positive = Field(gt=0)
+FIRST_CHANNEL = "pulse"
+"""The channel that is recorded first: the sample moves between channels, so that places are those of this one."""
+MOST_SHIFT_UM = 5.0
+"""Farthest that channels lie apart; chromatic shifts are below 0.3 um, a stage that drifts moves some um."""
 
 
 class Network(Model):
-    """Recurrent network of rate units (MODEL.md 1)."""
+    """Recurrent network of rate units."""
 
     n_units: int = Field(256, ge=16, le=4096, description="units, excitatory and inhibitory")
     share_excitatory: float = Field(
@@ -174,7 +179,7 @@ class Volume(Model):
     """The imaged block."""
 
     shape_vox: tuple[int, int, int] = Field((48, 512, 512), description="voxels along z, y, x")
-    voxel_um: tuple[float, float, float] = Field((0.2, 0.07, 0.07), description="voxel size along z, y, x [um]")
+    voxel_um: VoxelUm = Field((0.2, 0.07, 0.07), description="voxel size along z, y, x [um]")
     chunk_vox: tuple[int, int, int] = Field((16, 256, 256), description="chunk of the zarr arrays and block of work")
     shard_vox: tuple[int, int, int] = Field(
         (0, 0, 0),
@@ -186,13 +191,6 @@ class Volume(Model):
     def _whole(cls, value: tuple[int, int, int]) -> tuple[int, int, int]:
         if min(value) < 1:
             raise ValueError("every entry must be 1 voxel or more (z, y, x)")
-        return value
-
-    @pydantic.field_validator("voxel_um")
-    @classmethod
-    def _size(cls, value: tuple[float, float, float]) -> tuple[float, float, float]:
-        if min(value) <= 0 or max(value) > 10:
-            raise ValueError("a voxel size lies above 0 and up to 10 um (z, y, x in micrometres)")
         return value
 
     @pydantic.model_validator(mode="after")
@@ -300,7 +298,7 @@ class Optics(Model):
     exposure: float = Field(
         1.0, gt=0, le=1000, description="light of all kinds, relative to the photons stated elsewhere"
     )
-    bleed_through: tuple[tuple[str, str, float], ...] = Field(
+    bleed_through: Annotated[tuple[tuple[str, str, float], ...], pydantic.AfterValidator(separable)] = Field(
         (), description='light of one channel in another: ["pulse", "chase", 0.02] puts 2 % of pulse into chase'
     )
     illumination_falloff: float = Field(
@@ -319,15 +317,17 @@ class Optics(Model):
         {}, description="by channel, z, y, x: { pulse = [0.15, 0.04, 0.04] }; lateral 0.02 to 0.1, axial 0.1 to 0.3"
     )
     motion_sd_um: tuple[float, float, float] = Field(
-        (0.0, 0.0, 0.0), description="sd along z, y, x of what the sample moves between channels"
+        (0.0, 0.0, 0.0),
+        description="sd along z, y, x of what the sample moves after the first channel, pulse, by each other",
     )
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> Self:
-        for source, target, share in self.bleed_through:
-            if not 0 <= share < 1 or source == target:
+        for name, shift in {**self.chromatic_shift_um, "motion_sd_um": self.motion_sd_um}.items():
+            if max(map(abs, shift)) > MOST_SHIFT_UM:
+                where = name if name == "motion_sd_um" else f"chromatic_shift_um of '{name}'"
                 raise ValueError(
-                    f"bleed_through from '{source}' to '{target}' = {share:g}; a share from 0 to below 1 between two channels"
+                    f"{where} = {list(shift)}: {MOST_SHIFT_UM:g} um is the most; it is in micrometres, 0.1 for 100 nm"
                 )
         if min(self.motion_sd_um) < 0:
             raise ValueError(f"motion_sd_um = {list(self.motion_sd_um)}: a standard deviation is 0 or more")
@@ -350,10 +350,16 @@ class Optics(Model):
         return light * np.maximum(1.0 - self.illumination_falloff * squared / corner, 0.0)
 
     def shift_um(self, channel: str, rng: np.random.Generator) -> Any:
-        """Where a channel shows what lies at 0, (3,) [um]: its chromatic shift and a motion from `rng`."""
-        return (
-            np.array(self.chromatic_shift_um.get(channel, (0.0, 0.0, 0.0))) + rng.standard_normal(3) * self.motion_sd_um
-        )
+        """Where a channel shows what lies at 0, (3,) [um]: its chromatic shift, and but for the first a motion from `rng`."""
+        moved = rng.standard_normal(3) * self.motion_sd_um
+        return np.array(self._chromatic(channel)) + (0.0 if channel == FIRST_CHANNEL else moved)
+
+    def known_shift_um(self, channel: str) -> tuple[float, float, float] | None:
+        """What an experimenter knows of that: the chromatic shift, by beads; None where the sample has moved besides."""
+        return None if max(self.motion_sd_um) > 0 and channel != FIRST_CHANNEL else self._chromatic(channel)
+
+    def _chromatic(self, channel: str) -> tuple[float, float, float]:
+        return self.chromatic_shift_um.get(channel, (0.0, 0.0, 0.0))
 
     def leaks(self, channels: list[str]) -> list[tuple[int, int, float]]:
         """Bleed-through as (from, to, share) by the channels' indices; pairs with a channel that is not there left out."""
@@ -597,9 +603,7 @@ def load(source: "Config | str | Path") -> Config:
         psf = psf.model_copy(update={"file": str((path.parent / psf.file).resolve())})
     camera = camera_beside(config.camera, path)
     if getattr(camera, "pixels_file", ""):
-        camera.maps(
-            (0, 0), config.volume.shape_vox[1:], config.volume.shape_vox[2]
-        )  # refuses a sensor that does not fit
+        camera.maps((0, 0), config.volume.shape_vox[1:])  # refuses a sensor that does not fit
     return config.model_copy(
         update={
             "psf": psf,

@@ -149,8 +149,9 @@ def _ranking(source: Source) -> Figure:
 
 def _budget(source: Source) -> Figure:
     _some_learned(source)
-    stages = {stage: row["hierarchical"] for stage, row in source.scores["average_precision"].items()}
-    return error_budget(stages, source.scores["separation"]["share_learned_true"])
+    rows, separation = source.scores["average_precision"], source.scores["separation"]
+    method, ceiling = ({stage: row.get(n) for stage, row in rows.items()} for n in (separation["method"], "ceiling"))
+    return error_budget(method, separation["share_learned_true"], ceiling)
 
 
 def _some_learned(source: Source) -> None:

@@ -19,7 +19,7 @@ class LabelReadout(Model):
 
     Notes
     -----
-    Soma match of BARseq-type read-outs lies between 80 and 95 % (NUMBERS.md 1b, an engineering range).
+    Soma match of BARseq-type read-outs lies between 80 and 95 % (an engineering range).
     """
 
     kind: Literal["label_readout"] = "label_readout"

@@ -189,9 +189,11 @@ def read_block(path: Path, array: str, box: Box | None = None, channels: Any = s
     start, size = box or ((0, 0, 0), tuple(source.shape[-3:]))
     where = tuple(slice(s, s + n) for s, n in zip(start, size, strict=True))
     region = ", ".join(f"{a} {w.start}:{w.stop}" for a, w in zip("zyx", where, strict=True))
-    _refuse_missing(path, array, source, where, range(source.shape[0])[channels] if source.ndim == 4 else None)
+    index = (channels, *where) if source.ndim == 4 else where
+    if file := missing_chunk(path / array, source, index):
+        raise SynimgError(f"{file}: a chunk is missing; run 'synimg generate' again to render it")
     try:
-        values: NDArray[Any] = source[(channels, *where) if source.ndim == 4 else where]
+        values: NDArray[Any] = source[index]
     except (ValueError, RuntimeError, OSError) as error:
         raise SynimgError(
             f"{path}/{array}: a chunk in {region} is truncated or altered ({str(error).splitlines()[0]}); "
@@ -223,7 +225,7 @@ def read_intact(path: Path, array: str, box: Box) -> tuple[NDArray[Any], list[Bo
     start, size = box
     values = np.zeros((source.shape[0], *size), source.dtype)
     damaged = []
-    for first, extent in chunks_of(source, box):
+    for first, extent in chunks_of(source.shape[-3:], source.chunks[-3:], box):
         target = within((first, extent), box)
         part: Any = (
             tuple(s + t.start for s, t in zip(start, target, strict=True)),
@@ -246,9 +248,8 @@ def within(part: Box, box: Box) -> tuple[slice, slice, slice]:
     return z, y, x
 
 
-def chunks_of(source: Any, box: Box) -> list[Box]:
-    """The chunks of an array that a box touches, each as a whole, cut at the image's far faces."""
-    shape, chunk = source.shape[-3:], source.chunks[-3:]
+def chunks_of(shape: tuple[int, ...], chunk: tuple[int, ...], box: Box) -> list[Box]:
+    """The chunks (z, y, x) of an image that a box touches, each as a whole, cut at the image's far faces."""
     spans = [range(s // c, -(-(s + n) // c)) for s, n, c in zip(*box, chunk, strict=True)]
     found: list[Any] = []
     for index in itertools.product(*spans):
@@ -257,18 +258,24 @@ def chunks_of(source: Any, box: Box) -> list[Box]:
     return found
 
 
-def _refuse_missing(path: Path, array: str, source: Any, where: tuple[slice, ...], channels: Any) -> None:
-    """Refuse a region with a chunk that has no file: zarr itself would read it as zeros."""
-    if source.metadata.chunk_key_encoding.name != "default":
-        return
-    spans = [
-        range(w.start // c, -(-w.stop // c)) for w, c in zip(where, (source.shards or source.chunks)[-3:], strict=True)
-    ]
-    lead = [(c,) for c in ([channels] if isinstance(channels, int) else channels)] if channels is not None else [()]
-    for index in itertools.product(lead, *spans):
-        file = path.joinpath(array, "c", *(str(i) for i in (*index[0], *index[1:])))
-        if not file.is_file():
-            raise SynimgError(f"{file}: a chunk is missing; run 'synimg generate' again to render it")
+def missing_chunk(array: Path, source: Any, index: tuple[slice | int, ...]) -> Path | None:
+    """The file of a chunk that is not there, of those in which a part of an array lies: zarr itself reads it as zeros.
+
+    Parameters
+    ----------
+    array : Path
+        Folder of the array.
+    source : zarr array
+        The same, opened.
+    index : tuple of slice or int
+        The part, along each axis.
+    """
+    spans = []
+    for part, n, chunk in zip(index, source.shape, source.shards or source.chunks, strict=True):
+        start, stop, _ = part.indices(n) if isinstance(part, slice) else (int(part), int(part) + 1, 1)
+        spans.append(range(start // chunk, -(-stop // chunk)))
+    files = (array / source.metadata.encode_chunk_key(place) for place in itertools.product(*spans))
+    return next((file for file in files if not file.is_file()), None)
 
 
 def open_array(path: Path, array: str = "0") -> Any:

@@ -123,7 +123,7 @@ def test_the_quality_report_agrees_with_the_truth(tiny_path):
     quality, scores = read_quality(folder), read_json(folder / "scores.json")["imaging"]
     assert quality.n_synapses == scores["n_found"]
     assert quality.share_found == pytest.approx(scores["recall"], abs=0.1)
-    assert 3 < quality.detection_limit_receptors < 40  # NUMBERS.md: tens of receptors
+    assert 3 < quality.detection_limit_receptors < 40  # tens of receptors, as many as a small synapse has
     assert quality.misfit == pytest.approx(1, abs=0.1)
     assert quality.share_saturated == 0
     assert quality.optics.shift_um == pytest.approx([0, 0, 0], abs=0.05)

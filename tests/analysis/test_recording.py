@@ -9,7 +9,7 @@ from synimg.analysis.recording import Recording
 def recording(**camera):
     values = {"synimg_schema": 1, "window_days": 2.0, "voxel_um": (0.2, 0.07, 0.07), "photons_per_receptor": 40.0}
     values |= {"photons_shape": 4.0, "tag": {}, "identity": {}, "channels": []}
-    return Recording.parse(values | {"camera": {"kind": "scmos", **camera}, "width_vox": 70}, "test")
+    return Recording.parse(values | {"camera": {"kind": "scmos", **camera}, "by_pixel": True}, "test")
 
 
 def test_the_maps_of_the_pixels_undo_a_camera_whose_pixels_differ():
@@ -23,5 +23,5 @@ def test_the_maps_of_the_pixels_undo_a_camera_whose_pixels_differ():
     assert per_pixel.std() == pytest.approx(
         np.sqrt(expected / 40), rel=0.1
     )  # photons alone; pixels as equal: ten times
-    equal = camera.model_copy(update={"width_vox": 0})
+    equal = camera.model_copy(update={"by_pixel": False})
     assert equal.electrons(grey, equal.pixels((0, 11, 20), grey.shape)).mean(axis=0).std() > 5 * per_pixel.std()

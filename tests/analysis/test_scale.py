@@ -24,7 +24,7 @@ LAB = {
 
 def recording(camera=None, n_planes=41, **update):
     lab = LabRecording.parse(LAB | {"camera": camera or Scmos()} | update, "test").with_(None, (0.27, 0.1, 0.1))
-    return lab.recording((0.2, 0.07, 0.07), 100, False, n_planes)
+    return lab.recording((0.2, 0.07, 0.07), False, n_planes)
 
 
 def detections(n=50, electrons=None):

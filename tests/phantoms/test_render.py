@@ -143,13 +143,16 @@ def test_the_background_has_its_spectrum():
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_channels_are_shifted_by_colour_and_by_motion(seed):
     optics = config_of(
-        optics={"chromatic_shift_um": {"pulse": (0.15, 0.04, -0.03)}, "motion_sd_um": (0.1, 0.2, 0.0)}
+        optics={"chromatic_shift_um": {"chase": (0.15, 0.04, -0.03)}, "motion_sd_um": (0.1, 0.2, 0.0)}
     ).optics
     rng = np.random.default_rng(seed)
-    shifts = np.array([optics.shift_um("pulse", rng) for _ in range(1000)])
+    shifts = np.array([optics.shift_um("chase", rng) for _ in range(1000)])
     np.testing.assert_allclose(shifts.mean(axis=0), (0.15, 0.04, -0.03), atol=5 * 0.2 / np.sqrt(1000))
     np.testing.assert_allclose(shifts.std(axis=0), (0.1, 0.2, 0.0), rtol=0.12, atol=1e-12)
-    assert not optics.shift_um("chase", np.random.default_rng(0))[2]
+    assert not optics.shift_um("pulse", rng).any()  # the first channel is where it is
+    assert (optics.known_shift_um("pulse"), optics.known_shift_um("chase")) == ((0, 0, 0), None)
+    still = optics.model_copy(update={"motion_sd_um": (0.0, 0.0, 0.0)})
+    assert still.known_shift_um("chase") == (0.15, 0.04, -0.03)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -205,6 +208,8 @@ def test_every_microscope_can_be_taken_by_name_and_written_out(name):
         ({"microscope": "airscan"}, "did you mean 'airyscan'"),
         ({"optics": {"bleed_through": [["pulse", "pulse", 0.1]]}}, "between two channels"),
         ({"optics": {"motion_sd_um": [-1, 0, 0]}}, "0 or more"),
+        ({"optics": {"motion_sd_um": [0, 0, 100]}}, r"motion_sd_um = \[.*\]: 5 um is the most"),
+        ({"optics": {"chromatic_shift_um": {"pulse": [1000, 0, 0]}}}, "of 'pulse' = .* micrometres, 0.1 for 100 nm"),
         ({"dyes": {"background_photons": -1}}, "greater than or equal to 0"),
     ],
 )

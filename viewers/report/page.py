@@ -81,9 +81,10 @@ def render_page(dataset: Dataset, run: str) -> str:
     config, scores = source.config, source.scores
     body = "\n".join(section(*one) for one in sections_of(source))
     software = ", ".join(f"{k} {v}" for k, v in dataset.index["software"].items())
+    lost = lost_text(scores["average_precision"], scores["separation"]["method"])
     return fill_template(
         title=f"{config.animal_id}, seed {config.seed}",
-        summary=_summary(config, scores) + f"<p>{html.escape(lost_text(scores['average_precision']))}</p>",
+        summary=_summary(config, scores) + f"<p>{html.escape(lost)}</p>",
         warnings=_warnings(source.separation.info, scores, config.group not in UNTAUGHT),
         headlines=_headlines(scores["headlines"]),
         body=body + _explore(source),
