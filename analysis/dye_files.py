@@ -32,6 +32,8 @@ from synimg.store.foreign import open_frames
 Floats = NDArray[np.float64]
 NOISY = 1.3
 """Times the variance from frame to frame that the camera says: beyond it something else moves, too."""
+CROWDED = 0.25
+"""Share of the spots too near to another, from which on many of the rest are two that nothing shows."""
 BELOW = 3.0
 """Electrons that a usual pixel may lie below the camera's offset."""
 
@@ -164,7 +166,7 @@ def find_dyes(
         every,
         *first,
         settings,
-        tuple(_notes(law, ratios)),
+        tuple(_notes(law, ratios, n_near / max(n_spots, 1))),
     )
 
 
@@ -231,8 +233,13 @@ def _what(n: int, settings: DyeSettings) -> str:
     return f"{n} spots of {settings.n_dyes:g} dyes{share}"
 
 
-def _notes(law: Brightness, ratios: list[float]) -> list[str]:
+def _notes(law: Brightness, ratios: list[float], share_near: float) -> list[str]:
     said = []
+    if share_near > CROWDED:
+        said.append(
+            f"{share_near:.0%} of the spots lie too near to another, so that some of the rest are two: dyes seem to differ more than "
+            "they do; image sparser fields"
+        )
     if ratios and max(ratios) > NOISY:
         said.append(
             f"spots vary from frame to frame with {max(ratios):.1f} times the variance that the camera says: dyes blink, the light "
