@@ -237,8 +237,8 @@ def _notes(law: Brightness, ratios: list[float], share_near: float) -> list[str]
     said = []
     if share_near > CROWDED:
         said.append(
-            f"{share_near:.0%} of the spots lie too near to another, so that some of the rest are two: dyes seem to differ more than "
-            "they do; image sparser fields"
+            f"{share_near:.0%} of the spots lie too near to another, so that some of the rest are two: dyes seem to differ more "
+            "than they do; image sparser fields"
         )
     if ratios and max(ratios) > NOISY:
         said.append(
