@@ -14,7 +14,8 @@ from synimg.analysis import assign
 from synimg.analysis.background import smooth_background
 from synimg.analysis.damage import read_recorded, stand_in, why_lost
 from synimg.analysis.detect import candidates, log_significance
-from synimg.analysis.fisher import covariances
+from synimg.analysis.extent import extents_of
+from synimg.analysis.fisher import joint_covariances
 from synimg.analysis.fit import Fit, Scene, cores, fitted, gains, model_of, split, start
 from synimg.analysis.recording import Recording
 from synimg.analysis.replica import RESOLVED, nearby
@@ -284,7 +285,7 @@ def detections_of(
     """The table of those puncta of a fitted block that `own` marks; the block begins at voxel `first_vox` of the image."""
     at = fit.points_vox + np.array(first_vox)
     model = model_of(scene, fit)
-    gain, covariance = gains(scene, fit, model), covariances(scene, fit, model)
+    gain, covariance = gains(scene, fit, model), joint_covariances(scene, fit, model)
     errors = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
     voxel = np.array(recording.voxel_um)
     table = {f"{axis}_um": at[own, i] * voxel[i] for i, axis in enumerate("zyx")}
@@ -299,6 +300,8 @@ def detections_of(
     camera = recording.camera
     full = (camera.largest_adu - camera.offset_adu) / camera.gain_adu_per_electron + camera.read_noise_electrons**2
     table |= {"misfit": misfit[own], "is_saturated": (brightest >= full - 0.5).any(axis=1)[own]}
+    seen = extents_of(scene, fit, model, covariance, recording.n_receptors(fit.electrons))
+    table |= {str(name): values[own].array for name, values in seen.items()}
     if recording.identity.get("kind") == "colour":
         row, probability, colours = _parents_by_colour(grey, recording, fit.points_vox[own], first_vox)
         table["neuron_id"] = np.array(recording.identity["neuron_id"])[row]

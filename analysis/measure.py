@@ -14,10 +14,11 @@ from synimg.analysis import assign, replica
 from synimg.analysis.beforehand import as_puncta_show, learn, median_spread, near_damage, refuse_unfit
 from synimg.analysis.block import ELECTRONS, Block, MeasureSettings, Tile, measure_block, measure_tile, read_tile, tiles
 from synimg.analysis.damage import read_recorded, share_lost
+from synimg.analysis.noise_rate import N_NOISE_TILES, false_rate, least_noise_gain, noise_tile
 from synimg.analysis.quality import FILE as QUALITY_FILE
 from synimg.analysis.quality import Missing, Quality, quality_of
 from synimg.analysis.recording import Recording
-from synimg.analysis.tile_replica import replica_of_block, replica_tile, to_replicate
+from synimg.analysis.tile_replica import replica_of_block, replica_tile, spread_over, to_replicate
 from synimg.analysis.traces import Tracing, outside, with_parents
 from synimg.analysis.widening import TrueErrors
 from synimg.calibrate import dyes_of, fitted_covariance, receptors_of_dyes, unmixed
@@ -64,6 +65,8 @@ def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFram
             "r_new_se": r_new_se,
             "r_old_new_cov": r_old_new_cov,
             "merged_prob": detections["merged_prob"],
+            "size": detections["area_um2"],
+            "size_se": detections["area_um2_se"],
         }
     )
 
@@ -246,6 +249,8 @@ def measure_voxels(
         detections = everywhere[~near_damage(everywhere, damaged, recording, settings)].reset_index(drop=True)
         known = to_replicate([work[i] for i in readable], detections, recording, size_um, settings)
         replicas = dict(pool.run(replica_tile, known, (*shared, size_um), "measuring replicas", report))
+        empty = [known[i].tile for i in spread_over(len(known), min(N_NOISE_TILES, len(known)))]
+        dark = dict(pool.run(noise_tile, empty, shared, "measuring noise alone", report))
     checked = [c for i in range(len(known)) if (c := replicas[i]) is not None]
     true_errors, optics = learn(checked, recording)
     detections = parented(widened(detections, everywhere, true_errors, recording, size_um))
@@ -255,7 +260,9 @@ def measure_voxels(
         "true_errors": true_errors and true_errors.model_dump(),
         "channels": [c.model_dump(mode="json") for c in recording.channels],
     }
-    quality = quality_of(detections, recording, [c.outcome for c in checked], optics, size_um, missing)
+    finds = [f for i in range(len(empty)) if (f := dark[i]) is not None]
+    by_noise = false_rate(finds, least_noise_gain(settings), settings.least_gain)
+    quality = quality_of(detections, recording, [c.outcome for c in checked], optics, size_um, missing, by_noise)
     return Found(detections, synapse_table(detections, recording), quality, facts, damaged)
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from synimg.analysis.damage import place_of
 from synimg.analysis.depth import DepthTrend, depth_trend
+from synimg.analysis.noise_rate import FalseRate
 from synimg.analysis.recording import Recording
 from synimg.analysis.replica import Outcome
 from synimg.analysis.scale import Scale, scale_of
@@ -70,7 +71,10 @@ class Quality(Model):
     share_false: float | None = Field(description="share of the table that is no synapse, from replicas")
     share_merged: float | None = Field(description="mean probability that a neighbour was not told apart")
     share_saturated: float = Field(description="synapses with a saturated voxel")
-    share_unassigned: float = Field(description=f"synapses whose parent is known with a probability below {UNASSIGNED}")
+    false_per_um3: FalseRate | None = Field(None, description="finds per volume that noise alone makes")
+    share_unassigned: float | None = Field(
+        description=f"synapses whose parent is known with a probability below {UNASSIGNED}; null where parents are not looked for"
+    )
     share_misfit: float = Field(
         description=f"synapses that do not look like their model: chi square per voxel above {LEAST_MISFIT}"
     )
@@ -106,12 +110,12 @@ class Quality(Model):
             value = getattr(self, name)
             if value is not None and value > MANY[name]:
                 said.append(f"{value:.0%} {sentence}")
-        said += self.depth.warnings() if self.depth is not None else []
         if unseen := [f"'{c.channel}'" for c in self.optics.channels if c.axial is None]:
             said.append(
                 f"the point spread function of {' and '.join(unseen)} could not be checked: too few bright synapses stand alone; "
                 "if it is wrong so are counts, and nothing shows it"
             )
+        said += self.depth.warnings() if self.depth is not None else []
         if self.share_merged is None:
             said.append("too few synapses to tell how well crowded ones are measured: standard errors are the bound")
         return said
@@ -127,6 +131,7 @@ class Quality(Model):
             "synapses, per um^3": f"{self.n_synapses}, {self.density_per_um3:.3g}",
             "half are found at": "-" if limit is None else f"{limit:.0f} {self.unit}",
             "found, false (by replicas)": f"{percent(self.share_found)}, {percent(self.share_false)}",
+            "false by noise, per um^3": "-" if self.false_per_um3 is None else self.false_per_um3.text(),
             "merged, saturated": f"{percent(self.share_merged)}, {percent(self.share_saturated)}",
             "without a sure parent": percent(self.share_unassigned),
             "chi square per voxel": "-" if self.misfit is None else f"{self.misfit:.2f}",
@@ -163,6 +168,7 @@ def quality_of(
     optics: OpticsCheck,
     size_um: Floats,
     missing: Missing,
+    false_per_um3: FalseRate | None,
 ) -> Quality:
     """The quality report of detections with their parents, from the replicas' outcomes and the check of the optics."""
     volume_um3 = float(np.prod(size_um)) * (1.0 - missing.share)
@@ -189,7 +195,8 @@ def quality_of(
         share_false=float(1.0 - found["is_true"].mean()) if len(found) and len(known) else None,
         share_merged=float(merged.mean()) if merged.notna().any() else None,
         share_saturated=share(detections["is_saturated"]),
-        share_unassigned=share((detections["neuron_prob"] < UNASSIGNED) | detections["neuron_id"].isna()),
+        false_per_um3=false_per_um3,
+        share_unassigned=_share_unassigned(detections),
         share_misfit=share(detections["misfit"] > LEAST_MISFIT),
         misfit=float(detections["misfit"].median()) if n else None,
         optics=optics,
@@ -197,6 +204,14 @@ def quality_of(
         depth=depth_trend(detections, electrons, float(recording.psf_um[0]), float(size_um[0]) - recording.voxel_um[0]),
         missing=missing,
     )
+
+
+def _share_unassigned(detections: pd.DataFrame) -> float | None:
+    """Share of the detections without a sure parent; None where parents were not looked for."""
+    is_unknown = detections["neuron_id"].isna()
+    if not (detections["neuron_prob"].notna() | is_unknown).any():
+        return None
+    return float(((detections["neuron_prob"] < UNASSIGNED) | is_unknown).mean())
 
 
 def _receptors_per_electron(detections: pd.DataFrame, recording: Recording) -> float:

@@ -14,7 +14,6 @@ from synimg.optics.bleed_through import separable
 
 Floats = NDArray[np.float64]
 RECEPTOR_CHANNELS = ("pulse", "chase")
-Leak = tuple[str, str, float] | tuple[str, str, float, NonNegativeFloat]
 
 
 class RecordedChannel(Model):
@@ -94,7 +93,9 @@ class Recording(Model):
         False, description="whether photons were measured with this camera: an error of its gain then drops out"
     )
     tag: dict[str, Any] = Field(description="labelling efficiencies, and their standard errors where known")
-    bleed_through: Annotated[tuple[Leak, ...], AfterValidator(separable)] = Field(
+    bleed_through: Annotated[
+        tuple[tuple[str, str, float] | tuple[str, str, float, NonNegativeFloat], ...], AfterValidator(separable)
+    ] = Field(
         (),
         description="light of one channel in another, as specimens with one dye show it: from, to, share, its standard error",
     )
@@ -137,6 +138,12 @@ class Recording(Model):
         """Mean electrons of a dye in channel `index`, in the Gaussian that is fitted: not all of a physical PSF's light."""
         photons = self.channels[index].photons_per_receptor or self.photons_per_receptor
         return self.channels[index].psf_gaussian_share * self.camera.quantum_efficiency * photons
+
+    def n_receptors(self, electrons: Floats) -> Floats:
+        """Labelled receptors (n,) that as many electrons (n, channels) show, of dyes that were all equally bright."""
+        per_dye = [self.electrons_per_dye(i) * (1.0 + 1.0 / self.shape_of_dye(i)) for i in self.receptor_index]
+        n: Floats = (electrons / np.array(per_dye)).sum(axis=1)
+        return n
 
     def shape_of_dye(self, index: int) -> float:
         """Shape of the Gamma law of a dye's photons in channel `index`."""

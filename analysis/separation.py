@@ -10,7 +10,9 @@ from synimg import compute, family, schema
 from synimg.analysis.diagnosis import diagnose
 from synimg.analysis.groups.ask import ask
 from synimg.analysis.groups.question import read_question
+from synimg.analysis.inhibition import with_inhibition
 from synimg.analysis.pieces import NO_PARENTS, Whole, is_too_large, left_out, separate_in_pieces
+from synimg.analysis.predictions import with_predictions
 from synimg.analysis.remarks import remarks
 from synimg.analysis.separate.hierarchical import hierarchical
 from synimg.analysis.separate.protocol import Method, Needs, Separation
@@ -210,11 +212,14 @@ def separate_table(
     by: str | None = None,
     draws: int = 0,
     report: compute.Report = compute.silent,
+    predicted: Path | None = None,
+    inhibition: Path | None = None,
 ) -> tuple[Separation | Whole, Path]:
     """Separate the synapse table in a file; write what `write_separation` does to `out`.
 
     A Parquet table of more than a million rows goes through `hierarchical` in pieces, in bounded memory; its rows are in
-    the file alone.
+    the file alone. `predicted` is a file of predictions by ``synapse_id`` (`with_predictions`), `inhibition` a table of the
+    inhibitory synapses on the same neurons (`with_inhibition`).
 
     Raises
     ------
@@ -226,13 +231,15 @@ def separate_table(
         raise SynimgError(f"{out}: a file is there; --out takes a folder")
     if out.is_dir() and any(out.iterdir()) and not (out / "result.json").is_file():
         raise SynimgError(f"{out}: the folder holds something else; --out takes a new or empty folder")
-    if method in {"auto", "hierarchical"} and by is None and not draws and is_too_large(table):
+    as_it_is = by is None and not draws and predicted is None and inhibition is None
+    if method in {"auto", "hierarchical"} and as_it_is and is_too_large(table):
         return _of_pieces(table, out, method, seed, report), out
     synapses = read_table(table, schema.SYNAPSES)
     if synapses.empty:
         raise SynimgError(f"{table}: no synapse in it; a table has one row per synapse")
+    synapses, said = _with(synapses, predicted, inhibition, method)
     result = separate(synapses, method, seed, by, draws)
-    result.info["warnings"][:0] = _missing(table)
+    result.info["warnings"][:0] = [*_missing(table), *said]
     write_separation(out, result, seed)
     return result, out
 
@@ -260,16 +267,48 @@ def separate_dataset(
     seed: int = 0,
     by: str | None = None,
     draws: int = 0,
+    predicted: Path | None = None,
+    inhibition: Path | None = None,
 ) -> tuple[Separation, Path]:
-    """Separate the measured table of a data set's `run`; the results go beside it."""
+    """Separate the measured table of a data set's `run`; the results go beside it.
+
+    `predicted` is a file of predictions with the places of their synapses, as `synimg.resimulate` writes; `inhibition` as
+    for `separate_table`.
+    """
     dataset = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
-    synapses = measured_synapses(dataset, run)
+    synapses, said = _with(measured_synapses(dataset, run), predicted, inhibition, method, by_place=True)
     result = separate(synapses, method, seed, by, draws)
-    result.info["warnings"][:0] = _missing(dataset.run(run) / "synapses.parquet")
+    result.info["warnings"][:0] = [*_missing(dataset.run(run) / "synapses.parquet"), *said]
     dataset.drop(f"{run}/separate", f"{run}/validate", f"{run}/report")
-    with dataset.stage(f"{run}/separate", {"method": method, "seed": seed, "by": by, "draws": draws}) as scratch:
+    notes: dict[str, Any] = {"method": method, "seed": seed, "by": by, "draws": draws}
+    given = {"predicted": predicted, "inhibition": inhibition}
+    notes |= {name: str(path) for name, path in given.items() if path is not None}
+    with dataset.stage(f"{run}/separate", notes) as scratch:
         write_separation(scratch / "analysis" / run, result, seed)
     return result, dataset.run(run)
+
+
+def _with(
+    table: pd.DataFrame, predicted: Path | None, inhibition: Path | None, method: str, by_place: bool = False
+) -> tuple[pd.DataFrame, list[str]]:
+    """The table with what files know of its synapses and neurons, and what is said of it.
+
+    Raises
+    ------
+    SynimgError
+        If the method makes no use of it, or as `with_predictions` and `with_inhibition`.
+    """
+    said = []
+    for option, path in (("--predicted", predicted), ("--inhibition", inhibition)):
+        if path is not None and method in methods() and method != "hierarchical":
+            raise SynimgError(f"method '{method}' makes no use of {option}; it needs 'hierarchical'")
+    if predicted is not None:
+        table, sentence = with_predictions(table, Path(predicted), by_place)
+        said.append(sentence)
+    if inhibition is not None:
+        table, sentence = with_inhibition(table, Path(inhibition))
+        said.append(sentence)
+    return table, said
 
 
 def _missing(table: Path) -> list[str]:

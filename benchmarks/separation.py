@@ -2,6 +2,7 @@
 
 python benchmarks/separation.py [SEED ...]     the demonstration
 python benchmarks/separation.py speed [N_SYNAPSES ...]     seconds and memory of `hierarchical` beside `neuron_mode`
+python benchmarks/separation.py extensions [NAME|SEED ...]     gain of further columns, and cost where they are noise
 """
 
 import shutil
@@ -9,12 +10,25 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 import synimg
+from synimg.analysis.inhibition import change_of_inhibition
 from synimg.analysis.method_process import run_apart
 from synimg.analysis.separation import separate_dataset
-from synimg.analysis.validate.scores import average_precision
-from synimg.phantoms.scenarios.draw import draw
+from synimg.analysis.validate.ceiling import ceiling
+from synimg.analysis.validate.scores import average_precision, called
+from synimg.phantoms.receptors import draw_receptors
+from synimg.phantoms.scenarios.draw import Drawn, draw
 from synimg.phantoms.scenarios.suite import scenario
+from synimg.streams import stream
+
+DENDRITE_UM, CLUSTER_UM, CLUSTER_SIZE = 100.0, 2.0, 3
+PREDICTION_R = 0.6
+N_INHIBITORY = 10
+BASE = scenario("sparse_potentiation").model_copy(update={"n_neurons": 50})
+FEW = scenario("few_synapses").model_copy(update={"n_neurons": 400, "factor_sd_ln": 0.4})
 
 
 def speed(sizes: list[int]) -> None:
@@ -39,7 +53,75 @@ def speed(sizes: list[int]) -> None:
             )
 
 
+def clustering(drawn: Drawn, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Places on dendrites: what learned lies in clusters of about three, or anywhere."""
+    place = DENDRITE_UM * rng.random(len(drawn.table))
+    anywhere = drawn.table.assign(z_um=0.0, y_um=0.0, x_um=place)
+    learned, clustered = drawn.truth["is_learned"].to_numpy(bool), place.copy()
+    for rows in drawn.table.index[learned].groupby(drawn.table["neuron_id"].to_numpy()[learned]).values():
+        centre = DENDRITE_UM * rng.random(-(-len(rows) // CLUSTER_SIZE))
+        clustered[rows] = rng.choice(centre, len(rows)) + CLUSTER_UM * rng.standard_normal(len(rows))
+    return anywhere.assign(x_um=clustered), anywhere
+
+
+def resimulate(drawn: Drawn, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A simulation whose changes correlate by .6 with those by learning, or the same of other synapses."""
+    true = drawn.truth["ln_learning"].to_numpy(float)
+    said = true + true.std() * np.sqrt(PREDICTION_R**-2 - 1.0) * rng.standard_normal(true.size)
+    return drawn.table.assign(predicted_ln=said), drawn.table.assign(predicted_ln=rng.permutation(said))
+
+
+def inhibitory_mirror(drawn: Drawn, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Ten inhibitory synapses per neuron, scaled by the inverse of its factor, or by that of another neuron."""
+    neurons, tables = drawn.neurons, []
+    for factor in (neurons["scale_factor"].to_numpy(), rng.permutation(neurons["scale_factor"])):
+        start = BASE.mean_receptors * np.exp(0.5 * rng.standard_normal(N_INHIBITORY * len(neurons)))
+        growth = np.exp(BASE.drift_sd_ln * rng.standard_normal(start.size)) / np.repeat(factor, N_INHIBITORY)
+        old, new = draw_receptors(start, start * growth, BASE.turnover, BASE.depression, rng)
+        found = pd.DataFrame(
+            {"neuron_id": np.repeat(neurons["neuron_id"], N_INHIBITORY).to_numpy(), "r_old": old, "r_new": new}
+        )
+        tables.append(drawn.table.assign(inhibition_ln=drawn.table["neuron_id"].map(change_of_inhibition(found))))
+    return tables[0], tables[1]
+
+
+EXTENSIONS = {
+    "clustering": (BASE, clustering),
+    "resimulate": (BASE, resimulate),
+    "inhibitory_mirror": (FEW, inhibitory_mirror),
+}
+
+
+def extensions(words: list[str]) -> None:
+    """AP and realised FDR of `hierarchical` without a column, with it where it holds, and where it is noise."""
+    print("| extension | ceiling of the counts | | AP | called at .05, false | at .1, false |")
+    print("|" + " --- |" * 6, flush=True)
+    seeds = [int(word) for word in words if word.isdigit()] or [1001, 1002, 1003]
+    for name in [word for word in words if word in EXTENSIONS] or EXTENSIONS:
+        settings, known = EXTENSIONS[name]
+        precision, bound = {"without": [], "holds": [], "noise": []}, []
+        calls = {key: np.zeros((2, 2), int) for key in precision}
+        for seed in seeds:
+            drawn = draw(settings, seed)
+            learned = drawn.truth["is_learned"].to_numpy(bool)
+            bound.append(average_precision(learned, ceiling(settings, drawn).synapses["p_learning"].to_numpy(float)))
+            holds, noise = known(drawn, stream(seed, "benchmark", name))
+            for key, table in (("without", drawn.table), ("holds", holds), ("noise", noise)):
+                found = synimg.separate(table, "hierarchical").synapses
+                precision[key].append(average_precision(learned, found["p_learning"].to_numpy(float)))
+                for k, nominal in enumerate((0.05, 0.1)):
+                    chosen = called(found["lfdr"].to_numpy(float), nominal)
+                    calls[key][k] += chosen.sum(), (chosen & ~learned).sum()
+        for key, ap in precision.items():
+            text = " | ".join(f"{n}, {false / max(n, 1):.3f}" for n, false in calls[key])
+            first = f"{name} | {np.mean(bound):.3f}" if key == "without" else " | "
+            print(f"| {first} | {key} | {np.mean(ap):.3f} | {text} |", flush=True)
+
+
 def main() -> None:
+    if sys.argv[1:2] == ["extensions"]:
+        extensions(sys.argv[2:])
+        return
     if sys.argv[1:2] == ["speed"]:
         speed([int(float(n)) for n in sys.argv[2:]] or [10_000, 100_000])
         return

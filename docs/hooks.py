@@ -18,6 +18,7 @@ from synimg.viewers.forms import text_of, unit_of
 ROOT = Path(__file__).parent.parent
 TABLES = (
     ("Synapse table", schema.SYNAPSES),
+    ("Predictions", schema.PREDICTIONS),
     ("Separation, per synapse", schema.SEPARATION),
     ("Separation, per neuron", schema.NEURON_RESULT),
     ("Separation, per animal", schema.ANIMAL_RESULT),

@@ -87,6 +87,17 @@ class Learned:
     criterion_update: tuple[int | None, ...]
 
 
+@dataclass(frozen=True)
+class Start:
+    """A network as it is before the window, where it is not drawn from the seed.
+
+    readouts : one per task
+    """
+
+    wiring: Wiring
+    readouts: tuple[Readout, ...]
+
+
 @dataclass
 class _State:
     """All that changes from update to update; saved at snapshots, it lets an interrupted run go on."""
@@ -126,6 +137,7 @@ def train(
     without: str | None = None,
     report: Callable[[int, float], None] | None = None,
     checkpoint: Path | None = None,
+    start: Start | None = None,
 ) -> Learned:
     """The network after the window: learning, homeostasis and drift at the same time, each change booked by cause.
 
@@ -141,13 +153,15 @@ def train(
         Called with (update, score) after every test.
     checkpoint : path, optional
         File to save the state to at every snapshot, and to go on from if it is there.
+    start : Start, optional
+        The network before the window; that of `seed` if not given, which still gives trials, noise and all else.
 
     Raises
     ------
     SynimgError
         If most units saturate.
     """
-    window = _Window(config, seed, without)
+    window = _Window(config, seed, without, start)
     state = window.resume(checkpoint)
     n_updates = config.training.n_updates
     while True:
@@ -180,19 +194,14 @@ def train(
 class _Window:
     """What stays the same in one run of the window, and the operators that change its state."""
 
-    def __init__(self, config: Config, seed: int, without: str | None) -> None:
-        self.config, self.seed, self.without = config, seed, without
+    def __init__(self, config: Config, seed: int, without: str | None, start: Start | None) -> None:
+        self.config, self.seed, self.without, self.start = config, seed, without, start
         training = config.training
         self.dt_days = training.window_days / training.n_updates
-        self.wiring = wiring = build_wiring(config, seed)
+        self.wiring = wiring = build_wiring(config, seed) if start is None else start.wiring
         n_tasks, n_units = len(curriculum.tasks_of(config)), wiring.leak.size
         self.names = curriculum.names_of(config)
-        self.readouts = [
-            Readout.of_pools(task.n_outputs, n_units)
-            if config.network.readout == "pools"
-            else Readout.start(task.n_outputs, n_units, stream(seed, "network", "readout", *([k] if k else [])))
-            for k, task in enumerate(curriculum.tasks_of(config))
-        ]
+        self.readouts = list(start_readouts(config, seed, n_units) if start is None else start.readouts)
         self.active = [_active(config, seed, k) for k in range(n_tasks)]
         weights = wiring.weights(wiring.a_start)
         self.rate_start = _mean_rates(config, seed, wiring, weights, "before", 1.0)
@@ -272,7 +281,8 @@ class _Window:
         if training.feedback != "yoked":
             return None
         alike = training.model_copy(update={"feedback": "contingent", "test_every": training.n_updates})
-        return train(self.config.model_copy(update={"training": alike}), self.seed).history.progress
+        partner = self.config.model_copy(update={"training": alike})
+        return train(partner, self.seed, start=self.start).history.progress
 
     def learn(self, state: _State, k: int, trials: Trials) -> None:
         """Let the rule and the consolidation move the plastic connections, and the read-out."""
@@ -418,6 +428,16 @@ class _Window:
         edges = Edges(wiring.distance[allowed], wiring.synapse_class[allowed], eagerness)
         allowed[allowed] = config.gate.choose(edges, stream(seed, "gate"))
         return allowed
+
+
+def start_readouts(config: Config, seed: int, n_units: int) -> tuple[Readout, ...]:
+    """The read-outs before the window, one per task."""
+    return tuple(
+        Readout.of_pools(task.n_outputs, n_units)
+        if config.network.readout == "pools"
+        else Readout.start(task.n_outputs, n_units, stream(seed, "network", "readout", *([k] if k else [])))
+        for k, task in enumerate(curriculum.tasks_of(config))
+    )
 
 
 def _active(config: Config, seed: int, k: int) -> Floats32 | None:

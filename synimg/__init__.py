@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from synimg.phantoms.plan import plan
     from synimg.phantoms.populate import population
     from synimg.phantoms.repair import repair
+    from synimg.phantoms.resimulate import resimulate
     from synimg.store.dataset import Dataset
     from synimg.viewers.benchmark import benchmark
     from synimg.viewers.report import report
@@ -40,6 +41,7 @@ _HOMES = {
     "preset": "synimg.config",
     "repair": "synimg.phantoms.repair",
     "report": "synimg.viewers.report",
+    "resimulate": "synimg.phantoms.resimulate",
     "separate": "synimg.analysis.separation",
     "stitch": "synimg.analysis.stitch_folders",
     "validate": "synimg.analysis.validate",
@@ -61,6 +63,7 @@ __all__ = [
     "preset",
     "repair",
     "report",
+    "resimulate",
     "separate",
     "stitch",
     "validate",

@@ -619,6 +619,12 @@ def separate(
     seed: Annotated[int, typer.Option(min=0, help="of the method's random draws")] = 0,
     by: Annotated[str | None, typer.Option(help="column whose groups, or gradient, to compare")] = None,
     draws: Annotated[int, typer.Option(min=0, help="draws from the posterior, in draws.parquet")] = 0,
+    predicted: Annotated[
+        Path | None, typer.Option(help="predictions of 'synimg resimulate', or synapse_id and predicted_ln of yours")
+    ] = None,
+    inhibition: Annotated[
+        Path | None, typer.Option(help="synapse table of the inhibitory synapses on the same neurons")
+    ] = None,
 ) -> None:
     """Say for every synapse how much of its change was learning, homeostasis and drift.
 
@@ -626,20 +632,22 @@ def separate(
     `synimg separate table.csv --out result --by pathway`, `synimg separate table.csv --out result --draws 100`
     """
     from synimg.analysis.separation import separate_dataset, separate_table
-    from synimg.store.cohort import datasets_of
+    from synimg.store.cohort import datasets_of, is_cohort
 
     if source.is_dir():
         if out is not None:
             raise SynimgError("--out is for tables; the results of a data set go into its analysis folder")
+        if predicted is not None and is_cohort(source):
+            raise SynimgError(f"{source}: a cohort; predictions are of one of its animals: give its folder")
         for path in datasets_of(source):
-            _say_separation(*separate_dataset(path, run, method, seed, by, draws))
+            _say_separation(*separate_dataset(path, run, method, seed, by, draws, predicted, inhibition))
         return
     if out is None:
         raise SynimgError("--out is missing: give a folder for the results")
     from synimg.progress import bars
 
     with bars() as report:
-        result, folder = separate_table(source, out, method, seed, by, draws, report)
+        result, folder = separate_table(source, out, method, seed, by, draws, report, predicted, inhibition)
     _say_separation(result, folder)
 
 
@@ -665,6 +673,32 @@ def _say_separation(result: Any, folder: Path) -> None:
     _say(
         f"{folder}: {len(result.synapses)} synapses by '{result.info['method']}', {called} with p(learning) of 0.8 or more"
     )
+
+
+@app.command()
+def resimulate(
+    dataset: DatasetPath,
+    out: Annotated[Path, typer.Option("--out", help="table to write (.parquet, .csv)")],
+    rule: Annotated[
+        str | None, typer.Option(help="a learning rule with its default settings, in the place of the data set's")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, help="runs to average, with other trials and noise")] = 4,
+    seed: Annotated[int | None, typer.Option(min=0, help="of the runs; that of the data set if not given")] = None,
+    workers: Workers = None,
+) -> None:
+    """Predict what each synapse learns: run the rule again from the network at the start.
+
+    Example: `synimg resimulate mouse01 --out predicted.parquet`, then `synimg separate mouse01 --predicted predicted.parquet`
+    """
+    from synimg.phantoms.resimulate import resimulate as run
+    from synimg.progress import bars
+
+    try:
+        with bars() as report:
+            found = run(dataset, out, rule, runs, seed, _workers(workers, None), report)
+    except KeyboardInterrupt:
+        _fail(f"synimg: stopped; {out} was not written", 130)
+    _say(f"{out}: {len(found)} synapses, {runs} runs; next: synimg separate {dataset} --predicted {out}")
 
 
 @app.command()

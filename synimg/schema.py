@@ -93,6 +93,26 @@ SYNAPSES = Table(
     ),
 )
 
+PREDICTIONS = Table(
+    "predictions",
+    "synapse_id",
+    (
+        Column("synapse_id", "int64", "", "synapse of the network, or row of the synapse table", required=True),
+        Column("pre_id", "int64", "", "presynaptic neuron"),
+        Column("post_id", "int64", "", "postsynaptic neuron"),
+        *POSITION,
+        Column(
+            "predicted_ln",
+            "float64",
+            "",
+            "change of ln receptors by learning that a simulation of the rule predicts; null where it predicts none",
+            required=True,
+            nullable=True,
+        ),
+        Column("predicted_ln_se", "float64", "", "standard error of predicted_ln, from runs with other random numbers"),
+    ),
+)
+
 SEPARATION = Table(
     "separation",
     "synapse_id",

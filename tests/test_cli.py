@@ -15,7 +15,7 @@ from synimg.store.dataset import Dataset
 
 COMMANDS = [
     "new", "generate", "population", "measure", "stitch", "camera", "dyes", "figure", "separate", "methods", "validate",
-    "benchmark", "view", "report", "verify", "info", "demo",
+    "benchmark", "view", "report", "resimulate", "verify", "info", "demo",
 ]  # fmt: skip
 
 

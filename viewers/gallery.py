@@ -39,6 +39,7 @@ from synimg.viewers.figures.learning_curve import learning_curve
 from synimg.viewers.figures.optics import optics
 from synimg.viewers.figures.precision_recall import precision_recall
 from synimg.viewers.figures.shift import shift
+from synimg.viewers.figures.sizes import sizes
 from synimg.viewers.figures.synapse_card import synapse_card
 from synimg.viewers.figures.tile import tile
 from synimg.viewers.growth import places_of
@@ -114,6 +115,18 @@ def _optics(source: Source | LabSource) -> Figure:
     if not any(c.axial is not None for c in source.quality.optics.channels):
         raise SynimgError(f"{source.path}: too few bright synapses stand alone to see the point spread function")
     return optics(source.quality.optics)
+
+
+def _sizes(source: Source) -> Figure:
+    found = source.detections
+    if "form" not in found:
+        raise SynimgError(f"{source.dataset.path}: was measured by an older version, without sizes; measure it again")
+    if found["area_um2"].isna().all():
+        raise SynimgError(f"{source.dataset.path}: no synapse is so bright that its size can be told from a point's")
+    true = None
+    if source.dataset.is_done(f"{source.run}/validate"):
+        true = source.matched["a_end_true"].to_numpy(float) / source.config.tissue.psd_density_per_um2
+    return sizes(source.synapses, found["form"].to_numpy(object), true, source.quality.unit)
 
 
 def _tile(source: Source | LabSource) -> Figure:
@@ -257,6 +270,7 @@ FIGURES: dict[str, Entry] = {
     "optics": Entry(
         "whether the point spread function is as wide as stated, by bright synapses", _optics, of_labs=True
     ),
+    "sizes": Entry("how large synapses are, by counts and beside the truth: points, discs, elongated", _sizes),
     "shift": Entry("how far one receptor channel lies beside the other, by bright synapses", _shift, of_labs=True),
     "depth": Entry("whether counts change with depth: light that fades, or tissue that differs", _depth, of_labs=True),
     "decoding": Entry("colours of synapses beside the code book, and whether their probabilities hold", _decoding),

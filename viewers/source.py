@@ -116,6 +116,12 @@ class Source:
         return read_synapse_map(self.dataset, self.run)
 
     @cached_property
+    def detections(self) -> pd.DataFrame:
+        """The detections behind the measured synapses, in their order."""
+        self._need("measure")
+        return read_table(self.dataset.run(self.run) / "detections.parquet")
+
+    @cached_property
     def quality(self) -> Quality:
         """The quality report of the measurement."""
         self._need("measure")

@@ -5,13 +5,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-Pairs = TypeVar("Pairs", bound=Sequence[tuple[Any, ...]])
+Leaks = TypeVar("Leaks", bound=Sequence[tuple[Any, ...]])
 MOST_CONDITION = 100.0
 """Condition of the matrix that mixes channels, beyond which nothing but noise is left when it is undone."""
 
 
-def separable(bleed_through: Pairs) -> Pairs:
-    """The same (from, to, share, and maybe its error), where channels that are mixed so can be told apart.
+def separable(bleed_through: Leaks) -> Leaks:
+    """The same (from, to, share, and its error if known), where channels that are mixed so can be told apart.
 
     Raises
     ------

@@ -1,5 +1,6 @@
 """The network on disk: SONATA nodes and edges in HDF5, and the history of the window in zarr."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,10 @@ def _put(group: Any, arrays: Arrays) -> None:
         group.create_dataset(name, data=values, track_times=False)  # a time stamp would change the bytes
 
 
-def read_network(path: Path) -> tuple[Arrays, dict[str, Arrays], Arrays]:
+def read_network(path: Path, names: Collection[str] | None = None) -> tuple[Arrays, dict[str, Arrays], Arrays]:
     """Nodes, edges and extra arrays, as `write_network` takes them; what it has of axons under ``axon_...`` in the last.
+
+    Where `names` are given, no other attribute is read but the ends of the edges.
 
     Raises
     ------
@@ -79,19 +82,23 @@ def read_network(path: Path) -> tuple[Arrays, dict[str, Arrays], Arrays]:
     """
     try:
         with h5py.File(path, "r") as file:
-            nodes = _get(file["nodes/units/0"])
-            axons = _get(file["nodes/units/1"]) if "1" in file["nodes/units"] else {}
+            nodes = _get(file["nodes/units/0"], names)
+            axons = _get(file["nodes/units/1"], names) if "1" in file["nodes/units"] else {}
             edges = {}
             for name, group in file["edges"].items():
                 ends = {end: group[f"{end}_node_id"][()] for end in ("source", "target")}
-                edges[name] = ends | _get(group["0"])
-            return nodes, edges, _get(file["synimg"]) | {f"axon_{name}": values for name, values in axons.items()}
+                edges[name] = ends | _get(group["0"], names)
+            return (
+                nodes,
+                edges,
+                _get(file["synimg"], names) | {f"axon_{name}": values for name, values in axons.items()},
+            )
     except (OSError, KeyError) as error:
         raise SynimgError(f"{path}: not a readable network file ({str(error).splitlines()[0]})") from None
 
 
-def _get(group: Any) -> Arrays:
-    return {name: values[()] for name, values in group.items()}
+def _get(group: Any, names: Collection[str] | None) -> Arrays:
+    return {name: values[()] for name, values in group.items() if names is None or name in names}
 
 
 def write_arrays(path: Path, arrays: Arrays, attributes: dict[str, Any]) -> None:

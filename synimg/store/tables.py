@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +105,24 @@ def read_table(path: Path, table: schema.Table | None = None) -> pd.DataFrame:
             _check_units(arrow, table, path)
         frame = arrow.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}.get)
     return frame if table is None else schema.check(frame, table, str(path))
+
+
+def read_columns(path: Path, names: Sequence[str]) -> pd.DataFrame:
+    """Some columns of a Parquet file, with nulls as NaN; nothing else of it is read.
+
+    Raises
+    ------
+    SynimgError
+        If the file is missing, cannot be read or lacks a column.
+    """
+    if not Path(path).is_file():
+        raise SynimgError(f"{path}: no such file; run 'synimg repair' on the data set")
+    with _reading_parquet(path):
+        found = pq.read_table(path, columns=list(names)).to_pandas()
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise SynimgError(f"{path}: column '{missing[0]}' is missing; run 'synimg repair' on the data set")
+    return found
 
 
 def table_pieces(path: Path) -> Iterator[pd.DataFrame]:

@@ -115,6 +115,9 @@ def test_counts_are_photons_where_no_receptor_s_light_is_known(whole, tmp_path):
     assert read_json(found.folder / "result.json")["unit"] == "photons"
     assert "r_old and r_new are photons" in found.notes[0]
     assert table["r_old"].median() == pytest.approx(1550, rel=0.3)
+    quality = read_quality(found.folder)
+    assert quality.share_unassigned is None  # without traces nobody looked for parents
+    assert quality.headlines()["without a sure parent"] == "-"
 
 
 @pytest.mark.parametrize("form", ["plain", "zarr", "endings"])

@@ -126,6 +126,9 @@ def test_the_quality_report_agrees_with_the_truth(tiny_path):
     assert 3 < quality.detection_limit_receptors < 40  # tens of receptors, as many as a small synapse has
     assert quality.misfit == pytest.approx(1, abs=0.1)
     assert quality.share_saturated == 0
+    assert 1e-6 < quality.false_per_um3.per_um3 < 3e-3  # 1e-4 by 60 000 um^3 of noise; half of it here is tens of um^3
+    assert quality.false_per_um3.lo < quality.false_per_um3.per_um3 < quality.false_per_um3.hi
+    assert "false by noise, per um^3" in quality.headlines()
     assert quality.optics.shift_um == pytest.approx([0, 0, 0], abs=0.05)
 
 

@@ -34,7 +34,9 @@ def detections(n=50, electrons=None):
     for k, name in enumerate(("pulse", "chase")):
         table[f"{name}_electrons"] = rng.uniform(2000.0, 9000.0, n) if electrons is None else electrons[:, k]
         table[f"{name}_electrons_se"] = 60.0
-    return table.assign(electrons_cov=100.0, neuron_id=1, neuron_prob=1.0, merged_prob=0.0)
+    return table.assign(
+        electrons_cov=100.0, neuron_id=1, neuron_prob=1.0, merged_prob=0.0, area_um2=np.nan, area_um2_se=np.nan
+    )
 
 
 def with_tag(**values):

@@ -55,6 +55,22 @@ def test_a_simulation_of_the_rule_tells_which_synapses_learned_and_how(plain):
     assert model.covariate_weights[0] > 0.5
 
 
+def test_a_simulation_that_is_right_about_half_of_what_it_moves_most_is_not_taken_at_its_word(plain):
+    """The wrong rule: of the synapses that it moves far it is right about as many as not, and says nothing of most."""
+    drawn, _ = plain
+    rng = np.random.default_rng(5)
+    learned, sign = drawn.truth["is_learned"].to_numpy(bool), np.sign(drawn.truth["ln_learning"].to_numpy())
+    moved = np.where(
+        rng.random(learned.size) < np.where(learned, 0.5, 0.05), 0.5 + rng.exponential(1.0, learned.size), 0.0
+    )
+    side = np.where(learned, sign, rng.choice([-1.0, 1.0], learned.size))
+    known = what_is_known(drawn.table.assign(predicted_ln=moved * side + 0.05 * rng.standard_normal(learned.size)))
+    data = arrange(drawn.table, known)[0]
+    guess = first_guess(data, Form(drift_exponent=0.25))
+    model, _ = fit(data, guess, float(np.exp(-guess.turnover)), 1.0)
+    assert model.covariate_weights[1] < 0.5 * model.covariate_weights[0]
+
+
 def test_a_simulation_of_something_else_does_no_harm(plain):
     drawn, alone = plain
     predicted = np.random.default_rng(2).permutation(drawn.truth["ln_learning"].to_numpy())
