@@ -300,7 +300,8 @@ def detections_of(
     camera = recording.camera
     full = (camera.largest_adu - camera.offset_adu) / camera.gain_adu_per_electron + camera.read_noise_electrons**2
     table |= {"misfit": misfit[own], "is_saturated": (brightest >= full - 0.5).any(axis=1)[own]}
-    seen = extents_of(scene, fit, model, covariance, recording.n_receptors(fit.electrons))
+    in_gaussian = min(recording.channels[i].psf_gaussian_share for i in recording.receptor_index)
+    seen = extents_of(scene, fit, model, covariance, recording.n_receptors(fit.electrons), in_gaussian)
     table |= {str(name): values[own].array for name, values in seen.items()}
     if recording.identity.get("kind") == "colour":
         row, probability, colours = _parents_by_colour(grey, recording, fit.points_vox[own], first_vox)

@@ -115,6 +115,6 @@ def share_lost(damaged: Sequence[Box], margin_vox: Margin, shape_vox: tuple[int,
 
 def place_of(box: Box, voxel_um: Sequence[float]) -> str:
     """A chunk's place in words: voxels, and micrometres."""
-    voxels = ", ".join(f"{axis} {s}:{s + n}" for axis, s, n in zip("zyx", *box, strict=True))
+    voxels = ", ".join(f"{axis} {s}:{s + n}" for axis, s, n in zip("zyx"[-len(box[0]) :], *box, strict=True))
     ends = zip(*box, voxel_um, strict=True)
     return f"voxels {voxels} ({', '.join(f'{s * v:.1f} to {(s + n) * v:.1f}' for s, n, v in ends)} um)"

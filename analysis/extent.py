@@ -30,15 +30,24 @@ RESOLVED = 1.0 / 3.0
 """Largest standard error of an area that is stated, as a share of it or, if that is more, of a typical one."""
 WORTH_LOOKING = 3.0
 """Log likelihood that a free shape gains over a point from which on an elongated one is looked for."""
+NEGLIGIBLE = 25.0
+"""Log likelihood below the best at which a direction does not count."""
 SURE = 0.5
 """Least probability of a form that is named."""
 WIDENING_ERROR = 0.04
 """Of `gaussian_widening`, as a share of the area."""
-PSF_TOLERANCE = 0.02
-"""Of the stated widths of a point spread function."""
+TO_THE_RIM = 2.0 / 1.737
+"""Area of the evenly filled disc that spreads light as wide as receptors do, over that of the postsynaptic density: they sit to
+its rim, so that the area within a receptor's radius has a median of 0.6 of the whole, about ``u^0.737`` with uniform u (Nat Commun
+2021, s41467-021-21004-x, Fig. 2)."""
+PSF_TOLERANCE, WINGS_TOLERANCE = 0.02, 0.5
+"""Of the stated widths of a point spread function, and that times the share of its light that the Gaussian does not hold: how
+much of it a fit takes for width depends on the background and on the counts."""
 
 
-def extents_of(scene: Scene, fit: Fit, model: Floats, covariance: Floats, n_receptors: Floats) -> pd.DataFrame:
+def extents_of(
+    scene: Scene, fit: Fit, model: Floats, covariance: Floats, n_receptors: Floats, gaussian_share: float = 1.0
+) -> pd.DataFrame:
     """Form and area (`extents`) of the puncta of a fitted block.
 
     Parameters
@@ -49,10 +58,13 @@ def extents_of(scene: Scene, fit: Fit, model: Floats, covariance: Floats, n_rece
         Of the fit (`fisher.joint_covariances`).
     n_receptors : (n,) ndarray
         That shine in each.
+    gaussian_share : float
+        Of the point spread function's light, in the Gaussian that is fitted.
     """
     psf_um = scene.psf_vox.mean(axis=0) * scene.voxel_um
     variance_um2 = 1.5 * scene.spread_um2 * fit.electrons.sum(axis=1)  # of a disc in its plane
-    errors = psf_covariance(psf_um) + receptor_covariance(variance_um2, n_receptors)
+    tolerance = PSF_TOLERANCE + WINGS_TOLERANCE * (1.0 - gaussian_share)
+    errors = psf_covariance(psf_um, tolerance) + receptor_covariance(variance_um2, n_receptors)
     shapes = shapes_of(scene, fit, model, covariance).blurred(errors)
     at = tuple(np.clip(np.rint(fit.points_vox).astype(int), 0, np.array(model.shape[1:]) - 1).T)
     dark, light = (image[(slice(None), *at)].sum(axis=0) for image in (scene.background, model))
@@ -127,7 +139,7 @@ def _scores(data: Floats, model: Floats, thetas: Floats, psf: Floats, shift: Flo
     return found
 
 
-def psf_covariance(psf_um: Floats, tolerance: float = PSF_TOLERANCE) -> Floats:
+def psf_covariance(psf_um: Floats, tolerance: float) -> Floats:
     """Errors (6, 6) [um^4] of shapes where the point spread function is `tolerance` wider or narrower than stated.
 
     Parameters
@@ -176,7 +188,7 @@ def extents(shapes: Shapes, widening: Callable[[Floats], Floats] | None = None) 
     -------
     DataFrame
         A row for each: ``form`` (`FORMS`), null where none is likely enough (`SURE`), ``form_prob``; ``area_um2`` and
-        ``area_um2_se``, null for points and where the error is too large (`RESOLVED`).
+        ``area_um2_se``, of evenly filled discs, null for points and where the error is too large (`RESOLVED`).
 
     Notes
     -----
@@ -280,38 +292,37 @@ def _averaged(
     """
     n, m = pull.shape[0], units.shape[0]
     evidence, mean, square = np.empty(n), np.empty(n), np.empty(n)
-    log, one, two = np.empty(m), np.empty(m), np.empty(m)
+    sds, heights, root = np.empty(m), np.empty(m), math.sqrt(2.0 * math.pi)
     for i in range(n):
-        top = -np.inf
+        best = 0.0
         for k in range(m):
             u = units[k]
             curve, slope = 1e-12, 0.0
             for a in range(6):
-                along = 0.0
-                for b in range(6):
+                along = 0.5 * precision[i, a, a] * u[a]
+                for b in range(a):
                     along += precision[i, a, b] * u[b]
-                curve += u[a] * along
+                curve += 2.0 * u[a] * along
                 slope += u[a] * pull[i, a]
-            sd = 1.0 / math.sqrt(curve)
-            x = slope * sd
-            inside = 0.5 * math.erfc(-x / math.sqrt(2.0))
-            if x > -5.0:
-                log[k] = 0.5 * x * x + math.log(inside * sd * math.sqrt(2.0 * math.pi) / largest)
-                rise = math.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi) / inside
-                one[k] = sd * (x + rise)
-                two[k] = sd * sd * (1.0 + x * x + x * rise)
-            else:  # far in the tail: an exponential of the slope
-                log[k] = math.log(1.0 / (-slope * largest))
-                one[k] = -1.0 / slope
-                two[k] = 2.0 / slope**2
-            top = max(top, log[k])
+            sds[k] = 1.0 / math.sqrt(curve)
+            heights[k] = slope * sds[k]  # of the best size, in its own standard deviations
+            best = max(best, 0.5 * max(heights[k], 0.0) ** 2)
         total, first, second = 0.0, 0.0, 0.0
         for k in range(m):
-            w = math.exp(log[k] - top)
+            sd, x = sds[k], heights[k]
+            if 0.5 * max(x, 0.0) ** 2 < best - NEGLIGIBLE:
+                continue
+            if x > -5.0:
+                inside = 0.5 * math.erfc(-x / math.sqrt(2.0))
+                w = math.exp(0.5 * x * x - best) * inside * sd * root / largest
+                rise = math.exp(-0.5 * x * x) / root / inside
+                one, two = sd * (x + rise), sd * sd * (1.0 + x * x + x * rise)
+            else:  # far in the tail: an exponential of the slope
+                w = math.exp(-best) * sd / (-x * largest)
+                one, two = -sd / x, 2.0 * (sd / x) ** 2
             total += w
-            first += w * one[k] * areas[k]
-            second += w * two[k] * areas[k] ** 2
-        evidence[i] = top + math.log(total / m)
-        mean[i] = first / total
-        square[i] = second / total
+            first += w * one * areas[k]
+            second += w * two * areas[k] ** 2
+        evidence[i] = best + math.log(total / m)
+        mean[i], square[i] = first / total, second / total
     return evidence, mean, square

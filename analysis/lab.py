@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from synimg import __version__, compute
 from synimg.analysis.beforehand import refuse_unfit
 from synimg.analysis.block import MeasureSettings
-from synimg.analysis.foreign import OF_8_BITS, voxel_size_of
+from synimg.analysis.foreign_image import OF_8_BITS, voxel_size_of
 from synimg.analysis.lab_recording import TYPICAL_PHOTONS, LabRecording
 from synimg.analysis.measure import Found, measure_voxels
 from synimg.analysis.plausible import is_top

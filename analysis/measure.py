@@ -14,6 +14,7 @@ from synimg.analysis import assign, replica
 from synimg.analysis.beforehand import as_puncta_show, learn, median_spread, near_damage, refuse_unfit
 from synimg.analysis.block import ELECTRONS, Block, MeasureSettings, Tile, measure_block, measure_tile, read_tile, tiles
 from synimg.analysis.damage import read_recorded, share_lost
+from synimg.analysis.extent import TO_THE_RIM
 from synimg.analysis.noise_rate import N_NOISE_TILES, false_rate, least_noise_gain, noise_tile
 from synimg.analysis.quality import FILE as QUALITY_FILE
 from synimg.analysis.quality import Missing, Quality, quality_of
@@ -65,8 +66,8 @@ def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFram
             "r_new_se": r_new_se,
             "r_old_new_cov": r_old_new_cov,
             "merged_prob": detections["merged_prob"],
-            "size": detections["area_um2"],
-            "size_se": detections["area_um2_se"],
+            "size": detections["area_um2"] / TO_THE_RIM,
+            "size_se": detections["area_um2_se"] / TO_THE_RIM,
         }
     )
 
@@ -102,6 +103,8 @@ def read_parents(
 ) -> pd.DataFrame:
     """The detections with ``neuron_id`` and ``neuron_prob``: from colour they have them already, else from read-outs.
 
+    Where the recording has no label, no parent is known: both are null.
+
     Raises
     ------
     SynimgError
@@ -109,6 +112,8 @@ def read_parents(
     """
     if recording.identity.get("kind") == "colour":
         return detections
+    if recording.identity.get("kind") == "none":
+        return detections.assign(neuron_id=pd.array([None] * len(detections), "Int64"), neuron_prob=np.nan)
     if readouts is None or readouts.empty:
         raise SynimgError("the image has neither dye channels nor label read-outs; a synapse's parent cannot be told")
     points = detections[PLACE].to_numpy()
@@ -243,7 +248,7 @@ def measure_voxels(
     shared = (str(image.resolve()), recording, settings, spread_um2)
     key = [__version__, settings.model_dump(mode="json"), recording.model_dump(mode="json"), spread_um2, resumed[1]]
     parts = Parts(resumed[0], key)
-    with compute.pool(*where) as pool:
+    with compute.pool(*where, folder=image.parent) as pool:
         readable, damaged = _measure_tiles(work, parts, shared, pool, report)
         everywhere = parts.read(readable)
         detections = everywhere[~near_damage(everywhere, damaged, recording, settings)].reset_index(drop=True)

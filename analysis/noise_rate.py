@@ -43,7 +43,7 @@ class FalseRate(Model):
 
     def text(self) -> str:
         """As a line of a report."""
-        return f"{self.per_um3:.1g} ({self.lo:.1g} to {self.hi:.1g})"
+        return f"{self.per_um3:.2g} ({self.lo:.2g} to {self.hi:.2g})"
 
 
 def least_noise_gain(settings: MeasureSettings) -> float:

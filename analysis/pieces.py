@@ -43,13 +43,14 @@ VALUES = [name for name in schema.SEPARATION.names if name != "synapse_id"]
 
 @dataclass(frozen=True)
 class Whole:
-    """What was found in all pieces: tables by neuron and animal, facts, and how many rows are likely learned."""
+    """What was found in all pieces: tables by neuron and animal, facts, how many rows are likely learned, who is left out."""
 
     neurons: pd.DataFrame
     animals: pd.DataFrame
     info: dict[str, Any]
     n_synapses: int
     n_called: int
+    without_parents: list[str]
 
 
 @dataclass(frozen=True)
@@ -200,8 +201,6 @@ def _results(pieces: Pieces, out: Path, factors: list[tuple[Any, ...]], report: 
         "n_control_neurons": int(is_control.sum()),
         "sd_ln_factor": float(factor.std()),
     }
-    if pieces.n_orphans:
-        info["warnings"].insert(0, left_out(pieces.n_orphans, pieces.ids.size + pieces.n_orphans))
     info["warnings"].append(
         f"{pieces.ids.size} rows were separated in {pieces.n} parts: partners (pre_id) and neighbours on the dendrite were not "
         "made use of"
@@ -212,6 +211,7 @@ def _results(pieces: Pieces, out: Path, factors: list[tuple[Any, ...]], report: 
         info,
         int(pieces.ids.size),
         n_called,
+        [left_out(pieces.n_orphans, pieces.ids.size + pieces.n_orphans)] if pieces.n_orphans else [],
     )
 
 

@@ -65,7 +65,7 @@ def refuse_voxels(shape: tuple[int, ...], voxel_um: Floats, sigma_um: float, whe
         if sigma_um < 0.25 * voxel:
             raise SynimgError(
                 f"{where}: voxels of {voxel:g} um along {axis} are too coarse for puncta of {FWHM * sigma_um:.2g} um; check "
-                "--voxel-um, say how wide puncta are (--punctum-sigma-um, their sd)"
+                "--voxel-um, or say how wide puncta are (--punctum-sigma-um, their sd)"
                 + ("" if axis != "z" else ", or measure a projection along z with --voxel-um Y,X")
             )
         if FWHM * sigma_um > n * voxel:

@@ -196,7 +196,7 @@ def quality_of(
         share_merged=float(merged.mean()) if merged.notna().any() else None,
         share_saturated=share(detections["is_saturated"]),
         false_per_um3=false_per_um3,
-        share_unassigned=_share_unassigned(detections),
+        share_unassigned=_share_unassigned(detections, recording),
         share_misfit=share(detections["misfit"] > LEAST_MISFIT),
         misfit=float(detections["misfit"].median()) if n else None,
         optics=optics,
@@ -206,10 +206,11 @@ def quality_of(
     )
 
 
-def _share_unassigned(detections: pd.DataFrame) -> float | None:
+def _share_unassigned(detections: pd.DataFrame, recording: Recording) -> float | None:
     """Share of the detections without a sure parent; None where parents were not looked for."""
-    is_unknown = detections["neuron_id"].isna()
-    if not (detections["neuron_prob"].notna() | is_unknown).any():
+    is_unknown, is_traced = detections["neuron_id"].isna(), "branch_id" in detections
+    is_untold = recording.identity.get("kind") == "none" and not is_traced
+    if is_untold or not (detections["neuron_prob"].notna() | is_unknown).any():
         return None
     return float(((detections["neuron_prob"] < UNASSIGNED) | is_unknown).mean())
 

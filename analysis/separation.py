@@ -248,10 +248,11 @@ def _of_pieces(table: Path, out: Path, method: str, seed: int, report: compute.R
     """Separate a table that is too large for the memory, and write the result."""
     (out / "result.json").unlink(missing_ok=True)  # until all is there, nothing is
     whole = separate_in_pieces(table, out, seed, _complete, report)
+    said = _missing(table) + whole.without_parents
     if method == "auto":
         name, why = choice(whole.info["diagnosis"]["table"])
-        whole.info["warnings"].insert(0, f"auto chose '{name}': {why}")
-    whole.info["warnings"][:0] = _missing(table)
+        said.append(f"auto chose '{name}': {why}")
+    whole.info["warnings"][:0] = said
     for name in ("groups", "draws"):
         (out / f"{name}.parquet").unlink(missing_ok=True)
     write_table(out / "neurons.parquet", whole.neurons, TABLES["neurons"])

@@ -1,6 +1,7 @@
 """The forward chain: network, receptors, tissue, image. Each stage is saved whole, a second call goes on where it ended."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ from synimg.store.bins import Bins
 from synimg.store.cohort import INDEX as COHORT_INDEX
 from synimg.store.cohort import Cohort
 from synimg.store.dataset import INDEX, Dataset, append_journal, read_journal
-from synimg.store.image import LEVELS, Box, blocks, create_image, level_shape
+from synimg.store.image import Box, blocks, create_image, pyramid
 from synimg.store.morphology import read_tree_arrays, write_swc
 from synimg.store.network import read_network, write_arrays, write_network
 from synimg.store.remote import is_address, mirrored
@@ -122,10 +123,10 @@ def _generate(
     report: compute.Report,
 ) -> Dataset | Cohort:
     if not animals:
-        with compute.pool(*where) as pool:
+        with compute.pool(*where, folder=out) as pool:
             return _generate_one(config, out, trees, pool, report)
     cohort = Cohort.create(out, config, animals, missing_controls(config))
-    with compute.pool(*where) as pool:
+    with compute.pool(*where, folder=out) as pool:
         for i, animal in enumerate(animals):
             report("animals", i, len(animals))
             _generate_one(animal, cohort.path / animal.animal_id, trees, pool, report)
@@ -475,7 +476,7 @@ def synapse_truth(
     ).assign(branch_id=lambda frame: frame["branch_id"].mask(~imaged))
 
 
-def neuron_truth(nodes: dict[str, NDArray[Any]], tissue: Tissue, codes: list[str]) -> pd.DataFrame:
+def neuron_truth(nodes: dict[str, NDArray[Any]], tissue: Tissue, codes: Sequence[str | None]) -> pd.DataFrame:
     """The truth about neurons; those that are not imaged have no soma position."""
     n = nodes["leak"].size
     row = tissue.neuron_id - 1
@@ -550,9 +551,10 @@ def _make_image(dataset: Dataset, config: Config, trees: list[Any], pool: comput
         work: list[tuple[Any, ...]] = [
             (render_block, blocks(volume.shape_vox, volume.block_vox), "0", shared, "rendering")
         ]
-        for level in range(1, LEVELS):
-            boxes = blocks(level_shape(volume.shape_vox, level), volume.block_vox)
-            below = (str(path.resolve()), level, volume.shape_vox)
+        levels = pyramid(volume.shape_vox, volume.voxel_um)
+        for level in range(1, len(levels)):
+            boxes = blocks(levels[level].shape, volume.block_vox)
+            below = (str(path.resolve()), level, levels)
             work.append((shrink_block, boxes, str(level), below, f"pyramid level {level}"))
         for function, boxes, array, arguments, what in work:
             todo = [box for box in boxes if _last_file(path, array, box, volume.block_vox) not in done]
@@ -588,12 +590,12 @@ def block_of(file: Path, volume: Volume) -> tuple[int, Box] | None:
         return None
     level, block = int(parts[parts.index("c") - 1]), volume.block_vox
     start = tuple(int(i) * n for i, n in zip(parts[-3:], block, strict=True))
-    shape = level_shape(volume.shape_vox, level)
+    shape = pyramid(volume.shape_vox, volume.voxel_um)[level].shape
     size = tuple(min(n, whole - s) for n, whole, s in zip(block, shape, start, strict=True))
     return level, (start, size)  # type: ignore[return-value]
 
 
-def remake(dataset: Dataset, stage: str) -> None:
+def remake(dataset: Dataset, stage: str, pool: compute.Pool) -> None:
     """Do the stage `network` or `tissue` again.
 
     Raises
@@ -604,11 +606,11 @@ def remake(dataset: Dataset, stage: str) -> None:
     config, before = dataset.config, dataset.index["stages"][stage]
     trees = [read_tree_arrays(Path(name)) for name in config.tissue.morphologies]
     if stage == "tissue":
-        _make_tissue(dataset, config, trees, compute.Pool(), compute.silent)
+        _make_tissue(dataset, config, trees, pool, compute.silent)
     elif config.imported.edges:
         _import_network(dataset, config)
     else:
-        _make_network(dataset, config, compute.Pool(), compute.silent)
+        _make_network(dataset, config, pool, compute.silent)
     changed = [
         name for name, value in dataset.index["stages"][stage]["files"].items() if before["files"].get(name) != value
     ]
@@ -631,10 +633,15 @@ def _window(channel: Channel, config: Config) -> tuple[int, int]:
         top = 40 * config.dyes.photons_per_receptor * peak_share
     else:
         top = 1.5 * config.identity.photons(1.0) * float(np.prod(config.volume.voxel_um))
-    gain = config.optics.exposure * camera.quantum_efficiency * camera.gain_adu_per_electron
+    gain = _first_light(config) * camera.quantum_efficiency * camera.gain_adu_per_electron
     return int(camera.offset_adu + 1.3 * gain * channel.background), int(
         camera.offset_adu + gain * (channel.background + top)
     )
+
+
+def _first_light(config: Config) -> float:
+    """Light from the first plane, relative to the photons that are stated elsewhere."""
+    return float(config.optics.exposure * config.optics.at_depth(config.first_depth_um))
 
 
 def acquisition(config: Config, channels: list[Channel], tissue: Tissue) -> dict[str, Any]:
@@ -658,8 +665,8 @@ def acquisition(config: Config, channels: list[Channel], tissue: Tissue) -> dict
         ],
         "psf": config.psf.model_dump(),
         "camera": config.camera.model_dump(),
-        # a dye that may be lost on the way is a receptor of fewer photons that vary more
-        "photons_per_receptor": config.optics.exposure * kept * config.dyes.photons_per_receptor,
+        # calibrated in the first plane; a dye that may be lost on the way is a receptor of fewer photons that vary more
+        "photons_per_receptor": _first_light(config) * kept * config.dyes.photons_per_receptor,
         "photons_shape": 1.0 / ((1.0 + 1.0 / config.dyes.photons_shape) / kept - 1.0),
         "tag": config.tag.chemistry(),
         "bleed_through": [list(leak) for leak in config.optics.bleed_through],

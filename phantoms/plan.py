@@ -25,12 +25,11 @@ from synimg.phantoms.tissue import check_room, tree_of, trees_of
 from synimg.phantoms.wiring import build_wiring
 from synimg.store.atomic import free_bytes
 from synimg.store.bins import Bins
-from synimg.store.image import create_image, write_block
+from synimg.store.image import create_image, pyramid, write_block
 from synimg.store.morphology import morphology_notes, read_tree_arrays
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]
-PYRAMID = 1.0 + 1 / 4 + 1 / 16
 LABEL_BYTES = 0.06
 """Of two label volumes, per voxel, compressed: most of it is empty."""
 SCRATCH_BYTES, CAPSULE_BYTES = 48, 100
@@ -45,6 +44,7 @@ class Plan:
     n_voxels, n_channels : int, of one animal's image
     n_animals : int
     n_emitters : int, points of light in one animal's image
+    dendrite_um_per_um3 : float, dendrite of the network's neurons in the block before it is prepared
     bytes_on_disk, bytes_free : int, of all animals, and what the disk has
     bytes_per_worker : int
     seconds : float, of all animals' images on `workers` processes; training the network comes on top
@@ -57,6 +57,7 @@ class Plan:
     n_channels: int
     n_animals: int
     n_emitters: int
+    dendrite_um_per_um3: float
     bytes_on_disk: int
     bytes_free: int
     bytes_per_worker: int
@@ -96,9 +97,9 @@ def plan(config: Config | str | Path, out: str | Path = ".", workers: int | None
     n_contacts = check_tissue(config, trees)
     density = _emitters(config, n_contacts)
     seconds, n_bytes = _calibrate(config, density)
-    n_voxels = int(np.prod(volume.shape_vox))
+    n_voxels, levels = int(np.prod(volume.shape_vox)), _levels(config)
     block = np.minimum(volume.block_vox, volume.shape_vox)
-    on_disk, free = int(n_animals * n_voxels * PYRAMID * (n_bytes + LABEL_BYTES)), free_bytes(Path(out))
+    on_disk, free = int(n_animals * n_voxels * levels * (n_bytes + LABEL_BYTES)), free_bytes(Path(out))
     _refuse_full(on_disk + _scratch(config, density, n_contacts), Path(out))
     per_voxel = len(density) * (8 + 8 * bool(config.optics.bleed_through) + 2) + 8 + 3 * 4
     return Plan(
@@ -106,10 +107,11 @@ def plan(config: Config | str | Path, out: str | Path = ".", workers: int | None
         n_channels=len(density),
         n_animals=n_animals,
         n_emitters=int(sum(density)),
+        dendrite_um_per_um3=_lengths(config, n_contacts)[0] / float(np.prod(tissue_config(config).volume.size_um)),
         bytes_on_disk=on_disk,
         bytes_free=free,
         bytes_per_worker=_resident() + int(np.prod(block) * per_voxel),
-        seconds=n_animals * seconds * n_voxels * PYRAMID / min(n_workers, max(n_voxels // int(np.prod(block)), 1)),
+        seconds=n_animals * seconds * n_voxels * levels / min(n_workers, max(n_voxels // int(np.prod(block)), 1)),
         seconds_training=n_animals * _training_seconds(config, n_workers),
         workers=n_workers,
         notes=notes,
@@ -172,12 +174,18 @@ def check_disk(config: Config, out: Path, n_contacts: int) -> None:
     SynimgError
         If the data set, or the cohort, does not fit.
     """
-    n_voxels = max(len(animals_of(config)), 1) * float(np.prod(config.volume.shape_vox))
+    n_voxels = max(len(animals_of(config)), 1) * float(np.prod(config.volume.shape_vox)) * _levels(config)
     density = _emitters(config, n_contacts)
     scratch = _scratch(config, density, n_contacts)
-    if n_voxels * PYRAMID * (2 * len(density) + 2 * 4) + scratch > free_bytes(out):  # as if nothing were compressed
+    if n_voxels * (2 * len(density) + 2 * 4) + scratch > free_bytes(out):  # as if nothing were compressed
         _, n_bytes = _calibrate(config, density)
-        _refuse_full(n_voxels * PYRAMID * (n_bytes + LABEL_BYTES) + scratch, out)
+        _refuse_full(n_voxels * (n_bytes + LABEL_BYTES) + scratch, out)
+
+
+def _levels(config: Config) -> float:
+    """Voxels of all levels of the pyramid, as a multiple of the image's."""
+    shape = config.volume.shape_vox
+    return sum(float(np.prod(level.shape)) for level in pyramid(shape, config.volume.voxel_um)) / float(np.prod(shape))
 
 
 def _refuse_full(n_bytes: float, out: Path) -> None:
@@ -191,6 +199,7 @@ def _refuse_full(n_bytes: float, out: Path) -> None:
 
 def _emitters(config: Config, n_contacts: int) -> list[float]:
     """Expected points of light in each channel."""
+    n_contacts = round(config.tissue.labelled_share * n_contacts)
     n_receptors, dendrite_um3 = _contents(config, n_contacts)
     around, tissue_um3 = config.surroundings, float(np.prod(tissue_config(config).volume.size_um))
     specks = (around.synapses_per_um3 * MOST_POINTS / 2 + around.nonspecific_per_um3) * tissue_um3

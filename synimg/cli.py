@@ -74,7 +74,11 @@ def new(
         raise SynimgError(f"{config}: exists already; choose another name or remove it first")
     start, source = configuration.preset(preset), f"preset '{preset}'"
     if microscope is not None:
-        start, source = configuration.seen_by(start, microscope), f"{source} and microscope '{microscope}'"
+        shape, start = start.volume.shape_vox, configuration.seen_by(start, microscope)
+        source = f"{source} and microscope '{microscope}'"
+        if start.volume.shape_vox != shape:
+            now, before = ("{} x {} x {}".format(*n) for n in (start.volume.shape_vox, shape))
+            _say(f"note: the same block of tissue takes {now} of its voxels, not {before}")
     if camera is not None:
         values = start.model_dump() | {"camera": configuration.read_camera(camera).model_dump()}
         start, source = configuration.Config.parse(values, str(camera)), f"{source} and the camera of {camera}"
@@ -94,6 +98,7 @@ def plan(
     Example: `synimg plan mouse.toml --out mouse01`
     """
     from synimg.phantoms.plan import plan as run
+    from synimg.phantoms.tissue import ROOM_UM_PER_UM3
 
     found = run(config, out, workers)
     if as_json:
@@ -102,6 +107,7 @@ def plan(
     animals = "" if found.n_animals == 1 else f"{found.n_animals} animals, each with "
     rows = {
         "image": f"{animals}{found.n_voxels / 1e6:.3g} million voxels in {found.n_channels} channels",
+        "tissue": f"about {found.dendrite_um_per_um3:.2g} um of dendrite per um^3; {ROOM_UM_PER_UM3:g} is the most",
         "emitters": f"about {found.n_emitters:.2g}",
         "on disk": f"about {found.bytes_on_disk / 1e9:.3g} GB; {found.bytes_free / 1e9:.3g} GB are free",
         "memory": f"about {found.bytes_per_worker / 2**20:.0f} MB for each of {found.workers} workers",
@@ -301,6 +307,8 @@ def measure(
                 incomplete = True
                 said += f", INCOMPLETE: {quality.missing.share:.0%} of the image could not be"
                 after = f"synimg repair {path}, then measure again"
+            elif quality.n_synapses and quality.share_unassigned is None:
+                after = f"synimg measure {path} --traces FOLDER, for causes are told apart by parent"
             _say(f"{said}; next: {after}")
         if incomplete:
             raise typer.Exit(3)
@@ -1017,7 +1025,11 @@ def verify(dataset: DatasetPath, as_json: Json = False) -> None:
 
 
 @app.command()
-def repair(dataset: DatasetPath) -> None:
+def repair(
+    dataset: DatasetPath,
+    workers: Annotated[int | None, typer.Option(help="processes; one if not given", show_default=False)] = None,
+    scheduler: Scheduler = None,
+) -> None:
     """Make missing and altered files of a data set again, chunk by chunk, with the bytes that they had.
 
     Example: `synimg repair mouse01`
@@ -1031,7 +1043,7 @@ def repair(dataset: DatasetPath) -> None:
     left: list[str] = []
     for path in datasets_of(dataset):
         with bars() as report:
-            repaired, other = run(path, report)
+            repaired, other = run(path, workers, scheduler, report)
         for name in repaired:
             typer.echo(f"{path / name}: repaired")
         n, left = n + len(repaired), left + [f"{path / sentence}" for sentence in other]

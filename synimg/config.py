@@ -217,12 +217,28 @@ class Tissue(Model):
     """Dendrites and spines in the block."""
 
     n_imaged_neurons: int = Field(64, ge=1, description="neurons whose dendrites are in the block; of either type")
+    dendrite_um_per_um3: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="dendrite per volume of tissue, of as many neurons as that takes; 0: of n_imaged_neurons",
+    )
+    labelled_share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="share of these neurons that express tag and parent label (sparse labelling); the others are there and dark",
+    )
     morphologies: tuple[str, ...] = Field(
         (),
         description="SWC, ASC or H5 files to import; empty: every dendrite is grown. Paths are relative to this file",
     )
     spine_density_per_um: float = Field(1.5, gt=0, le=10, description="spines per um of dendrite (L2/3 and L5: 1 to 2)")
-    segment_um: float = Field(12.0, gt=1, description="mean length of a grown dendrite between branchings")
+    segment_um: float = Field(
+        12.0,
+        gt=1,
+        description="mean way of a growing tip to its branching, if it will branch; in two real cells 30 and 35",
+    )
     fork_share: float = Field(
         1.0, gt=0, le=1, description="share of the sections after a branching that branch again; of real cells 0.4"
     )
@@ -236,7 +252,11 @@ class Tissue(Model):
         1, ge=1, le=20, description="dendrites by which a grown neuron reaches from its soma, outside, into the block"
     )
     dendrite_radius_um: float = Field(0.3, gt=0.05, le=3, description="radius of grown dendrites (diameter 0.5 to 1.5)")
-    neck_length_um: float = Field(0.7, ge=0, description="mean length of the spine neck, from the dendrite's surface")
+    neck_length_um: float = Field(
+        0.7,
+        ge=0,
+        description="mean neck, dendrite to head: 0.43 to 0.51 in CA1 (Harris 1992), 1.87 in ferret V1 (Scholl 2021); see docs",
+    )
     psd_density_per_um2: float = Field(980.0, gt=0, description="receptors per um^2 of PSD (Tanaka 2005: about 1000)")
 
 
@@ -305,7 +325,9 @@ class Optics(Model):
         0.0, ge=0, le=0.95, description="loss of light in the corners of the field, growing with the distance squared"
     )
     attenuation_length_um: float = Field(
-        0.0, ge=0, description="depth at which light has fallen to 1/e: 200 for two photons, 50 to 100 visible; 0: none"
+        0.0,
+        ge=0,
+        description="depth at which light has fallen to 1/e: 200 two-photon, 50 to 100 visible (Helmchen and Denk 2005); 0: none",
     )
     bleached_share: float = Field(
         0.0,
@@ -338,12 +360,17 @@ class Optics(Model):
         """Whether brightness is not 1 everywhere."""
         return self.exposure != 1 or max(self.illumination_falloff, self.attenuation_length_um, self.bleached_share) > 0
 
-    def brightness(self, place_vox: Any, shape_vox: tuple[int, int, int], voxel_z_um: float) -> Any:
-        """Light from places (..., 3) [voxels] of an image: the exposure, on the axis in the first plane."""
+    def at_depth(self, depth_um: Any) -> Any:
+        """Share of the light that is left on the way from a depth in the tissue [um]."""
+        return np.exp(-depth_um / self.attenuation_length_um) if self.attenuation_length_um else 1.0
+
+    def brightness(
+        self, place_vox: Any, shape_vox: tuple[int, int, int], voxel_z_um: float, first_depth_um: float = 0.0
+    ) -> Any:
+        """Light from places (..., 3) [voxels] of an image: the exposure, on the axis at the surface of the tissue."""
         z = place_vox[..., 0]
         light = self.exposure * (1.0 - self.bleached_share) ** (z / max(shape_vox[0] - 1, 1))
-        if self.attenuation_length_um:
-            light = light * np.exp(-z * voxel_z_um / self.attenuation_length_um)
+        light = light * self.at_depth(first_depth_um + z * voxel_z_um)
         middle = [0.5 * (n - 1) for n in shape_vox[1:]]
         corner = max(middle[0] ** 2 + middle[1] ** 2, 1.0)
         squared = (place_vox[..., 1] - middle[0]) ** 2 + (place_vox[..., 2] - middle[1]) ** 2
@@ -433,6 +460,11 @@ class Config(Model):
     camera: member("synimg.cameras") = Field({"kind": "scmos"})  # type: ignore[valid-type]
     cohort: Cohort = Field(default_factory=Cohort)
 
+    @property
+    def first_depth_um(self) -> float:
+        """Depth of the first plane in the tissue; 0 for a point spread function that is the same at all depths."""
+        return float(getattr(self.psf, "first_depth_um", 0.0))
+
     @pydantic.model_validator(mode="before")
     @classmethod
     def _take_microscope(cls, values: Any) -> Any:
@@ -461,7 +493,12 @@ class Config(Model):
             raise ValueError("imported.edges is missing: the file with the edges")
         if self.imported.edges and any(getattr(self.cohort, g) for g in ("trained", "yoked", "deprived", "naive")):
             raise ValueError("an imported network is one animal; leave out the section cohort")
-        if not self.imported.edges and self.tissue.n_imaged_neurons > self.network.n_units:
+        if self.tissue.dendrite_um_per_um3 and self.tissue.morphologies:
+            raise ValueError(
+                "tissue.dendrite_um_per_um3 is for dendrites that are grown; with tissue.morphologies set n_imaged_neurons"
+            )
+        counted = not self.imported.edges and not self.tissue.dendrite_um_per_um3
+        if counted and self.tissue.n_imaged_neurons > self.network.n_units:
             raise ValueError(
                 f"tissue.n_imaged_neurons = {self.tissue.n_imaged_neurons}, but the network has only "
                 f"{self.network.n_units} units; image fewer or enlarge network.n_units"
@@ -509,6 +546,8 @@ def microscope(name: Any) -> dict[str, Any]:
 def seen_by(config: Config, name: str) -> Config:
     """The configuration with the optics, the camera, the voxels and the preparation of a microscope.
 
+    It shows the same block of tissue: as many voxels as that takes.
+
     Raises
     ------
     SynimgError
@@ -519,7 +558,16 @@ def seen_by(config: Config, name: str) -> Config:
     except ValueError as error:
         raise SynimgError(f"--microscope: {error}") from None
     kept = config.model_dump(exclude={"psf", "camera", "optics", "preparation"})
-    return Config.parse(kept | values | {"volume": kept["volume"] | values["volume"]}, f"microscope {name}")
+    seen = Config.parse(kept | values | {"volume": kept["volume"] | values["volume"]}, f"microscope {name}")
+    swelling = scale_of(seen.preparation) / scale_of(config.preparation)
+    shape = np.round(config.volume.size_um * swelling / np.array(seen.volume.voxel_um)).astype(int)
+    volume = seen.volume.model_copy(update={"shape_vox": tuple(np.maximum(shape, 1).tolist())})
+    return seen.model_copy(update={"volume": volume})
+
+
+def scale_of(preparation: tuple[Any, ...]) -> Any:
+    """How much longer lengths along z, y, x become by the steps of a preparation, on average (3,)."""
+    return np.prod([step.scale for step in preparation], axis=0) if preparation else np.ones(3)
 
 
 def read_camera(path: str | Path) -> Camera:

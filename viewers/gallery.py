@@ -117,14 +117,14 @@ def _optics(source: Source | LabSource) -> Figure:
     return optics(source.quality.optics)
 
 
-def _sizes(source: Source) -> Figure:
+def _sizes(source: Source | LabSource) -> Figure:
     found = source.detections
     if "form" not in found:
-        raise SynimgError(f"{source.dataset.path}: was measured by an older version, without sizes; measure it again")
+        raise SynimgError(f"{source.path}: was measured by an older version, without sizes; measure it again")
     if found["area_um2"].isna().all():
-        raise SynimgError(f"{source.dataset.path}: no synapse is so bright that its size can be told from a point's")
+        raise SynimgError(f"{source.path}: no synapse is so bright that its size can be told from a point's")
     true = None
-    if source.dataset.is_done(f"{source.run}/validate"):
+    if isinstance(source, Source) and source.dataset.is_done(f"{source.run}/validate"):
         true = source.matched["a_end_true"].to_numpy(float) / source.config.tissue.psd_density_per_um2
     return sizes(source.synapses, found["form"].to_numpy(object), true, source.quality.unit)
 
@@ -262,7 +262,8 @@ FIGURES: dict[str, Entry] = {
     "input_gradient": Entry("change along the order of the inputs", _input_gradient),
     "growth": Entry("the map at several days of the window", _growth),
     "dendrites": Entry(
-        f"grown dendrites beside real ones (folder {REFERENCE}): Sholl curve, lengths between branchings", _dendrites
+        f"grown dendrites beside real ones (folder {REFERENCE}): Sholl curve, lengths of sections that branch",
+        _dendrites,
     ),
     "image": Entry("a slice and the projections of the recorded image", _image),
     "counts": Entry("measured against true receptors, and whether the stated errors are true", _counts),
@@ -270,7 +271,9 @@ FIGURES: dict[str, Entry] = {
     "optics": Entry(
         "whether the point spread function is as wide as stated, by bright synapses", _optics, of_labs=True
     ),
-    "sizes": Entry("how large synapses are, by counts and beside the truth: points, discs, elongated", _sizes),
+    "sizes": Entry(
+        "how large synapses are, by counts and beside the truth: points, discs, elongated", _sizes, of_labs=True
+    ),
     "shift": Entry("how far one receptor channel lies beside the other, by bright synapses", _shift, of_labs=True),
     "depth": Entry("whether counts change with depth: light that fades, or tissue that differs", _depth, of_labs=True),
     "decoding": Entry("colours of synapses beside the code book, and whether their probabilities hold", _decoding),

@@ -39,6 +39,11 @@ class LabSource:
         return table.assign(log_turnover=np.log1p(np.divide(new, old, out=np.full(len(old), np.nan), where=old > 0)))
 
     @cached_property
+    def detections(self) -> pd.DataFrame:
+        """The detections behind the measured synapses, in their order."""
+        return read_table(self.path / "detections.parquet")
+
+    @cached_property
     def quality(self) -> Quality:
         """The quality report."""
         return read_quality(self.path)

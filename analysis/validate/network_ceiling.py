@@ -5,9 +5,9 @@ learning and by drift, and how all depend on size. Known besides are every neuro
 the counts. The posterior of a synapse given its counts is then a sum over the grid of `count_grid`.
 
 It is not exact. Above what can be reached: the factors are known, where a method has to find them. Below: which neurons and
-which partners learn more than others is not made use of, so that a method that does (``pre_id``, recorded activity, neighbours)
-may exceed it. Learning, drift and homeostasis of a synapse are independent given its size; what scaling by branch does is part
-of drift.
+which partners learn more than others is not made use of, so that a method that does (``pre_id``, recorded activity, neighbours,
+the rule itself) may exceed it. Learning, drift and homeostasis of a synapse are independent given its size; what scaling by
+branch does is part of drift.
 """
 
 from dataclasses import dataclass, replace

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from synimg.analysis.separate.protocol import Separation
 from synimg.analysis.validate.amounts import factor_rows
@@ -33,7 +34,8 @@ def verdicts(result: Separation, truth: pd.DataFrame, neurons: pd.DataFrame | No
     ----------
     result : Separation
     truth : DataFrame
-        Row per synapse of the result: ``is_learned``, ``neuron_id``.
+        Row per synapse of the result: ``is_learned``, ``neuron_id``; ``learning`` where the sign is known, ``post_id``
+        where the true parent is, ``is_there`` where rows may be no synapse.
     neurons : DataFrame, optional
         Truth about the neurons.
 
@@ -44,8 +46,9 @@ def verdicts(result: Separation, truth: pd.DataFrame, neurons: pd.DataFrame | No
 
     Notes
     -----
-    A majority that learned must be warned of ("not identifiable: ..."). Whole cells cannot be seen in a table without
-    control animals: there the result must call itself not identifiable in every animal, and the common interval must hold.
+    A majority that learned with one sign must be warned of ("not identifiable: ..."); with both signs the middle stays.
+    Whole cells cannot be seen in a table without control animals: there the result must call itself not identifiable in
+    every animal, and the common interval must hold.
     """
     learned = truth["is_learned"].to_numpy(bool)
     n_called = int(called(result.synapses["lfdr"].to_numpy(float), NOMINAL).sum())
@@ -53,16 +56,18 @@ def verdicts(result: Separation, truth: pd.DataFrame, neurons: pd.DataFrame | No
     if not learned.any():
         text = "nothing called, as it must be" if n_called == 0 else f"{n_called} called, contrary to what must be"
         found.append(Verdict("no synapse learned", n_called == 0, text))
-    by_neuron = truth.groupby("neuron_id")["is_learned"].agg(["mean", "size"])
+    there = truth[truth["is_there"]] if "is_there" in truth else truth
+    # by the true parents, if they are known: a wrong one hides that a neuron learned as a whole
+    by_neuron = there.groupby("post_id" if "post_id" in there else "neuron_id")["is_learned"].agg(["mean", "size"])
     by_neuron = by_neuron[by_neuron["size"] >= LEAST_SYNAPSES]
     factors = factor_rows(result.neurons, neurons) if neurons is not None else pd.DataFrame()
     is_whole = len(by_neuron) > 0 and (by_neuron["mean"] >= WHOLE).mean() >= LEAST_WHOLE
     warned = any(str(warning).startswith(FLAG) for warning in result.info.get("warnings", ()))
     if is_whole:
         found.append(_of_whole_cells(result, factors, warned))
-    elif learned.mean() > MAJORITY:
+    elif (share := _of_one_sign(truth, learned)) > MAJORITY:
         text = "flagged as not identifiable, as it must be" if warned else "not flagged, contrary to what must be"
-        found.append(Verdict(f"{learned.mean():.0%} of the synapses learned", warned, text))
+        found.append(Verdict(f"{share:.0%} of the synapses learned, with one sign", warned, text))
     if len(factors) and np.abs(factors["ln_true"]).max() < 1e-9:
         error = float(np.abs(factors["ln"]).mean())
         passed = error < MOST_ERROR_LN
@@ -71,6 +76,14 @@ def verdicts(result: Separation, truth: pd.DataFrame, neurons: pd.DataFrame | No
         )
         found.append(Verdict("no homeostasis", passed, text))
     return found
+
+
+def _of_one_sign(truth: pd.DataFrame, learned: NDArray[np.bool_]) -> float:
+    """Share of the synapses that learned with the commoner sign; of none where signs are not known."""
+    if "learning" not in truth:
+        return 0.0
+    sign = np.sign(truth["learning"].fillna(0.0).to_numpy(float))
+    return float(max((learned & (sign == side)).mean() for side in (-1.0, 1.0)))
 
 
 def _of_whole_cells(result: Separation, factors: pd.DataFrame, warned: bool) -> Verdict:

@@ -43,10 +43,11 @@ def recorded(electrons, radius_um, rng, aspect=1.0, apart_um=0.0):
     return seen, fit
 
 
-def measured(electrons, radius_um, seed, **shape):
+def measured(electrons, radius_um, seed, gaussian_share=1.0, **shape):
     seen, fit = recorded(electrons, radius_um, stream(seed, "test", "extent"), **shape)
     model = model_of(seen, fit)
-    return extents_of(seen, fit, model, joint_covariances(seen, fit, model), np.full(len(fit.theta), N_EMITTERS))
+    n_receptors = np.full(len(fit.theta), N_EMITTERS)
+    return extents_of(seen, fit, model, joint_covariances(seen, fit, model), n_receptors, gaussian_share)
 
 
 def test_what_voxels_say_of_a_shape_scatters_about_the_true_one_as_stated():
@@ -93,6 +94,13 @@ def test_faint_puncta_have_no_area():
     assert measured(150.0, 0.2, 1)["area_um2"].isna().mean() > 0.95
 
 
+def test_where_a_point_spread_function_has_wings_fewer_are_sized_and_with_wider_errors():
+    plain, winged = (measured(6000.0, 0.15, 1, gaussian_share=share) for share in (1.0, 0.7))
+    assert winged["area_um2"].notna().mean() < 0.8 * plain["area_um2"].notna().mean()
+    both = plain["area_um2"].notna() & winged["area_um2"].notna()
+    assert (winged["area_um2_se"] > plain["area_um2_se"])[both].mean() > 0.9
+
+
 def test_receptors_at_random_in_a_disc_scatter_its_shape_as_stated():
     rng, n, repeats, radius = stream(1, "test"), 40, 4000, 0.2
     distance, turn = radius * np.sqrt(rng.uniform(size=(repeats, n))), rng.uniform(0, 2 * np.pi, (repeats, n))
@@ -105,7 +113,7 @@ def test_receptors_at_random_in_a_disc_scatter_its_shape_as_stated():
 def test_errors_that_are_added_are_added_to_the_covariance():
     rng = stream(1, "test")
     root = rng.standard_normal((1, 6, 6))
-    precision, added = root @ root.transpose(0, 2, 1), psf_covariance(PSF * VOXEL)[None] * 1e4
+    precision, added = root @ root.transpose(0, 2, 1), psf_covariance(PSF * VOXEL, 0.02)[None] * 1e4
     shape = rng.standard_normal(6)
     both = Shapes(precision, precision @ shape).blurred(added)
     np.testing.assert_allclose(np.linalg.inv(both.precision), np.linalg.inv(precision) + added, rtol=1e-6)

@@ -274,23 +274,26 @@ def test_an_ome_zarr_image_is_measured_with_the_channels_and_voxels_that_it_stat
     assert any("voxels of 0.3 x 0.1 x 0.1 um" in sentence for sentence in found.warnings)
 
 
-@pytest.mark.parametrize("damage", ["missing", "truncated"])
-def test_of_a_damaged_chunk_the_puncta_are_lost_and_no_others(tmp_path, damage, capsys):
-    path, values = tmp_path / "slice.ome.zarr", stack([(20.0, 30.0), (60.0, 90.0)], 5) // 2 + 20_000
+@pytest.mark.parametrize(("damage", "axes"), [("missing", "zyx"), ("truncated", "zyx"), ("missing", "yx")])
+def test_of_a_damaged_chunk_the_puncta_are_lost_and_no_others(tmp_path, damage, axes, capsys):
+    n = 5 if axes == "zyx" else 1
+    path, values = tmp_path / "slice.ome.zarr", stack([(20.0, 30.0), (60.0, 90.0)], n) // 2 + 20_000
     group = zarr.open_group(path, mode="w", zarr_format=2)
-    levels = [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [0.3, 0.1, 0.1]}]}]
-    group.attrs["multiscales"] = [{"axes": [{"name": a, "type": "space"} for a in "zyx"], "datasets": levels}]
-    group.create_array("0", data=values, chunks=(5, 50, 50))
-    (path / "0/0.1.1").unlink()
+    scale = [0.3, 0.1, 0.1][-len(axes) :]
+    levels = [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}]
+    group.attrs["multiscales"] = [{"axes": [{"name": a, "type": "space"} for a in axes], "datasets": levels}]
+    group.create_array("0", data=values if n > 1 else values[0], chunks=(5, 50, 50)[-len(axes) :])
+    chunk = path / "0" / "0.1.1"[-2 * len(axes) + 1 :]
+    chunk.unlink()
     if damage == "truncated":
-        (path / "0/0.1.1").write_bytes(bytes(100))
+        chunk.write_bytes(bytes(100))
     asked = ["measure", str(path), "--threshold", "0.05", "--out", str(tmp_path / "out")]
     assert app(asked, standalone_mode=False) == 3
     said = capsys.readouterr().err
-    assert f"a chunk in z 0:5, y 50:97, x 50:100 is {damage}" in said
+    assert f"a chunk in z 0:{n}, y 50:97, x 50:100 is {damage}" in said
+    region = "z 0:5, y 50:97, x 50:100 (0.0 to 1.5" if n > 1 else "y 50:97, x 50:100 (5.0 to 9.7"
     assert (
-        "slice: the table is incomplete: 1 part of the image is missing, damaged or empty, at voxels z 0:5, y 50:97"
-        in said
+        f"slice: the table is incomplete: 1 part of the image is missing, damaged or empty, at voxels {region}" in said
     )
     assert "1 puncta, INCOMPLETE" in said
     puncta, table = (read_table(tmp_path / "out" / f"{kind}.parquet") for kind in ("puncta", "summary"))

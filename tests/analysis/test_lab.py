@@ -276,7 +276,11 @@ def test_an_ome_tiff_file_brings_the_names_of_its_channels(tmp_path):
     assert exchanged({"old": Place(path, 0), "new": Place(path, 1)}) == []
 
 
-def test_a_file_that_is_cut_off_is_not_said_to_state_no_voxel_size(tmp_path):
+@pytest.mark.parametrize("is_log_off", [False, True])
+def test_a_file_that_is_cut_off_is_not_said_to_state_no_voxel_size(tmp_path, monkeypatch, is_log_off):
+    monkeypatch.setattr(
+        tifffile.logger(), "disabled", is_log_off
+    )  # as any logging.config does to the loggers of others
     path = write_tiff(tmp_path / "a.tif")
     path.write_bytes(path.read_bytes()[:-50_000])
     with pytest.raises(SynimgError, match=r"a.tif: the file is truncated: only the first page can be found in it"):

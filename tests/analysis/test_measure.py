@@ -132,6 +132,18 @@ def test_the_quality_report_agrees_with_the_truth(tiny_path):
     assert quality.optics.shift_um == pytest.approx([0, 0, 0], abs=0.05)
 
 
+def test_sizes_are_those_of_the_true_discs_where_they_can_be_told(tiny_path):
+    folder = tiny_path / "analysis/default"
+    detections, matched = read_table(folder / "detections.parquet"), read_table(folder / "matched.parquet")
+    assert matched["size"].notna().equals(detections["area_um2"].notna())
+    assert matched.loc[(detections["form"] == "point").fillna(False), "size"].isna().all()
+    sized = matched[matched["size"].notna() & matched["true_synapse_id"].notna()]
+    assert len(sized) > 20
+    true = sized["a_end_true"] / Dataset.open(tiny_path).config.tissue.psd_density_per_um2
+    assert (sized["size"] / true).median() == pytest.approx(1, abs=0.15)  # 3 sigma of 20 with errors of a fifth
+    assert (np.abs(sized["size"] - true) < 1.96 * sized["size_se"]).mean() > 0.8
+
+
 def test_an_image_without_a_synapse_gives_an_empty_table_and_says_so(tiny_path):
     path = tiny_path / "image.ome.zarr"
     recording = Recording.parse(image_attributes(path)["synimg"], "image")

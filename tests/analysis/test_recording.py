@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from synimg.analysis.recording import Recording
+from synimg.errors import SynimgError
 
 
 def recording(**camera):
@@ -25,3 +26,15 @@ def test_the_maps_of_the_pixels_undo_a_camera_whose_pixels_differ():
     )  # photons alone; pixels as equal: ten times
     equal = camera.model_copy(update={"by_pixel": False})
     assert equal.electrons(grey, equal.pixels((0, 11, 20), grey.shape)).mean(axis=0).std() > 5 * per_pixel.std()
+
+
+@pytest.mark.parametrize(
+    ("leaks", "sentence"),
+    [
+        ([("pulse", "chase", 1.0)], "from 'pulse' to 'chase' = 1; a share from 0 to below 1"),
+        ([("pulse", "chase", 0.5)] * 2 + [("chase", "pulse", 0.99)], "cannot be told apart"),
+    ],
+)
+def test_light_in_other_channels_that_cannot_be_taken_off_is_refused(leaks, sentence):
+    with pytest.raises(SynimgError, match=sentence):
+        Recording.parse(recording().model_dump() | {"bleed_through": leaks}, "test")

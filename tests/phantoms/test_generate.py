@@ -7,6 +7,8 @@ import pytest
 
 import synimg
 from synimg import config, schema
+from synimg.analysis.quality import read_quality
+from synimg.errors import SynimgError
 from synimg.phantoms import generate as chain
 from synimg.phantoms.generate import image_parts
 from synimg.phantoms.render import render
@@ -71,6 +73,20 @@ def test_a_label_readout_takes_the_place_of_dyes(tmp_path):
     synimg.generate(config.Config.parse(values, "test"), tmp_path / "mouse")
     table = synimg.measure(tmp_path / "mouse")
     assert (table["neuron_prob"] == 0.9).mean() > 0.8
+
+
+def test_without_a_parent_label_synapses_are_measured_and_none_has_a_parent(settings, tmp_path):
+    values = settings.model_dump() | {"identity": {"kind": "none"}}
+    dataset = synimg.generate(config.Config.parse(values, "test"), tmp_path / "mouse")
+    table = synimg.measure(dataset)
+    quality = read_quality(dataset.run("default"))
+    assert [c["name"] for c in image_attributes(dataset.image)["synimg"]["channels"]] == ["pulse", "chase"]
+    assert len(table) > 5
+    assert table["neuron_id"].isna().all()
+    assert table["neuron_prob"].isna().all()
+    assert quality.share_unassigned is None
+    with pytest.raises(SynimgError, match="neuron_id' is empty in every row"):
+        synimg.separate(table)
 
 
 @pytest.mark.slow

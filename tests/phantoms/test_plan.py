@@ -6,18 +6,20 @@ import numpy as np
 import pytest
 
 import synimg
-from synimg import cli, compute
-from synimg.config import Config, preset, to_toml
+from synimg import cli, compute, schema
+from synimg.config import Config, preset, presets, to_toml
 from synimg.errors import SynimgError
 from synimg.phantoms import generate
 from synimg.phantoms.axons import draw_axons
 from synimg.phantoms.generate import image_parts
+from synimg.phantoms.plan import check_tissue
 from synimg.phantoms.prepare import preparation_of
 from synimg.phantoms.render import build_channels
 from synimg.phantoms.strands import axon_capsules
 from synimg.phantoms.surroundings import shaft_lights
 from synimg.store import atomic
 from synimg.store.dataset import Dataset
+from synimg.store.tables import read_table
 
 
 def test_the_plan_of_a_data_set_is_near_what_it_became(tiny_path):
@@ -29,6 +31,9 @@ def test_the_plan_of_a_data_set_is_near_what_it_became(tiny_path):
     assert found.n_emitters == pytest.approx(sum(map(n_points, channels)), rel=0.5)
     on_disk = sum(f.stat().st_size for f in dataset.image.rglob("*") if f.is_file())
     assert found.bytes_on_disk == pytest.approx(on_disk, rel=0.3)
+    truth = read_table(tiny_path / "truth/synapses.parquet", schema.TRUTH_SYNAPSES)
+    dendrite_um = truth["is_imaged"].sum() / dataset.config.tissue.spine_density_per_um
+    assert found.dendrite_um_per_um3 == pytest.approx(dendrite_um / np.prod(dataset.config.volume.size_um), rel=0.1)
     assert found.seconds > 0
     assert found.seconds_training > 0
     assert found.notes == ()
@@ -67,6 +72,11 @@ def test_a_volume_of_many_terabytes_is_refused_as_quickly_as_a_small_one(tmp_pat
     values["volume"]["shape_vox"] = (4000, 100_000, 100_000)
     with pytest.raises(SynimgError, match=r"the images take about .*e[+]05 GB"):
         synimg.plan(Config.parse(values, "test"), tmp_path)
+
+
+@pytest.mark.parametrize("name", presets())
+def test_the_neurons_of_every_preset_have_room(name):
+    check_tissue(preset(name), [])
 
 
 def test_receptors_on_shafts_count_in_the_plan(tiny_path):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from synimg.config import Config, microscopes, preset, seen_by, to_toml
 from synimg.errors import SynimgError
+from synimg.phantoms.prepare import tissue_config
 from synimg.phantoms.render import Channel, _background, expected_photons, imaging_notes, render
 from synimg.psf.gaussian import GaussianKernel
 from synimg.store.bins import Bins, bins_of
@@ -97,6 +98,7 @@ def test_brightness_falls_with_depth_in_the_corners_and_along_the_scan():
     assert config_of(optics={"exposure": 3.0}).optics.brightness(middle, SHAPE, 0.2) == 3.0
     deep = np.array([16, 32, 48.0])
     assert optics.brightness(deep, SHAPE, 0.2) == pytest.approx(0.5 * np.exp(-16 * 0.2 / 2.0))
+    assert optics.brightness(middle, SHAPE, 0.2, first_depth_um=3.0) == pytest.approx(np.exp(-3.0 / 2.0))
     config = config_of(optics={"attenuation_length_um": 2.0})
     empty = channel(config, points=POINTS[:0], photons=PHOTONS[:0])
     planes = expected_photons([empty], config, WHOLE)[0].mean(axis=(1, 2))
@@ -197,6 +199,9 @@ def test_every_microscope_can_be_taken_by_name_and_written_out(name):
     if name == "light_sheet":
         assert (config.camera.offset_adu, config.camera.quantum_efficiency) == (42.0, 0.95)
     written = seen_by(preset("demo"), name)
+    # whatever the voxels and the swelling, the block of tissue stays, and its neurons have room
+    size_um = tissue_config(written).volume.size_um
+    np.testing.assert_allclose(size_um, preset("demo").volume.size_um, atol=0.5 * max(written.volume.voxel_um))
     assert Config.parse(tomllib.loads(to_toml(written)), name) == written
     # planes as thick as a section, and as far apart as in vivo, are coarse
     assert len(imaging_notes(written)) == (name in {"array_tomography", "two_photon"})

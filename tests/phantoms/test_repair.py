@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from distributed import LocalCluster
 
 import synimg
 from synimg import config
@@ -81,6 +82,16 @@ def test_other_bytes_than_before_are_refused_and_nothing_is_changed(tiny_copy):
     with pytest.raises(SynimgError, match="comes out with other bytes here"):
         repair(dataset)
     assert digest(tiny_copy) == before
+
+
+def test_a_cluster_mends_with_the_same_bytes(small_copy):
+    before = digest(small_copy)
+    for name in ("0/c/1/0/1/1", "0/c/4/1/0/0", "1/c/0/0/0/0", "labels/neurons/2/c/1/0/0"):
+        flip(small_copy / "image.ome.zarr" / name)
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+        repaired, left = repair(small_copy, scheduler=cluster.scheduler_address)
+    assert (len(repaired), left) == (4, [])
+    assert digest(small_copy) == before
 
 
 @pytest.mark.parametrize(("number", "said"), [(errno.EROFS, "cannot be written"), (errno.ENOSPC, "the disk is full")])

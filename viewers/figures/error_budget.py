@@ -29,7 +29,17 @@ def error_budget(
         if top is not None:
             label = "ceiling" if row == 0 else None
             axis.plot([top, top], [row - 0.3, row + 0.3], color=TRUTH, lw=2, label=label)
-        axis.text(max(value, top or 0.0) + 0.01, row, f"{value:.2f}", va="center")
+        inside = value > 0.12
+        axis.text(
+            value + (-0.01 if inside else 0.01),
+            row,
+            f"{value:.2f}",
+            va="center",
+            ha="right" if inside else "left",
+            color="white" if inside else "black",
+        )
+        if top is not None:
+            axis.text(max(top, value) + 0.01, row, f"{top:.2f}", va="center")
     axis.axvline(chance, color=CHANCE, lw=1, ls="--", label=f"chance ({chance:.2f})")
     axis.set_yticks(list(rows), names)
     axis.invert_yaxis()

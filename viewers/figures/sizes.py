@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 from numpy.typing import NDArray
 
 from synimg.analysis.extent import FORMS
@@ -39,10 +40,20 @@ def sizes(
     axes[0].set_title(f"{np.isfinite(area).sum()} of {len(area)} synapses can be sized")
     axes[0].legend(frameon=False, fontsize=8, loc="upper left")
     _forms(axes[1], total, form)
-    axes[1].set(xscale="log", xlabel=f"{unit}, old and new", ylabel="share", ylim=(0, 1), title="Form")
+    axes[1].set(
+        xscale="log",
+        xlabel=f"{unit}, old and new",
+        ylabel="share",
+        ylim=(0, 1),
+        title="Form (white: none is likely enough)",
+    )
+    for axis in axes[:2]:
+        axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+        axis.xaxis.set_major_formatter(ScalarFormatter())
+        axis.xaxis.set_minor_formatter(NullFormatter())
     if is_known and true_um2 is not None:
         _areas(axes[2], true_um2, area, se, form)
-        top = 1.1 * float(np.nanmax(np.where(np.isfinite(area), np.fmax(area, true_um2), np.nan)))
+        top = 1.2 * float(np.nanmax(np.where(np.isfinite(area), true_um2, np.nan)))
         axes[2].plot([0, top], [0, top], color=TRUTH, lw=1)
         z = (area - true_um2) / se
         held = np.mean(np.abs(z[np.isfinite(z)]) < 1.96)

@@ -153,8 +153,9 @@ def _summary(config: Config, scores: dict[str, Any]) -> str:
     if config.imported.edges:
         network = f"A network from elsewhere ({Path(config.imported.edges).name}) changed"
     n_synapses = scores["imaging"]["n_true"] - scores["imaging"].get("n_true_background", 0)
+    n_neurons = f"{config.tissue.n_imaged_neurons} of" if not config.tissue.dendrite_um_per_um3 else "Some of"
     text = html.escape(
-        f"{network}, over {config.training.window_days:g} days. {config.tissue.n_imaged_neurons} of its neurons were "
+        f"{network}, over {config.training.window_days:g} days. {n_neurons} its neurons were "
         f"imaged ({n_synapses} synapses), the image was measured blind, and the result was scored."
     )
     return f"<p>{text}</p>"

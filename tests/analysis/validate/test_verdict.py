@@ -19,6 +19,7 @@ def result(n_called=0, warnings=(), identifiable=False, common=(0.3, 3.0), n=100
 
 def world(learned, factor=1.2, n=100):
     truth = pd.DataFrame({"neuron_id": np.arange(n) % 10, "is_learned": learned(np.arange(n))})
+    truth["learning"] = 10.0 * truth["is_learned"]
     return truth, pd.DataFrame({"neuron_id": range(10), "scale_factor": factor})
 
 
@@ -51,3 +52,17 @@ def test_without_homeostasis_factors_must_be_one():
 
 def test_an_ordinary_world_is_not_judged():
     assert verdicts(result(), *world(lambda i: i % 11 == 0)) == []
+
+
+def test_wrong_parents_do_not_hide_whole_cells():
+    truth, neurons = world(lambda i: i % 10 < 3)
+    truth = truth.assign(
+        post_id=truth["neuron_id"], neuron_id=(truth["neuron_id"] * 7 + truth.index // 50) % 10, is_there=True
+    )
+    assert [one.what for one in verdicts(result(), truth, neurons)] == ["whole cells learned"]
+
+
+def test_a_majority_of_both_signs_leaves_the_middle_where_it_was():
+    truth, neurons = world(lambda i: i % 7 < 4)
+    truth["learning"] *= np.where(np.arange(len(truth)) % 2, 1, -1)
+    assert verdicts(result(), truth, neurons) == []
