@@ -200,9 +200,9 @@ def check_room(config: Config, n_units: int, post: Ints, seed: int, is_grown: bo
     if is_grown and per_um3[n - 1] > ROOM_UM_PER_UM3:
         fit = int(np.searchsorted(per_um3, ROOM_UM_PER_UM3, side="right"))
         raise SynimgError(
-            f"tissue: {n} neurons need {per_um3[n - 1] * volume_um3:.0f} um of dendrite, {per_um3[n - 1]:.3g} um per um^3; the "
-            f"block holds about {ROOM_UM_PER_UM3 * volume_um3:.0f} um ({ROOM_UM_PER_UM3:g} um per um^3), {fit} neurons: image "
-            "fewer neurons (tissue.n_imaged_neurons) or enlarge volume.shape_vox"
+            f"tissue: {n} neurons need {per_um3[n - 1] * volume_um3:.0f} um of dendrite, the block holds about "
+            f"{ROOM_UM_PER_UM3 * volume_um3:.0f} um ({ROOM_UM_PER_UM3:g} um per um^3, those of {fit} neurons): image fewer "
+            "neurons (tissue.n_imaged_neurons) or enlarge volume.shape_vox"
         )
     return np.sort(order[:n]), n_living
 

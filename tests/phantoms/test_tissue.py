@@ -291,7 +291,7 @@ def test_too_many_neurons_for_the_block_are_refused_with_the_setting_to_change(w
     )
     with pytest.raises(
         SynimgError,
-        match=r"60 neurons need \d+ um of dendrite, .* um per um\^3; the block holds about \d+ um \(0.5 .*, \d+ neurons: image",
+        match=r"60 neurons need \d+ um of dendrite, the block holds about \d+ um \(0.5 .* \d+ neurons\).*n_imaged_neurons",
     ):
         build_tissue(crowded, wiring, wiring.a_start, 1, [])
 
