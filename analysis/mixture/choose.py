@@ -57,8 +57,8 @@ def choose(data: Data, has_branches: bool) -> Choice:
         return fit(data, replace(start, form=form), stay, largest, rounds, to_beat=to_beat)
 
     best, evidence = run(guess.form, guess)
-    if (reach := _reach(data, best)) > largest:
-        largest = reach
+    if (needed := reach(data, best)) > largest:
+        largest = needed
         best, evidence = run(best.form, best)
     gains: dict[str, float] = {}
 
@@ -99,7 +99,7 @@ def choose(data: Data, has_branches: bool) -> Choice:
     return _signs(best, run, data, stay, largest, gains)
 
 
-def _reach(data: Data, model: Model) -> float:
+def reach(data: Data, model: Model) -> float:
     """How far ln factors lie from 0: those that something else tells of lie about what it says."""
     said = np.abs(data.of_factor @ np.asarray(model.factor_weights)).max(initial=0.0)
     return float(said + REACH_SDS * max(model.factor_sd))
