@@ -200,16 +200,27 @@ def parents(log_likelihood: Floats, points_um: Floats, traced_um: Floats, traced
     reaches. A share of heads has a colour that tells nothing (mixtures), and dyes that are disturbed together tell less than
     each alone: with both, stated probabilities agree with the truth of the demonstration within 0.03.
     """
-    n, m = log_likelihood.shape
-    log_prior = np.full((n, m), LEAST_LN_PRIOR)
+    posterior = by_colour(log_likelihood) * by_place(points_um, traced_um, traced_row, log_likelihood.shape[1])
+    posterior /= posterior.sum(axis=1, keepdims=True)
+    return posterior.argmax(axis=1), posterior.max(axis=1)
+
+
+def by_colour(log_likelihood: Floats) -> Floats:
+    """Probability (n, m) of each neuron by the head's colour alone; arguments as in `parents`."""
+    colour = np.exp((log_likelihood - log_likelihood.max(axis=1, keepdims=True)) / DYES_PER_FACT)
+    spread: Floats = OUTLIER_SHARE / log_likelihood.shape[1] + (1.0 - OUTLIER_SHARE) * colour / colour.sum(
+        axis=1, keepdims=True
+    )
+    return spread
+
+
+def by_place(points_um: Floats, traced_um: Floats, traced_row: Ints, n_neurons: int) -> Floats:
+    """Weight (n, n_neurons) of each neuron by what of it lies near a synapse; arguments as in `parents`."""
+    log_prior = np.full((len(points_um), n_neurons), LEAST_LN_PRIOR)
     for row in np.unique(traced_row):
         distance, _ = cKDTree(traced_um[traced_row == row]).query(points_um, distance_upper_bound=5.0)
         log_prior[:, row] = ln_reach(np.minimum(distance, 5.0))
-    colour = np.exp((log_likelihood - log_likelihood.max(axis=1, keepdims=True)) / DYES_PER_FACT)
-    colour = (1.0 - OUTLIER_SHARE) * colour / colour.sum(axis=1, keepdims=True) + OUTLIER_SHARE / m
-    posterior = colour * np.exp(log_prior)
-    posterior /= posterior.sum(axis=1, keepdims=True)
-    return posterior.argmax(axis=1), posterior.max(axis=1)
+    return np.exp(log_prior)
 
 
 def nearest_readout(points_um: Floats, readouts: pd.DataFrame, gate_um: float) -> tuple[Ints, Floats]:

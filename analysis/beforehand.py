@@ -12,13 +12,14 @@ from synimg.analysis.block import (
     MeasureSettings,
     Tile,
     find_puncta,
+    first_search,
     measure_block,
-    n_candidates,
     scene_of,
 )
 from synimg.analysis.damage import is_near, is_noisy
 from synimg.analysis.fit import Scene
 from synimg.analysis.recording import Recording
+from synimg.analysis.registration import registered
 from synimg.analysis.spread import estimate_spread
 from synimg.analysis.survey import LEAST_NOISE, ChannelOptics, OpticsCheck, check_optics, noise_of
 from synimg.analysis.tile_replica import Checked, n_replicas, replica_of_block, spread_over, to_replicate
@@ -129,7 +130,7 @@ def spread_of_block(
     guess = TYPICAL_SPREAD_UM2 / typical_electrons
     scene = scene_of(grey[recording.receptor_index], recording, settings, guess, first_vox)
     _refuse_unfit_block(grey, scene, recording)
-    n_found = n_candidates(scene, settings)
+    n_found = len(first_search(scene, settings)[1])
     volume_um3 = float(np.prod(scene.voxel_um)) * scene.data[0].size
     if n_found > max(MOST_PER_UM3 * volume_um3, 200):
         raise SynimgError(
@@ -163,7 +164,8 @@ def as_puncta_show(
 ) -> Recording:
     """The recording with the shift of the channels, if it is not stated, and the widths, if asked for, that puncta show.
 
-    Some tiles are measured for that ahead of the others; again where widths were far from those stated, as what is found with
+    Shifts are found by laying the channels on each other; puncta then show that of the receptors more exactly. Some tiles are
+    measured for that ahead of the others; again where widths were far from those stated, as what is found with
     wrong ones is not all there is.
 
     Raises
@@ -171,7 +173,10 @@ def as_puncta_show(
     SynimgError
         If the widths are to be taken from puncta and those do not show them.
     """
-    is_shift_known = all(recording.channels[i].shift_um is not None for i in recording.receptor_index)
+    is_unknown = [recording.channels[i].shift_um is None for i in recording.receptor_index]
+    is_shift_known = not any(is_unknown)
+    if any(channel.shift_um is None for channel in recording.channels):
+        recording = registered(recording, lambda: (b.grey for _, b in _cut_over(work, cut, settings.n_spread_tiles)))
     if is_shift_known and settings.psf == "stated":
         return recording
     if not is_shift_known:  # a synapse that both channels show apart is one, however crowded that looks
@@ -192,9 +197,13 @@ def as_puncta_show(
                 by = _excess(seen)
                 moved = max(moved, float(np.abs(by).max()))
                 update["psf_sigma_um"] = tuple(float(v) for v in (1.0 + by) * channels[i].psf_sigma_um)
-            if not is_shift_known:
-                update["shift_um"] = (0.0, 0.0, 0.0) if c == 0 or optics.shift_um is None else tuple(optics.shift_um)
             channels[i] = channels[i].model_copy(update=update)
+        if not is_shift_known and optics.shift_um is not None:
+            # the pulse channel says where things are, unless only the chase channel's place is known
+            moves, stays, sign = (1, 0, 1.0) if is_unknown[1] else (0, 1, -1.0)
+            i, j = (recording.receptor_index[c] for c in (moves, stays))
+            place = np.array(channels[j].shift_um) + sign * np.array(optics.shift_um)
+            channels[i] = channels[i].model_copy(update={"shift_um": tuple(place.tolist())})
         recording = recording.model_copy(update={"channels": tuple(channels)})
         if moved < STILL:
             break

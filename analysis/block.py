@@ -14,7 +14,8 @@ from synimg.analysis import assign
 from synimg.analysis.background import smooth_background
 from synimg.analysis.damage import read_recorded, stand_in, why_lost
 from synimg.analysis.detect import candidates, log_significance
-from synimg.analysis.fisher import covariances
+from synimg.analysis.extent import extents_of
+from synimg.analysis.fisher import joint_covariances
 from synimg.analysis.fit import Fit, Scene, cores, fitted, gains, model_of, split, start
 from synimg.analysis.recording import Recording
 from synimg.analysis.replica import RESOLVED, nearby
@@ -46,7 +47,8 @@ class MeasureSettings(Model):
     least_crowd: float = Field(
         0.1,
         ge=0,
-        description="other puncta expected within 2.5 PSF widths from which on the common disc is no reason to take two for one",
+        description="other puncta expected within 2.5 PSF widths from which on the common disc is no reason to take two for one, "
+        "and `split_share` falls",
     )
     split_share: float = Field(
         0.05,
@@ -183,14 +185,15 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> Fit:
     return _prune(scene, *fitted(scene, fit), settings)
 
 
-def n_candidates(scene: Scene, settings: MeasureSettings) -> int:
-    """How many puncta a first search of the block takes up."""
+def first_search(scene: Scene, settings: MeasureSettings) -> tuple[NDArray[np.float32], Floats]:
+    """Response of the search filter to a block without any punctum, in its sds, and the candidates (n, 3) that it takes up."""
     psf = scene.psf_vox.mean(axis=0)
     light, variance = (
         moved_back(v, scene.shift_vox).sum(axis=0) for v in (scene.data - scene.background, scene.background)
     )
     typical = np.sqrt(psf**2 + TYPICAL_SPREAD_UM2 / scene.voxel_um**2)
-    return len(candidates(log_significance(light, variance, typical), settings.candidate_significance, 0.7 * psf))
+    significance = log_significance(light, variance, typical)
+    return significance, candidates(significance, settings.candidate_significance, 0.7 * psf)
 
 
 def _prune(scene: Scene, fit: Fit, model: Floats, settings: MeasureSettings) -> Fit:
@@ -223,11 +226,13 @@ def _parts(scene: Scene, fit: Fit, gain: Floats, settings: MeasureSettings) -> N
     # a disc seen from all sides has the variance radius^2 / 6 per axis
     disc_um = np.sqrt(6.0 * scene.spread_um2 * (fit.electrons[weak] + fit.electrons[strong]).sum(axis=1))
     is_one = np.linalg.norm(away / psf_um, axis=1) < settings.merge_sigma
-    is_lonely = _crowd(points_um, psf_um, scene)[strong] < settings.least_crowd
-    is_one |= is_lonely & (np.linalg.norm(away, axis=1) < settings.same_disc * disc_um)
+    crowd = _crowd(points_um, psf_um, scene)[strong]
+    is_one |= (crowd < settings.least_crowd) & (np.linalg.norm(away, axis=1) < settings.same_disc * disc_um)
     # how far a disc is from the Gaussian that fits it best grows with its size beside that of the PSF
     wide = scene.spread_um2 * fit.electrons[strong].sum(axis=1)
-    share = settings.split_share * (wide / (wide + psf_um[1:].prod())) ** 2
+    # the more neighbours are expected, the more likely a second punctum is one of them
+    expected = np.minimum(1.0, settings.least_crowd / np.maximum(crowd, 1e-9))
+    share = expected * settings.split_share * (wide / (wide + psf_um[1:].prod())) ** 2
     is_one |= gain[weak] < settings.least_gain + share * gain[strong]
     for i, j in zip(weak[is_one], strong[is_one], strict=True):
         is_part[i] |= not is_part[j]
@@ -255,7 +260,7 @@ def read_tile(image: Path, tile: Tile, recording: Recording) -> tuple[Block | st
     """The voxels of a tile's box, or why all of them are lost, and the chunks that are."""
     grey, lost = read_recorded(image, tile.box, recording)
     whole = stand_in(grey, tile.box, lost, recording) if lost else grey
-    return why_lost(grey, recording) if whole is None else Block(whole, tuple(lost)), lost
+    return why_lost(image, tile.box, recording) if whole is None else Block(whole, tuple(lost)), lost
 
 
 def measure_block(
@@ -280,7 +285,7 @@ def detections_of(
     """The table of those puncta of a fitted block that `own` marks; the block begins at voxel `first_vox` of the image."""
     at = fit.points_vox + np.array(first_vox)
     model = model_of(scene, fit)
-    gain, covariance = gains(scene, fit, model), covariances(scene, fit, model)
+    gain, covariance = gains(scene, fit, model), joint_covariances(scene, fit, model)
     errors = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
     voxel = np.array(recording.voxel_um)
     table = {f"{axis}_um": at[own, i] * voxel[i] for i, axis in enumerate("zyx")}
@@ -295,6 +300,9 @@ def detections_of(
     camera = recording.camera
     full = (camera.largest_adu - camera.offset_adu) / camera.gain_adu_per_electron + camera.read_noise_electrons**2
     table |= {"misfit": misfit[own], "is_saturated": (brightest >= full - 0.5).any(axis=1)[own]}
+    in_gaussian = min(recording.channels[i].psf_gaussian_share for i in recording.receptor_index)
+    seen = extents_of(scene, fit, model, covariance, recording.n_receptors(fit.electrons), in_gaussian)
+    table |= {str(name): values[own].array for name, values in seen.items()}
     if recording.identity.get("kind") == "colour":
         row, probability, colours = _parents_by_colour(grey, recording, fit.points_vox[own], first_vox)
         table["neuron_id"] = np.array(recording.identity["neuron_id"])[row]
@@ -303,10 +311,25 @@ def detections_of(
     return pd.DataFrame(table)
 
 
-def _parents_by_colour(
+@dataclass(frozen=True)
+class ColourEvidence:
+    """What the dyes of a block say of its synapses' parents.
+
+    log_likelihood : (n, neurons) ndarray, of each head's colour under each code
+    colours : (n, dyes) ndarray [electrons], dye signal at each synapse
+    traced_um, traced_row : (k, 3) and (k,) ndarray, what the block holds of which neuron
+    """
+
+    log_likelihood: Floats
+    colours: Floats
+    traced_um: Floats
+    traced_row: NDArray[np.int64]
+
+
+def colour_evidence(
     grey: NDArray[np.uint16], recording: Recording, points_vox: Floats, first_vox: tuple[int, int, int]
-) -> tuple[NDArray[np.int64], Floats, Floats]:
-    """Row of the code book, its probability, and the dye signal of each synapse in a block."""
+) -> ColourEvidence:
+    """What the dyes of a block, (channel, z, y, x) grey levels from voxel `first_vox` on, say of synapses in it."""
     dyes, voxel = recording.dye_index, np.array(recording.voxel_um)
     book, cv = np.array(recording.identity["codebook"]), float(recording.identity["expression_cv"])
     pixels = recording.pixels(first_vox, grey.shape)
@@ -315,6 +338,14 @@ def _parents_by_colour(
     sigma = recording.sigma_vox(dyes).mean(axis=0)
     colours, colours_se = assign.head_colours(electrons, variance, points_vox, sigma, voxel)
     likelihood = assign.colour_log_likelihood(colours, colours_se, book, cv)
-    traced_um, traced_row = assign.trace_neurons(electrons, voxel, book, cv)
-    row, probability = assign.parents(likelihood, points_vox * voxel, traced_um, traced_row)
-    return row, probability, colours
+    return ColourEvidence(likelihood, colours, *assign.trace_neurons(electrons, voxel, book, cv))
+
+
+def _parents_by_colour(
+    grey: NDArray[np.uint16], recording: Recording, points_vox: Floats, first_vox: tuple[int, int, int]
+) -> tuple[NDArray[np.int64], Floats, Floats]:
+    """Row of the code book, its probability, and the dye signal of each synapse in a block."""
+    seen = colour_evidence(grey, recording, points_vox, first_vox)
+    points_um = points_vox * np.array(recording.voxel_um)
+    row, probability = assign.parents(seen.log_likelihood, points_um, seen.traced_um, seen.traced_row)
+    return row, probability, seen.colours

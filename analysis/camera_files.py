@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from synimg import compute
 from synimg.analysis.camera import Curve, Dark, dark_frames, flat_level, transfer_curve
 from synimg.analysis.image_noise import ImageNoise, image_noise
+from synimg.analysis.plausible import KNOWN_TOPS
 from synimg.cameras.scmos import Scmos
 from synimg.config import to_literal
 from synimg.errors import SynimgError
@@ -21,12 +22,12 @@ from synimg.store.foreign import Frames, open_frames, write_tiff
 MOST_VOXELS = 2e7  # of an image that are looked at: the gain is then known to 1 %
 MOST_SIDE = 2048
 LEAST_SD = 0.02  # spread of ln read noise, or of the offset in its noise, that is worth a map
-KNOWN_TOPS = tuple(2**bits - 1 for bits in (8, 10, 11, 12, 13, 14, 15, 16))
 
 
 LINEAR = {
     "quantum_efficiency": "not measured: see the data sheet; electrons per photon, over the excess noise factor if there is one",
     "gain_adu_per_electron": "grey levels per electron",
+    "gain_adu_per_electron_se": "its standard error",
     "read_noise_electrons": "sd in the dark, mean of the pixels",
     "offset_adu": "mean grey level in the dark",
     "full_well_electrons": "electrons at which a pixel saturates, as far as was seen",
@@ -192,7 +193,7 @@ def _camera(curve: Curve, dark: Dark | None, top: float) -> tuple[Scmos, dict[st
     """The camera of a curve, the standard errors, and what must be said."""
     gain, notes = curve.gain_adu_per_electron, []
     errors = {"gain_adu_per_electron": curve.gain_se}
-    values: dict[str, Any] = {"gain_adu_per_electron": gain}
+    values: dict[str, Any] = {"gain_adu_per_electron": gain, "gain_adu_per_electron_se": curve.gain_se}
     if dark is not None:
         noise = dark.noise_adu / gain
         relative = np.hypot(dark.noise_se_adu / max(dark.noise_adu, 1e-12), curve.gain_se / gain)

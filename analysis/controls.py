@@ -50,7 +50,8 @@ def zero_of(level: Floats, control: Bools) -> Zero:
     if control.sum() < LEAST_NEURONS or (~control).sum() < LEAST_NEURONS:
         reference = level[control] if control.any() else level
         spread = float(reference.std(ddof=1)) if reference.size > 1 else 0.5
-        why = "no control animals: the zero of the factor is a convention (mean ln factor 0), and learning common to "
+        of = "" if control.all() or not control.any() else " of the controls"
+        why = f"{controls_lack(control)}: the zero of the factor is a convention (mean ln factor{of} 0), and learning common to "
         why += "all synapses of a neuron cannot be told from it"
         return Zero(float(reference.mean()), float(spread / np.sqrt(reference.size)), False, why)
     trained, controls = level[~control], level[control]
@@ -62,6 +63,17 @@ def zero_of(level: Floats, control: Bools) -> Zero:
         what = "spread wider than" if wider else "differ on average from"
         return Zero(value, se, False, f"trained neurons {what} the controls: homeostasis or whole-cell learning", shift)
     return Zero(value, se, True, "control animals anchor the factor: same mean and spread as the trained", shift)
+
+
+def controls_lack(control: Bools) -> str:
+    """Why the control neurons (n_neurons,) of a table are no reference for the others."""
+    if not control.any():
+        return "no control animals"
+    if control.all():
+        return "all animals are controls"
+    n_controls, n_trained = int(control.sum()), int((~control).sum())
+    few = f"{n_controls} neurons of control" if n_controls < LEAST_NEURONS else f"{n_trained} neurons of trained"
+    return f"only {few} animals (it takes {LEAST_NEURONS})"
 
 
 def factor_table(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from synimg.analysis.recording import Recording
 from synimg.store.image import Box, chunks_of, open_array, read_block, read_intact, within
-from synimg.store.volume import lost_planes
+from synimg.store.volume import lost_boxes
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]
@@ -21,21 +21,16 @@ Margin = tuple[int, int, int]
 def read_recorded(image: Path, box: Box, recording: Recording) -> tuple[NDArray[np.uint16], list[Box]]:
     """Grey levels (channel, z, y, x) of a box, and the chunks and planes in it that are lost in any channel."""
     grey, damaged = read_intact(image, "0", box)
-    planes = [b for b in lost_planes(image)[0] if b[0][0] < box[0][0] + box[1][0] and b[0][0] + b[1][0] > box[0][0]]
-    damaged += planes
+    damaged += [b for b in lost_boxes(image)[0] if all(s.stop > s.start for s in within(b, box))]
     if not is_noisy(recording):
         return grey, damaged
-    lost = set(damaged)
-    for chunk in chunks_of(open_array(image), box):
-        if any(b[0][0] <= chunk[0][0] and chunk[0][0] + chunk[1][0] <= b[0][0] + b[1][0] for b in planes):
-            continue
+    lost, array, gone = set(damaged), open_array(image), _mask(damaged, box)
+    for chunk in chunks_of(array.shape[-3:], array.chunks[-3:], box):
         where = within(chunk, box)
+        if gone[where].all():
+            continue
         for channel, values in enumerate(grey):
-            if (
-                chunk not in lost
-                and _is_one_level(values[where])
-                and _is_one_level(read_block(image, "0", chunk, channel))
-            ):
+            if _is_one_level(values[where]) and _is_one_level(read_block(image, "0", chunk, channel)):
                 lost.add(chunk)
     return grey, sorted(lost)
 
@@ -50,12 +45,24 @@ def _is_one_level(values: NDArray[np.uint16]) -> bool:
     return bool(values.min() == values.max())
 
 
-def why_lost(grey: NDArray[np.uint16], recording: Recording) -> str:
+def why_lost(image: Path, box: Box, recording: Recording) -> str:
     """Why none of a box can be measured."""
-    for channel, values in zip(recording.channels, grey, strict=True):
-        if values.any() and _is_one_level(values):
-            return f"channel '{channel.called}' holds the grey level {values.flat[0]} alone; it was not recorded"
+    grey, damaged = read_intact(image, "0", box)
+    if not damaged and not lost_boxes(image)[0]:
+        for channel, values in zip(recording.channels, grey, strict=True):
+            if _is_one_level(values):
+                return f"channel '{channel.called}' holds the grey level {values.flat[0]} alone; it was not recorded"
+    if recording.identity.get("kind") == "traces":
+        return "its chunks are missing, damaged or of one grey level alone; copy the image again"
     return "its chunks are missing, damaged or empty; 'synimg verify' names those that 'synimg repair' renders again"
+
+
+def _mask(boxes: Sequence[Box], box: Box) -> NDArray[np.bool_]:
+    """Which voxels (z, y, x) of a box lie in others."""
+    mask: NDArray[np.bool_] = np.zeros(box[1], bool)
+    for one in boxes:
+        mask[within(one, box)] = True
+    return mask
 
 
 def stand_in(
@@ -68,9 +75,7 @@ def stand_in(
     Each channel's noise has the median of its intact voxels and the camera's scatter, so that neither the background nor
     the search sees an edge there. It belongs to the box: the same for any order of work.
     """
-    lost: NDArray[np.bool_] = np.zeros(grey.shape[1:], bool)
-    for chunk in damaged:
-        lost[within(chunk, box)] = True
+    lost = _mask(damaged, box)
     if lost.all():
         return None
     offset, gain, read_noise = recording.pixels(box[0], grey.shape)
@@ -110,6 +115,6 @@ def share_lost(damaged: Sequence[Box], margin_vox: Margin, shape_vox: tuple[int,
 
 def place_of(box: Box, voxel_um: Sequence[float]) -> str:
     """A chunk's place in words: voxels, and micrometres."""
-    voxels = ", ".join(f"{axis} {s}:{s + n}" for axis, s, n in zip("zyx", *box, strict=True))
+    voxels = ", ".join(f"{axis} {s}:{s + n}" for axis, s, n in zip("zyx"[-len(box[0]) :], *box, strict=True))
     ends = zip(*box, voxel_um, strict=True)
     return f"voxels {voxels} ({', '.join(f'{s * v:.1f} to {(s + n) * v:.1f}' for s, n, v in ends)} um)"

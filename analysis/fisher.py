@@ -35,11 +35,18 @@ def standard_errors(scene: Scene, fit: Fit, model: Floats) -> Floats:
 
 
 def covariances(scene: Scene, fit: Fit, model: Floats) -> Floats:
-    """Cramer-Rao covariances (n, 3 + channels, 3 + channels) of z, y, x [voxels] and the electrons in each channel.
+    """Cramer-Rao covariances (n, 3 + channels, 3 + channels) of z, y, x [voxels] and the electrons in each channel."""
+    n_wanted = 3 + len(scene.data)
+    return joint_covariances(scene, fit, model)[:, :n_wanted, :n_wanted]
 
-    The Fisher matrix is that of the punctum with all neighbours within 4 widths, whose parameters are free too.
+
+def joint_covariances(scene: Scene, fit: Fit, model: Floats) -> Floats:
+    """Cramer-Rao covariances (n, parameters, parameters) of all parameters of each punctum, in the order of `Fit.theta`.
+
+    The Fisher matrix is that of the punctum with all neighbours within 4 widths, whose parameters are free too; shapes have
+    their prior.
     """
-    n, n_each = len(fit.theta), 3 + len(scene.data)
+    n, n_each = len(fit.theta), scene.n_parameters
     if not n:
         return np.zeros((0, n_each, n_each))
     scaled = fit.points_vox / scene.psf_vox.mean(axis=0)
@@ -81,7 +88,7 @@ def _covariances(
                     blocks[k, s, s] += precision
                 for s in range(n_each):
                     blocks[k, s, s] = blocks[k, s, s] * (1.0 + 1e-9) + 1e-12
-    found = np.empty((n, n_wanted, n_wanted))
+    found = np.empty((n, n_each, n_each))
     for i in range(n):
         group = partner[first[i] : first[i + 1]]
         size = group.size
@@ -97,12 +104,12 @@ def _covariances(
                 information[u * n_each : (u + 1) * n_each, v * n_each : (v + 1) * n_each] = block
                 information[v * n_each : (v + 1) * n_each, u * n_each : (u + 1) * n_each] = block.T
         own = np.searchsorted(group, i) * n_each
-        wanted = np.zeros((size * n_each, n_wanted))
-        for s in range(n_wanted):
+        wanted = np.zeros((size * n_each, n_each))
+        for s in range(n_each):
             wanted[own + s, s] = 1.0
-        covariance = np.linalg.solve(information, wanted)[own : own + n_wanted]
+        covariance = np.linalg.solve(information, wanted)[own : own + n_each]
         found[i] = 0.5 * (covariance + covariance.T)
-        for s in range(n_wanted):
+        for s in range(n_each):
             found[i, s, s] = max(found[i, s, s], 0.0)
     return found
 

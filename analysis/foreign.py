@@ -1,10 +1,9 @@
 """Puncta and pairs in images from any lab, of which nothing need be known but the voxel size."""
 
 import contextlib
-import itertools
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,19 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from synimg import __version__, compute
+from synimg.analysis.damage import is_near, share_lost
+from synimg.analysis.foreign_image import read_image, voxel_size_of
 from synimg.analysis.pair import chance_pairs, pair
-from synimg.analysis.plausible import doubts, refuse_values, refuse_voxels
-from synimg.analysis.puncta import Grey, contrast, find_puncta
+from synimg.analysis.plausible import doubts, refuse_voxels
+from synimg.analysis.puncta import Grey, contrast, find_puncta, noise_of, reach_vox
+from synimg.analysis.quality import Missing
 from synimg.analysis.traces import Tracing, outside, with_parents
 from synimg.cameras.protocol import Camera
 from synimg.errors import SynimgError
 from synimg.model import Model
 from synimg.store.atomic import read_json, write_json
-from synimg.store.foreign import ForeignChannel, Place, group_channels, read_channel_of, stated_voxel_um
+from synimg.store.foreign import Place, group_channels
+from synimg.store.image import Box
 from synimg.store.parts import key_of
 from synimg.store.results import INDEX, filling
 from synimg.store.tables import read_table, write_table
@@ -31,6 +34,8 @@ from synimg.streams import stream
 Floats = NDArray[np.float64]
 Draw = Callable[[Path, dict[str, Floats], pd.DataFrame, pd.DataFrame, Floats], None]
 FINISHED = "finished.json"
+NOISY, SURE = 4.0, 5.0
+"""Times the noise of contrasts: a threshold below the first finds noise, one at the second next to none."""
 
 
 class ForeignSettings(Model):
@@ -38,7 +43,7 @@ class ForeignSettings(Model):
 
     threshold: float = Field(0.2, gt=0, lt=1, description="least contrast of a punctum, as a share of full scale")
     punctum_sigma_um: float = Field(
-        0.17, gt=0, description="sd of a typical punctum; FWHM 0.34 to 0.48 um (NUMBERS.md 6)"
+        0.17, gt=0, description="sd of a typical punctum; FWHM 0.34 to 0.48 um in stained tissue"
     )
     max_distance_um: float = Field(0.3, gt=0, description="farthest that the two puncta of a pair lie apart")
     n_shifts: int = Field(20, ge=3, description="shifted copies for the chance level")
@@ -46,21 +51,23 @@ class ForeignSettings(Model):
 
 @dataclass(frozen=True)
 class Measured:
-    """One image: its puncta, its pairs, a row of the summary, and what a user must know."""
+    """One image: its puncta, its pairs, a row of the summary, what a user must know, and what could not be read."""
 
     puncta: pd.DataFrame
     pairs: pd.DataFrame
     summary: dict[str, Any]
     warnings: list[str]
+    missing: Missing = field(default_factory=Missing)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What was made: a table with a row per image, sentences, and one line."""
+    """What was made: a table with a row per image, sentences, one line, and whether parts of images could not be read."""
 
     table: pd.DataFrame
     warnings: list[str]
     text: str
+    is_incomplete: bool
 
 
 def measure_channels(
@@ -70,6 +77,8 @@ def measure_channels(
     settings: ForeignSettings,
     seed: int,
     grey: dict[str, Grey] | None = None,
+    tops: dict[str, float] | None = None,
+    lost: Sequence[Box] = (),
 ) -> Measured:
     """Puncta of every channel of an image, and pairs of the first two channels with their chance level.
 
@@ -87,41 +96,86 @@ def measure_channels(
         Of the shifts.
     grey : dict of Grey, optional
         Each channel's camera, where it is known.
+    tops : dict of float, optional
+        From which share of full scale on a channel is saturated, if it is not 1.
+    lost : sequence of Box
+        What of the image (z, y, x) could not be read: there, and within a punctum's reach, nothing is measured.
     """
-    tables = []
+    tables, warnings, tops = [], list[str](), tops or dict.fromkeys(channels, 1.0)
+    sigma_vox = settings.punctum_sigma_um / voxel_um
     for channel, image in channels.items():
-        known = None if grey is None else grey[channel]
+        known, response = None if grey is None else grey[channel], contrast(image, sigma_vox)
         with _said_of(f"{name} ('{channel}')" if len(channels) > 1 else name):
-            table = find_puncta(image, voxel_um, settings.punctum_sigma_um, settings.threshold, known)
+            table = find_puncta(
+                image, response, voxel_um, settings.punctum_sigma_um, settings.threshold, known, tops[channel]
+            )
         table.insert(0, "channel", channel)
         tables.append(table)
+        warnings += [f"{name}: {said}" for said in _of_threshold(channel, settings.threshold, response, len(table))]
     puncta = pd.concat(tables, ignore_index=True)
+    missing = Missing()
+    if lost:
+        missing, near = _near_lost(puncta, lost, next(iter(channels.values())).shape, voxel_um, sigma_vox)
+        puncta = puncta[~near].reset_index(drop=True)
     puncta.insert(0, "image", name)
     puncta.insert(1, "punctum_id", np.arange(1, len(puncta) + 1))
     size_um = np.array(next(iter(channels.values())).shape) * voxel_um
-    area = float(size_um[-1] * size_um[-2])
+    area = float(size_um[-1] * size_um[-2]) * (1.0 - missing.share)
     summary: dict[str, Any] = {"image": name, "area_um2": area}
-    warnings = []
     for channel, image in channels.items():
-        if not (puncta["channel"] == channel).any():
-            top = contrast(image, settings.punctum_sigma_um / voxel_um).max()
-            warnings.append(
-                f"{name}: no punctum of '{channel}' has a contrast of {settings.threshold:g} of full scale; the highest is "
-                f"{top:.2g} (see --threshold, one number for all images that are to be compared)"
-            )
         summary[f"n_{channel}"] = int((puncta["channel"] == channel).sum())
         summary[f"share_black_{channel}"] = float((image <= 0).mean())
-        summary[f"share_saturated_{channel}"] = float((image >= 1).mean())
+        summary[f"share_saturated_{channel}"] = float((image >= tops[channel]).mean())
         summary[f"share_negative_{channel}"] = float((image < 0).mean())
+    summary["share_missing"] = missing.share
     pairs = pd.DataFrame({"image": pd.Series(dtype="str")})
     if len(channels) >= 2:
-        pairs, numbers = _pairs(name, puncta, list(channels)[:2], size_um, settings, seed)
+        pairs, numbers = _pairs(name, puncta, list(channels)[:2], size_um, settings, seed, missing.share)
         summary |= numbers | {"excess_per_100um2": 100 * numbers["n_excess"] / area}
-    return Measured(puncta, pairs, summary, warnings)
+    warnings = [f"{name}: {sentence}" for sentence in missing.sentences()] + warnings
+    return Measured(puncta, pairs, summary, warnings, missing)
+
+
+def _of_threshold(channel: str, threshold: float, response: Floats, n_found: int) -> list[str]:
+    """What to say of a threshold that finds nothing, or noise."""
+    noise, highest, for_all = (
+        SURE * noise_of(response),
+        float(response.max()),
+        "one number for all images to be compared",
+    )
+    if not n_found:
+        return [
+            f"no punctum of '{channel}' has a contrast of {threshold:g} of full scale; the highest is {highest:.2g} (noise makes "
+            f"up to {noise:.2g}: try --threshold {max(noise, 0.1 * highest):.2g}, {for_all})"
+        ]
+    if threshold * SURE < NOISY * noise:
+        return [
+            f"noise makes contrasts up to {noise:.2g} of full scale in '{channel}', so that many of its puncta may be noise: raise "
+            f"--threshold to {noise:.2g}, {for_all}"
+        ]
+    return []
+
+
+def _near_lost(
+    puncta: pd.DataFrame, lost: Sequence[Box], shape: tuple[int, ...], voxel_um: Floats, sigma_vox: Floats
+) -> tuple[Missing, NDArray[np.bool_]]:
+    """What is missing where boxes (z, y, x) are lost, and which puncta lie in them or so near that a part of them may be."""
+    flat = 3 - voxel_um.size
+    margin: Any = (*[0] * flat, *reach_vox(sigma_vox).tolist())
+    boxes: Any = [tuple(numbers[flat:] for numbers in box) for box in lost]
+    missing = Missing.of(boxes, voxel_um.tolist(), share_lost(lost, margin, (*[1] * flat, *shape)))
+    at = puncta[["z_um", "y_um", "x_um"][flat:]].to_numpy(float) / voxel_um
+    return missing, is_near(np.column_stack([np.zeros((len(at), flat)), at]), lost, margin)
 
 
 def _pairs(
-    name: str, puncta: pd.DataFrame, channels: list[str], size_um: Floats, settings: ForeignSettings, seed: int
+    name: str,
+    puncta: pd.DataFrame,
+    channels: list[str],
+    size_um: Floats,
+    settings: ForeignSettings,
+    seed: int,
+    share_lost: float,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Pairs of two channels, and their numbers."""
     axes = [axis for axis in ("z_um", "y_um", "x_um") if axis in puncta]
@@ -129,7 +183,7 @@ def _pairs(
     pre, post = first[axes].to_numpy(float), second[axes].to_numpy(float)
     i, j = pair(pre, post, settings.max_distance_um)
     rng = stream(seed, "measure", "chance", name)
-    chance = chance_pairs(pre, post, size_um, settings.max_distance_um, settings.n_shifts, rng)
+    chance = chance_pairs(pre, post, size_um, settings.max_distance_um, settings.n_shifts, rng, share_lost)
     pairs = pd.DataFrame(
         {
             "image": name,
@@ -244,7 +298,8 @@ def measure_foreign(
                 folder = scratch / name
                 if (found := _finished(folder, key)) is None:
                     found = _measured(folder, name, places, voxel, way, draw)
-                    write_json(folder / FINISHED, {"key": key, "summary": found.summary, "warnings": found.warnings})
+                    said = {"warnings": found.warnings, "missing": found.missing.model_dump()}
+                    write_json(folder / FINISHED, {"key": key, "summary": found.summary} | said)
                 measured.append(found)
                 warnings = list(dict.fromkeys([*warnings, *of_size, *found.warnings]))
         except SynimgError:
@@ -252,8 +307,11 @@ def measure_foreign(
             scratch.mkdir()
             raise
         report("measuring images", len(images), len(images))
-        write_table(scratch / "puncta.parquet", pd.concat([m.puncta for m in measured], ignore_index=True))
-        write_table(scratch / "pairs.parquet", pd.concat([m.pairs for m in measured], ignore_index=True))
+        holes = [f"{m.summary['image']}: {sentence}" for m in measured for sentence in m.missing.sentences()]
+        notes = {"missing": "; ".join(holes)} if holes else None
+        for kind in ("puncta", "pairs"):
+            tables = [getattr(m, kind) for m in measured]
+            write_table(scratch / f"{kind}.parquet", pd.concat(tables, ignore_index=True), notes=notes)
         table = pd.DataFrame([m.summary for m in measured])
         warnings += doubts(table)
         write_table(scratch / "summary.parquet", table)
@@ -266,7 +324,7 @@ def measure_foreign(
     text = f"{len(images)} image{'' if len(images) == 1 else 's'}, {n_puncta} puncta"
     if "n_pairs" in table:
         text += f", {int(table['n_pairs'].sum())} pairs, of which {table['n_chance'].sum():.0f} by chance"
-    return Summary(table, warnings, text)
+    return Summary(table, warnings, text + ", INCOMPLETE" * bool(holes), bool(holes))
 
 
 def _finished(folder: Path, key: str) -> Measured | None:
@@ -277,7 +335,8 @@ def _finished(folder: Path, key: str) -> Measured | None:
     if facts["key"] != key:
         return None
     puncta, pairs = (read_table(folder / f"{kind}.parquet") for kind in ("puncta", "pairs"))
-    return Measured(puncta, pairs, facts["summary"], facts["warnings"])
+    missing = Missing.parse(facts["missing"], str(folder / FINISHED))
+    return Measured(puncta, pairs, facts["summary"], facts["warnings"], missing)
 
 
 def _measured(
@@ -289,22 +348,22 @@ def _measured(
     draw: Draw | None,
 ) -> Measured:
     """Measure an image, and write its tables and picture to `folder`."""
-    shares, said, scales = _shares(name, places, voxel.size, way.camera is not None)
-    shape = next(iter(shares.values())).shape
+    image = read_image(name, places, voxel.size, way.camera is not None)
+    shape = next(iter(image.shares.values())).shape
     refuse_voxels(shape, voxel, way.settings.punctum_sigma_um, name)
     tracing = way.tracing if len(shape) == 3 else way.tracing.in_plane()
     of_traces = outside(tracing.traces, np.array((1, *shape)[-3:]) * np.array((0.0, *voxel)[-3:]))
-    grey = None if way.camera is None else {channel: _grey(way.camera, scale) for channel, scale in scales.items()}
-    found = measure_channels(name, shares, voxel, way.settings, way.seed, grey)
+    grey = None if way.camera is None else {c: _grey(way.camera, scale) for c, scale in image.scales.items()}
+    found = measure_channels(name, image.shares, voxel, way.settings, way.seed, grey, image.tops, image.lost)
     if tracing.traces:
         found, more = _with_parents(found, tracing)
         of_traces += [f"{name}: {sentence}" for sentence in more]
-    found = replace(found, warnings=[*said, *of_traces, *found.warnings])
+    found = replace(found, warnings=[*image.said, *of_traces, *found.warnings])
     for kind in ("puncta", "pairs"):
-        write_table(folder / f"{kind}.parquet", getattr(found, kind))
+        write_table(folder / f"{kind}.parquet", getattr(found, kind), notes=found.missing.notes())
     write_table(folder / "puncta.csv", found.puncta)
     if draw is not None:
-        draw(folder / "overlay.png", shares, found.puncta, found.pairs, voxel)
+        draw(folder / "overlay.png", image.shares, found.puncta, found.pairs, voxel)
     return found
 
 
@@ -319,97 +378,7 @@ def _with_parents(found: Measured, tracing: Tracing) -> tuple[Measured, list[str
     return replace(found, puncta=tables[0], pairs=tables[1]), said
 
 
-def voxel_size_of(name: str, places: dict[str, Place], given: tuple[float, ...] | None) -> tuple[Floats, list[str]]:
-    """Voxel size of an image, and what a user must know about it.
-
-    Raises
-    ------
-    SynimgError
-        If none is given and the files state none, or two.
-    """
-    stated = {stated_voxel_um(place) for place in places.values()}
-    first = next(iter(stated)) if len(stated) == 1 else None
-    if given is None and first is None:
-        path = next(iter(places.values())).path
-        raise SynimgError(
-            f"--voxel-um is missing: give the voxel size in um as Z,Y,X (2-D: Y,X); {path} "
-            + (
-                "and its other channels state several"
-                if len(stated) > 1
-                else "does not state it (a TIFF file's tag is not believed)"
-            )
-        )
-    if given is None:
-        size = np.array(first)
-        return size, [f"{name}: voxels of {_text(size)} um, as the file's metadata state"]
-    said = []
-    if first is not None and (len(first) != len(given) or not np.allclose(first, given, rtol=0.02)):
-        said = [f"{name}: the file's metadata state voxels of {_text(np.array(first))} um; the given size is used"]
-    if not np.isclose(given[-2], given[-1], rtol=0.1):
-        order = "Z,Y,X" if len(given) == 3 else "Y,X"
-        said.append(
-            f"{name}: pixels of {_text(np.array(given[-2:]))} um are not square, which few microscopes record; "
-            f"--voxel-um takes {order}"
-        )
-    return np.array(given), said
-
-
-def _text(size_um: Floats) -> str:
-    return " x ".join(f"{v:.4g}" for v in size_um)
-
-
 def _grey(camera: Camera, full_scale: float) -> Grey:
     """The grey levels of a camera in shares of full scale."""
     zero = camera.offset_adu - camera.gain_adu_per_electron * camera.read_noise_electrons**2
     return Grey(zero / full_scale, camera.gain_adu_per_electron / full_scale)
-
-
-def _shares(
-    name: str, places: dict[str, Place], n_axes: int, is_known: bool
-) -> tuple[dict[str, Floats], list[str], dict[str, float]]:
-    """The channels of an image as shares of full scale, what a user must know about them, and their full scales."""
-    shares: dict[str, Floats] = {}
-    scales: dict[str, float] = {}
-    said: list[str] = []
-    for channel, place in places.items():
-        found = read_channel_of(place, n_axes)
-        refuse_values(found.values, f"{place.path} ('{channel}')" if len(places) > 1 else str(place.path))
-        values = found.values.astype(np.float64)
-        scale = found.full_scale if np.isfinite(found.full_scale) else float(values.max())
-        shares[channel], scales[channel] = values / scale, scale
-        said += _sentences(found, is_known)
-    shapes = {channel: share.shape for channel, share in shares.items()}
-    if len(set(shapes.values())) > 1:
-        raise SynimgError(f"{name}: its channels differ in shape ({shapes}); they must show the same field")
-    said += [
-        f"{name}: '{first}' and '{second}' hold the same voxels, so their pairs mean nothing; check --channel"
-        for first, second in itertools.combinations(shares, 2)
-        if np.array_equal(shares[first], shares[second])
-    ]
-    return shares, said, scales
-
-
-def _sentences(image: ForeignChannel, is_known: bool) -> list[str]:
-    said = []
-    if is_known:
-        said.append(
-            "electrons and their errors are those of the given camera; a neighbour nearer than 3 sigma adds to both"
-        )
-        if image.full_scale <= 255:
-            said.append("8-bit images: their electrons are right only if nothing scaled them for display")
-    elif image.full_scale <= 255:
-        said.append(
-            "8-bit images, scaled for display: no photons and no standard errors can be given, only counts, places, "
-            "shapes and relative brightness"
-        )
-    else:
-        said.append(
-            "the camera's gain and offset are unknown: brightness is relative, and no standard errors can be given "
-            "('synimg camera' finds them, --camera takes them)"
-        )
-    if image.claimed_um is not None:
-        what = (
-            "the 96-dpi default of screens" if 200 < image.claimed_um < 400 else "a tag that programs often set wrongly"
-        )
-        said.append(f"a file states {image.claimed_um:.4g} um per pixel ({what}): not believed, the given size is used")
-    return said

@@ -13,19 +13,20 @@ from numpy.typing import NDArray
 from synimg import __version__, compute
 from synimg.analysis.beforehand import refuse_unfit
 from synimg.analysis.block import MeasureSettings
-from synimg.analysis.foreign import voxel_size_of
+from synimg.analysis.foreign_image import OF_8_BITS, voxel_size_of
 from synimg.analysis.lab_recording import TYPICAL_PHOTONS, LabRecording
 from synimg.analysis.measure import Found, measure_voxels
+from synimg.analysis.plausible import is_top
 from synimg.analysis.recording import Recording
 from synimg.analysis.traces import NO_TRACES, Tracing, outside, with_parents
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json, write_json
-from synimg.store.foreign import Place, group_channels, stated_position_um
+from synimg.store.foreign import Place, exchanged, group_channels, stated_position_um
 from synimg.store.morphology import Trace
 from synimg.store.parts import Parts, key_of
 from synimg.store.results import INDEX, filling
 from synimg.store.tables import read_table
-from synimg.store.volume import as_array, lost_planes, stack_shape
+from synimg.store.volume import as_array, lost_boxes, projection, stack_shape
 
 Floats = NDArray[np.float64]
 Draw = Callable[[Path, Path, Found, Sequence[Trace], Floats], None]
@@ -111,12 +112,17 @@ def measure_recordings(
     stacks = {name: _stack(name, places, voxel_um) for name, places in images.items()}
     with filling(out, images) as scratch:
         for name, stack in stacks.items():
-            _measure_one(scratch / name, stack, lab, where, report, draw)
-        found = [_read(scratch / name) for name in images]
-        found = [replace(one, folder=out / one.name) for one in found]
-        for name in images:
+            try:
+                _measure_one(scratch / name, stack, lab, where, report, draw)
+            except SynimgError:
+                shutil.rmtree(
+                    scratch / name, ignore_errors=True
+                )  # of what cannot be measured nothing is to be gone on with
+                raise
             shutil.rmtree(scratch / name / VOXELS, ignore_errors=True)
             Parts.clear(scratch / name)
+        found = [_read(scratch / name) for name in images]
+        found = [replace(one, folder=out / one.name) for one in found]
         warnings = left_out + [f"{one.name}: {sentence}" for one in found for sentence in one.notes]
         write_json(scratch / INDEX, lab.facts() | {"recordings": list(images), "warnings": warnings})
     return found
@@ -148,14 +154,14 @@ def _stack(name: str, places: dict[str, Place], voxel_um: tuple[float, ...] | No
     size, said = voxel_size_of(name, places, voxel_um)
     if size.size != 3:
         raise SynimgError(f"{name}: receptors are counted in stacks; give the voxel size as Z,Y,X")
-    shape = stack_shape(places)
+    shape, is_8bit = stack_shape(places)
     if shape[0] == 1:
         raise SynimgError(
             f"{name}: has one plane; receptors are counted in stacks, in which a synapse shows in several"
         )
     if places["old"] == places["new"]:
         raise SynimgError(f"{name}: old and new receptors cannot be in one channel; check --old and --new")
-    return _Stack(places, shape, size, said)
+    return _Stack(places, shape, size, said + exchanged(places) + [OF_8_BITS] * is_8bit)
 
 
 def _measure_one(
@@ -175,10 +181,11 @@ def _measure_one(
         (folder / INDEX).unlink()
     said = [*stack.said, *outside(lab.tracing.traces, stack.size_um)]
     voxel: Any = tuple(stack.voxel_um.tolist())
-    recording = lab.recording.recording(voxel, stack.shape[2], lab.settings.psf == "puncta")
+    recording = lab.recording.recording(voxel, lab.settings.psf == "puncta", stack.shape[0])
     refuse_unfit(recording, stack.size_um, str(stack.places["old"].path))
     image = as_array(stack.places, folder / VOXELS, report)
-    said += lost_planes(image)[1] + _not_round(recording)
+    recording, of_top = _saturating(recording, projection(image))
+    said += lost_boxes(image)[1] + of_top + _not_round(recording)
 
     def parented(detections: pd.DataFrame) -> pd.DataFrame:
         if not lab.tracing.traces:
@@ -196,6 +203,8 @@ def _measure_one(
     facts = {
         "key": key,
         "files": {name: str(place.path) for name, place in stack.places.items()},
+        "places": files,
+        "settings": lab.settings.model_dump(mode="json"),
         "voxel_um": list(voxel),
         "shape_vox": list(stack.shape),
         "position_um": stated_position_um(next(iter(stack.places.values()))),
@@ -213,7 +222,7 @@ def _seen(recording: Recording, found: Found) -> dict[str, Any]:
 
 def _in_unit(found: Found, lab: LabRecording) -> Found:
     """What was found with its counts in photons, where no receptor's photons are stated."""
-    if lab.photons_per_receptor is not None:
+    if lab.is_light_known:
         return found
     scale = {name: TYPICAL_PHOTONS for name in ("r_old", "r_old_se", "r_new", "r_new_se")}
     scale["r_old_new_cov"] = TYPICAL_PHOTONS**2
@@ -221,6 +230,21 @@ def _in_unit(found: Found, lab: LabRecording) -> Found:
     limit = found.quality.detection_limit_receptors
     update = {"unit": lab.unit, "detection_limit_receptors": None if limit is None else limit * TYPICAL_PHOTONS}
     return replace(found, synapses=synapses, quality=found.quality.model_copy(update=update))
+
+
+def _saturating(recording: Recording, brightest: NDArray[np.uint16]) -> tuple[Recording, list[str]]:
+    """The recording with a camera of as many bits as its image was clipped at, and a sentence, if that is fewer than stated.
+
+    `brightest` (channel, y, x) is the maximum along z.
+    """
+    largest = int(brightest.max())
+    n = int((brightest == largest).sum())
+    if largest >= recording.camera.largest_adu or not is_top(largest, n):
+        return recording, []
+    bits = largest.bit_length()
+    camera = recording.camera.model_copy(update={"bits": bits})
+    said = f"{n} columns of voxels reach the grey level {largest} and none is above: they count as saturated, as of {bits} bits"
+    return recording.model_copy(update={"camera": camera}), [said]
 
 
 def _not_round(recording: Recording) -> list[str]:
@@ -236,7 +260,7 @@ def _not_round(recording: Recording) -> list[str]:
 
 def _of_unit(lab: LabRecording) -> list[str]:
     """What counts are, if they are not receptors."""
-    if lab.photons_per_receptor is None:
+    if not lab.is_light_known:
         return [
             "r_old and r_new are photons, not receptors: photons_per_receptor is not stated (--recording); shares and ratios of "
             "one dye are right, and old and new compare only as far as their dyes are equally bright"

@@ -1,17 +1,18 @@
 """What a lab says of its recording of old and new receptors: a short TOML file, of which most may be left out."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat
 
 from synimg import schema
-from synimg.analysis.recording import RecordedChannel, Recording
+from synimg.analysis.recording import Attenuation, RecordedChannel, Recording
 from synimg.cameras.protocol import Camera
 from synimg.config import camera_beside, read_toml
 from synimg.errors import SynimgError
 from synimg.family import member
 from synimg.model import Model
+from synimg.optics.bleed_through import separable
 from synimg.psf.gaussian import Gaussian
 
 OF_NAME = {"old": "pulse", "new": "chase"}
@@ -20,7 +21,9 @@ TYPICAL_PHOTONS = 40.0
 """Photons of a receptor where they are not stated: for a first look at the image alone; counts are photons then."""
 STEADY = 1e9
 """Shape of a Gamma law that does not scatter."""
+Name = Literal["old", "new"]
 Widths = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+Leak = tuple[Name, Name, float] | tuple[Name, Name, float, NonNegativeFloat]
 
 
 class LabChannel(Model):
@@ -33,16 +36,27 @@ class LabChannel(Model):
     shift_um: tuple[float, float, float] | None = Field(
         None, description="where it shows what lies at 0 (z, y, x); found from the synapses if not given"
     )
+    photons_per_receptor: float | None = Field(
+        None, gt=0, description="of this channel's dye; that of both if not given"
+    )
+    photons_per_receptor_se: float = Field(0.0, ge=0, description="its standard error")
+    photons_shape: float | None = Field(None, gt=0, description="of this channel's dye; that of both if not given")
+    photons_by_camera: bool = Field(
+        False, description="whether its photons were measured with the camera of the images"
+    )
 
 
 class Labelling(Model):
     """Efficiencies of the tag, as a labelling control gives them."""
 
     pulse_efficiency: float = Field(1.0, gt=0, le=1, description="share of the old receptors with the dye for old ones")
+    pulse_efficiency_se: float = Field(0.0, ge=0, description="its standard error")
     blocking_efficiency: float = Field(
         1.0, ge=0, le=1, description="share of the unlabelled ones that are then blocked"
     )
+    blocking_efficiency_se: float = Field(0.0, ge=0, description="its standard error")
     chase_efficiency: float = Field(1.0, gt=0, le=1, description="share of the free ones with the dye for new ones")
+    chase_efficiency_se: float = Field(0.0, ge=0, description="its standard error")
 
 
 class LabRecording(Model):
@@ -58,16 +72,31 @@ class LabRecording(Model):
     photons_per_receptor: float | None = Field(
         None, gt=0, description="mean photons of a labelled receptor; counts are photons if not given"
     )
+    photons_per_receptor_se: float = Field(0.0, ge=0, description="its standard error")
     photons_shape: float = Field(4.0, gt=0, description="shape of the Gamma law of one dye's photons (1 / CV^2)")
-    tag: Labelling = Field(Labelling(), description="the tag")
-    bleed_through: tuple[tuple[Literal["old", "new"], Literal["old", "new"], float], ...] = Field(
-        (), description='light of one channel in the other: ["old", "new", 0.02] puts 2 % of old into new'
+    photons_by_camera: bool = Field(
+        False, description="whether photons were measured with the camera of the images, as 'synimg dyes' does"
     )
+    tag: Labelling = Field(Labelling(), description="the tag")
+    bleed_through: Annotated[tuple[Leak, ...], AfterValidator(separable)] = Field(
+        (),
+        description='light of one channel in the other: ["old", "new", 0.02] puts 2 % of old into new; a fourth number is its '
+        "standard error",
+    )
+    attenuation: Attenuation = Field(Attenuation(), description="how the light fades with depth and over the scan")
 
     @property
     def unit(self) -> str:
         """What `r_old` and `r_new` count."""
-        return "photons" if self.photons_per_receptor is None else "receptors"
+        return "receptors" if self.is_light_known else "photons"
+
+    @property
+    def is_light_known(self) -> bool:
+        """Whether the photons of a receptor are stated, for both channels or for each."""
+        return self.photons_per_receptor is not None or None not in (
+            self.old.photons_per_receptor,
+            self.new.photons_per_receptor,
+        )
 
     def with_(self, camera: Camera | None, psf_sigma_um: Widths | None) -> "LabRecording":
         """The same with what the command line says."""
@@ -77,14 +106,19 @@ class LabRecording(Model):
                 update[name] = getattr(self, name).model_copy(update={"psf_sigma_um": psf_sigma_um})
         return self.model_copy(update=update)
 
-    def recording(self, voxel_um: Widths, width_vox: int, is_psf_shown: bool) -> Recording:
+    def recording(self, voxel_um: Widths, is_psf_shown: bool, n_planes: int = 0) -> Recording:
         """As `measure` reads it; `is_psf_shown` says that bright synapses will show the point spread function.
 
         Raises
         ------
         SynimgError
-            If the camera or the point spread function is not known.
+            If the camera or the point spread function is not known, or the photons of one channel's dye alone.
         """
+        for name, other in (("old", "new"), ("new", "old")):
+            if getattr(self, name).photons_per_receptor is not None and not self.is_light_known:
+                raise SynimgError(
+                    f"photons_per_receptor is stated for the {name} channel alone: state it under [{other}], too, or once for both"
+                )
         if self.camera is None:
             raise SynimgError(
                 "the camera is not known, and without it no receptor can be counted: 'synimg camera' finds it from dark and "
@@ -100,11 +134,15 @@ class LabRecording(Model):
             psf={} if self.psf is None else self.psf.model_dump(),
             camera=self.camera,
             photons_per_receptor=self.photons_per_receptor or TYPICAL_PHOTONS,
-            photons_shape=STEADY if self.photons_per_receptor is None else self.photons_shape,
+            photons_per_receptor_se=self.photons_per_receptor_se,
+            photons_shape=self.photons_shape if self.is_light_known else STEADY,
+            photons_by_camera=self.photons_by_camera,
             tag=self.tag.model_dump(),
-            bleed_through=tuple((OF_NAME[a], OF_NAME[b], share) for a, b, share in self.bleed_through),
+            bleed_through=tuple((OF_NAME[leak[0]], OF_NAME[leak[1]], *leak[2:]) for leak in self.bleed_through),
+            attenuation=self.attenuation,
+            n_planes=n_planes,
             identity={"kind": "traces"},
-            width_vox=width_vox,
+            by_pixel=True,
         )
 
     def _channel(self, name: str, is_psf_shown: bool) -> RecordedChannel:
@@ -126,6 +164,10 @@ class LabRecording(Model):
             psf_sigma_um=sigma,
             psf_gaussian_share=share,
             shift_um=stated.shift_um,
+            photons_per_receptor=stated.photons_per_receptor,
+            photons_per_receptor_se=stated.photons_per_receptor_se,
+            photons_shape=stated.photons_shape,
+            photons_by_camera=stated.photons_by_camera,
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from synimg import schema
+from synimg import compute, schema
 from synimg.analysis.beforehand import spread_of_block
 from synimg.analysis.block import MeasureSettings, detections_of, find_puncta, scene_of
 from synimg.analysis.fit import Fit, Scene, fit_puncta, model_of, start
@@ -17,9 +17,13 @@ from synimg.analysis.recording import RecordedChannel, Recording
 from synimg.analysis.widening import TrueErrors
 from synimg.errors import SynimgError
 from synimg.schema import PLACE
+from synimg.store.atomic import read_json
 from synimg.store.dataset import Dataset
+from synimg.store.foreign import place_again
 from synimg.store.image import open_array, read_block
+from synimg.store.results import INDEX
 from synimg.store.tables import read_notes, read_table
+from synimg.store.volume import as_array
 
 Floats = NDArray[np.float64]
 HALF_UM = (1.0, 1.2, 1.2)
@@ -69,12 +73,53 @@ class Measured:
             open_array(dataset.image).shape[-3:],
         )
 
+    @classmethod
+    def of_lab(cls, folder: Path, copy: Path, report: compute.Report = compute.silent) -> "Measured":
+        """The measurement of a lab's recording.
+
+        Parameters
+        ----------
+        folder : Path
+            With ``result.json``, as ``synimg measure --old --new`` writes it.
+        copy : Path
+            Folder for a copy of the voxels, of an image that needs one.
+        report : callable
+            As in `generate`.
+
+        Raises
+        ------
+        SynimgError
+            If the folder is none, the image is gone or was changed, or files are damaged.
+        """
+        facts, file = read_json(folder / INDEX), folder / "detections.parquet"
+        if not {"places", "recording", "settings"} <= facts.keys() or not file.is_file():
+            raise SynimgError(
+                f"{folder}: was measured by an older version, or is no recording; measure the image again"
+            )
+        places, where = {name: place_again(kept) for name, kept in facts["places"].items()}, str(folder / INDEX)
+        recording = Recording.parse(facts["recording"] | {"identity": {"kind": "traces"}}, where)
+        channels = tuple(
+            c.model_copy(update={"label": label}) for c, label in zip(recording.channels, places, strict=True)
+        )
+        image, found = as_array(places, copy, report), read_notes(file)
+        return cls(
+            image,
+            recording.model_copy(update={"channels": channels}),
+            MeasureSettings.parse(facts["settings"], where),
+            float(found["spread_um2_per_electron"]),
+            TrueErrors.parse(found["true_errors"], where) if found.get("true_errors") else None,
+            read_table(file),
+            None,
+            open_array(image).shape[-3:],
+        )
+
 
 @dataclass(frozen=True)
 class Cutout:
     """A small block around a place.
 
     channels : names of all channels
+    called : what the user calls them
     grey : (c, z, y, x) ndarray [grey levels]
     model : (2, z, y, x) ndarray [grey levels] of pulse and chase, background included
     residual : (2, z, y, x) ndarray, data minus model in units of the noise's sd
@@ -85,6 +130,7 @@ class Cutout:
     """
 
     channels: tuple[str, ...]
+    called: tuple[str, ...]
     grey: NDArray[np.uint16]
     model: Floats
     residual: Floats
@@ -125,6 +171,7 @@ def look(measured: Measured, at_um: Floats, half_um: tuple[float, float, float] 
     expected, data = model[(slice(None), *inner)], block.scene.data[(slice(None), *inner)]
     return Cutout(
         tuple(c.name for c in recording.channels),
+        tuple(c.called for c in recording.channels),
         block.grey[(slice(None), *inner)],
         (expected - read**2) * gain + offset,
         (data - expected) / np.sqrt(np.maximum(expected, 1e-6)),

@@ -14,10 +14,12 @@ from synimg.analysis import assign, replica
 from synimg.analysis.beforehand import as_puncta_show, learn, median_spread, near_damage, refuse_unfit
 from synimg.analysis.block import ELECTRONS, Block, MeasureSettings, Tile, measure_block, measure_tile, read_tile, tiles
 from synimg.analysis.damage import read_recorded, share_lost
+from synimg.analysis.extent import TO_THE_RIM
+from synimg.analysis.noise_rate import N_NOISE_TILES, false_rate, least_noise_gain, noise_tile
 from synimg.analysis.quality import FILE as QUALITY_FILE
 from synimg.analysis.quality import Missing, Quality, quality_of
 from synimg.analysis.recording import Recording
-from synimg.analysis.tile_replica import replica_of_block, replica_tile, to_replicate
+from synimg.analysis.tile_replica import replica_of_block, replica_tile, spread_over, to_replicate
 from synimg.analysis.traces import Tracing, outside, with_parents
 from synimg.analysis.widening import TrueErrors
 from synimg.calibrate import dyes_of, fitted_covariance, receptors_of_dyes, unmixed
@@ -33,17 +35,21 @@ Floats = NDArray[np.float64]
 
 
 def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFrame:
-    """The synapse table (SCHEMA.md) of detections with their parents: electrons become receptors."""
+    """The synapse table (`schema.SYNAPSES`) of detections with their parents: electrons become receptors."""
     se = detections[[f"{name}_se" for name in ELECTRONS]].to_numpy(float)
     fitted = fitted_covariance(se, detections["electrons_cov"].to_numpy(float))
-    electrons, covariance = unmixed(detections[ELECTRONS].to_numpy(float), fitted, recording.bleed())
+    electrons, covariance = unmixed(detections[ELECTRONS].to_numpy(float), fitted, *recording.bleed())
+    light, light_se = recording.light(detections["z_um"].to_numpy(float))
     dyes, cov = [], covariance[:, 0, 1]
     for k, index in enumerate(recording.receptor_index):
-        per_dye = recording.electrons_per_dye(index)
-        dyes.append(dyes_of(electrons[:, k], np.sqrt(covariance[:, k, k]), per_dye, recording.photons_shape))
+        per_dye = recording.electrons_per_dye(index) * light
+        dyes.append(dyes_of(electrons[:, k], np.sqrt(covariance[:, k, k]), per_dye, recording.shape_of_dye(index)))
         cov = cov / per_dye
     (old, old_var), (new, new_var) = dyes
     r_old, r_old_se, r_new, r_new_se, r_old_new_cov = receptors_of_dyes(old, new, old_var, new_var, recording.tag, cov)
+    # an error of the light at a depth moves both counts of a synapse there by one factor
+    r_old_se, r_new_se = np.hypot(r_old_se, light_se * r_old), np.hypot(r_new_se, light_se * r_new)
+    r_old_new_cov = r_old_new_cov + light_se**2 * r_old * r_new
     return pd.DataFrame(
         {
             "synapse_id": np.arange(1, len(detections) + 1),
@@ -60,6 +66,8 @@ def synapse_table(detections: pd.DataFrame, recording: Recording) -> pd.DataFram
             "r_new_se": r_new_se,
             "r_old_new_cov": r_old_new_cov,
             "merged_prob": detections["merged_prob"],
+            "size": detections["area_um2"] / TO_THE_RIM,
+            "size_se": detections["area_um2_se"] / TO_THE_RIM,
         }
     )
 
@@ -95,6 +103,8 @@ def read_parents(
 ) -> pd.DataFrame:
     """The detections with ``neuron_id`` and ``neuron_prob``: from colour they have them already, else from read-outs.
 
+    Where the recording has no label, no parent is known: both are null.
+
     Raises
     ------
     SynimgError
@@ -102,6 +112,8 @@ def read_parents(
     """
     if recording.identity.get("kind") == "colour":
         return detections
+    if recording.identity.get("kind") == "none":
+        return detections.assign(neuron_id=pd.array([None] * len(detections), "Int64"), neuron_prob=np.nan)
     if readouts is None or readouts.empty:
         raise SynimgError("the image has neither dye channels nor label read-outs; a synapse's parent cannot be told")
     points = detections[PLACE].to_numpy()
@@ -236,12 +248,14 @@ def measure_voxels(
     shared = (str(image.resolve()), recording, settings, spread_um2)
     key = [__version__, settings.model_dump(mode="json"), recording.model_dump(mode="json"), spread_um2, resumed[1]]
     parts = Parts(resumed[0], key)
-    with compute.pool(*where) as pool:
+    with compute.pool(*where, folder=image.parent) as pool:
         readable, damaged = _measure_tiles(work, parts, shared, pool, report)
         everywhere = parts.read(readable)
         detections = everywhere[~near_damage(everywhere, damaged, recording, settings)].reset_index(drop=True)
         known = to_replicate([work[i] for i in readable], detections, recording, size_um, settings)
         replicas = dict(pool.run(replica_tile, known, (*shared, size_um), "measuring replicas", report))
+        empty = [known[i].tile for i in spread_over(len(known), min(N_NOISE_TILES, len(known)))]
+        dark = dict(pool.run(noise_tile, empty, shared, "measuring noise alone", report))
     checked = [c for i in range(len(known)) if (c := replicas[i]) is not None]
     true_errors, optics = learn(checked, recording)
     detections = parented(widened(detections, everywhere, true_errors, recording, size_um))
@@ -251,7 +265,9 @@ def measure_voxels(
         "true_errors": true_errors and true_errors.model_dump(),
         "channels": [c.model_dump(mode="json") for c in recording.channels],
     }
-    quality = quality_of(detections, recording, [c.outcome for c in checked], optics, size_um, missing)
+    finds = [f for i in range(len(empty)) if (f := dark[i]) is not None]
+    by_noise = false_rate(finds, least_noise_gain(settings), settings.least_gain)
+    quality = quality_of(detections, recording, [c.outcome for c in checked], optics, size_um, missing, by_noise)
     return Found(detections, synapse_table(detections, recording), quality, facts, damaged)
 
 
@@ -315,7 +331,7 @@ def recording_of(image: Path) -> Recording:
             f"{image}: its voxels (z, y, x) have {stated} um by 'synimg' and {other} um by the scale of 'multiscales' in "
             "zarr.json; make them agree"
         )
-    return recording.model_copy(update={"width_vox": shape[-1]})
+    return recording.model_copy(update={"by_pixel": True, "n_planes": shape[1]})
 
 
 def measure_image(
@@ -327,7 +343,7 @@ def measure_image(
     """The synapse table of an image in memory, (channel, z, y, x) grey levels; see `measure`."""
     settings = settings or MeasureSettings()
     shape: Any = grey.shape[1:]
-    recording = recording.model_copy(update={"width_vox": shape[-1]})
+    recording = recording.model_copy(update={"by_pixel": True, "n_planes": shape[0]})
     work = tiles(shape, settings)
 
     def cut(tile: Tile) -> Block:

@@ -15,7 +15,7 @@ Ints = NDArray[np.int64]
 class Chance:
     """Pairs by chance: mean and sd over turned and shifted copies, and the probability of as many as were found."""
 
-    counts: Ints
+    counts: Floats
     mean: float
     sd: float
     p_value: float
@@ -38,6 +38,7 @@ def chance_pairs(
     max_distance_um: float,
     n_shifts: int,
     rng: np.random.Generator,
+    share_lost: float = 0.0,
 ) -> Chance:
     """Pairs that form by chance: the presynaptic puncta turned, mirrored or shifted against the others.
 
@@ -54,6 +55,8 @@ def chance_pairs(
         image come on top.
     rng : Generator
         Of the shifts.
+    share_lost : float
+        Of the image, in which no puncta could be looked for: as many of those that are moved come to lie there.
     """
     found = len(pair(pre_um, post_um, max_distance_um)[0])
     copies = []
@@ -74,6 +77,6 @@ def chance_pairs(
         shifted = pre_um.copy()
         shifted[:, -2:] = (shifted[:, -2:] + rng.uniform(least, size_um[-2:] - least)) % size_um[-2:]
         copies.append(shifted)
-    counts = np.array([len(pair(copy, post_um, max_distance_um)[0]) for copy in copies])
+    counts = np.array([len(pair(copy, post_um, max_distance_um)[0]) for copy in copies]) / (1.0 - share_lost)
     p_value = float((1 + (counts >= found).sum()) / (1 + counts.size))
     return Chance(counts, float(counts.mean()), float(counts.std(ddof=1)), p_value)

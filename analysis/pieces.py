@@ -21,11 +21,13 @@ from numpy.typing import NDArray
 
 from synimg import compute, schema
 from synimg.analysis.controls import zero_of
+from synimg.analysis.diagnosis import diagnose
 from synimg.analysis.mixture.arrange import arrange, has_branches, some_neurons, what_is_known
 from synimg.analysis.mixture.choose import Choice, choose, spread_out
 from synimg.analysis.mixture.result import Found, facts, neuron_table, shares_of_animals, synapse_table
 from synimg.analysis.mixture.rivals import Rival, rivals_of
 from synimg.analysis.mixture.whole_cell import whole_cells
+from synimg.analysis.remarks import remarks
 from synimg.analysis.separate.hierarchical import SEARCH_SYNAPSES, VERSION, found_with, needs
 from synimg.errors import SynimgError
 from synimg.store.tables import read_table, table_writer
@@ -41,13 +43,14 @@ VALUES = [name for name in schema.SEPARATION.names if name != "synapse_id"]
 
 @dataclass(frozen=True)
 class Whole:
-    """What was found in all pieces: tables by neuron and animal, facts, and how many rows are likely learned."""
+    """What was found in all pieces: tables by neuron and animal, facts, how many rows are likely learned, who is left out."""
 
     neurons: pd.DataFrame
     animals: pd.DataFrame
     info: dict[str, Any]
     n_synapses: int
     n_called: int
+    without_parents: list[str]
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,7 @@ def separate_in_pieces(
         choice = choose(some, has_branches(table))
         rivals = rivals_of(some, choice)
         choice = spread_out(some, choice, len(pieces.ids), seed)
+        diagnosis = diagnose(table, seed) | {"sample_of": int(pieces.ids.size)}
         factors = []
         what = "posterior of pieces"
         for i in range(pieces.n):
@@ -146,7 +150,10 @@ def separate_in_pieces(
             factors.append((found.parts.factor, found.parts.factor_var, found.data.is_control))
             pieces.keep(i, found)
         report(what, pieces.n, pieces.n)
-        return _results(pieces, out, factors, report)
+        whole = _results(pieces, out, factors, report)
+        whole.info["warnings"] += remarks(table)
+        whole.info["diagnosis"]["table"] = diagnosis
+        return whole
 
 
 def _posterior(table: pd.DataFrame, choice: Choice, rivals: list[Rival], seed: int, path: Path) -> Found:
@@ -194,8 +201,6 @@ def _results(pieces: Pieces, out: Path, factors: list[tuple[Any, ...]], report: 
         "n_control_neurons": int(is_control.sum()),
         "sd_ln_factor": float(factor.std()),
     }
-    if pieces.n_orphans:
-        info["warnings"].insert(0, left_out(pieces.n_orphans, pieces.ids.size + pieces.n_orphans))
     info["warnings"].append(
         f"{pieces.ids.size} rows were separated in {pieces.n} parts: partners (pre_id) and neighbours on the dendrite were not "
         "made use of"
@@ -206,6 +211,7 @@ def _results(pieces: Pieces, out: Path, factors: list[tuple[Any, ...]], report: 
         info,
         int(pieces.ids.size),
         n_called,
+        [left_out(pieces.n_orphans, pieces.ids.size + pieces.n_orphans)] if pieces.n_orphans else [],
     )
 
 

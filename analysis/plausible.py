@@ -15,6 +15,10 @@ DENSEST = {2: (2.0, "um^2"), 3: (2.5, "um^3")}
 punctum has 2.4 maxima per um^2 of pure noise."""
 LEAST_COUNT = 200  # in small images chance makes a crowd
 MOST_SATURATED = 0.001
+KNOWN_TOPS = tuple(2**bits - 1 for bits in (8, 10, 11, 12, 13, 14, 15, 16))
+"""Last grey levels of detectors."""
+LEAST_CLIPPED = 3
+"""Voxels at the last level; the brightest one alone may have it by chance."""
 
 
 def refuse_values(values: NDArray[Any], where: str) -> None:
@@ -44,6 +48,11 @@ def refuse_values(values: NDArray[Any], where: str) -> None:
         )
 
 
+def is_top(largest: float, n_there: int) -> bool:
+    """Whether the largest grey level, which `n_there` voxels have, is the last that a detector gives: these are saturated."""
+    return largest in KNOWN_TOPS and n_there >= LEAST_CLIPPED
+
+
 def refuse_voxels(shape: tuple[int, ...], voxel_um: Floats, sigma_um: float, where: str) -> None:
     """Refuse a voxel size with which a punctum is much smaller than a voxel or larger than the image.
 
@@ -56,12 +65,13 @@ def refuse_voxels(shape: tuple[int, ...], voxel_um: Floats, sigma_um: float, whe
         if sigma_um < 0.25 * voxel:
             raise SynimgError(
                 f"{where}: voxels of {voxel:g} um along {axis} are too coarse for puncta of {FWHM * sigma_um:.2g} um; check "
-                "--voxel-um" + ("" if axis != "z" else ", or measure a projection along z with --voxel-um Y,X")
+                "--voxel-um, or say how wide puncta are (--punctum-sigma-um, their sd)"
+                + ("" if axis != "z" else ", or measure a projection along z with --voxel-um Y,X")
             )
         if FWHM * sigma_um > n * voxel:
             raise SynimgError(
                 f"{where}: {n} voxels of {voxel:g} um along {axis} are smaller than a punctum of {FWHM * sigma_um:.2g} um; "
-                "check --voxel-um"
+                "check --voxel-um and --punctum-sigma-um"
             )
 
 

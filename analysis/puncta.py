@@ -12,6 +12,7 @@ from synimg.analysis.plausible import refuse_crowd
 
 Floats = NDArray[np.float64]
 CORE = 2.2  # sd of a typical punctum: its brightness is summed within
+REACH = 3.0  # sd of a typical punctum: what is looked at around it
 
 
 def contrast(image: Floats, sigma_vox: Floats) -> Floats:
@@ -50,15 +51,26 @@ class Grey:
     per_electron: float
 
 
+def noise_of(response: Floats) -> float:
+    """Sd of the contrast that noise has, by the middle half of it."""
+    return float(1.4826 * np.median(np.abs(response - np.median(response))))
+
+
 def find_puncta(
-    image: Floats, voxel_um: Floats, sigma_um: float, threshold: float, grey: Grey | None = None
+    image: Floats,
+    response: Floats,
+    voxel_um: Floats,
+    sigma_um: float,
+    threshold: float,
+    grey: Grey | None = None,
+    top: float = 1.0,
 ) -> pd.DataFrame:
     """Puncta of one channel, brightest first.
 
     Parameters
     ----------
-    image : (y, x) or (z, y, x) ndarray
-        Grey levels as a share of full scale.
+    image, response : (y, x) or (z, y, x) ndarray
+        Grey levels as a share of full scale, and their `contrast`.
     voxel_um : (axes,) ndarray
         Voxel size.
     sigma_um : float
@@ -67,6 +79,8 @@ def find_puncta(
         Least contrast, as a share of full scale: one number for all images that are to be compared.
     grey : Grey, optional
         The camera, if it is known.
+    top : float
+        From which share of full scale on a voxel is saturated.
 
     Returns
     -------
@@ -76,7 +90,6 @@ def find_puncta(
         background within 2.2 sigma and ``electrons_se``, by the noise of these voxels and of the background's.
     """
     sigma_vox = sigma_um / voxel_um
-    response = contrast(image, sigma_vox)
     points = candidates(response, threshold, sigma_vox)
     refuse_crowd(len(points), image.shape, voxel_um, threshold)
     axes = ["z_um", "y_um", "x_um"][-image.ndim :]
@@ -91,7 +104,7 @@ def find_puncta(
         total, width = _shape(patch[core] - background, squared[core], image.ndim)
         sums.append(total)
         widths.append(width)
-        saturated.append(float(patch[core].max()) >= 1.0)
+        saturated.append(float(patch[core].max()) >= top)
         if grey is not None:
             electrons.append(_electrons(patch[core], patch[~core], background, grey))
     table |= {"integrated": sums, "sigma_um": widths, "is_saturated": np.array(saturated, bool)}
@@ -100,11 +113,16 @@ def find_puncta(
     return pd.DataFrame(table)
 
 
+def reach_vox(sigma_vox: Floats) -> NDArray[np.int64]:
+    """How far around a punctum its surroundings are looked at."""
+    return np.maximum(np.ceil(REACH * sigma_vox), 1).astype(int)
+
+
 def _patch(
     image: Floats, point: Floats, middle: NDArray[np.int64], sigma_vox: Floats, voxel_um: Floats
 ) -> tuple[Floats, NDArray[np.bool_], Floats]:
     """Voxels around a punctum, whether they are in its core, and their squared distance [um^2]."""
-    reach = np.maximum(np.ceil(3.0 * sigma_vox), 1).astype(int)
+    reach = reach_vox(sigma_vox)
     low, high = np.maximum(middle - reach, 0), np.minimum(middle + reach + 1, image.shape)
     patch = image[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
     grid = np.meshgrid(*(np.arange(a, b) for a, b in zip(low, high, strict=True)), indexing="ij")

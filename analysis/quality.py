@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from synimg.analysis.damage import place_of
+from synimg.analysis.depth import DepthTrend, depth_trend
+from synimg.analysis.noise_rate import FalseRate
 from synimg.analysis.recording import Recording
 from synimg.analysis.replica import Outcome
+from synimg.analysis.scale import Scale, scale_of
 from synimg.analysis.survey import OpticsCheck
 from synimg.analysis.widening import detection_limit
 from synimg.errors import SynimgError
@@ -68,7 +71,10 @@ class Quality(Model):
     share_false: float | None = Field(description="share of the table that is no synapse, from replicas")
     share_merged: float | None = Field(description="mean probability that a neighbour was not told apart")
     share_saturated: float = Field(description="synapses with a saturated voxel")
-    share_unassigned: float = Field(description=f"synapses whose parent is known with a probability below {UNASSIGNED}")
+    false_per_um3: FalseRate | None = Field(None, description="finds per volume that noise alone makes")
+    share_unassigned: float | None = Field(
+        description=f"synapses whose parent is known with a probability below {UNASSIGNED}; null where parents are not looked for"
+    )
     share_misfit: float = Field(
         description=f"synapses that do not look like their model: chi square per voxel above {LEAST_MISFIT}"
     )
@@ -76,6 +82,10 @@ class Quality(Model):
     optics: OpticsCheck = Field(
         description="what bright puncta say of the point spread function and the channels' shift"
     )
+    scale: Scale = Field(
+        default_factory=Scale, description="errors that all counts share, by what the recording states"
+    )
+    depth: DepthTrend | None = Field(None, description="whether counts change with depth; null if there are too few")
     missing: Missing = Field(default_factory=Missing, description="what could not be read")
     unit: str = Field("receptors", description="of counts; photons where no receptor's light is known")
 
@@ -100,6 +110,12 @@ class Quality(Model):
             value = getattr(self, name)
             if value is not None and value > MANY[name]:
                 said.append(f"{value:.0%} {sentence}")
+        if unseen := [f"'{c.channel}'" for c in self.optics.channels if c.axial is None]:
+            said.append(
+                f"the point spread function of {' and '.join(unseen)} could not be checked: too few bright synapses stand alone; "
+                "if it is wrong so are counts, and nothing shows it"
+            )
+        said += self.depth.warnings() if self.depth is not None else []
         if self.share_merged is None:
             said.append("too few synapses to tell how well crowded ones are measured: standard errors are the bound")
         return said
@@ -115,10 +131,15 @@ class Quality(Model):
             "synapses, per um^3": f"{self.n_synapses}, {self.density_per_um3:.3g}",
             "half are found at": "-" if limit is None else f"{limit:.0f} {self.unit}",
             "found, false (by replicas)": f"{percent(self.share_found)}, {percent(self.share_false)}",
+            "false by noise, per um^3": "-" if self.false_per_um3 is None else self.false_per_um3.text(),
             "merged, saturated": f"{percent(self.share_merged)}, {percent(self.share_saturated)}",
             "without a sure parent": percent(self.share_unassigned),
             "chi square per voxel": "-" if self.misfit is None else f"{self.misfit:.2f}",
         }
+        rows |= self.scale.headlines()
+        if self.depth is not None:
+            change, se = (100.0 * v * self.depth.depth_um for v in (self.depth.change, self.depth.change_se))
+            rows["counts over depth"] = f"{change:+.1f} +- {se:.1f} % (ln) over {self.depth.depth_um:.0f} um"
         for c in optics.channels:
             if c.noise_ratio is not None:
                 rows[f"noise of {c.channel} over expected"] = (
@@ -147,6 +168,7 @@ def quality_of(
     optics: OpticsCheck,
     size_um: Floats,
     missing: Missing,
+    false_per_um3: FalseRate | None,
 ) -> Quality:
     """The quality report of detections with their parents, from the replicas' outcomes and the check of the optics."""
     volume_um3 = float(np.prod(size_um)) * (1.0 - missing.share)
@@ -155,6 +177,8 @@ def quality_of(
     known = there[~there["is_probe"]]
     limit = detection_limit(there)
     n = len(detections)
+    light, _ = recording.light(detections["z_um"].to_numpy(float))
+    electrons = detections[["pulse_electrons", "chase_electrons"]].sum(axis=1).to_numpy(float) / light
 
     def share(which: pd.Series) -> float:
         return float(which.mean()) if n else 0.0
@@ -164,17 +188,31 @@ def quality_of(
         n_synapses=n,
         volume_um3=volume_um3,
         density_per_um3=n / volume_um3 if volume_um3 > 0 else 0.0,
-        detection_limit_receptors=None if limit is None else limit * _receptors_per_electron(detections, recording),
+        detection_limit_receptors=None
+        if limit is None
+        else limit * _receptors_per_electron(detections, recording) * (float(np.mean(1.0 / light)) if n else 1.0),
         share_found=float(known["is_found"].mean()) if len(known) else None,
         share_false=float(1.0 - found["is_true"].mean()) if len(found) and len(known) else None,
         share_merged=float(merged.mean()) if merged.notna().any() else None,
         share_saturated=share(detections["is_saturated"]),
-        share_unassigned=share((detections["neuron_prob"] < UNASSIGNED) | detections["neuron_id"].isna()),
+        false_per_um3=false_per_um3,
+        share_unassigned=_share_unassigned(detections, recording),
         share_misfit=share(detections["misfit"] > LEAST_MISFIT),
         misfit=float(detections["misfit"].median()) if n else None,
         optics=optics,
+        scale=scale_of(recording),
+        depth=depth_trend(detections, electrons, float(recording.psf_um[0]), float(size_um[0]) - recording.voxel_um[0]),
         missing=missing,
     )
+
+
+def _share_unassigned(detections: pd.DataFrame, recording: Recording) -> float | None:
+    """Share of the detections without a sure parent; None where parents were not looked for."""
+    is_unknown, is_traced = detections["neuron_id"].isna(), "branch_id" in detections
+    is_untold = recording.identity.get("kind") == "none" and not is_traced
+    if is_untold or not (detections["neuron_prob"].notna() | is_unknown).any():
+        return None
+    return float(((detections["neuron_prob"] < UNASSIGNED) | is_unknown).mean())
 
 
 def _receptors_per_electron(detections: pd.DataFrame, recording: Recording) -> float:

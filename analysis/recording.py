@@ -1,15 +1,16 @@
 """What an experimenter knows about a recording, and the camera's grey levels as photo-electrons."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat
 
 from synimg.cameras.scmos import Scmos
 from synimg.errors import SynimgError
 from synimg.family import member
 from synimg.model import Model
+from synimg.optics.bleed_through import separable
 
 Floats = NDArray[np.float64]
 RECEPTOR_CHANNELS = ("pulse", "chase")
@@ -30,12 +31,48 @@ class RecordedChannel(Model):
         (0.0, 0.0, 0.0),
         description="where the channel shows what lies at 0, as a calibration with beads gives it; null if it is not known",
     )
+    photons_per_receptor: float | None = Field(
+        None, gt=0, description="mean photons of this channel's dye; the recording's if null"
+    )
+    photons_per_receptor_se: float = Field(0.0, ge=0, description="its standard error")
+    photons_shape: float | None = Field(
+        None, gt=0, description="shape of this dye's Gamma law; the recording's if null"
+    )
+    photons_by_camera: bool = Field(False, description="whether its photons were measured with this camera")
     label: str | None = Field(None, exclude=True, description="what the user calls it; its name if not given")
 
     @property
     def called(self) -> str:
         """Its name in what is said to the user."""
         return self.label or self.name
+
+
+class Attenuation(Model):
+    """How light fades from the first plane of an image on: with depth, and as dyes bleach over the scan."""
+
+    length_um: float = Field(0.0, ge=0, description="depth over which light falls to 1/e; 0: none")
+    length_se_um: float = Field(0.0, ge=0, description="its standard error")
+    bleached_share: float = Field(0.0, ge=0, lt=1, description="share of the dye bleached by the last plane")
+    bleached_share_se: float = Field(0.0, ge=0, description="its standard error")
+    first_depth_um: float = Field(
+        0.0, ge=0, description="depth of the first plane below where the photons of a receptor were measured"
+    )
+
+    def light(self, z_um: Floats, last_um: float) -> tuple[Floats, Floats]:
+        """Light (n,) from places at `z_um` over that where photons were measured, and its relative standard error.
+
+        `last_um` is where the last plane lies; the law is that of the phantoms (`synimg.config.Optics.brightness`).
+        """
+        share = z_um / max(last_um, 1e-9)
+        light, error = (
+            (1.0 - self.bleached_share) ** share,
+            share * self.bleached_share_se / (1.0 - self.bleached_share),
+        )
+        if self.length_um:
+            depth = z_um + self.first_depth_um
+            light = light * np.exp(-depth / self.length_um)
+            error = np.hypot(error, depth * self.length_se_um / self.length_um**2)
+        return light, error
 
 
 class Recording(Model):
@@ -50,13 +87,24 @@ class Recording(Model):
     psf: dict[str, Any] = Field(default_factory=dict, description="the point spread function's settings")
     camera: member("synimg.cameras") = Field(description="the camera")  # type: ignore[valid-type]
     photons_per_receptor: float = Field(gt=0, description="mean photons of a labelled receptor")
+    photons_per_receptor_se: float = Field(0.0, ge=0, description="its standard error")
     photons_shape: float = Field(gt=0, description="shape of the Gamma law of one dye's photons")
-    tag: dict[str, Any] = Field(description="labelling efficiencies")
-    bleed_through: tuple[tuple[str, str, float], ...] = Field(
-        (), description="light of one channel in another, as specimens with one dye show it: from, to, share"
+    photons_by_camera: bool = Field(
+        False, description="whether photons were measured with this camera: an error of its gain then drops out"
     )
+    tag: dict[str, Any] = Field(description="labelling efficiencies, and their standard errors where known")
+    bleed_through: Annotated[
+        tuple[tuple[str, str, float] | tuple[str, str, float, NonNegativeFloat], ...], AfterValidator(separable)
+    ] = Field(
+        (),
+        description="light of one channel in another, as specimens with one dye show it: from, to, share, its standard error",
+    )
+    attenuation: Attenuation = Field(Attenuation(), description="how the light fades with depth and over the scan")
     identity: dict[str, Any] = Field(description="how a synapse shows its parent: kind, code book, errors")
-    width_vox: int = Field(0, ge=0, description="pixels in a row of the image; 0 if all pixels are to count as equal")
+    n_planes: int = Field(0, ge=0, description="planes of the image")
+    by_pixel: bool = Field(
+        False, description="whether every pixel has an offset and a gain of its own, or all count as equal"
+    )
 
     @property
     def receptor_index(self) -> list[int]:
@@ -88,18 +136,37 @@ class Recording(Model):
 
     def electrons_per_dye(self, index: int) -> float:
         """Mean electrons of a dye in channel `index`, in the Gaussian that is fitted: not all of a physical PSF's light."""
-        return self.channels[index].psf_gaussian_share * self.camera.quantum_efficiency * self.photons_per_receptor
+        photons = self.channels[index].photons_per_receptor or self.photons_per_receptor
+        return self.channels[index].psf_gaussian_share * self.camera.quantum_efficiency * photons
 
-    def bleed(self) -> Floats:
-        """Electrons that one of the receptor channels gets for each that another has, (to, from), in the fitted Gaussians."""
+    def n_receptors(self, electrons: Floats) -> Floats:
+        """Labelled receptors (n,) that as many electrons (n, channels) show, of dyes that were all equally bright."""
+        per_dye = [self.electrons_per_dye(i) * (1.0 + 1.0 / self.shape_of_dye(i)) for i in self.receptor_index]
+        n: Floats = (electrons / np.array(per_dye)).sum(axis=1)
+        return n
+
+    def shape_of_dye(self, index: int) -> float:
+        """Shape of the Gamma law of a dye's photons in channel `index`."""
+        return self.channels[index].photons_shape or self.photons_shape
+
+    def light(self, z_um: Floats) -> tuple[Floats, Floats]:
+        """Light (n,) from places at `z_um` over that of a dye whose photons are stated, and its relative standard error."""
+        return self.attenuation.light(z_um, (self.n_planes - 1) * self.voxel_um[0])
+
+    def bleed(self) -> tuple[Floats, Floats]:
+        """Electrons that one of the receptor channels gets for each that another has, (to, from), and their standard errors.
+
+        In the fitted Gaussians.
+        """
         names = [self.channels[i].name for i in self.receptor_index]
         share = [self.channels[i].psf_gaussian_share for i in self.receptor_index]
-        leaks = np.zeros((len(names), len(names)))
-        for source, target, of_light in self.bleed_through:
-            if source in names and target in names:
-                s, t = names.index(source), names.index(target)
-                leaks[t, s] += of_light * share[t] / share[s]
-        return leaks
+        leaks, errors = np.zeros((len(names), len(names))), np.zeros((len(names), len(names)))
+        for leak in self.bleed_through:
+            if leak[0] in names and leak[1] in names:
+                s, t = names.index(leak[0]), names.index(leak[1])
+                leaks[t, s] += leak[2] * share[t] / share[s]
+                errors[t, s] = np.hypot(errors[t, s], (leak[3] if len(leak) > 3 else 0.0) * share[t] / share[s])
+        return leaks, errors
 
     def receptor_scatter_um(self, spread_um2: float) -> float:
         """Sd along an axis of the middle of a synapse's receptors about the synapse's place.
@@ -110,7 +177,8 @@ class Recording(Model):
         for dyes of unequal brightness; electrons over n are those of a dye, so that it is the same for every synapse.
         """
         per_dye = float(np.mean([self.electrons_per_dye(i) for i in self.receptor_index]))
-        return float(np.sqrt(spread_um2 * per_dye * (1.0 + 1.0 / self.photons_shape)))
+        unequal = float(np.mean([1.0 / self.shape_of_dye(i) for i in self.receptor_index]))
+        return float(np.sqrt(spread_um2 * per_dye * (1.0 + unequal)))
 
     @property
     def psf_um(self) -> Floats:
@@ -120,11 +188,11 @@ class Recording(Model):
     def pixels(self, first_vox: tuple[int, int, int], shape_vox: tuple[int, ...]) -> Floats:
         """Offset [adu], gain [adu per electron] and read noise [electrons] (3, y, x) of the pixels of a block.
 
-        A camera with maps of its pixels has them by `width_vox`; else one pixel (3, 1, 1) stands for all.
+        A camera with maps of its pixels has them `by_pixel`; else one pixel (3, 1, 1) stands for all.
         """
         camera = self.camera
-        if isinstance(camera, Scmos) and self.width_vox:
-            return camera.maps(first_vox[1:], shape_vox[-2:], self.width_vox)
+        if isinstance(camera, Scmos) and self.by_pixel:
+            return camera.maps(first_vox[1:], shape_vox[-2:])
         return np.array([camera.offset_adu, camera.gain_adu_per_electron, camera.read_noise_electrons])[:, None, None]
 
     def electrons(self, grey: NDArray[np.uint16], pixels: Floats) -> Floats:

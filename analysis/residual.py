@@ -16,6 +16,7 @@ from synimg.analysis.turnover import excess_turnover, fano
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 THRESHOLD_SD = 2.0
+LEAST_OLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,18 @@ class Residuals:
 def observed_turnover(table: pd.DataFrame) -> Floats:
     """Log turnover (n,) of each synapse, as the field computes it; fewer than half an old receptor count as half a one."""
     new = table["r_new"].to_numpy(float)
-    y: Floats = np.log1p(new / np.maximum(table["r_old"].to_numpy(float), 0.5))
+    y: Floats = np.log1p(new / np.maximum(table["r_old"].to_numpy(float), LEAST_OLD))
     return y
+
+
+def without_logarithm(table: pd.DataFrame) -> list[str]:
+    """How many synapses have their fewer than half an old receptor counted as half a one."""
+    n = int((table["r_old"] < LEAST_OLD).sum())
+    return (
+        [f"{n} of {len(table)} synapses have an r_old below 0.5, which is taken for 0.5: 0 has no logarithm"]
+        if n
+        else []
+    )
 
 
 def pooled_sd(residual: Floats) -> float:
@@ -49,7 +60,7 @@ def pooled_sd(residual: Floats) -> float:
 
     Notes
     -----
-    Not per neuron: a neuron's own scatter grows with what it learned (MODEL.md 4).
+    Not per neuron: a neuron's own scatter grows with what it learned.
     """
     return max(1.4826 * float(np.median(np.abs(residual))), 1e-6)
 
@@ -87,5 +98,6 @@ def residual_result(table: pd.DataFrame, found: Residuals, seed: int, info: dict
     interval = (found.ln_factor, found.ln_factor - spread, found.ln_factor + spread)
     neurons = factor_table(ids, interval, np.bincount(row, minlength=ids.size), found.zero.anchored)
     warnings = [] if found.zero.anchored else [f"not identifiable in full: {found.zero.why}"]
+    warnings += without_logarithm(table)
     warnings.append(f"'{info['method']}' is a baseline: its probabilities rank the synapses but are not calibrated")
     return Separation(synapses, neurons, animals, {**info, "warnings": warnings})

@@ -7,11 +7,13 @@ from typing import Any
 import pandas as pd
 
 from synimg import compute, family, schema
+from synimg.analysis.diagnosis import diagnose
 from synimg.analysis.groups.ask import ask
 from synimg.analysis.groups.question import read_question
 from synimg.analysis.inhibition import with_inhibition
 from synimg.analysis.pieces import NO_PARENTS, Whole, is_too_large, left_out, separate_in_pieces
 from synimg.analysis.predictions import with_predictions
+from synimg.analysis.remarks import remarks
 from synimg.analysis.separate.hierarchical import hierarchical
 from synimg.analysis.separate.protocol import Method, Needs, Separation
 from synimg.analysis.user_method import installed, is_file_method, load_function, load_installed, run_user_method
@@ -37,7 +39,7 @@ def separate(
     Parameters
     ----------
     table : DataFrame
-        Synapse table (SCHEMA.md): at least ``synapse_id``, ``neuron_id``, ``r_old``, ``r_new``.
+        Synapse table (`schema.SYNAPSES`): at least ``synapse_id``, ``neuron_id``, ``r_old``, ``r_new``.
     method : str or callable
         ``auto``, a name of `methods`, ``FILE.py:FUNCTION``, the name of an installed package's method (entry point
         group ``synimg.separation_methods``), or a function of a table.
@@ -69,13 +71,18 @@ def separate(
     table = schema.check(table, schema.SYNAPSES, "synapse table")
     if table.empty:
         raise SynimgError("synapse table: no row in it; a table has one row per synapse")
+    odd = remarks(table, by)
     table, without_parents = _of_parents(_complete(table))
     if by is not None:
         read_question(table, by)  # a column that asks nothing is refused before the work
+    diagnosis = diagnose(table, seed)
     if draws:
-        method = _with_draws(table, method, draws)
-    result = hierarchical(table, seed, draws) if draws else _separated(table, method, seed)
+        method = _with_draws(diagnosis, method, draws)
+    result = hierarchical(table, seed, draws) if draws else _separated(table, method, seed, diagnosis)
+    result.info["diagnosis"] = {**result.info.get("diagnosis", {}), "table": diagnosis}
     result.info["warnings"][:0] = without_parents
+    if not _is_users(method):  # which may read any column, in any unit
+        result.info["warnings"] += odd
     return result if by is None else ask(table, result, by, seed)
 
 
@@ -128,24 +135,26 @@ def _check_owners(table: pd.DataFrame) -> None:
             )
 
 
-def _with_draws(table: pd.DataFrame, method: str | Callable[..., Any], n_draws: int) -> str:
+def _with_draws(diagnosis: dict[str, Any], method: str | Callable[..., Any], n_draws: int) -> str:
     """The method that draws from its posterior, or the reason why there is none."""
     if n_draws < 0:
         raise SynimgError(f"--draws = {n_draws}; it takes a number of draws, such as 100")
-    chosen = _choice(table)[0] if method == "auto" else method
+    chosen = choice(diagnosis)[0] if method == "auto" else method
     if chosen != "hierarchical":
         name = getattr(chosen, "__name__", chosen)
         raise SynimgError(f"method '{name}' has no posterior to draw from; --draws needs 'hierarchical'")
     return "hierarchical"
 
 
-def _separated(table: pd.DataFrame, method: str | Callable[..., Any], seed: int) -> Separation:
+def _separated(
+    table: pd.DataFrame, method: str | Callable[..., Any], seed: int, diagnosis: dict[str, Any]
+) -> Separation:
     if callable(method):
         return run_user_method(method, table, seed, getattr(method, "__name__", "function"))
     if is_file_method(method):
         return run_user_method(load_function(method), table, seed, method)
     if method == "auto":
-        return _auto(table, seed)
+        return _auto(table, seed, diagnosis)
     known, plugins = methods(), installed()
     if method in plugins and method not in known:
         return run_user_method(load_installed(method), table, seed, method)
@@ -153,6 +162,11 @@ def _separated(table: pd.DataFrame, method: str | Callable[..., Any], seed: int)
         raise SynimgError(f"unknown method '{method}'; {nearest(method, ['auto', *known, *plugins])}")
     known[method].require(table, method)
     return _built_in(method)(table, seed)
+
+
+def _is_users(method: str | Callable[..., Any]) -> bool:
+    """Whether a method that has run is no built-in one."""
+    return method != "auto" and (callable(method) or method not in methods())
 
 
 def methods() -> dict[str, Needs]:
@@ -165,18 +179,23 @@ def _built_in(name: str) -> Method:
     return part
 
 
-def _auto(table: pd.DataFrame, seed: int) -> Separation:
+def _auto(table: pd.DataFrame, seed: int, diagnosis: dict[str, Any]) -> Separation:
     """The result of the method that the table allows, with the reason for the choice."""
-    name, why = _choice(table)
+    name, why = choice(diagnosis)
     result = _built_in(name)(table, seed)
     result.info["warnings"].insert(0, f"auto chose '{name}': {why}")
     return result
 
 
-def _choice(table: pd.DataFrame) -> tuple[str, str]:
-    """The method that the table allows, and why."""
-    per_neuron = table.groupby("neuron_id").size()
-    n, n_neurons, median = len(table), per_neuron.size, float(per_neuron.median())
+def choice(diagnosis: dict[str, Any]) -> tuple[str, str]:
+    """The method for a table by its diagnosis, and why.
+
+    Notes
+    -----
+    Numbers of synapses and neurons decide between methods. What else the diagnosis says decides within `hierarchical`, which
+    weighs it by evidence (controls, two kinds of neurons, partners), and is named as what to expect of it.
+    """
+    n, n_neurons, median = (diagnosis[name] for name in ("n_synapses", "n_neurons", "synapses_per_neuron"))
     if n >= LEAST_SYNAPSES and n_neurons >= LEAST_NEURONS:
         return "hierarchical", f"{n} synapses on {n_neurons} neurons are enough to learn the noise from"
     if median >= LEAST_PER_NEURON:
@@ -205,7 +224,7 @@ def separate_table(
     Raises
     ------
     SynimgError
-        If the table breaks the contract of SCHEMA.md, or the method needs what it lacks.
+        If the table breaks the contract of `schema.SYNAPSES`, or the method needs what it lacks.
     """
     out = Path(out)
     if out.exists() and not out.is_dir():
@@ -214,7 +233,7 @@ def separate_table(
         raise SynimgError(f"{out}: the folder holds something else; --out takes a new or empty folder")
     as_it_is = by is None and not draws and predicted is None and inhibition is None
     if method in {"auto", "hierarchical"} and as_it_is and is_too_large(table):
-        return _of_pieces(table, out, seed, report), out
+        return _of_pieces(table, out, method, seed, report), out
     synapses = read_table(table, schema.SYNAPSES)
     if synapses.empty:
         raise SynimgError(f"{table}: no synapse in it; a table has one row per synapse")
@@ -225,11 +244,15 @@ def separate_table(
     return result, out
 
 
-def _of_pieces(table: Path, out: Path, seed: int, report: compute.Report) -> Whole:
+def _of_pieces(table: Path, out: Path, method: str, seed: int, report: compute.Report) -> Whole:
     """Separate a table that is too large for the memory, and write the result."""
     (out / "result.json").unlink(missing_ok=True)  # until all is there, nothing is
     whole = separate_in_pieces(table, out, seed, _complete, report)
-    whole.info["warnings"][:0] = _missing(table)
+    said = _missing(table) + whole.without_parents
+    if method == "auto":
+        name, why = choice(whole.info["diagnosis"]["table"])
+        said.append(f"auto chose '{name}': {why}")
+    whole.info["warnings"][:0] = said
     for name in ("groups", "draws"):
         (out / f"{name}.parquet").unlink(missing_ok=True)
     write_table(out / "neurons.parquet", whole.neurons, TABLES["neurons"])

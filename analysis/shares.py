@@ -26,7 +26,7 @@ def per_ln(growth: Floats) -> Floats:
 def variance_shares(parts: Floats) -> Floats:
     """Share (k,) of each part (n, k) in the variance of their sum: cov(part, sum) / var(sum).
 
-    Shares add up to 1 and may be negative, since causes are correlated (LEARNING.md 3d).
+    Shares add up to 1 and may be negative, since causes are correlated.
     """
     total = parts.sum(axis=1)
     variance = total.var()

@@ -26,7 +26,7 @@ def estimate_spread(scene: Scene, fit: Fit, n_most: int = 80) -> float:
 
     Notes
     -----
-    Receptors cover the postsynaptic density at a constant density (NUMBERS.md 2: r = 0.94 with its area), so the
+    Receptors cover the postsynaptic density at a constant density (Tanaka et al. 2005, J Neurosci 25:799), so the
     shape's variance is proportional to the counts. The shapes of the brightest isolated puncta are fitted under a wide
     prior; one number for the whole image results, the centre of every other punctum's prior.
     """

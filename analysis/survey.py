@@ -315,7 +315,7 @@ def check_optics(
     Notes
     -----
     The variance of a punctum is that of the point spread function plus the synapse's own, which grows with its receptors
-    (NUMBERS.md 2): a line in the counts, whose slope all channels and axes share, and whose intercepts are the optics.
+    (as its area does): a line in the counts, whose slope all channels and axes share, and whose intercepts are the optics.
     Weights by iteration; Huber's, since a pair that was taken for one is wide. In a crowd that is not enough: what the same
     estimate makes of replicas whose width is known is what it makes wrong, and is divided out. Standard errors hold a tenth
     of the synapses' own variance, too: laterally, where they are as wide as the optics, less is known than axially.

@@ -30,7 +30,7 @@ def log_turnover(r_old: Floats, r_new: Floats, r_old_se: Floats, r_new_se: Float
 
     Notes
     -----
-    MODEL.md, section 2: y = k t + ln g for growth. A loss by label-blind removal does not show.
+    y = k t + ln g for a growth g. A loss by label-blind removal does not show.
     """
     if (bad := ~((r_old > 0) & (r_new >= 0))).any():
         row = int(np.argmax(bad))

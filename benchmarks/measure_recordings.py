@@ -7,7 +7,7 @@ of dyes, 8 % of them without a new receptor; 0.08, 0.3 and 0.8 per um^3, a dim s
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -16,12 +16,12 @@ from bound import detectable
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from synimg.analysis.fit import Fit, Scene, model_of, start
 from synimg.analysis.match import match
 from synimg.analysis.measure import measure_image
 from synimg.analysis.recording import Recording
 from synimg.cameras.scmos import Scmos
 from synimg.psf.confocal import Confocal
-from synimg.psf.gaussian import deposit
 from synimg.streams import key64, stream
 
 Floats = NDArray[np.float64]
@@ -183,26 +183,23 @@ def allowed(made: Made, seed: int) -> dict[str, float]:
     """What the photons allow, and the error of ln((P + N) / P) that labels and dyes alone make in the synapses that can be told.
 
     The bound is that of `bound.detectable`: a synapse's image is the Gaussian that is fitted, as wide as its disc makes it on
-    average over directions, in both channels where the first one has it; all other light is known.
+    average over directions, of a shape that nobody knows before; all other light is known.
     """
-    total = made.receptors.sum(axis=1)
-    sigma_um = np.mean([PSF.sigma_um(nm) for nm in WAVES.values()], axis=0)
-    wide_um2 = sigma_um**2 + total[:, None] / (np.pi * PER_UM2) / 6.0
-    share = np.array([PSF.gaussian_share(nm) for nm in WAVES.values()])
-    electrons = made.receptors * EFFICIENCY * PHOTONS * CAMERA.quantum_efficiency * share
-    flat = np.empty_like(made.photons)
-    for k, name in enumerate(WAVES):
-        places, own = (made.points_um + SHIFT_UM[name]) / VOXEL_UM, np.zeros(SHAPE)
-        for rows in np.array_split(np.argsort(total), 8):  # of much the same width each
-            width = np.sqrt(wide_um2[rows].mean(axis=0)) / VOXEL_UM
-            deposit(own, np.zeros(3, np.int64), places[rows], electrons[rows, k], width)
-        other = made.photons[k] * CAMERA.quantum_efficiency - own
-        other = np.maximum(other, 0.5 * BACKGROUND * CAMERA.quantum_efficiency) + CAMERA.read_noise_electrons**2
-        flat[k] = ndimage.shift(other, -np.array(SHIFT_UM[name]) / VOXEL_UM, order=1, mode="nearest")
-    told = detectable(made.points_um / VOXEL_UM, electrons, wide_um2 / np.square(VOXEL_UM) + 1.0 / 12.0, flat)
+    known, n = recording(), len(made.points_um)
+    psf_vox, shift_vox = known.sigma_vox(known.receptor_index), known.shift_vox(known.receptor_index)
+    share = np.array([PSF.gaussian_share(nm) for nm in WAVES.values()]) * CAMERA.quantum_efficiency
+    spread_um2 = 1.0 / (6.0 * np.pi * PER_UM2 * EFFICIENCY * PHOTONS * share.mean())
+    nothing = np.ones((2, 1, 1, 1))
+    scene = Scene(nothing, nothing, psf_vox, shift_vox, np.array(VOXEL_UM), spread_um2)
+    theta = start(made.points_um / VOXEL_UM, np.maximum(made.receptors * EFFICIENCY * PHOTONS * share, 1e-3), scene)
+    synapses = model_of(replace(scene, background=np.zeros((2, *SHAPE))), Fit(theta))
+    other = np.maximum(
+        made.photons * CAMERA.quantum_efficiency - synapses, 0.5 * BACKGROUND * CAMERA.quantum_efficiency
+    )
+    told = detectable(theta, replace(scene, background=other + CAMERA.read_noise_electrons**2))
     recall, rng, errors = float(told.mean()), stream(seed, "benchmark", "labels"), []
     for _ in range(20):
-        true = made.receptors[rng.uniform(size=told.size) < told]
+        true = made.receptors[rng.uniform(size=n) < told]
         labelled = rng.binomial(true, EFFICIENCY)
         errors.append(_ln_errors(rng.gamma(4.0 * np.maximum(labelled, 1e-9), 0.25) / EFFICIENCY, true))
     return {"R": recall, "F1": 2 * recall / (1 + recall)} | _sizes(np.concatenate(errors))

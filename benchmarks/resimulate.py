@@ -3,9 +3,9 @@
 python benchmarks/resimulate.py [SEED ...]     two seeds of the demonstration's network by e-prop and by BPTT
 python benchmarks/resimulate.py DATASET ...    measured data sets, such as `synimg demo` makes
 
-r: correlation of the predicted with the true change by learning. AP: average precision of `hierarchical`; that of the oracle
-knows every neuron's factor, but no prediction. FDP: false share of what is called at a nominal FDR. What is known wrongly: the
-rule, the sizes at the start, the read-outs, the task; and the predictions of other synapses.
+r: correlation of the predicted with the true change by learning. AP: average precision of `hierarchical`; the ceiling knows
+every neuron's factor and the laws, but no prediction. FDP: false share of what is called at a nominal FDR. What is known wrongly:
+the rule, the sizes at the start, the read-outs, the task; and the predictions of other synapses.
 """
 
 import sys
@@ -17,16 +17,18 @@ import numpy as np
 import pandas as pd
 
 import synimg
-from synimg.analysis.separation import measured_synapses
+from synimg.analysis.separation import measured_synapses, with_known_parents
 from synimg.analysis.validate.imaging import match_truth
+from synimg.analysis.validate.network_ceiling import EXACT, Known, Labels, Sheet, laws_of, network_ceiling
 from synimg.analysis.validate.scores import average_precision, discovery
-from synimg.analysis.validate.separation import learned_of, oracle_p, true_level
+from synimg.analysis.validate.separation import MEASURED, World, ceilings, labels_of, learned_of
 from synimg.config import Config, preset
 from synimg.phantoms.network import Start, start_readouts, train
 from synimg.phantoms.receptors import draw_receptors
 from synimg.phantoms.resimulate import of_experiment, run_again
 from synimg.phantoms.wiring import build_wiring
 from synimg.store.dataset import Dataset
+from synimg.store.image import image_attributes
 from synimg.store.tables import read_table
 from synimg.streams import key64, stream
 
@@ -41,7 +43,7 @@ def row(name: str, table: pd.DataFrame, learned: np.ndarray, true_ln: np.ndarray
     result = synimg.separate(table, "hierarchical")
     ap = average_precision(learned, result.synapses["p_learning"].to_numpy(float))
     r = "-"
-    if "predicted_ln" in table:
+    if "predicted_ln" in table and table["predicted_ln"].notna().any():
         both = np.isfinite(true_ln) & table["predicted_ln"].notna().to_numpy()
         r = f"{np.corrcoef(true_ln[both], table['predicted_ln'].to_numpy(float)[both])[0, 1]:.2f}"
     lfdr = result.synapses["lfdr"].to_numpy(float)
@@ -54,9 +56,9 @@ def row(name: str, table: pd.DataFrame, learned: np.ndarray, true_ln: np.ndarray
     print(f"| {name} | {r} | {weight} | {ap:.3f} | {' | '.join(called)} |", flush=True)
 
 
-def head(title: str, table: pd.DataFrame, learned: np.ndarray, level: np.ndarray) -> None:
-    oracle = average_precision(learned, oracle_p(table, level))
-    print(f"\n{title}: {len(table)} synapses, {learned.mean():.1%} learned, AP of the oracle factor {oracle:.3f}\n")
+def head(title: str, learned: np.ndarray, known: Known | None) -> None:
+    top = "-" if known is None else f"{average_precision(learned, known.p_learning):.3f}"
+    print(f"\n{title}: {learned.size} synapses, {learned.mean():.1%} learned, AP of the ceiling {top}\n")
     print("| prediction | r | weight | AP | called at .05, FDP | at .1, FDP |\n|" + " --- |" * 6, flush=True)
 
 
@@ -75,7 +77,15 @@ def network(rule: str, seed: int) -> None:
     ln = ledger.log["learning"].value[some]
     learned = np.abs(ln) > config.training.learned_threshold_ln
     neurons = pd.DataFrame({"neuron_id": np.arange(1, n_units + 1), "scale_factor": np.exp(learned_network.ln_factor)})
-    head(f"{rule}, seed {seed}, true receptors", table, learned, true_level(table["neuron_id"], neurons, turnover))
+    everyone = np.abs(ledger.log["learning"].value) > config.training.learned_threshold_ln
+    truth = pd.DataFrame({"a_start": ledger.a_start, "a_end": ledger.a, "is_learned": everyone})
+    truth = truth.assign(post_id=wiring.contact_post + 1, **{f"ln_{c}": v.value for c, v in ledger.log.items()})
+    laws = laws_of(truth, neurons, seed)
+    assert laws is not None
+    ids = table["neuron_id"].to_numpy()
+    sheet = Sheet(old.astype(float), new.astype(float), Labels(1.0, 1.0), EXACT, ids, np.ones(ids.size))
+    top = network_ceiling(laws, neurons, sheet, turnover, config.receptors.depression)
+    head(f"{rule}, seed {seed}, true receptors", learned, top)
 
     def predicted(settings: Config, start: Start, n_runs: int) -> pd.DataFrame:
         runs = [run_again(key64(seed, "resimulate", k), settings, start) for k in range(n_runs)]
@@ -104,12 +114,16 @@ def dataset(path: Path) -> None:
     truth = read_table(path / "truth" / "synapses.parquet")
     neurons = read_table(path / "truth" / "neurons.parquet")
     table = measured_synapses(mouse, "default")
-    matched = match_truth(table, truth[truth["is_imaged"].astype(bool)].reset_index(drop=True))
+    imaged = truth[truth["is_imaged"].astype(bool)].reset_index(drop=True)
+    table = with_known_parents(table)
+    matched = match_truth(table, imaged)
     learned, ln = learned_of(matched), matched["ln_learning_true"].to_numpy(float)
     config = mouse.config
     turnover = config.receptors.exchange_per_day * config.training.window_days
-    parents = matched["post_id_true"].fillna(matched["neuron_id"])
-    head(f"{path.name}, measured", table, learned, true_level(parents.to_numpy(), neurons, turnover))
+    labels = labels_of(image_attributes(mouse.image)["synimg"]["tag"])
+    world = World(truth, neurons, labels, turnover, config.receptors.depression, config.seed)
+    top = ceilings(world, imaged, matched).get(MEASURED)
+    head(f"{path.name}, measured", learned, None if top is None or top.rows.size < len(table) else top.known)
     row("none", table, learned, ln)
 
     def told(**settings: Any) -> pd.DataFrame:
@@ -120,7 +134,12 @@ def dataset(path: Path) -> None:
     row(f"the rule, {N_RUNS} runs", right, learned, ln)
     row("the wrong rule", told(rule=OTHER_RULE[config.rule.kind]), learned, ln)
     rng = stream(config.seed, "benchmark", "resimulate")
-    row("of other synapses", right.assign(predicted_ln=rng.permutation(right["predicted_ln"])), learned, ln)
+    row(
+        "of other synapses",
+        right.assign(predicted_ln=rng.permutation(right["predicted_ln"].to_numpy(float).copy())),
+        learned,
+        ln,
+    )
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Average precision of the methods v the oracle factor on three seeds of the demonstration, by stage; speed and memory.
+"""Average precision of the methods beside the ceiling on three seeds of the demonstration, by stage; speed and memory.
 
 python benchmarks/separation.py [SEED ...]     the demonstration
 python benchmarks/separation.py speed [N_SYNAPSES ...]     seconds and memory of `hierarchical` beside `neuron_mode`
@@ -141,10 +141,8 @@ def main() -> None:
             for stage, row in scores["average_precision"].items():
                 values = ", ".join(f"{name} {value:.3f}" for name, value in row.items())
                 best = row["hierarchical"]
-                print(
-                    f"  {stage:<24} {values}; hierarchical / oracle {best / row['oracle factor']:.2f}, "
-                    f"/ neuron_mode {best / row['neuron_mode']:.2f}, / raw {best / row['raw']:.2f}"
-                )
+                shares = ", ".join(f"/ {name} {best / row[name]:.2f}" for name in ("ceiling", "neuron_mode", "raw"))
+                print(f"  {stage:<24} {values}; hierarchical {shares}")
             for found in scores["separation"]["discovery"]:
                 print(f"  nominal FDR {found['nominal']}: {found['n_called']} called, realised {found['realised_fdr']}")
             erasure = {r["set"]: round(r["loss"], 3) for r in scores["erasure"]["curve"] if r["fraction"] == 0.2}

@@ -106,7 +106,7 @@ def run_trials(
 
     Notes
     -----
-    ``x_t = (1 - leak) x_{t-1} + leak (W r_{t-1} + W_in u_t + noise)``, ``r = min(max(0, x), max_rate)`` (MODEL.md 1, saturating:
+    ``x_t = (1 - leak) x_{t-1} + leak (W r_{t-1} + W_in u_t + noise)``, ``r = min(max(0, x), max_rate)`` (saturating, for
     without it a single unstable mode ends a run that had learned long ago).
     """
     n_steps, n_trials, _ = batch.inputs.shape

@@ -1,6 +1,7 @@
 """The forward chain: network, receptors, tissue, image. Each stage is saved whole, a second call goes on where it ended."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from synimg.phantoms.cohort import animals_of, missing_controls
 from synimg.phantoms.imported import import_network
 from synimg.phantoms.ledger import CAUSES
 from synimg.phantoms.network import Learned, train
-from synimg.phantoms.plan import check_disk, check_tissue
+from synimg.phantoms.plan import check_disk, check_tissue, notes_beforehand
 from synimg.phantoms.preparation.base import retention
 from synimg.phantoms.prepare import preparation_of, prepared, tissue_config
 from synimg.phantoms.receptors import Counts, draw_counts
@@ -27,6 +28,7 @@ from synimg.phantoms.render import (
     SATURATED,
     Channel,
     build_channels,
+    channel_shift_um,
     imaging_notes,
     render_block,
     shrink_block,
@@ -42,8 +44,8 @@ from synimg.store.bins import Bins
 from synimg.store.cohort import INDEX as COHORT_INDEX
 from synimg.store.cohort import Cohort
 from synimg.store.dataset import INDEX, Dataset, append_journal, read_journal
-from synimg.store.image import LEVELS, Box, blocks, create_image, level_shape
-from synimg.store.morphology import morphology_notes, read_tree_arrays, write_swc
+from synimg.store.image import Box, blocks, create_image, pyramid
+from synimg.store.morphology import read_tree_arrays, write_swc
 from synimg.store.network import read_network, write_arrays, write_network
 from synimg.store.remote import is_address, mirrored
 from synimg.store.tables import table_pieces, table_writer, write_table
@@ -91,16 +93,18 @@ def generate(
     if isinstance(out, str) and is_address(out):
         with mirrored(out) as folder:
             return generate(config, folder, seed, workers, scheduler, report)
+    compute.refuse_wrong(workers, scheduler)
     config = load(config)
     if seed is not None:
         config = Config.parse(config.model_dump() | {"seed": seed}, "--seed")
     trees = [read_tree_arrays(Path(name)) for name in config.tissue.morphologies]
     animals = animals_of(config)
     if not any((Path(out) / index).exists() for index in (INDEX, COHORT_INDEX)):
+        n_contacts = 0
         for one in animals or [config]:
             imaging_notes(one)  # what cannot be imaged is refused before anything is made
-            check_tissue(one, [tree_of(*arrays) for arrays in trees])
-        check_disk(config, Path(out))
+            n_contacts = max(n_contacts, check_tissue(one, [tree_of(*arrays) for arrays in trees]))
+        check_disk(config, Path(out), n_contacts)
     try:
         return _generate(config, Path(out), animals, trees, (workers, scheduler), report)
     except UnworkableError:
@@ -119,10 +123,10 @@ def _generate(
     report: compute.Report,
 ) -> Dataset | Cohort:
     if not animals:
-        with compute.pool(*where) as pool:
+        with compute.pool(*where, folder=out) as pool:
             return _generate_one(config, out, trees, pool, report)
     cohort = Cohort.create(out, config, animals, missing_controls(config))
-    with compute.pool(*where) as pool:
+    with compute.pool(*where, folder=out) as pool:
         for i, animal in enumerate(animals):
             report("animals", i, len(animals))
             _generate_one(animal, cohort.path / animal.animal_id, trees, pool, report)
@@ -383,6 +387,10 @@ def _make_tissue(
             "depression": config.receptors.depression,
         }
         synapses = synapse_truth(config, wiring, contacts, counts, tissue, grown.position_um)
+        if max(config.optics.motion_sd_um) > 0:
+            names = ["pulse", "chase", *(name for name, *_ in config.identity.dye_channels())]
+            shifts = {name: channel_shift_um(config, name, config.seed).tolist() for name in names}
+            write_json(truth / "channels.json", {"shift_um": shifts})
         if config.preparation:
             write_json(truth / "preparation.json", preparation_of(config, config.seed).facts())
         write_table(truth / "synapses.parquet", synapses, schema.TRUTH_SYNAPSES, notes)
@@ -468,7 +476,7 @@ def synapse_truth(
     ).assign(branch_id=lambda frame: frame["branch_id"].mask(~imaged))
 
 
-def neuron_truth(nodes: dict[str, NDArray[Any]], tissue: Tissue, codes: list[str]) -> pd.DataFrame:
+def neuron_truth(nodes: dict[str, NDArray[Any]], tissue: Tissue, codes: Sequence[str | None]) -> pd.DataFrame:
     """The truth about neurons; those that are not imaged have no soma position."""
     n = nodes["leak"].size
     row = tissue.neuron_id - 1
@@ -543,9 +551,10 @@ def _make_image(dataset: Dataset, config: Config, trees: list[Any], pool: comput
         work: list[tuple[Any, ...]] = [
             (render_block, blocks(volume.shape_vox, volume.block_vox), "0", shared, "rendering")
         ]
-        for level in range(1, LEVELS):
-            boxes = blocks(level_shape(volume.shape_vox, level), volume.block_vox)
-            below = (str(path.resolve()), level, volume.shape_vox)
+        levels = pyramid(volume.shape_vox, volume.voxel_um)
+        for level in range(1, len(levels)):
+            boxes = blocks(levels[level].shape, volume.block_vox)
+            below = (str(path.resolve()), level, levels)
             work.append((shrink_block, boxes, str(level), below, f"pyramid level {level}"))
         for function, boxes, array, arguments, what in work:
             todo = [box for box in boxes if _last_file(path, array, box, volume.block_vox) not in done]
@@ -555,16 +564,11 @@ def _make_image(dataset: Dataset, config: Config, trees: list[Any], pool: comput
         full = [v.split() for k, v in read_journal(scratch).items() if k.startswith(f"{path.name}/{SATURATED}")]
         share = np.array(full, float).sum(axis=0) / np.prod(volume.shape_vox)
         notes["saturated_share"] = {c.name: float(s) for c, s in zip(channels, share, strict=True)}
-        odd = [note for file in config.tissue.morphologies for note in morphology_notes(Path(file))]
-        dataset.index["warnings"] = (
-            odd
-            + imaging_notes(config)
-            + [
-                f"{name}: a share of {s:.2g} of its voxels is saturated; lower the gain or the photons"
-                for name, s in notes["saturated_share"].items()
-                if s > MOST_SATURATED
-            ]
-        )
+        dataset.index["warnings"] = notes_beforehand(config) + [
+            f"{name}: a share of {s:.2g} of its voxels is saturated; lower the gain or the photons"
+            for name, s in notes["saturated_share"].items()
+            if s > MOST_SATURATED
+        ]
 
 
 def _rendered(scratch: Path, path: Path, volume: Volume) -> set[str]:
@@ -586,12 +590,12 @@ def block_of(file: Path, volume: Volume) -> tuple[int, Box] | None:
         return None
     level, block = int(parts[parts.index("c") - 1]), volume.block_vox
     start = tuple(int(i) * n for i, n in zip(parts[-3:], block, strict=True))
-    shape = level_shape(volume.shape_vox, level)
+    shape = pyramid(volume.shape_vox, volume.voxel_um)[level].shape
     size = tuple(min(n, whole - s) for n, whole, s in zip(block, shape, start, strict=True))
     return level, (start, size)  # type: ignore[return-value]
 
 
-def remake(dataset: Dataset, stage: str) -> None:
+def remake(dataset: Dataset, stage: str, pool: compute.Pool) -> None:
     """Do the stage `network` or `tissue` again.
 
     Raises
@@ -602,11 +606,11 @@ def remake(dataset: Dataset, stage: str) -> None:
     config, before = dataset.config, dataset.index["stages"][stage]
     trees = [read_tree_arrays(Path(name)) for name in config.tissue.morphologies]
     if stage == "tissue":
-        _make_tissue(dataset, config, trees, compute.Pool(), compute.silent)
+        _make_tissue(dataset, config, trees, pool, compute.silent)
     elif config.imported.edges:
         _import_network(dataset, config)
     else:
-        _make_network(dataset, config, compute.Pool(), compute.silent)
+        _make_network(dataset, config, pool, compute.silent)
     changed = [
         name for name, value in dataset.index["stages"][stage]["files"].items() if before["files"].get(name) != value
     ]
@@ -629,10 +633,15 @@ def _window(channel: Channel, config: Config) -> tuple[int, int]:
         top = 40 * config.dyes.photons_per_receptor * peak_share
     else:
         top = 1.5 * config.identity.photons(1.0) * float(np.prod(config.volume.voxel_um))
-    gain = config.optics.exposure * camera.quantum_efficiency * camera.gain_adu_per_electron
+    gain = _first_light(config) * camera.quantum_efficiency * camera.gain_adu_per_electron
     return int(camera.offset_adu + 1.3 * gain * channel.background), int(
         camera.offset_adu + gain * (channel.background + top)
     )
+
+
+def _first_light(config: Config) -> float:
+    """Light from the first plane, relative to the photons that are stated elsewhere."""
+    return float(config.optics.exposure * config.optics.at_depth(config.first_depth_um))
 
 
 def acquisition(config: Config, channels: list[Channel], tissue: Tissue) -> dict[str, Any]:
@@ -650,16 +659,20 @@ def acquisition(config: Config, channels: list[Channel], tissue: Tissue) -> dict
                 "emission_nm": c.emission_nm,
                 "psf_sigma_um": list(config.psf.sigma_um(c.emission_nm)),
                 "psf_gaussian_share": config.psf.gaussian_share(c.emission_nm),
-                "shift_um": [float(v) for v in c.shift_um],
+                "shift_um": config.optics.known_shift_um(c.name),
             }
             for c in channels
         ],
         "psf": config.psf.model_dump(),
         "camera": config.camera.model_dump(),
-        # a dye that may be lost on the way is a receptor of fewer photons that vary more
-        "photons_per_receptor": config.optics.exposure * kept * config.dyes.photons_per_receptor,
+        # calibrated in the first plane; a dye that may be lost on the way is a receptor of fewer photons that vary more
+        "photons_per_receptor": _first_light(config) * kept * config.dyes.photons_per_receptor,
         "photons_shape": 1.0 / ((1.0 + 1.0 / config.dyes.photons_shape) / kept - 1.0),
         "tag": config.tag.chemistry(),
         "bleed_through": [list(leak) for leak in config.optics.bleed_through],
+        "attenuation": {
+            "length_um": config.optics.attenuation_length_um,
+            "bleached_share": config.optics.bleached_share,
+        },
         "identity": config.identity.known(tissue.neuron_id, config.seed),
     }

@@ -49,7 +49,7 @@ def import_network(config: Config, seed: int) -> Imported:
     after = Path(files.edges_after) if files.edges_after else None
     edges = read_edges(Path(files.edges), after, files.population)
     cells = read_cells(Path(files.cells) if files.cells else None, edges)
-    if len(cells) < config.tissue.n_imaged_neurons:
+    if len(cells) < config.tissue.n_imaged_neurons and not config.tissue.dendrite_um_per_um3:
         raise SynimgError(
             f"tissue.n_imaged_neurons = {config.tissue.n_imaged_neurons}, but {files.edges} has only {len(cells)} cells; "
             "image fewer"

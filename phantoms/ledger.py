@@ -65,7 +65,7 @@ class Ledger:
 
     Notes
     -----
-    Operator splitting (MODEL.md 1): the causes act one after the other within an update, each books what it changed.
+    Operator splitting: the causes act one after the other within an update, each books what it changed.
     ``ln a(T) - ln_start`` is the sum over the causes while the contact lives, ``a(T) - a(0)`` is so for every contact:
     a birth adds the receptors of the new contact to its cause, a death takes those that were left. Each to 1e-12.
     `parts` splits a cause further, such as learning by the task that it belongs to, in ln receptors and in receptors.

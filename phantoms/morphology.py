@@ -62,8 +62,10 @@ def grow(
 
     Notes
     -----
-    A persistent random walk in steps of 0.4 um; sections have exponential lengths and end in two daughters, of which a share
-    (`fork_share`) branch again and the others run on; near a face the walk turns inwards, so that the block holds the whole
+    A persistent random walk in steps of 0.4 um; a tip goes an exponential way of mean `segment_um` (and 0.8 um) and becomes two
+    daughters, of which a share (`fork_share`) branch again and the others run on to the end. As the tree ends while tips still
+    grow, the sections that it has are shorter where all branch: `segment_um` / 2 on average, as in Yule's process (Steel and
+    Mooers 2010, Appl Math Lett 23:1315); near a face the walk turns inwards, so that the block holds the whole
     length. It turns away from the points of `others`,
     which were there before and are found within `CLEARANCE_UM`: two dendrites do not share a place.
     """
@@ -185,20 +187,34 @@ def section_lengths_um(tree: Tree) -> Floats:
     return lengths[lengths > 0]
 
 
+def branching_lengths_um(tree: Tree) -> Floats:
+    """Length of every section of dendrite that ends in a branching [um]."""
+    child = tree.pieces()
+    lengths = np.bincount(tree.branch[child], weights=tree.length_um(child))
+    return lengths[tree.branch[_forks(tree)]].astype(np.float64)
+
+
+def _forks(tree: Tree) -> Ints:
+    """Points in which dendrite branches, the soma apart."""
+    parent = tree.parent[tree.pieces()]
+    return np.flatnonzero(np.bincount(parent[~_is_soma(tree, parent)]) > 1)
+
+
+def _is_soma(tree: Tree, point: Ints) -> NDArray[np.bool_]:
+    at_soma: NDArray[np.bool_] = (tree.swc_type[point] == SWC_SOMA) | (tree.parent[point] < 0)
+    return at_soma
+
+
 def branching_of(tree: Tree) -> tuple[int, float, float]:
     """Primary dendrites, mean length of the sections that branch [um], and the share of later sections that do.
 
     With these settings (`n_primary_dendrites`, `segment_um`, `fork_share`) a tree grows that branches as often, and as near.
     """
-    child = tree.pieces()
-    parent = tree.parent[child]
-    at_soma = (tree.swc_type[parent] == SWC_SOMA) | (tree.parent[parent] < 0)
-    forks = np.flatnonzero(np.bincount(parent[~at_soma]) > 1)
-    lengths = np.bincount(tree.branch[child], weights=tree.length_um(child))
-    n, n_primary = (lengths > 0).sum(), max(int(at_soma.sum()), 1)
+    lengths, branching = section_lengths_um(tree), branching_lengths_um(tree)
+    n_primary = max(int(_is_soma(tree, tree.parent[tree.pieces()]).sum()), 1)
     # every primary dendrite of a grown tree branches
-    share = (forks.size - n_primary) / max(n - n_primary, 1)
-    segment_um = float(lengths[tree.branch[forks]].mean()) if forks.size else float(lengths.sum())
+    share = (branching.size - n_primary) / max(lengths.size - n_primary, 1)
+    segment_um = float(branching.mean() if branching.size else lengths.sum())
     return n_primary, segment_um, min(max(float(share), 0.01), 1.0)
 
 

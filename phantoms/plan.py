@@ -11,25 +11,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synimg.compute import n_cores
+from synimg.compute import n_cores, refuse_wrong
 from synimg.config import Config, load
 from synimg.errors import SynimgError
 from synimg.phantoms.cohort import animals_of
+from synimg.phantoms.imported import import_network
 from synimg.phantoms.morphology import Tree
 from synimg.phantoms.prepare import tissue_config
 from synimg.phantoms.render import Channel, imaging_notes, render
 from synimg.phantoms.solids import FILL_PER_UM3
-from synimg.phantoms.surroundings import GRANULE_POINTS, MOST_POINTS
+from synimg.phantoms.surroundings import GRANULE_POINTS, MOST_POINTS, labelled_share
 from synimg.phantoms.tissue import check_room, tree_of, trees_of
 from synimg.phantoms.wiring import build_wiring
 from synimg.store.atomic import free_bytes
 from synimg.store.bins import Bins
-from synimg.store.image import create_image, write_block
-from synimg.store.morphology import read_tree_arrays
+from synimg.store.image import create_image, pyramid, write_block
+from synimg.store.morphology import morphology_notes, read_tree_arrays
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]
-PYRAMID = 1.0 + 1 / 4 + 1 / 16
 LABEL_BYTES = 0.06
 """Of two label volumes, per voxel, compressed: most of it is empty."""
 SCRATCH_BYTES, CAPSULE_BYTES = 48, 100
@@ -44,6 +44,7 @@ class Plan:
     n_voxels, n_channels : int, of one animal's image
     n_animals : int
     n_emitters : int, points of light in one animal's image
+    dendrite_um_per_um3 : float, dendrite of the network's neurons in the block before it is prepared
     bytes_on_disk, bytes_free : int, of all animals, and what the disk has
     bytes_per_worker : int
     seconds : float, of all animals' images on `workers` processes; training the network comes on top
@@ -56,6 +57,7 @@ class Plan:
     n_channels: int
     n_animals: int
     n_emitters: int
+    dendrite_um_per_um3: float
     bytes_on_disk: int
     bytes_free: int
     bytes_per_worker: int
@@ -84,35 +86,51 @@ def plan(config: Config | str | Path, out: str | Path = ".", workers: int | None
     Raises
     ------
     SynimgError
-        If the data set does not fit on the disk, its dendrites do not fit into the block, or it cannot be imaged.
+        If the data set does not fit on the disk, its dendrites do not fit into the block, it cannot be imaged, or `workers`
+        is below 1.
     """
-    config, n_workers = load(config), workers or n_cores()
-    notes, volume = tuple(imaging_notes(config)), config.volume
+    refuse_wrong(workers)
+    config, n_workers = load(config), n_cores() if workers is None else workers
+    notes, volume = tuple(notes_beforehand(config)), config.volume
     n_animals = max(len(animals_of(config)), 1)
-    check_tissue(config, [tree_of(*read_tree_arrays(Path(name))) for name in config.tissue.morphologies])
-    density = _emitters(config)
+    trees = [tree_of(*read_tree_arrays(Path(name))) for name in config.tissue.morphologies]
+    n_contacts = check_tissue(config, trees)
+    density = _emitters(config, n_contacts)
     seconds, n_bytes = _calibrate(config, density)
-    n_voxels = int(np.prod(volume.shape_vox))
+    n_voxels, levels = int(np.prod(volume.shape_vox)), _levels(config)
     block = np.minimum(volume.block_vox, volume.shape_vox)
-    on_disk, free = int(n_animals * n_voxels * PYRAMID * (n_bytes + LABEL_BYTES)), free_bytes(Path(out))
-    _refuse_full(on_disk + _scratch(config, density), Path(out))
+    on_disk, free = int(n_animals * n_voxels * levels * (n_bytes + LABEL_BYTES)), free_bytes(Path(out))
+    _refuse_full(on_disk + _scratch(config, density, n_contacts), Path(out))
     per_voxel = len(density) * (8 + 8 * bool(config.optics.bleed_through) + 2) + 8 + 3 * 4
     return Plan(
         n_voxels=n_voxels,
         n_channels=len(density),
         n_animals=n_animals,
         n_emitters=int(sum(density)),
+        dendrite_um_per_um3=_lengths(config, n_contacts)[0] / float(np.prod(tissue_config(config).volume.size_um)),
         bytes_on_disk=on_disk,
         bytes_free=free,
         bytes_per_worker=_resident() + int(np.prod(block) * per_voxel),
-        seconds=n_animals * seconds * n_voxels * PYRAMID / min(n_workers, max(n_voxels // int(np.prod(block)), 1)),
+        seconds=n_animals * seconds * n_voxels * levels / min(n_workers, max(n_voxels // int(np.prod(block)), 1)),
         seconds_training=n_animals * _training_seconds(config, n_workers),
         workers=n_workers,
         notes=notes,
     )
 
 
-def check_tissue(config: Config, imported: list[Tree]) -> None:
+def notes_beforehand(config: Config) -> list[str]:
+    """What the user should know before anything is made, a sentence each: odd morphologies, coarse sampling.
+
+    Raises
+    ------
+    SynimgError
+        If there is a morphology that cannot be read, or it cannot be imaged.
+    """
+    odd = [note for file in config.tissue.morphologies for note in morphology_notes(Path(file))]
+    return odd + imaging_notes(config)
+
+
+def check_tissue(config: Config, imported: list[Tree]) -> int:
     """Refuse dendrites that do not fit into the block, before the network is trained; turnover may still change them.
 
     Parameters
@@ -120,33 +138,54 @@ def check_tissue(config: Config, imported: list[Tree]) -> None:
     imported : list of Tree
         Those of `tissue.morphologies`.
 
+    Returns
+    -------
+    int
+        Contacts on the imaged neurons.
+
     Raises
     ------
     SynimgError
-        If they do not.
+        If they do not, or an imported network cannot be read.
     """
-    if not config.imported.edges:
+    if config.imported.edges:
+        network = import_network(config, config.seed)
+        n_units, post = len(network.nodes["cell_id"]), network.contacts["target"][network.contacts["a_end"] > 0]
+    else:
         wiring = build_wiring(config, config.seed)
-        grows = tissue_config(config)
-        units, n_living = check_room(grows, wiring, wiring.a_start, config.seed, is_grown=not imported)
-        if imported:
-            trees_of(grows, units, n_living, config.seed, imported)
+        n_units, post = wiring.leak.size, wiring.contact_post[wiring.a_start > 0]
+    grows = tissue_config(config)
+    units, n_living = check_room(grows, n_units, post, config.seed, is_grown=not imported)
+    if imported:
+        trees_of(grows, units, n_living, config.seed, imported)
+    return int(n_living[units].sum())
 
 
-def check_disk(config: Config, out: Path) -> None:
+def check_disk(config: Config, out: Path, n_contacts: int) -> None:
     """Refuse what the disk of `out` cannot hold, as `plan` does; quick where there is room in plenty.
+
+    Parameters
+    ----------
+    n_contacts : int
+        As `check_tissue` counts them.
 
     Raises
     ------
     SynimgError
         If the data set, or the cohort, does not fit.
     """
-    n_voxels = max(len(animals_of(config)), 1) * float(np.prod(config.volume.shape_vox))
-    density = _emitters(config)
-    scratch = _scratch(config, density)
-    if n_voxels * PYRAMID * (2 * len(density) + 2 * 4) + scratch > free_bytes(out):  # as if nothing were compressed
+    n_voxels = max(len(animals_of(config)), 1) * float(np.prod(config.volume.shape_vox)) * _levels(config)
+    density = _emitters(config, n_contacts)
+    scratch = _scratch(config, density, n_contacts)
+    if n_voxels * (2 * len(density) + 2 * 4) + scratch > free_bytes(out):  # as if nothing were compressed
         _, n_bytes = _calibrate(config, density)
-        _refuse_full(n_voxels * PYRAMID * (n_bytes + LABEL_BYTES) + scratch, out)
+        _refuse_full(n_voxels * (n_bytes + LABEL_BYTES) + scratch, out)
+
+
+def _levels(config: Config) -> float:
+    """Voxels of all levels of the pyramid, as a multiple of the image's."""
+    shape = config.volume.shape_vox
+    return sum(float(np.prod(level.shape)) for level in pyramid(shape, config.volume.voxel_um)) / float(np.prod(shape))
 
 
 def _refuse_full(n_bytes: float, out: Path) -> None:
@@ -158,36 +197,38 @@ def _refuse_full(n_bytes: float, out: Path) -> None:
         )
 
 
-def _emitters(config: Config) -> list[float]:
+def _emitters(config: Config, n_contacts: int) -> list[float]:
     """Expected points of light in each channel."""
-    n_receptors, dendrite_um3 = _contents(config)
+    n_contacts = round(config.tissue.labelled_share * n_contacts)
+    n_receptors, dendrite_um3 = _contents(config, n_contacts)
     around, tissue_um3 = config.surroundings, float(np.prod(tissue_config(config).volume.size_um))
     specks = (around.synapses_per_um3 * MOST_POINTS / 2 + around.nonspecific_per_um3) * tissue_um3
     granules = around.granules_per_um3 * GRANULE_POINTS * tissue_um3
-    receptors = n_receptors / 2 + specks + granules
-    return [receptors, receptors, *(dendrite_um3 * FILL_PER_UM3 + granules for _ in config.identity.dye_channels())]
+    dendrite_um, _ = _lengths(config, n_contacts)
+    on_shafts = around.extrasynaptic_per_um2 * 2 * np.pi * config.tissue.dendrite_radius_um * dendrite_um
+    receptors = [
+        n_receptors / 2 + specks + granules + (labelled_share(config, name) * on_shafts if on_shafts else 0.0)
+        for name in ("pulse", "chase")
+    ]
+    return [*receptors, *(dendrite_um3 * FILL_PER_UM3 + granules for _ in config.identity.dye_channels())]
 
 
-def _scratch(config: Config, density: list[float]) -> float:
+def _scratch(config: Config, density: list[float], n_contacts: int) -> float:
     """Bytes on disk while an image is being made, besides the image."""
-    n_contacts, dendrite_um, axon_um = _lengths(config)
+    dendrite_um, axon_um = _lengths(config, n_contacts)
     pieces = (dendrite_um + axon_um) / PIECE_UM + 2 * n_contacts
     return SCRATCH_BYTES * (density[0] + density[1]) + CAPSULE_BYTES * pieces
 
 
-def _lengths(config: Config) -> tuple[float, float, float]:
-    """Expected contacts on the imaged neurons, length of their dendrites and of axons in the block [um]."""
-    network, tissue, receptors = config.network, config.tissue, config.receptors
-    n_exc = network.n_units * (network.share_excitatory or 1.0)
-    per_edge = sum((i + 1) * p for i, p in enumerate(receptors.contacts_per_edge))
-    n_contacts = tissue.n_imaged_neurons * n_exc * network.connection_probability * per_edge
+def _lengths(config: Config, n_contacts: int) -> tuple[float, float]:
+    """Expected length of the imaged neurons' dendrites and of axons in the block [um]."""
     axon_um = config.axons.um_per_um3 * float(np.prod(tissue_config(config).volume.size_um))
-    return n_contacts, n_contacts / tissue.spine_density_per_um, axon_um
+    return n_contacts / config.tissue.spine_density_per_um, axon_um
 
 
-def _contents(config: Config) -> tuple[float, float]:
+def _contents(config: Config, n_contacts: int) -> tuple[float, float]:
     """Expected labelled receptors, and volume of dendrites, spine heads and axons in the image [um^3]."""
-    n_contacts, dendrite_um, axon_um = _lengths(config)
+    dendrite_um, axon_um = _lengths(config, n_contacts)
     tissue, axons = config.tissue, config.axons
     boutons_um2 = 4 / 3 * np.pi * axons.bouton_radius_um**3 / axons.bouton_interval_um
     axon_um3 = axon_um * (np.pi * axons.radius_um**2 + boutons_um2)

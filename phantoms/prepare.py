@@ -1,13 +1,12 @@
 """From places in tissue to places in the image, and back; the tissue as the microscope finds it."""
 
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synimg.config import Config
+from synimg.config import Config, scale_of
 from synimg.family import part
 from synimg.phantoms.morphology import Tree
 from synimg.phantoms.preparation.base import retention
@@ -95,8 +94,7 @@ def tissue_config(config: Config) -> Config:
     """The configuration with the block that the tissue fills before it is prepared."""
     if not config.preparation:
         return config
-    scale = reduce(lambda a, step: a * np.array(step.scale), config.preparation, np.ones(3))
-    voxel_um = tuple(float(v) for v in np.array(config.volume.voxel_um) / scale)
+    voxel_um = tuple(float(v) for v in np.array(config.volume.voxel_um) / scale_of(config.preparation))
     return config.model_copy(update={"volume": config.volume.model_copy(update={"voxel_um": voxel_um})})
 
 

@@ -47,7 +47,7 @@ def survival(growth: Floats, turnover: Floats | float, depression: str) -> Float
     turnover : float or (n,) ndarray
         Exchange rate times window, k t.
     depression : {"reduced_insertion", "label_blind_removal"}
-        What shrinks a synapse: see MODEL.md 2 and 4.
+        What shrinks a synapse.
 
     Notes
     -----
@@ -63,7 +63,7 @@ def survival(growth: Floats, turnover: Floats | float, depression: str) -> Float
 def draw_receptors(
     a_start: Floats, a_end: Floats, turnover: Floats | float, depression: str, rng: np.random.Generator
 ) -> tuple[Ints, Ints]:
-    """Old and new receptors of every contact, as integers (MODEL.md 2).
+    """Old and new receptors of every contact, as integers.
 
     Notes
     -----
@@ -79,7 +79,7 @@ def draw_receptors(
 
 
 def draw_counts(a_start: Floats, a_end: Floats, config: Config, seed: int) -> Counts:
-    """Integer receptors, dyes and photons of every contact of the network (MODEL.md 2); see `draw_receptors`."""
+    """Integer receptors, dyes and photons of every contact of the network; see `draw_receptors`."""
     return count_receptors(a_start, a_end, config, seed, "receptors")
 
 

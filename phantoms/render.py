@@ -22,7 +22,7 @@ from synimg.phantoms.tissue import Tissue, receptor_positions
 from synimg.psf.protocol import Kernel
 from synimg.store.atomic import atomic_path
 from synimg.store.bins import Bins, Piece, bins_of
-from synimg.store.image import Box, level_shape, read_block, write_block
+from synimg.store.image import Box, Level, open_array, read_block, write_block
 from synimg.streams import key64, stream
 
 Floats = NDArray[np.float64]
@@ -78,6 +78,8 @@ def imaging_notes(config: Config) -> list[str]:
     for name in named:
         if name not in emission:
             raise SynimgError(f"optics: no channel '{name}'; {nearest(name, list(emission))}")
+    for nm in emission.values():
+        config.psf.refuse_wide(nm, volume.voxel_um)
     widths = {name: FWHM * np.array(config.psf.sigma_um(nm)) for name, nm in emission.items()}
     notes = []
     for i, axis in enumerate("zyx"):
@@ -159,12 +161,12 @@ def _channel(
     lattice_vox = config.dyes.background_scale_um / voxel
     nodes = [int(np.ceil(n / s)) + 2 for n, s in zip(volume.shape_vox, lattice_vox, strict=True)]
     kernel = config.psf.kernel(emission_nm, volume.voxel_um, volume.shape_vox[0])
-    shift_um = optics.shift_um(name, stream(seed, "render", "motion", name))
+    shift_um = channel_shift_um(config, name, seed)
 
     def pieces() -> Iterator[Piece]:
         for points_um, photons in lights() if lights else ():
             points_vox = (points_um + shift_um) / voxel
-            light = optics.brightness(points_vox, volume.shape_vox, voxel[0])
+            light = optics.brightness(points_vox, volume.shape_vox, voxel[0], config.first_depth_um)
             yield points_vox, (points_vox, photons * light)
 
     emitters = None
@@ -187,20 +189,27 @@ def _channel(
     )
 
 
+def channel_shift_um(config: Config, name: str, seed: int) -> Floats:
+    """Where a channel shows what lies at 0 (3,) [um]."""
+    shift_um: Floats = config.optics.shift_um(name, stream(seed, "render", "motion", name))
+    return shift_um
+
+
 def _lattice(nodes: list[int], rng: np.random.Generator, file: Path | None) -> Floats | Path:
     """Normal numbers at the nodes of a lattice; in a file, where one is given, plane by plane."""
     if file is None:
         return rng.standard_normal(nodes)
-    with atomic_path(file) as temporary:
-        planes = np.lib.format.open_memmap(temporary, "w+", np.float64, tuple(nodes))
-        for plane in planes:
-            plane[:] = rng.standard_normal(nodes[1:])
-        planes.flush()
+    # not through a memory map: there a full disk kills the process, and here it is an error
+    with atomic_path(file) as temporary, temporary.open("wb") as opened:
+        header = {"descr": "<f8", "fortran_order": False, "shape": tuple(nodes)}
+        np.lib.format.write_array_header_1_0(opened, header)
+        for _ in range(nodes[0]):
+            opened.write(rng.standard_normal(nodes[1:]).astype("<f8").tobytes())
     return file.resolve()
 
 
 def expected_photons(channels: list[Channel], config: Config, box: Box) -> Floats:
-    """Expected photons per voxel (channel, z, y, x) of a block: background, and emitters through the PSF (MODEL.md 3)."""
+    """Expected photons per voxel (channel, z, y, x) of a block: background, and emitters through the PSF."""
     start, shape = np.array(box[0]), box[1]
     leaks = config.optics.leaks([c.name for c in channels])
     signal = np.zeros((len(channels), *shape)) if leaks else np.empty((len(channels), *shape))
@@ -238,7 +247,8 @@ def _near(
         points_um, photons = strands.near(dye, low, high)
     near = ((points_um >= low) & (points_um < high)).all(axis=1)
     points = (points_um[near] + channel.shift_um) / voxel
-    return points, photons[near] * config.optics.brightness(points, config.volume.shape_vox, float(voxel[0]))
+    light = config.optics.brightness(points, config.volume.shape_vox, float(voxel[0]), config.first_depth_um)
+    return points, photons[near] * light
 
 
 def _fill_background(block: Floats, channel: Channel, config: Config, start: NDArray[np.int64]) -> None:
@@ -251,7 +261,8 @@ def _fill_background(block: Floats, channel: Channel, config: Config, start: NDA
             np.meshgrid(*(s + np.arange(n) for s, n in zip(start, block.shape, strict=True)), indexing="ij")
         )
         volume = config.volume
-        block *= config.optics.brightness(np.moveaxis(grid, 0, -1), volume.shape_vox, volume.voxel_um[0])
+        place_vox = np.moveaxis(grid, 0, -1)
+        block *= config.optics.brightness(place_vox, volume.shape_vox, volume.voxel_um[0], config.first_depth_um)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -315,27 +326,33 @@ def render_block(
     return sums
 
 
-def shrink_block(
-    box: Box, path: str, level: int, shape_vox: tuple[int, int, int], into: str | None = None
-) -> dict[str, str]:
+def shrink_block(box: Box, path: str, level: int, levels: list[Level], into: str | None = None) -> dict[str, str]:
     """Write a block of pyramid level `level` from the level below: means of the image, every second label.
 
-    It goes into the same image, or into another one, `into`.
+    It goes into the same image, or into another one, `into`. `levels` are all of the image (`pyramid`).
     """
-    image, target = Path(path), Path(into or path)
-    (z, y, x), (nz, ny, nx) = box
-    below = level_shape(shape_vox, level - 1)
-    source: Box = ((z, 2 * y, 2 * x), (nz, min(2 * ny, below[1] - 2 * y), min(2 * nx, below[2] - 2 * x)))
-    sums = write_block(target, str(level), box, _mean2(read_block(image, str(level - 1), source)))
+    image, target, below = Path(path), Path(into or path), levels[level - 1]
+    step = tuple(a // b for a, b in zip(levels[level].factor, below.factor, strict=True))
+    first = tuple(f * s for f, s in zip(box[0], step, strict=True))
+    size = tuple(min(n * s, whole - f) for n, s, whole, f in zip(box[1], step, below.shape, first, strict=True))
+    source: Any = first, size
+    grey = np.empty((open_array(image, str(level)).shape[0], *box[1]), np.uint16)
+    for channel in range(len(grey)):  # one after the other: what is read is up to eight times as large
+        grey[channel] = _mean2(read_block(image, str(level - 1), source, channel), step)
+    sums = write_block(target, str(level), box, grey)
     for name in ("neurons", "synapses"):
-        labels = read_block(image, f"labels/{name}/{level - 1}", source)[:, ::2, ::2]
+        labels = read_block(image, f"labels/{name}/{level - 1}", source)[tuple(slice(None, None, s) for s in step)]
         sums |= write_block(target, f"labels/{name}/{level}", box, labels)
     return sums
 
 
-def _mean2(image: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Means over 2 x 2 voxels of y and x; a last odd row or column is averaged with itself."""
-    odd = [(0, 0)] * (image.ndim - 2) + [(0, n % 2) for n in image.shape[-2:]]
-    even: NDArray[Any] = np.pad(image, odd, mode="edge").astype(np.uint32)
-    total = even[..., ::2, ::2] + even[..., 1::2, ::2] + even[..., ::2, 1::2] + even[..., 1::2, 1::2]
-    return ((total + 2) // 4).astype(np.uint16)
+def _mean2(image: NDArray[np.uint16], step: tuple[int, ...]) -> NDArray[np.uint16]:
+    """Means over two voxels (z, y, x) along each axis whose step is 2; a last odd one is averaged with itself."""
+    total: NDArray[Any] = np.pad(image, [(0, -n % s) for n, s in zip(image.shape, step, strict=True)], mode="edge")
+    total = total.astype(np.uint32)
+    for axis, s in enumerate(step):
+        if s == 2:
+            pair = np.moveaxis(total, axis, 0)
+            total = np.moveaxis(pair[::2] + pair[1::2], 0, axis)
+    n = int(np.prod(step))
+    return ((total + n // 2) // n).astype(np.uint16)

@@ -18,7 +18,7 @@ Capsules = tuple[Floats, Floats, Floats, Ints, Ints]
 """Start (n, 3), end (n, 3), radius (n,), id of the neuron (n,), contact (n,), which is -1 in dendrites and axons."""
 Columns = tuple[Floats, Floats, Floats, Ints, Ints, Ints]
 """Of capsules that are found by place; see `by_place`."""
-NECK_RADIUS_UM = 0.08  # neck width 0.06 to 0.3 um (NUMBERS.md 2)
+NECK_RADIUS_UM = 0.08  # neck width 0.06 to 0.3 um (Tonnesen et al. 2014, Nat Neurosci 17:678)
 FILL_PER_UM3 = 300.0
 CAPSULES_AT_ONCE = 1 << 16
 """Capsules that are made at once."""

@@ -43,8 +43,8 @@ def receptors_of(volume_um3: Floats, settings: Receptors, rng: np.random.Generat
     Notes
     -----
     ``ln area = psd_exponent ln volume + scatter`` (Scholl: r = 0.79, slope 0.74); receptors are proportional to the
-    area (r = 0.94, NUMBERS.md 2). The constant is set by the expected mean of the mixture, not by the sample, so that a
-    synapse does not depend on which others were drawn.
+    area (r = 0.94; linear in Tanaka et al. 2005, J Neurosci 25:799). The constant is set by the expected mean of the
+    mixture, not by the sample, so that a synapse does not depend on which others were drawn.
     """
     p, ln10, large = settings.psd_exponent, np.log(10.0), settings.share_large_overall
     moments = [

@@ -221,7 +221,7 @@ def background_tables(crowd: Crowd) -> Iterator[pd.DataFrame]:
 def shaft_lights(config: Config, tissue: Tissue, preparation: Preparation, channel: str, seed: int) -> Iterator[Lights]:
     """Extrasynaptic receptors on the network's dendrites in a receptor channel, in pieces."""
     rng, dyes = stream(seed, "surroundings", "shafts", channel), config.dyes
-    per_um2 = config.surroundings.extrasynaptic_per_um2 * _labelled_share(config, channel)
+    per_um2 = config.surroundings.extrasynaptic_per_um2 * labelled_share(config, channel)
     n_of = [rng.poisson(mean) for *_, mean in _shafts(config, tissue, per_um2, preparation)]
     total = int(sum(n.sum() for n in n_of))
     along_rng, photon_rng = later(rng, total), later(rng, 2 * total)
@@ -234,7 +234,7 @@ def shaft_lights(config: Config, tissue: Tissue, preparation: Preparation, chann
             yield points, photons
 
 
-def _labelled_share(config: Config, channel: str) -> float:
+def labelled_share(config: Config, channel: str) -> float:
     """Share of the receptors of a synapse that does not change which carry the channel's dye."""
     turnover = config.receptors.exchange_per_day * config.training.window_days
     stay = float(survival(np.ones(1), turnover, config.receptors.depression)[0])

@@ -1,7 +1,7 @@
 """The imaged block: dendrites of the imaged neurons, their spines, the receptors on them, and the dye inside."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numba as nb
@@ -80,7 +80,7 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
     """
     settings, box = config.tissue, config.volume.size_um
     n_contacts, post = a_end.size, wiring.contact_post
-    units, n_living = check_room(config, wiring, a_end, seed, is_grown=not imported)
+    units, n_living = check_room(config, wiring.leak.size, post[a_end > 0], seed, is_grown=not imported)
     is_imaged = np.zeros(n_contacts, bool)
     vectors = {name: np.full((n_contacts, 3), np.nan) for name in ("position_um", "normal", "head_um", "base_um")}
     head_radius = np.zeros(n_contacts)
@@ -120,7 +120,7 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
         branch_id[chosen] = first_branch + tree.branch[piece]
         neuron_row[chosen] = row
         first_branch += int(tree.branch.max()) + 1
-    return Tissue(
+    tissue = Tissue(
         neuron_id=units + 1,
         soma_um=np.array([tree.points_um[0] for tree in trees]),
         trees=tuple(trees),
@@ -134,15 +134,42 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
         head_um=vectors["head_um"],
         base_um=vectors["base_um"],
     )
+    n_labelled = max(round(settings.labelled_share * units.size), 1)
+    labelled = np.sort(stream(seed, "tissue", "labelled").permutation(units.size)[:n_labelled])
+    return tissue if labelled.size == units.size else _without_dark(tissue, labelled, np.isin(post, units[labelled]))
 
 
-def check_room(config: Config, wiring: Wiring, a: Floats, seed: int, is_grown: bool) -> tuple[Ints, Ints]:
+def _without_dark(tissue: Tissue, labelled: Ints, shown: NDArray[np.bool_]) -> Tissue:
+    """The neurons in the rows `labelled` and their contacts (`shown`): the others took up room, and nothing shows them."""
+    row = np.full(tissue.neuron_id.size + 1, -1)  # the last one is that of contacts that are not imaged
+    row[labelled] = np.arange(labelled.size)
+
+    def of_shown(places: Floats) -> Floats:
+        return np.where(shown[:, None], places, np.nan)
+
+    return replace(
+        tissue,
+        neuron_id=tissue.neuron_id[labelled],
+        soma_um=tissue.soma_um[labelled],
+        trees=tuple(tissue.trees[i] for i in labelled),
+        is_imaged=tissue.is_imaged & shown,
+        position_um=of_shown(tissue.position_um),
+        normal=of_shown(tissue.normal),
+        head_um=of_shown(tissue.head_um),
+        base_um=of_shown(tissue.base_um),
+        head_radius_um=np.where(shown, tissue.head_radius_um, 0.0),
+        branch_id=np.where(shown, tissue.branch_id, -1),
+        neuron_row=row[tissue.neuron_row],
+    )
+
+
+def check_room(config: Config, n_units: int, post: Ints, seed: int, is_grown: bool) -> tuple[Ints, Ints]:
     """The units that are imaged, and the living contacts on each unit.
 
     Parameters
     ----------
-    a : (n_contacts,) ndarray [receptors]
-        0 for contacts that are not there.
+    post : (n_contacts,) ndarray of int
+        The unit that each living contact is on.
     is_grown : bool
         Whether dendrites are grown, and not imported.
 
@@ -157,16 +184,27 @@ def check_room(config: Config, wiring: Wiring, a: Floats, seed: int, is_grown: b
             f"volume: the block measures {box[0]:.3g} x {box[1]:.3g} x {box[2]:.3g} um; dendrites need 3 um along "
             "every axis: enlarge volume.shape_vox"
         )
-    units = np.sort(stream(seed, "tissue", "imaged").permutation(wiring.leak.size)[: settings.n_imaged_neurons])
-    n_living = np.bincount(wiring.contact_post[a > 0], minlength=wiring.leak.size)
-    needed_um = n_living[units].sum() / settings.spine_density_per_um
-    room = np.prod(np.array(box)) * ROOM_UM_PER_UM3
-    if is_grown and needed_um > room:
+    n_living = np.bincount(post, minlength=n_units)
+    order, volume_um3 = stream(seed, "tissue", "imaged").permutation(n_units), float(np.prod(box))
+    # of as many neurons as come first
+    per_um3 = np.cumsum(n_living[order]) / settings.spine_density_per_um / volume_um3
+    n = min(settings.n_imaged_neurons, order.size)
+    if asked := settings.dendrite_um_per_um3:
+        n = int(np.searchsorted(per_um3, asked)) + 1
+        if n > order.size:
+            raise SynimgError(
+                f"tissue.dendrite_um_per_um3 = {asked:g}: all {order.size} neurons of the network have {per_um3[-1]:.3g} um per "
+                "um^3 of the block: ask for less, enlarge network.n_units or shrink volume.shape_vox"
+            )
+        n -= n > 1 and per_um3[n - 1] - asked > asked - per_um3[n - 2]  # the nearer one
+    if is_grown and per_um3[n - 1] > ROOM_UM_PER_UM3:
+        fit = int(np.searchsorted(per_um3, ROOM_UM_PER_UM3, side="right"))
         raise SynimgError(
-            f"tissue: {units.size} neurons need {needed_um:.0f} um of dendrite, the block holds about {room:.0f} um: "
-            "image fewer neurons (tissue.n_imaged_neurons) or enlarge volume.shape_vox"
+            f"tissue: {n} neurons need {per_um3[n - 1] * volume_um3:.0f} um of dendrite, the block holds about "
+            f"{ROOM_UM_PER_UM3 * volume_um3:.0f} um ({ROOM_UM_PER_UM3:g} um per um^3, those of {fit} neurons): image fewer "
+            "neurons (tissue.n_imaged_neurons) or enlarge volume.shape_vox"
         )
-    return units, n_living
+    return np.sort(order[:n]), n_living
 
 
 def trees_of(config: Config, units: Ints, n_contacts: Ints, seed: int, imported: list[Tree]) -> list[Tree]:
@@ -249,7 +287,7 @@ def _spines(
     side = np.cross(axis, np.array([0.31, 0.52, 0.79]))
     side /= np.linalg.norm(side, axis=1, keepdims=True)
     other = np.cross(axis, side)
-    # Gamma law with the CV of 0.45 measured in ferret (NUMBERS.md 2)
+    # Gamma law with the CV of 0.45 of 155 spines in ferret V1 (data of Scholl et al. 2021, Nature 590:111)
     neck = rng.gamma(1 / 0.45**2, config.tissue.neck_length_um * 0.45**2, n)
     neck = np.where(head_radius > 0, neck, 0.0)
     reach = tree.radius_um[piece] + neck + head_radius

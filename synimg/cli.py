@@ -74,7 +74,11 @@ def new(
         raise SynimgError(f"{config}: exists already; choose another name or remove it first")
     start, source = configuration.preset(preset), f"preset '{preset}'"
     if microscope is not None:
-        start, source = configuration.seen_by(start, microscope), f"{source} and microscope '{microscope}'"
+        shape, start = start.volume.shape_vox, configuration.seen_by(start, microscope)
+        source = f"{source} and microscope '{microscope}'"
+        if start.volume.shape_vox != shape:
+            now, before = ("{} x {} x {}".format(*n) for n in (start.volume.shape_vox, shape))
+            _say(f"note: the same block of tissue takes {now} of its voxels, not {before}")
     if camera is not None:
         values = start.model_dump() | {"camera": configuration.read_camera(camera).model_dump()}
         start, source = configuration.Config.parse(values, str(camera)), f"{source} and the camera of {camera}"
@@ -94,6 +98,7 @@ def plan(
     Example: `synimg plan mouse.toml --out mouse01`
     """
     from synimg.phantoms.plan import plan as run
+    from synimg.phantoms.tissue import ROOM_UM_PER_UM3
 
     found = run(config, out, workers)
     if as_json:
@@ -102,6 +107,7 @@ def plan(
     animals = "" if found.n_animals == 1 else f"{found.n_animals} animals, each with "
     rows = {
         "image": f"{animals}{found.n_voxels / 1e6:.3g} million voxels in {found.n_channels} channels",
+        "tissue": f"about {found.dendrite_um_per_um3:.2g} um of dendrite per um^3; {ROOM_UM_PER_UM3:g} is the most",
         "emitters": f"about {found.n_emitters:.2g}",
         "on disk": f"about {found.bytes_on_disk / 1e9:.3g} GB; {found.bytes_free / 1e9:.3g} GB are free",
         "memory": f"about {found.bytes_per_worker / 2**20:.0f} MB for each of {found.workers} workers",
@@ -133,15 +139,25 @@ def generate(
 
     Example: `synimg generate mouse.toml --out mouse01 --seed 1`
     """
+    from synimg.config import load
     from synimg.phantoms.generate import generate as run
+    from synimg.phantoms.plan import notes_beforehand
     from synimg.progress import bars
     from synimg.store.dataset import Dataset
 
+    settings = load(config)
+    notes = notes_beforehand(settings)
+    for note in notes:
+        _say(f"note: {note}")
     with bars() as report:
-        made = run(config, out, seed, _workers(workers, scheduler), scheduler, report)
+        made = run(settings, out, seed, _workers(workers, scheduler), scheduler, report)
     animals = [made] if isinstance(made, Dataset) else made.animals
-    for warning in made.index.get("warnings", []):
-        _say(f"note: {warning}")
+    said = [(warning, "") for warning in made.index.get("warnings", [])]
+    if not isinstance(made, Dataset):
+        said += [(warning, f"{one.path}: ") for one in animals for warning in one.index.get("warnings", [])]
+    for warning, where in said:
+        if warning not in notes:
+            _say(f"note: {where}{warning}")
     for dataset in animals:
         _note_criterion(dataset)
     what = f"data set of {made.index['animal_id']}, seed {made.index['seed']}" if isinstance(made, Dataset) else ""
@@ -237,6 +253,9 @@ def measure(
         Path | None, typer.Option(help="TOML file: dyes, tag, PSF, camera of images with --old, --new")
     ] = None,
     threshold: Annotated[float | None, typer.Option(help="least contrast of a punctum in an image, 0 to 1")] = None,
+    punctum_sigma_um: Annotated[
+        float | None, typer.Option(help="sd of a typical punctum in an image, 0.42 of its full width at half height")
+    ] = None,
     max_distance_um: Annotated[float | None, typer.Option(help="farthest that a pair lies apart, for images")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of the chance pairing, for images")] = 0,
     workers: Workers = None,
@@ -244,9 +263,13 @@ def measure(
 ) -> None:
     """Find and count the synapses of a data set, or of images from any lab: old and new receptors, or puncta and pairs.
 
-    Examples: `synimg measure mouse01`,
-    `synimg measure mouse.ome.tif --old 0 --new 1 --camera camera.toml --psf puncta --traces swc --out measured`,
-    `synimg measure a_pre.tif a_post.tif --voxel-um 0.1,0.1 --channel pre=pre --channel post=post --out puncta`
+    Examples:
+
+    - `synimg measure mouse01`
+
+    - `synimg measure mouse.ome.tif --old 0 --new 1 --camera camera.toml --psf puncta --traces swc --out measured`
+
+    - `synimg measure a_pre.tif a_post.tif --voxel-um 0.1,0.1 --channel pre=pre --channel post=post --out puncta`
     """
     from synimg.progress import bars
     from synimg.store.cohort import datasets_of, is_cohort
@@ -259,6 +282,7 @@ def measure(
         "--camera": camera,
         "--recording": recording,
         "--threshold": threshold,
+        "--punctum-sigma-um": punctum_sigma_um,
         "--max-distance-um": max_distance_um,
     }
     if len(source) == 1 and ((source[0] / "dataset.json").is_file() or is_cohort(source[0])):
@@ -283,6 +307,8 @@ def measure(
                 incomplete = True
                 said += f", INCOMPLETE: {quality.missing.share:.0%} of the image could not be"
                 after = f"synimg repair {path}, then measure again"
+            elif quality.n_synapses and quality.share_unassigned is None:
+                after = f"synimg measure {path} --traces FOLDER, for causes are told apart by parent"
             _say(f"{said}; next: {after}")
         if incomplete:
             raise typer.Exit(3)
@@ -301,10 +327,12 @@ def measure(
             raise SynimgError(
                 f"{given[0]} is for counts of receptors: name the channels of old and new ones, --old 0 --new 1"
             )
-        found = {"threshold": threshold, "max_distance_um": max_distance_um}
+        found = {"threshold": threshold, "punctum_sigma_um": punctum_sigma_um, "max_distance_um": max_distance_um}
         _measure_images(source, voxel, channel or [], out, camera, found, seed, _tracing(traces, min_parent_prob))
         return
-    of_puncta = {"--channel": channel, "--threshold": threshold, "--max-distance-um": max_distance_um}
+    of_puncta = {"--channel": channel} | {
+        name: foreign[name] for name in ("--threshold", "--punctum-sigma-um", "--max-distance-um")
+    }
     if given := [name for name, value in of_puncta.items() if value is not None]:
         raise SynimgError(
             f"{given[0]} is for puncta and pairs; with --old and --new receptors are counted: leave it out"
@@ -339,9 +367,14 @@ def _lab(recording: Path | None, camera: Path | None, psf: str | None, tracing: 
     known = LabRecording() if recording is None else read_recording(recording)
     sigma_um: Any = None
     if psf is not None and psf not in {"stated", "puncta"}:
-        sigma_um = _numbers("--psf", psf)
+        try:
+            sigma_um = _numbers("--psf", psf)
+        except SynimgError:
+            sigma_um = ()
         if len(sigma_um) != 3:
-            raise SynimgError(f"--psf = {psf}: it takes stated, puncta, or the sd along Z,Y,X in um")
+            raise SynimgError(
+                f"--psf = {psf}: it takes stated, puncta, or the sd along Z,Y,X in um, such as 0.27,0.1,0.1"
+            )
     settings = MeasureSettings.parse({"psf": "puncta"} if psf == "puncta" else {}, "measure")
     return Lab(known.with_(None if camera is None else read_camera(camera), sigma_um), settings, tracing)
 
@@ -410,6 +443,8 @@ def _measure_images(
     for sentence in summary.warnings:
         _say(f"note: {sentence}")
     _say(f"{out}: {summary.text}")
+    if summary.is_incomplete:
+        raise typer.Exit(3)
 
 
 def _numbers(option: str, text: str) -> tuple[float, ...]:
@@ -526,6 +561,57 @@ def camera(
         )
 
 
+@app.command()
+def dyes(
+    movie: Annotated[list[Path], typer.Argument(metavar="MOVIE...", help="TIFF or OME-Zarr, a field each")],
+    camera: Annotated[Path, typer.Option(help="file of 'synimg camera', of this camera as it was set")],
+    psf: Annotated[str, typer.Option(help="sd Z,Y,X of the point spread function in um, as beads show it")],
+    voxel_um: Annotated[str, typer.Option(help="Z,Y,X: Y,X of these pixels, Z the step of the stacks to be measured")],
+    standard: Annotated[
+        float | None, typer.Option(min=1, help="dyes in each spot, where that is known; they need not bleach")
+    ] = None,
+    labelled: Annotated[float, typer.Option(help="share of a standard's places that has a dye")] = 1.0,
+    exposure: Annotated[float, typer.Option(help="light of a frame over that of a plane of those stacks")] = 1.0,
+    of: Annotated[str | None, typer.Option(help="old or new: whose dye it is; that of both if not given")] = None,
+    channel: Annotated[int, typer.Option(min=0, help="channel of files with several, from 0")] = 0,
+    out: Annotated[Path | None, typer.Option(help="DYES.toml to write, with a picture beside it")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find the photons of one dye, with errors: from single dyes that bleach on a cover slip, or from a known standard.
+
+    Examples: `synimg dyes f1.tif f2.tif --camera camera.toml --psf 0.27,0.1,0.1 --voxel-um 0.2,0.07,0.07 --out dyes.toml`,
+    `synimg dyes origami.tif --standard 20 --labelled 0.85 ... --out dyes.toml`, then
+    `synimg measure ... --recording dyes.toml`
+    """
+    from synimg.analysis.dye_files import DyeSettings, find_dyes, refuse_ending, save_dyes
+    from synimg.config import read_camera
+    from synimg.progress import bars
+    from synimg.viewers.figures.dyes import save_dyes_figure
+
+    if out is not None:
+        refuse_ending(out)
+    sizes: list[Any] = [_numbers("--psf", psf), _numbers("--voxel-um", voxel_um)]
+    for option, size in zip(("--psf", "--voxel-um"), sizes, strict=True):
+        if len(size) != 3:
+            raise SynimgError(f"{option}: it takes three numbers, Z,Y,X, in um")
+    for option, value, top in (("--labelled", labelled, 1.0), ("--exposure", exposure, 1e6)):
+        if not 0 < value <= top:
+            raise SynimgError(f"{option} = {value:g}: it takes a number above 0" + (" and up to 1" if top == 1 else ""))
+    if labelled != 1 and standard is None:
+        raise SynimgError("--labelled is for a standard: give --standard too")
+    if of not in {None, "old", "new"}:
+        raise SynimgError(f"--of {of}: it takes old or new")
+    settings = DyeSettings(sizes[0], sizes[1], exposure, standard, labelled)
+    with bars() as report:
+        found = find_dyes(movie, read_camera(camera), settings, channel, report)
+    typer.echo(json.dumps(found.facts(), indent=1) if as_json else "\n".join(found.lines()))
+    for note in found.notes:
+        _say(f"note: {note}")
+    if out is not None:
+        written = save_dyes(found, out, of, save_dyes_figure)
+        _say(f"{', '.join(map(str, written))}: written; next: synimg measure ... --recording {out}")
+
+
 def _files(text: str) -> list[Path]:
     return [Path(part.strip()) for part in text.split(",") if part.strip()]
 
@@ -574,8 +660,11 @@ def separate(
 
 
 def _say_separation(result: Any, folder: Path) -> None:
+    from synimg.analysis.diagnosis import diagnosis_lines
     from synimg.analysis.pieces import Whole
 
+    for line in diagnosis_lines(result.info["diagnosis"]["table"]):
+        _say(f"diagnosis: {line}")
     for warning in result.info["warnings"]:
         _say(f"note: {warning}")
     if isinstance(result, Whole):
@@ -730,7 +819,7 @@ def _print_leaderboard(board: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from synimg.analysis.validate.benchmark.leaderboard import summary
+    from synimg.analysis.validate.benchmark.leaderboard import other_tables, summary
 
     console = Console(width=80)
     table = Table(box=None, pad_edge=False, header_style="cyan")
@@ -748,6 +837,10 @@ def _print_leaderboard(board: Any) -> None:
             row["method"], share, str(row["fdr_05_broken"]), cover, seconds, failed, f"{least} {row['least_at']}"
         )
     console.print(table)
+    for _, row in board[board["above_ceiling"].fillna(False)].iterrows():
+        _say(f"note: {row['method']} on {row['scenario']}: above the ceiling, so it knows the truth")
+    if warning := other_tables(board):
+        _say(f"note: {warning}")
 
 
 @app.command()
@@ -782,13 +875,15 @@ def view(
 @app.command()
 def figure(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="a figure; without it all are listed")] = None,
-    dataset: Annotated[Path | None, typer.Argument(metavar="DATASET", help="folder made by 'synimg generate'")] = None,
+    dataset: Annotated[
+        Path | None, typer.Argument(metavar="DATASET", help="a data set, or the folder of a measured recording")
+    ] = None,
     run: Run = "default",
     out: Annotated[Path | None, typer.Option(help="file: .png, .pdf or .svg; NAME.png if not given")] = None,
 ) -> None:
-    """Draw one figure of a data set; without arguments, list them all.
+    """Draw one figure of a data set, or of a lab's measured recording; without arguments, list them all.
 
-    Examples: `synimg figure`, `synimg figure factor mouse01 --out factor.pdf`
+    Examples: `synimg figure`, `synimg figure factor mouse01 --out factor.pdf`, `synimg figure tile measured/mouse.ome`
     """
     from textwrap import fill
 
@@ -796,7 +891,8 @@ def figure(
 
     if name is None:
         for known, entry in FIGURES.items():
-            typer.echo(fill(f"{known}: {entry.what}", 80, subsequent_indent="    "))
+            of_labs = " (of recordings, too)" if entry.of_labs else ""
+            typer.echo(fill(f"{known}: {entry.what}{of_labs}", 80, subsequent_indent="    "))
         return
     if dataset is None:
         raise SynimgError(f"figure {name} of what? give a data set: synimg figure {name} mouse01 --out {name}.png")
@@ -929,7 +1025,11 @@ def verify(dataset: DatasetPath, as_json: Json = False) -> None:
 
 
 @app.command()
-def repair(dataset: DatasetPath) -> None:
+def repair(
+    dataset: DatasetPath,
+    workers: Annotated[int | None, typer.Option(help="processes; one if not given", show_default=False)] = None,
+    scheduler: Scheduler = None,
+) -> None:
     """Make missing and altered files of a data set again, chunk by chunk, with the bytes that they had.
 
     Example: `synimg repair mouse01`
@@ -943,7 +1043,7 @@ def repair(dataset: DatasetPath) -> None:
     left: list[str] = []
     for path in datasets_of(dataset):
         with bars() as report:
-            repaired, other = run(path, report)
+            repaired, other = run(path, workers, scheduler, report)
         for name in repaired:
             typer.echo(f"{path / name}: repaired")
         n, left = n + len(repaired), left + [f"{path / sentence}" for sentence in other]

@@ -6,12 +6,15 @@ import logging
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from synimg.errors import SynimgError
+from synimg.store.atomic import disk_errors
 
 Report = Callable[[str, int, int], None]
 """Called with (what, done, total) as work goes on."""
@@ -207,19 +210,35 @@ def _watched(client: Any, futures: dict[Any, list[int]]) -> Iterator[Callable[[]
         stop.set()
 
 
-@contextlib.contextmanager
-def pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[Pool]:
-    """A pool of `workers` processes, or the cluster at `scheduler`; one worker means this process.
+def refuse_wrong(workers: int | None, scheduler: str | None = None) -> None:
+    """Refuse what `pool` cannot take.
 
     Raises
     ------
     SynimgError
-        If both are given, `workers` is below 1, or the scheduler cannot be reached.
+        If both are given, or `workers` is below 1.
     """
     if workers is not None and scheduler is not None:
         raise SynimgError("--workers and --scheduler exclude each other; give one of them")
     if workers is not None and workers < 1:
         raise SynimgError(f"--workers = {workers}; it takes 1 or more")
+
+
+@contextlib.contextmanager
+def pool(workers: int | None = None, scheduler: str | None = None, folder: Path | None = None) -> Iterator[Pool]:
+    """A pool of `workers` processes, or the cluster at `scheduler`; one worker means this process.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where the work's files lie or will lie, which all workers of a cluster have to see.
+
+    Raises
+    ------
+    SynimgError
+        If both are given, `workers` is below 1, the scheduler cannot be reached, or a worker does not see the `folder`.
+    """
+    refuse_wrong(workers, scheduler)
     if scheduler is None and (workers is None or workers == 1):
         yield Pool()
         return
@@ -234,6 +253,8 @@ def pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[P
             raise SynimgError(f"no dask scheduler answers at {scheduler} ({error}); check the address") from None
         with client:
             _wait_for_a_worker(client)
+            if folder is not None:
+                _refuse_blind(client, folder)
             yield Pool(client)
         return
     import dask
@@ -262,6 +283,22 @@ def _wait_for_a_worker(client: Any) -> None:
             client.wait_for_workers(1, timeout=WAIT_FOR_WORKERS_S)
         except TimeoutError:
             raise _no_worker(client) from None
+
+
+def _refuse_blind(client: Any, folder: Path) -> None:
+    """Refuse a cluster of which a worker does not see a file that is put into the folder, or where the folder will be."""
+    place = folder.resolve()
+    while not place.is_dir():
+        place = place.parent
+    with disk_errors(folder), tempfile.NamedTemporaryFile(dir=place, prefix=".synimg-") as probe:
+        is_seen = client.run(os.path.exists, probe.name, on_error="return")
+    blind = [worker for worker, answer in is_seen.items() if answer is False]
+    if blind:
+        others = f", nor do {len(blind) - 1} others" if len(blind) > 1 else ""
+        raise SynimgError(
+            f"the worker {blind[0]} does not see {folder}{others}; it has to lie on a disk that all workers and this machine "
+            "share, under the same path: choose another folder or other workers"
+        )
 
 
 @contextlib.contextmanager

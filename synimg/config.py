@@ -7,7 +7,7 @@ source; `to_toml` writes them out as comments.
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import pydantic
@@ -16,13 +16,18 @@ from pydantic import Field
 from synimg.cameras.protocol import Camera
 from synimg.errors import SynimgError, nearest
 from synimg.family import member, names
-from synimg.model import Model
+from synimg.model import Model, VoxelUm
+from synimg.optics.bleed_through import separable
 
 Positive = Field(gt=0)
+FIRST_CHANNEL = "pulse"
+"""The channel that is recorded first: the sample moves between channels, so that places are those of this one."""
+MOST_SHIFT_UM = 5.0
+"""Farthest that channels lie apart; chromatic shifts are below 0.3 um, a stage that drifts moves some um."""
 
 
 class Network(Model):
-    """Recurrent network of rate units (MODEL.md 1)."""
+    """Recurrent network of rate units."""
 
     n_units: int = Field(256, ge=16, le=4096, description="units, excitatory and inhibitory")
     share_excitatory: float = Field(
@@ -174,7 +179,7 @@ class Volume(Model):
     """The imaged block."""
 
     shape_vox: tuple[int, int, int] = Field((48, 512, 512), description="voxels along z, y, x")
-    voxel_um: tuple[float, float, float] = Field((0.2, 0.07, 0.07), description="voxel size along z, y, x [um]")
+    voxel_um: VoxelUm = Field((0.2, 0.07, 0.07), description="voxel size along z, y, x [um]")
     chunk_vox: tuple[int, int, int] = Field((16, 256, 256), description="chunk of the zarr arrays and block of work")
     shard_vox: tuple[int, int, int] = Field(
         (0, 0, 0),
@@ -186,13 +191,6 @@ class Volume(Model):
     def _whole(cls, value: tuple[int, int, int]) -> tuple[int, int, int]:
         if min(value) < 1:
             raise ValueError("every entry must be 1 voxel or more (z, y, x)")
-        return value
-
-    @pydantic.field_validator("voxel_um")
-    @classmethod
-    def _size(cls, value: tuple[float, float, float]) -> tuple[float, float, float]:
-        if min(value) <= 0 or max(value) > 10:
-            raise ValueError("a voxel size lies above 0 and up to 10 um (z, y, x in micrometres)")
         return value
 
     @pydantic.model_validator(mode="after")
@@ -219,12 +217,28 @@ class Tissue(Model):
     """Dendrites and spines in the block."""
 
     n_imaged_neurons: int = Field(64, ge=1, description="neurons whose dendrites are in the block; of either type")
+    dendrite_um_per_um3: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="dendrite per volume of tissue, of as many neurons as that takes; 0: of n_imaged_neurons",
+    )
+    labelled_share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="share of these neurons that express tag and parent label (sparse labelling); the others are there and dark",
+    )
     morphologies: tuple[str, ...] = Field(
         (),
         description="SWC, ASC or H5 files to import; empty: every dendrite is grown. Paths are relative to this file",
     )
     spine_density_per_um: float = Field(1.5, gt=0, le=10, description="spines per um of dendrite (L2/3 and L5: 1 to 2)")
-    segment_um: float = Field(12.0, gt=1, description="mean length of a grown dendrite between branchings")
+    segment_um: float = Field(
+        12.0,
+        gt=1,
+        description="mean way of a growing tip to its branching, if it will branch; in two real cells 30 and 35",
+    )
     fork_share: float = Field(
         1.0, gt=0, le=1, description="share of the sections after a branching that branch again; of real cells 0.4"
     )
@@ -238,7 +252,11 @@ class Tissue(Model):
         1, ge=1, le=20, description="dendrites by which a grown neuron reaches from its soma, outside, into the block"
     )
     dendrite_radius_um: float = Field(0.3, gt=0.05, le=3, description="radius of grown dendrites (diameter 0.5 to 1.5)")
-    neck_length_um: float = Field(0.7, ge=0, description="mean length of the spine neck, from the dendrite's surface")
+    neck_length_um: float = Field(
+        0.7,
+        ge=0,
+        description="mean neck, dendrite to head: 0.43 to 0.51 in CA1 (Harris 1992), 1.87 in ferret V1 (Scholl 2021); see docs",
+    )
     psd_density_per_um2: float = Field(980.0, gt=0, description="receptors per um^2 of PSD (Tanaka 2005: about 1000)")
 
 
@@ -300,14 +318,16 @@ class Optics(Model):
     exposure: float = Field(
         1.0, gt=0, le=1000, description="light of all kinds, relative to the photons stated elsewhere"
     )
-    bleed_through: tuple[tuple[str, str, float], ...] = Field(
+    bleed_through: Annotated[tuple[tuple[str, str, float], ...], pydantic.AfterValidator(separable)] = Field(
         (), description='light of one channel in another: ["pulse", "chase", 0.02] puts 2 % of pulse into chase'
     )
     illumination_falloff: float = Field(
         0.0, ge=0, le=0.95, description="loss of light in the corners of the field, growing with the distance squared"
     )
     attenuation_length_um: float = Field(
-        0.0, ge=0, description="depth at which light has fallen to 1/e: 200 for two photons, 50 to 100 visible; 0: none"
+        0.0,
+        ge=0,
+        description="depth at which light has fallen to 1/e: 200 two-photon, 50 to 100 visible (Helmchen and Denk 2005); 0: none",
     )
     bleached_share: float = Field(
         0.0,
@@ -319,15 +339,17 @@ class Optics(Model):
         {}, description="by channel, z, y, x: { pulse = [0.15, 0.04, 0.04] }; lateral 0.02 to 0.1, axial 0.1 to 0.3"
     )
     motion_sd_um: tuple[float, float, float] = Field(
-        (0.0, 0.0, 0.0), description="sd along z, y, x of what the sample moves between channels"
+        (0.0, 0.0, 0.0),
+        description="sd along z, y, x of what the sample moves after the first channel, pulse, by each other",
     )
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> Self:
-        for source, target, share in self.bleed_through:
-            if not 0 <= share < 1 or source == target:
+        for name, shift in {**self.chromatic_shift_um, "motion_sd_um": self.motion_sd_um}.items():
+            if max(map(abs, shift)) > MOST_SHIFT_UM:
+                where = name if name == "motion_sd_um" else f"chromatic_shift_um of '{name}'"
                 raise ValueError(
-                    f"bleed_through from '{source}' to '{target}' = {share:g}; a share from 0 to below 1 between two channels"
+                    f"{where} = {list(shift)}: {MOST_SHIFT_UM:g} um is the most; it is in micrometres, 0.1 for 100 nm"
                 )
         if min(self.motion_sd_um) < 0:
             raise ValueError(f"motion_sd_um = {list(self.motion_sd_um)}: a standard deviation is 0 or more")
@@ -338,22 +360,33 @@ class Optics(Model):
         """Whether brightness is not 1 everywhere."""
         return self.exposure != 1 or max(self.illumination_falloff, self.attenuation_length_um, self.bleached_share) > 0
 
-    def brightness(self, place_vox: Any, shape_vox: tuple[int, int, int], voxel_z_um: float) -> Any:
-        """Light from places (..., 3) [voxels] of an image: the exposure, on the axis in the first plane."""
+    def at_depth(self, depth_um: Any) -> Any:
+        """Share of the light that is left on the way from a depth in the tissue [um]."""
+        return np.exp(-depth_um / self.attenuation_length_um) if self.attenuation_length_um else 1.0
+
+    def brightness(
+        self, place_vox: Any, shape_vox: tuple[int, int, int], voxel_z_um: float, first_depth_um: float = 0.0
+    ) -> Any:
+        """Light from places (..., 3) [voxels] of an image: the exposure, on the axis at the surface of the tissue."""
         z = place_vox[..., 0]
         light = self.exposure * (1.0 - self.bleached_share) ** (z / max(shape_vox[0] - 1, 1))
-        if self.attenuation_length_um:
-            light = light * np.exp(-z * voxel_z_um / self.attenuation_length_um)
+        light = light * self.at_depth(first_depth_um + z * voxel_z_um)
         middle = [0.5 * (n - 1) for n in shape_vox[1:]]
         corner = max(middle[0] ** 2 + middle[1] ** 2, 1.0)
         squared = (place_vox[..., 1] - middle[0]) ** 2 + (place_vox[..., 2] - middle[1]) ** 2
         return light * np.maximum(1.0 - self.illumination_falloff * squared / corner, 0.0)
 
     def shift_um(self, channel: str, rng: np.random.Generator) -> Any:
-        """Where a channel shows what lies at 0, (3,) [um]: its chromatic shift and a motion from `rng`."""
-        return (
-            np.array(self.chromatic_shift_um.get(channel, (0.0, 0.0, 0.0))) + rng.standard_normal(3) * self.motion_sd_um
-        )
+        """Where a channel shows what lies at 0, (3,) [um]: its chromatic shift, and but for the first a motion from `rng`."""
+        moved = rng.standard_normal(3) * self.motion_sd_um
+        return np.array(self._chromatic(channel)) + (0.0 if channel == FIRST_CHANNEL else moved)
+
+    def known_shift_um(self, channel: str) -> tuple[float, float, float] | None:
+        """What an experimenter knows of that: the chromatic shift, by beads; None where the sample has moved besides."""
+        return None if max(self.motion_sd_um) > 0 and channel != FIRST_CHANNEL else self._chromatic(channel)
+
+    def _chromatic(self, channel: str) -> tuple[float, float, float]:
+        return self.chromatic_shift_um.get(channel, (0.0, 0.0, 0.0))
 
     def leaks(self, channels: list[str]) -> list[tuple[int, int, float]]:
         """Bleed-through as (from, to, share) by the channels' indices; pairs with a channel that is not there left out."""
@@ -427,6 +460,11 @@ class Config(Model):
     camera: member("synimg.cameras") = Field({"kind": "scmos"})  # type: ignore[valid-type]
     cohort: Cohort = Field(default_factory=Cohort)
 
+    @property
+    def first_depth_um(self) -> float:
+        """Depth of the first plane in the tissue; 0 for a point spread function that is the same at all depths."""
+        return float(getattr(self.psf, "first_depth_um", 0.0))
+
     @pydantic.model_validator(mode="before")
     @classmethod
     def _take_microscope(cls, values: Any) -> Any:
@@ -455,7 +493,12 @@ class Config(Model):
             raise ValueError("imported.edges is missing: the file with the edges")
         if self.imported.edges and any(getattr(self.cohort, g) for g in ("trained", "yoked", "deprived", "naive")):
             raise ValueError("an imported network is one animal; leave out the section cohort")
-        if not self.imported.edges and self.tissue.n_imaged_neurons > self.network.n_units:
+        if self.tissue.dendrite_um_per_um3 and self.tissue.morphologies:
+            raise ValueError(
+                "tissue.dendrite_um_per_um3 is for dendrites that are grown; with tissue.morphologies set n_imaged_neurons"
+            )
+        counted = not self.imported.edges and not self.tissue.dendrite_um_per_um3
+        if counted and self.tissue.n_imaged_neurons > self.network.n_units:
             raise ValueError(
                 f"tissue.n_imaged_neurons = {self.tissue.n_imaged_neurons}, but the network has only "
                 f"{self.network.n_units} units; image fewer or enlarge network.n_units"
@@ -503,6 +546,8 @@ def microscope(name: Any) -> dict[str, Any]:
 def seen_by(config: Config, name: str) -> Config:
     """The configuration with the optics, the camera, the voxels and the preparation of a microscope.
 
+    It shows the same block of tissue: as many voxels as that takes.
+
     Raises
     ------
     SynimgError
@@ -513,7 +558,16 @@ def seen_by(config: Config, name: str) -> Config:
     except ValueError as error:
         raise SynimgError(f"--microscope: {error}") from None
     kept = config.model_dump(exclude={"psf", "camera", "optics", "preparation"})
-    return Config.parse(kept | values | {"volume": kept["volume"] | values["volume"]}, f"microscope {name}")
+    seen = Config.parse(kept | values | {"volume": kept["volume"] | values["volume"]}, f"microscope {name}")
+    swelling = scale_of(seen.preparation) / scale_of(config.preparation)
+    shape = np.round(config.volume.size_um * swelling / np.array(seen.volume.voxel_um)).astype(int)
+    volume = seen.volume.model_copy(update={"shape_vox": tuple(np.maximum(shape, 1).tolist())})
+    return seen.model_copy(update={"volume": volume})
+
+
+def scale_of(preparation: tuple[Any, ...]) -> Any:
+    """How much longer lengths along z, y, x become by the steps of a preparation, on average (3,)."""
+    return np.prod([step.scale for step in preparation], axis=0) if preparation else np.ones(3)
 
 
 def read_camera(path: str | Path) -> Camera:
@@ -597,9 +651,7 @@ def load(source: "Config | str | Path") -> Config:
         psf = psf.model_copy(update={"file": str((path.parent / psf.file).resolve())})
     camera = camera_beside(config.camera, path)
     if getattr(camera, "pixels_file", ""):
-        camera.maps(
-            (0, 0), config.volume.shape_vox[1:], config.volume.shape_vox[2]
-        )  # refuses a sensor that does not fit
+        camera.maps((0, 0), config.volume.shape_vox[1:])  # refuses a sensor that does not fit
     return config.model_copy(
         update={
             "psf": psf,

@@ -1,10 +1,20 @@
 """Settings: small frozen pydantic models, and their errors as one sentence."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import pydantic
 
 from synimg.errors import SynimgError, nearest
+
+
+def _voxel_size(value: tuple[float, float, float]) -> tuple[float, float, float]:
+    if min(value) <= 0 or max(value) > 10:
+        raise ValueError("a voxel size lies above 0 and up to 10 um (z, y, x in micrometres)")
+    return value
+
+
+VoxelUm = Annotated[tuple[float, float, float], pydantic.AfterValidator(_voxel_size)]
+"""Edges of a voxel along z, y, x [um]."""
 
 
 class Model(pydantic.BaseModel):

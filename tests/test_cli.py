@@ -14,8 +14,8 @@ from synimg.store.checkpoint import load_checkpoint
 from synimg.store.dataset import Dataset
 
 COMMANDS = [
-    "new", "generate", "population", "measure", "stitch", "camera", "separate", "methods", "validate", "benchmark", "view",
-    "report", "resimulate", "verify", "info", "demo",
+    "new", "generate", "population", "measure", "stitch", "camera", "dyes", "figure", "separate", "methods", "validate",
+    "benchmark", "view", "report", "resimulate", "verify", "info", "demo",
 ]  # fmt: skip
 
 

@@ -71,6 +71,32 @@ def test_a_scheduler_without_workers_is_one_sentence(monkeypatch):
             list(pool.run(square, range(3), (0,)))
 
 
+def blindfold():
+    """From now on the process of a worker sees no file, as one on another machine sees none of this disk."""
+    import genericpath
+
+    genericpath.exists = lambda path: False
+
+
+def test_a_worker_that_does_not_see_the_folder_is_named_before_the_work_begins(tmp_path):
+    from distributed import Client, LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster) as client:
+        folder, address = tmp_path / "out" / "mouse", cluster.scheduler_address
+        with compute.pool(scheduler=address, folder=folder) as pool:
+            assert dict(pool.run(square, range(3), (0,))) == {0: 0, 1: 1, 2: 4}
+        other = next(iter(client.nthreads()))
+        client.run(blindfold, workers=[other])
+        with (
+            pytest.raises(
+                SynimgError, match=rf"the worker {other} does not see {folder}; it has to lie on a disk that all"
+            ),
+            compute.pool(scheduler=address, folder=folder),
+        ):
+            pass
+    assert not any(tmp_path.iterdir())
+
+
 @pytest.fixture
 def deserted(monkeypatch):
     """Results of work whose only worker vanishes after the first, and the cluster."""

@@ -14,7 +14,7 @@ import pandas as pd
 import synimg
 from synimg import compute
 from synimg.analysis.validate.benchmark import run_suite
-from synimg.analysis.validate.benchmark.leaderboard import summary
+from synimg.analysis.validate.benchmark.leaderboard import other_tables, summary
 from synimg.analysis.validate.benchmark.suite import LIMIT_S, N_SEEDS
 from synimg.phantoms.scenarios.suite import SCENARIOS, VERSION
 from synimg.store.atomic import atomic_path, write_text
@@ -57,6 +57,9 @@ SCENARIO = {
     "peak_mib": ("MiB", "{:.0f}"),
     "n_failed": ("failed", "{:.0f}"),
 }
+
+ABOVE = "above the ceiling: it knows the truth"
+"""What is said of a method that does better than the posterior under the true parameters, beyond chance."""
 
 
 def benchmark(
@@ -121,9 +124,10 @@ def render_leaderboard(board: pd.DataFrame, picture: bytes) -> str:
     n_tables = int(board.loc[board["method"] == "ceiling", "n_tables"].sum())
     n_scenarios = board["scenario"].nunique()
     text = f"Version {VERSION} of the suite: {n_scenarios} scenarios, {n_tables} tables, {len(methods) - 1} methods."
+    warning = other_tables(board)
     template = resources.files("synimg.viewers.report").joinpath("leaderboard.html").read_text(encoding="utf-8")
     return Template(template).substitute(
-        summary=html.escape(text),
+        summary=html.escape(text) + (f' <strong class="bad">{html.escape(warning)}.</strong>' if warning else ""),
         methods=_table([_header(SUMMARY), *(_row(row, SUMMARY) for _, row in methods.iterrows())]),
         picture=base64.b64encode(picture).decode("ascii"),
         scenarios=_table(_scenario_rows(board)),
@@ -156,8 +160,13 @@ def _row(row: "pd.Series[Any]", columns: dict[str, tuple[str, str]]) -> str:
         text = "–" if value is None or pd.isna(value) else html.escape(form.format(value))
         if f"{name}_lo" in row and not pd.isna(row[f"{name}_lo"]):
             text += f" [{row[f'{name}_lo']:.2f}, {row[f'{name}_hi']:.2f}]"
-        bad = row.get(f"{name}_broken") is True or (
-            name in {"n_failed", "fdr_05_broken", "fdr_10_broken"} and value > 0
+        above = name == "ap_share" and (row.get("above_ceiling") is True or row.get("n_above_ceiling", 0) > 0)
+        if above:
+            text += f" {ABOVE}"
+        bad = (
+            above
+            or row.get(f"{name}_broken") is True
+            or (name in {"n_failed", "fdr_05_broken", "fdr_10_broken"} and value > 0)
         )
         cells.append(f'<td class="bad">{text}</td>' if bad else f"<td>{text}</td>")
     return "<tr>" + "".join(cells) + "</tr>"

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from synimg.analysis.look import Measured, look
+from synimg.analysis.look import look
+from synimg.analysis.tile_look import fullest, look_at_colours, look_at_shift, look_at_tile
 from synimg.config import Tissue as TissueSettings
 from synimg.errors import SynimgError, nearest
 from synimg.phantoms.morphology import Tree, branching_of, grow
@@ -24,7 +25,9 @@ from synimg.streams import stream
 from synimg.viewers.figures.causes import causes
 from synimg.viewers.figures.count_calibration import count_calibration
 from synimg.viewers.figures.counterfactual import counterfactual
+from synimg.viewers.figures.decoding import decoding
 from synimg.viewers.figures.dendrites import dendrites
+from synimg.viewers.figures.depth import depth
 from synimg.viewers.figures.erasure import erasure
 from synimg.viewers.figures.error_budget import error_budget
 from synimg.viewers.figures.factor import factor
@@ -35,8 +38,12 @@ from synimg.viewers.figures.input_gradient import input_gradient
 from synimg.viewers.figures.learning_curve import learning_curve
 from synimg.viewers.figures.optics import optics
 from synimg.viewers.figures.precision_recall import precision_recall
+from synimg.viewers.figures.shift import shift
+from synimg.viewers.figures.sizes import sizes
 from synimg.viewers.figures.synapse_card import synapse_card
+from synimg.viewers.figures.tile import tile
 from synimg.viewers.growth import places_of
+from synimg.viewers.lab_source import LabSource, is_lab_result
 from synimg.viewers.neurons import neuron_figure
 from synimg.viewers.source import Source
 
@@ -46,10 +53,14 @@ DPI = 150
 
 @dataclass(frozen=True)
 class Entry:
-    """A figure: what it shows, and the function that draws it; the function raises if the data set cannot have it."""
+    """A figure: what it shows, and the function that draws it; the function raises if the data set cannot have it.
+
+    Those `of_labs` can be drawn of a lab's measured recording, too.
+    """
 
     what: str
-    draw: Callable[[Source], Figure]
+    draw: Callable[[Any], Figure]
+    of_labs: bool = False
 
 
 def _history(source: Source) -> None:
@@ -100,12 +111,41 @@ def _counts(source: Source) -> Figure:
     return count_calibration(hit)
 
 
-def _optics(source: Source) -> Figure:
+def _optics(source: Source | LabSource) -> Figure:
     if not any(c.axial is not None for c in source.quality.optics.channels):
-        raise SynimgError(
-            f"{source.dataset.path}: too few bright synapses stand alone to see the point spread function"
-        )
+        raise SynimgError(f"{source.path}: too few bright synapses stand alone to see the point spread function")
     return optics(source.quality.optics)
+
+
+def _sizes(source: Source | LabSource) -> Figure:
+    found = source.detections
+    if "form" not in found:
+        raise SynimgError(f"{source.path}: was measured by an older version, without sizes; measure it again")
+    if found["area_um2"].isna().all():
+        raise SynimgError(f"{source.path}: no synapse is so bright that its size can be told from a point's")
+    true = None
+    if isinstance(source, Source) and source.dataset.is_done(f"{source.run}/validate"):
+        true = source.matched["a_end_true"].to_numpy(float) / source.config.tissue.psd_density_per_um2
+    return sizes(source.synapses, found["form"].to_numpy(object), true, source.quality.unit)
+
+
+def _tile(source: Source | LabSource) -> Figure:
+    return tile(look_at_tile(source.measured, fullest(source.measured, 1)[0]))
+
+
+def _shift(source: Source | LabSource) -> Figure:
+    return shift(look_at_shift(source.measured))
+
+
+def _decoding(source: Source | LabSource) -> Figure:
+    return decoding(look_at_colours(source.measured))
+
+
+def _depth(source: Source | LabSource) -> Figure:
+    trend = source.quality.depth
+    if trend is None or len(trend.medians) < 2:
+        raise SynimgError(f"{source.path}: too few synapses, or planes, to see a trend with depth")
+    return depth(trend)
 
 
 def _factor(source: Source) -> Figure:
@@ -122,8 +162,9 @@ def _ranking(source: Source) -> Figure:
 
 def _budget(source: Source) -> Figure:
     _some_learned(source)
-    stages = {stage: row["hierarchical"] for stage, row in source.scores["average_precision"].items()}
-    return error_budget(stages, source.scores["separation"]["share_learned_true"])
+    rows, separation = source.scores["average_precision"], source.scores["separation"]
+    method, ceiling = ({stage: row.get(n) for stage, row in rows.items()} for n in (separation["method"], "ceiling"))
+    return error_budget(method, separation["share_learned_true"], ceiling)
 
 
 def _some_learned(source: Source) -> None:
@@ -155,13 +196,13 @@ def _neuron(source: Source) -> Figure:
     return neuron_figure(source.synapses, int(counts.index[0]), source.dataset, source.run)
 
 
-def _synapse(source: Source) -> Figure:
+def _synapse(source: Source | LabSource) -> Figure:
     table = source.synapses
     if table.empty:
-        raise SynimgError(f"{source.dataset.path}: no synapse was found")
+        raise SynimgError(f"{source.path}: no synapse was found")
     order = table["p_learning"] if "p_learning" in table else table["r_new"]
     row = table.iloc[int(np.argmax(order.fillna(-np.inf).to_numpy(float)))]
-    cutout = look(Measured.open(source.dataset, source.run), row[PLACE].to_numpy(float))
+    cutout = look(source.measured, row[PLACE].to_numpy(float))
     theirs = table.loc[table["neuron_id"] == row["neuron_id"], "log_turnover"].to_numpy(float)
     return synapse_card(cutout, theirs, float(row["log_turnover"]))
 
@@ -221,12 +262,22 @@ FIGURES: dict[str, Entry] = {
     "input_gradient": Entry("change along the order of the inputs", _input_gradient),
     "growth": Entry("the map at several days of the window", _growth),
     "dendrites": Entry(
-        f"grown dendrites beside real ones (folder {REFERENCE}): Sholl curve, lengths between branchings", _dendrites
+        f"grown dendrites beside real ones (folder {REFERENCE}): Sholl curve, lengths of sections that branch",
+        _dendrites,
     ),
     "image": Entry("a slice and the projections of the recorded image", _image),
     "counts": Entry("measured against true receptors, and whether the stated errors are true", _counts),
-    "optics": Entry("whether the point spread function is as wide as stated, by bright synapses", _optics),
-    "synapse": Entry("the synapse most sure to have learned: voxels, model, residual", _synapse),
+    "tile": Entry("one tile step by step: image, background, search, what was kept, residual", _tile, of_labs=True),
+    "optics": Entry(
+        "whether the point spread function is as wide as stated, by bright synapses", _optics, of_labs=True
+    ),
+    "sizes": Entry(
+        "how large synapses are, by counts and beside the truth: points, discs, elongated", _sizes, of_labs=True
+    ),
+    "shift": Entry("how far one receptor channel lies beside the other, by bright synapses", _shift, of_labs=True),
+    "depth": Entry("whether counts change with depth: light that fades, or tissue that differs", _depth, of_labs=True),
+    "decoding": Entry("colours of synapses beside the code book, and whether their probabilities hold", _decoding),
+    "synapse": Entry("the synapse most sure to have learned: voxels, model, residual", _synapse, of_labs=True),
     "neuron": Entry("the neuron with most synapses: log turnover, factor, what is left along the dendrite", _neuron),
     "factor": Entry("every neuron's factor, recovered against true", _factor),
     "precision_recall": Entry("ranking of the learned synapses by several methods", _ranking),
@@ -236,8 +287,8 @@ FIGURES: dict[str, Entry] = {
 }
 
 
-def draw(name: str, source: Source) -> Figure:
-    """The figure `name` of a data set.
+def draw(name: str, source: Source | LabSource) -> Figure:
+    """The figure `name` of a data set, or of a lab's measured recording.
 
     Raises
     ------
@@ -246,6 +297,9 @@ def draw(name: str, source: Source) -> Figure:
     """
     if name not in FIGURES:
         raise SynimgError(f"unknown figure '{name}'; {nearest(name, list(FIGURES))}")
+    if isinstance(source, LabSource) and not FIGURES[name].of_labs:
+        there = ", ".join(known for known, entry in FIGURES.items() if entry.of_labs)
+        raise SynimgError(f"{source.path}: figure '{name}' is of data sets; of a lab's recording there are {there}")
     return FIGURES[name].draw(source)
 
 
@@ -257,7 +311,7 @@ def save(name: str, dataset: str | Path | Dataset, out: str | Path, run: str = "
     name : str
         A name of `FIGURES`.
     dataset : path or Dataset
-        The data set.
+        The data set, or the folder of a lab's measured recording.
     out : path
         ``.png``, ``.pdf`` or ``.svg``.
     run : str
@@ -271,7 +325,11 @@ def save(name: str, dataset: str | Path | Dataset, out: str | Path, run: str = "
     out = Path(out)
     if out.suffix.lower() not in ENDINGS:
         raise SynimgError(f"{out}: a figure's name ends in {', '.join(ENDINGS)}")
-    figure = draw(name, Source(dataset if isinstance(dataset, Dataset) else Dataset.open(dataset), run))
+    if not isinstance(dataset, Dataset) and is_lab_result(Path(dataset)):
+        with LabSource(Path(dataset)) as recorded:
+            figure = draw(name, recorded)
+    else:
+        figure = draw(name, Source(dataset if isinstance(dataset, Dataset) else Dataset.open(dataset), run))
     keys = {".png": "Software", ".pdf": "CreationDate", ".svg": "Date"}
     with atomic_path(out) as temporary:
         # without its date and its maker the same data give the same bytes

@@ -8,7 +8,7 @@ import pandas as pd
 
 from synimg.schema import PLACE
 from synimg.store.dataset import Dataset
-from synimg.store.image import LEVELS, image_attributes
+from synimg.store.image import image_attributes, levels_of
 from synimg.store.lazy import lazy_level
 from synimg.viewers.colours import NAMED, colour_by
 from synimg.viewers.dendrites import SPACE, dendrites_of
@@ -64,7 +64,7 @@ def layers_of(path: str | Path | Dataset, run: str = "default") -> list[LayerDat
 def _channels(dataset: Dataset) -> list[LayerData]:
     omero = image_attributes(dataset.image)["ome"]["omero"]["channels"]
     scale = dataset.config.volume.voxel_um
-    levels = [lazy_level(dataset.image, str(level)) for level in range(LEVELS)]
+    levels = [lazy_level(dataset.image, level) for level, _ in levels_of(dataset.image)]
     layers: list[LayerData] = []
     for c, channel in enumerate(omero):
         window = channel["window"]
@@ -90,7 +90,7 @@ def colormap(color: str) -> Any:
 
 
 def _neuron_labels(dataset: Dataset) -> LayerData:
-    levels = [lazy_level(dataset.image, f"labels/neurons/{level}") for level in range(LEVELS)]
+    levels = [lazy_level(dataset.image, f"labels/neurons/{level}") for level, _ in levels_of(dataset.image)]
     arguments = {
         "name": "neurons",
         "scale": dataset.config.volume.voxel_um,

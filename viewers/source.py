@@ -1,6 +1,7 @@
 """A data set as the tables that figures and reports are made from, each read once and only when it is asked for."""
 
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg import schema
+from synimg.analysis.look import Measured
 from synimg.analysis.quality import Quality, read_quality
 from synimg.analysis.separate.protocol import Separation
 from synimg.analysis.separation import measured_synapses, read_separation, separate, with_known_parents
@@ -15,7 +17,7 @@ from synimg.analysis.validate.separation import learned_of
 from synimg.config import Config
 from synimg.store.atomic import read_json
 from synimg.store.dataset import Dataset
-from synimg.store.image import LEVELS, Box, blocks, image_attributes, level_shape, open_array, read_intact
+from synimg.store.image import Box, blocks, image_attributes, levels_of, open_array, read_intact
 from synimg.store.network import read_arrays
 from synimg.store.tables import read_table
 from synimg.viewers.synapse_map import read_synapse_map
@@ -74,19 +76,20 @@ class Source:
         return found
 
     @cached_property
-    def _level(self) -> int:
-        """The finest level of the pyramid with at most `MOST_PIXELS` along an edge, or the coarsest."""
+    def _level(self) -> tuple[str, float]:
+        """The finest level of the pyramid with at most `MOST_PIXELS` along an edge, or the coarsest; its pixels [um]."""
         self._need("image")
-        sides = self.config.volume.shape_vox[1:]
-        return next((k for k in range(LEVELS) if max(level_shape((1, *sides), k)) <= MOST_PIXELS), LEVELS - 1)
+        levels = levels_of(self.dataset.image)
+        small = (one for one in levels if max(open_array(self.dataset.image, one[0]).shape[-2:]) <= MOST_PIXELS)
+        return next(small, levels[-1])
 
     @cached_property
     def projection(self) -> NDArray[Any]:
         """The maximum along z of every channel (c, y, x), read chunk by chunk; damaged chunks are dark."""
-        level = open_array(self.dataset.image, str(self._level))
+        level = open_array(self.dataset.image, self._level[0])
         flat = np.zeros((level.shape[0], *level.shape[2:]), level.dtype)
         for box in blocks(level.shape[1:], level.chunks[1:]):
-            voxels, damaged = read_intact(self.dataset.image, str(self._level), box)
+            voxels, damaged = read_intact(self.dataset.image, self._level[0], box)
             self.unread.update(damaged)
             _, rows, columns = (slice(s, s + n) for s, n in zip(*box, strict=True))
             np.maximum(flat[:, rows, columns], voxels.max(axis=1), out=flat[:, rows, columns])
@@ -95,9 +98,9 @@ class Source:
     @cached_property
     def plane(self) -> NDArray[Any]:
         """The slice through the middle of every channel (c, y, x); damaged chunks are dark."""
-        level = open_array(self.dataset.image, str(self._level))
+        level = open_array(self.dataset.image, self._level[0])
         _, n, *sides = level.shape
-        voxels, damaged = read_intact(self.dataset.image, str(self._level), ((n // 2, 0, 0), (1, sides[0], sides[1])))
+        voxels, damaged = read_intact(self.dataset.image, self._level[0], ((n // 2, 0, 0), (1, sides[0], sides[1])))
         self.unread.update(damaged)
         flat: NDArray[Any] = voxels[:, 0]
         return flat
@@ -105,7 +108,7 @@ class Source:
     @property
     def pixel_um(self) -> float:
         """Pixel size of `projection` and `plane`."""
-        return self.config.volume.voxel_um[2] * 2**self._level
+        return self._level[1]
 
     @cached_property
     def synapses(self) -> pd.DataFrame:
@@ -114,10 +117,27 @@ class Source:
         return read_synapse_map(self.dataset, self.run)
 
     @cached_property
+    def detections(self) -> pd.DataFrame:
+        """The detections behind the measured synapses, in their order."""
+        self._need("measure")
+        return read_table(self.dataset.run(self.run) / "detections.parquet")
+
+    @cached_property
     def quality(self) -> Quality:
         """The quality report of the measurement."""
         self._need("measure")
         return read_quality(self.dataset.run(self.run))
+
+    @property
+    def path(self) -> Path:
+        """The data set's folder."""
+        return self.dataset.path
+
+    @cached_property
+    def measured(self) -> Measured:
+        """The voxels with what was found in them."""
+        self._need("measure")
+        return Measured.open(self.dataset, self.run)
 
     @cached_property
     def separation(self) -> Separation:

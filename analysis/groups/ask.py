@@ -10,6 +10,7 @@ from scipy.stats import false_discovery_control
 
 from synimg.analysis.controls import control_neurons
 from synimg.analysis.groups.change import changes, is_removal
+from synimg.analysis.groups.helped import helped, priors_of
 from synimg.analysis.groups.means import group_means, group_shares, interval, shrink, slope_within
 from synimg.analysis.groups.permutation import group_tests, slope_tests
 from synimg.analysis.groups.question import Question, read_question
@@ -58,16 +59,18 @@ def ask(table: pd.DataFrame, result: Separation, column: str, seed: int) -> Sepa
     values = {name: v[question.rows] for name, v in changes(table, result).items()}
     _, neuron = np.unique(table["neuron_id"].to_numpy(np.int64)[question.rows], return_inverse=True)
     animal = pd.factorize(table["animal_id"].iloc[question.rows], sort=True)[0].astype(np.int64)
-    one_prior = result.info.get("parameters", {}).get("covariate_weight", 0.0) == 0.0
-    circular = column == "eligibility" and not one_prior
-    tested = [name for name in TESTED if name in values and not (circular and name == "share_learned")]
+    priors = priors_of(result)
+    help_of = helped(table.iloc[question.rows], column, question.label, priors)
+    # with removal the change is the posterior's own, which rests on the same prior
+    untested = () if help_of is None else TESTED if is_removal(result) else ("share_learned",)
+    tested = [name for name in TESTED if name in values and name not in untested]
     shares = slopes = p_learning = values["share_learned"]
-    if one_prior:
+    if not priors:
         shares = group_shares(p_learning, question.label)
         slopes = group_shares(p_learning, np.zeros_like(question.label))
     groups = _group_table(question, values, shares, neuron, animal, tested, seed)
     gradient = {} if question.value is None else _gradient(question, values, slopes, neuron, animal, tested, seed)
-    notes = _notes(question, result, circular, bool((~trained).any()), "change_ln" in values)
+    notes = _notes(question, result, help_of, tested, bool((~trained).any()), "change_ln" in values)
     by = {
         "column": column,
         "differs_between": WHAT_DIFFERS[question.level],
@@ -110,7 +113,7 @@ def _group_table(
             drawn, sd = shrink(mean, se)
             _put(frame, f"{name}_shrunk", drawn, *interval(drawn, sd, degrees))
     unit, block, of_unit = _units(question.level, neuron, animal)
-    p = group_tests(_per_unit(values, tested, unit), label[of_unit], block, seed)
+    p = group_tests(_per_unit(values, tested, unit), label[of_unit], block, seed) if tested else ()
     for name, row in zip(tested, p, strict=True):
         frame[f"p_{name}"], frame[f"q_{name}"] = row, false_discovery_control(row, method="bh")
     bounded = ("share_learned", "share_learned_shrunk")
@@ -138,7 +141,8 @@ def _gradient(
     x = _per_unit({"x": question.value}, ["x"], unit)[0]
     many = question.level != "animals" and np.unique(animal).size >= MANY_ANIMALS
     cluster = (animal if many else neuron if question.level == "synapses" else unit)[of_unit]
-    p = dict(zip(tested, slope_tests(_per_unit(values, tested, unit), x, block, seed), strict=True))
+    tests = slope_tests(_per_unit(values, tested, unit), x, block, seed) if tested else ()
+    p = dict(zip(tested, tests, strict=True))
     found: dict[str, Any] = {}
     estimated = values | {"share_learned": shares}
     for name in estimated:
@@ -166,7 +170,14 @@ def _per_unit(values: dict[str, Floats], names: list[str], unit: Ints) -> Floats
     return np.array([np.bincount(unit, values[name]) / count for name in names]).reshape(len(names), count.size)
 
 
-def _notes(question: Question, result: Separation, circular: bool, has_controls: bool, has_deltas: bool) -> list[str]:
+def _notes(
+    question: Question,
+    result: Separation,
+    help_of: str | None,
+    tested: list[str],
+    has_controls: bool,
+    has_deltas: bool,
+) -> list[str]:
     """What the answer leaves open, in a sentence each."""
     column, notes = question.column, []
     parameters = result.info.get("parameters", {})
@@ -182,8 +193,11 @@ def _notes(question: Question, result: Separation, circular: bool, has_controls:
         say += "shown is only that beyond each neuron's factor; whether neurons differ needs a control group"
         say += ": compare scale_factor in neurons.parquet with the controls'" if has_controls else ", and there is none"
         notes.append(say)
-    if circular:
-        notes.append("p(learning) was found with the help of 'eligibility': its share is not tested, the change is")
+    if help_of is not None:
+        rest = (
+            "the change is" if "change_ln" in tested else "nor is the change" if has_deltas else "and nothing else is"
+        )
+        notes.append(f"p(learning) was found with the help of {help_of}: the share is not tested, {rest}")
     if column == "branch_id" and parameters.get("branch_sd_ln", 0.0) > 0:
         notes.append("branches have factors of their own here: what a branch shares was put down to homeostasis")
     if is_removal(result):

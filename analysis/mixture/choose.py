@@ -13,7 +13,7 @@ from synimg.analysis.mixture.model import Form, Model
 from synimg.streams import stream
 
 LEAST_GAIN = 5.0
-"""Gain in ln likelihood that a further parameter must bring; wrong size laws lose tens to hundreds (SEPARATION.md 2)."""
+"""Gain in ln likelihood that a further parameter must bring; in simulated tables wrong size laws lose tens to hundreds."""
 REMOVAL_GAIN = 3.0
 LEARNING_BY_SIZE_GAIN = 12.0
 """Of 58 simulated tables without, two of every scenario of the suite, the largest gained 11."""

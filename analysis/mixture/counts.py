@@ -159,7 +159,7 @@ class Sizes:
 
 
 def old_share(growth: Floats, turnover: float, depression: Depression) -> Floats:
-    """Expected share of old receptors for a growth (MODEL.md 2)."""
+    """Expected share of old receptors for a growth."""
     if depression == "label_blind_removal":
         return np.exp(-turnover - np.maximum(growth, 0.0))
     return np.minimum(np.exp(-turnover - growth), MOST_OLD)
@@ -214,7 +214,7 @@ def likelihood(
 
     Notes
     -----
-    Quasi-likelihood of two over-dispersed counts with the total integrated out (SEPARATION.md 4.1); new receptors
+    Quasi-likelihood of two over-dispersed counts with the total integrated out; new receptors
     arrive at random, old ones survive binomially. The total follows from the size at the pulse and the growth.
     """
     share = old_share(growth, turnover, depression)

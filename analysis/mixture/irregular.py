@@ -10,7 +10,7 @@ from synimg.analysis.mixture.counts import Counts, Floats
 BORN_WEIGHT = 10.0
 LEAST_BLANK = 0.1
 SMALLER_LN = 0.9
-"""Young spines are small: their median is 0.4 of that of all (NUMBERS.md 3)."""
+"""Young spines are small: their median is taken for 0.4 of that of all."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 from synimg.analysis.mixture.counts import Floats, Ints
 
 REACH_UM = 5.0
-"""Clustered plasticity reaches over 5 to 10 um of dendrite (NUMBERS.md 4)."""
+"""Potentiation eases that of neighbours within 5 to 10 um (Harvey and Svoboda 2007, Nature 450:1195)."""
 FARTHEST_REACHES = 3.0
 LEAST_PAIRS = 200
 LEAST_GAIN = 6.0

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from synimg.analysis.controls import Zero, factor_table
 from synimg.analysis.mixture.arrange import some_of_each, take
 from synimg.analysis.mixture.choose import Choice
+from synimg.analysis.mixture.counts import Depression
 from synimg.analysis.mixture.data import Data
 from synimg.analysis.mixture.draws import draws
+from synimg.analysis.mixture.fit import DOWN_PER_UP
 from synimg.analysis.mixture.model import DOWN, UP, Model
 from synimg.analysis.mixture.priors.protocol import Known
 from synimg.analysis.mixture.rivals import Rival
@@ -70,6 +72,10 @@ class Found:
     def mean(self, of: Callable[[Model], float]) -> float:
         """Posterior mean of what `of` takes from a model."""
         return float(sum(w * of(m) for m, w in zip(self.choice.models, self.choice.weights, strict=True)))
+
+    def probability_of(self, *signs: int) -> float:
+        """Posterior probability that there is learning of any of these signs."""
+        return min(self.mean(lambda m: float(any(sign in m.signs for sign in signs))), 1.0)
 
     @cached_property
     def group_shifts(self) -> Floats:
@@ -194,20 +200,16 @@ def neuron_table(found: Found) -> pd.DataFrame:
 
 
 def _warnings(found: Found) -> list[str]:
-    data, choice, zero, cells, groups = found.data, found.choice, found.zero, found.cells, found.group_shifts
-    table = found.table
+    data, zero, cells, groups = found.data, found.zero, found.cells, found.group_shifts
     said = []
     if not zero.anchored:
         said.append(f"not identifiable in full: {zero.why}")
     said += [f"not identifiable: {rival.why}" for rival in found.rivals]
-    if choice.gains["learning"] < 0:
-        said.append(
-            "the table does not pay for any learning: its probabilities are those of a model that may have none"
-        )
     if data.is_control.all():
-        said.append("all animals are controls, of which it is taken that nothing learned: there is nothing to find")
-    if not any(name in table and table[name].notna().any() for name in ("r_old_se", "r_new_se")):
-        said.append("the table has no standard errors: counts are taken to be free of measurement error")
+        said.append("of controls it is taken that nothing learned: there is nothing to find")
+    else:
+        p_any, p_down = found.probability_of(UP, DOWN), found.probability_of(DOWN)
+        said += learning_in_doubt(found.choice.form.depression, p_any, p_down)
     if np.ptp(groups) > 2.0 * zero.se + LEAST_GROUP_SHIFT:
         said.append(
             f"factors of one group of animals are {np.exp(np.ptp(groups)):.2f} times another's: scaled, or turned over faster "
@@ -221,8 +223,26 @@ def _warnings(found: Found) -> list[str]:
             f"two kinds of trained neurons (probability {cells.p_two_kinds:.2f}): the inputs of {cells.share:.0%} of "
             f"them changed as a whole by a factor {np.exp(cells.shift):.2f} that control neurons do not show"
         )
-    if choice.form.depression == "reduced_insertion" and not choice.form.down:
-        said.append("depression by removal of old and new alike shows only in totals: none was looked for here")
+    return said
+
+
+def learning_in_doubt(depression: Depression, p_any: float, p_down: float) -> list[str]:
+    """What is open about learning, from the probability of any, and of any depression."""
+    said = []
+    if p_any < 0.5:
+        said.append(
+            f"models without any learning have a probability of {1.0 - p_any:.2f}: the probability of every synapse allows for it"
+        )
+    if depression == "label_blind_removal":
+        said.append(
+            "depression takes old and new receptors alike here, which shows only in totals: p_depressed rests on them and on "
+            f"a prior, {DOWN_PER_UP:g} depressed synapses for each that grew"
+        )
+    elif p_down < 0.5:
+        said.append(
+            "depression by removal of old and new receptors alike shows only in totals, which do not ask for it here: "
+            f"p_depressed is about less insertion alone (probability of any: {p_down:.2f})"
+        )
     return said
 
 
@@ -247,7 +267,6 @@ def facts(found: Found, version: str, assumes: tuple[str, ...]) -> dict[str, Any
         each = [m.covariate_weights if about == "learning" else m.factor_weights for m in choice.models]
         for name, weight in zip(names, np.average(each, axis=0, weights=choice.weights), strict=True):
             weights.setdefault(name, []).append(float(weight))
-    has_learning = [w for m, w in zip(choice.models, choice.weights, strict=True) if m.signs]
     return {
         "method": "hierarchical",
         "version": version,
@@ -295,7 +314,7 @@ def facts(found: Found, version: str, assumes: tuple[str, ...]) -> dict[str, Any
             "synapses_per_neuron_median": float(np.median(np.bincount(data.neuron))),
             "n_control_neurons": int(data.is_control.sum()),
             "sd_ln_factor": float(found.parts.factor.std()),
-            "probability_of_learning": float(sum(has_learning)),
+            "probability_of_learning": found.probability_of(UP, DOWN),
             "probability_of_two_kinds_of_neurons": cells.p_two_kinds,
             "rival_readings": len(found.rivals),
             "gains_ln_likelihood": choice.gains,

@@ -12,6 +12,8 @@ from synimg.analysis.mixture.model import Slab
 MAJORITY = 0.65
 STEP_LN = 0.5
 LEAST_SHIFT = 0.15
+LEAST_SHARE = 1.0 / 3.0
+"""With less, a fit that started from a majority has come to another reading, of turnover and not of learning."""
 ALIKE = 3.0
 
 
@@ -48,7 +50,7 @@ def rivals_of(data: Data, choice: Choice) -> list[Rival]:
         shift = model.turnover - best.turnover
         share = model.slabs[0 if sign > 0 else 1].share
         price = 1.5 * np.log(data.counts.old.size)
-        if abs(shift) < LEAST_SHIFT or value - price < choice.score - ALIKE:
+        if share < LEAST_SHARE or abs(shift) < LEAST_SHIFT or value - price < choice.score - ALIKE:
             continue
         rival = replace(choice, models=(model,), weights=np.ones(1))
         why = f"{share:.0%} of the synapses {word} and a turnover of {model.turnover:.2f} explain the table as well as "

@@ -16,13 +16,15 @@ from synimg.analysis.controls import control_neurons, factor_table, zero_of
 from synimg.analysis.separate.protocol import Needs, Separation
 from synimg.analysis.shares import animal_table, per_ln
 from synimg.analysis.turnover import excess_turnover, fano
+from synimg.errors import SynimgError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 VERSION = "1"
 LEAST_OUTLIERS, MOST_OUTLIERS = 0.002, 0.1
+LEAST_PRECISION = 1e-3
 EFFECT_LN, EFFECT_SD_LN, EFFECT_WEIGHT = 0.5, 0.22, 40.0
-"""Prior of the learning effect: so many pseudo-synapses of that mean and sd (SEPARATION.md 4)."""
+"""Prior of the learning effect: so many pseudo-synapses of that mean and sd (x1.5 to 2, Matsuzaki et al. 2004)."""
 needs = Needs(
     what="the mode of every neuron's log turnover, and a two-group model",
     assumes=(
@@ -80,7 +82,7 @@ def drift_density(seen: Seen, drift_sd: float) -> Floats:
     Notes
     -----
     Normal drift, but no synapse can have less than no new receptors: where drift falls below ``-level`` the excess
-    stays there (MODEL.md 4, rectified). The normal part is cut off there, its tail is a point mass, and both are
+    stays there (rectified). The normal part is cut off there, its tail is a point mass, and both are
     widened by the counting noise. With the probability `doubt` the level is another neuron's.
     """
     own = _rectified(seen, seen.variance, drift_sd)
@@ -108,6 +110,11 @@ def neuron_mode(table: pd.DataFrame, seed: int) -> Separation:
     """Separate a synapse table by the mode of every neuron's log turnover."""
     old, new = table["r_old"].to_numpy(float), table["r_new"].to_numpy(float)
     weight = table["neuron_prob"].fillna(1.0).to_numpy(float) if "neuron_prob" in table else np.ones(len(table))
+    if not weight.any():
+        raise SynimgError(
+            "method 'neuron_mode': 'neuron_prob' is 0 in all rows, so that no synapse is likely its parent's; it takes the "
+            "probability of each assignment, or leave the column out"
+        )
     noise = fano(old, _column(table, "r_old_se")), fano(new, _column(table, "r_new_se"))
     ids, row = np.unique(table["neuron_id"].to_numpy(np.int64), return_inverse=True)
     level, level_se, mixtures = _fit(old, new, noise, row, ids.size, weight)
@@ -144,7 +151,9 @@ def _fit(
     mixtures: list[tuple[float, Mixture]] = []
     for _ in range(3):
         for i, who in enumerate(members):
-            level[i], level_se[i] = mode_of(old[who], new[who], noise, drift_sd, weight[who])
+            level[i], level_se[i] = overall, LEAST_PRECISION**-0.5
+            if weight[who].any():
+                level[i], level_se[i] = mode_of(old[who], new[who], noise, drift_sd, weight[who])
         level, level_se = _shrink(level, level_se)
         excess, variance = excess_turnover(old, new, noise, level[row])
         seen = Seen(excess, variance + level_se[row] ** 2, level[row], 1.0 - weight, float(level.var()))
@@ -176,7 +185,7 @@ def mode_of(
         shift = 0.5 * (below - above) / curve if curve < 0 else 0.0
     inside = pull[:, best]
     precision = (inside / spread[:, best]).sum()
-    return float(grid[best] + 0.01 * np.clip(shift, -1, 1)), float(1.0 / np.sqrt(max(precision, 1e-3)))
+    return float(grid[best] + 0.01 * np.clip(shift, -1, 1)), float(1.0 / np.sqrt(max(precision, LEAST_PRECISION)))
 
 
 def _shrink(level: Floats, level_se: Floats) -> tuple[Floats, Floats]:
@@ -195,8 +204,8 @@ def fit_mixtures(seen: Seen) -> list[tuple[float, Mixture]]:
 
     Notes
     -----
-    Weights are ``exp(-BIC / 2)`` with five parameters for learning. A table without learning then calls nothing
-    (SEPARATION.md 2); averaging keeps the ranking where learning is not paid for.
+    Weights are ``exp(-BIC / 2)`` with five parameters for learning. A table without learning then calls nothing;
+    averaging keeps the ranking where learning is not paid for.
     """
     trials = [_em(seen, learns) for learns in (False, True)]
     price = np.array([0.0, 2.5 * np.log(seen.excess.size + 1)])
@@ -226,7 +235,7 @@ def _em(seen: Seen, learns: bool) -> Mixture:
 
 
 def _step(seen: Seen, share: Floats, old: Mixture, log_likelihood: float) -> Mixture:
-    """One EM step: responsibilities to hyper-parameters, with the priors of SEPARATION.md 4."""
+    """One EM step: responsibilities to hyper-parameters, with the priors of effect, share and drift."""
     excess, variance, n = seen.excess, seen.variance, seen.excess.size
     drift_sd = _drift_step(seen, share[:, 0], old.drift_sd)
     shares, means, sds = np.zeros(2), old.mean.copy(), old.sd.copy()
@@ -322,7 +331,7 @@ def _info(
     warnings = [] if anchored else [f"not identifiable in full: {why}"]
     share = float(mixture.share.sum())
     if share == 0.0:
-        warnings.append("the table does not pay for any learning: no synapse is called")
+        warnings.append("no synapse is called: the evidence is for a model without any learning")
     if share > 1 / 3:
         warnings.append(f"{share:.0%} of the synapses seem to have learned: above a third the mode may follow them")
     counts = np.bincount(row, minlength=level.size)

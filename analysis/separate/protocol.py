@@ -86,5 +86,5 @@ class Method(Protocol):
     """A separation method: a module's `part`."""
 
     def __call__(self, table: pd.DataFrame, seed: int) -> Separation:
-        """Separate a checked synapse table (SCHEMA.md); random draws come from `seed` alone."""
+        """Separate a checked synapse table (`schema.SYNAPSES`); random draws come from `seed` alone."""
         ...

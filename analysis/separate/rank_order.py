@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from synimg.analysis.controls import LEAST_NEURONS, Zero, control_neurons
+from synimg.analysis.controls import LEAST_NEURONS, Zero, control_neurons, controls_lack
 from synimg.analysis.residual import Residuals, observed_turnover, pooled_sd, residual_result
 from synimg.analysis.separate.protocol import Needs, Separation
 
@@ -90,8 +90,8 @@ def rank_order(table: pd.DataFrame, seed: int) -> Separation:
     sd, none = pooled_sd(residual), np.zeros(y.size)
     why = "control animals are the reference of the factor"
     if not anchored:
-        why = "no control animals: all neurons together are the reference, so the zero of the factor is a convention, and "
-        why += "learning common to all synapses of a neuron cannot be told from it"
+        why = f"{controls_lack(control)}: all neurons together are the reference, so the zero of the factor is a convention, "
+        why += "and learning common to all synapses of a neuron cannot be told from it"
     # a quantile-quantile shift of n values has about the error of a mean of ln sizes
     se = np.log(np.maximum(total, 0.5)).std() / np.sqrt(np.bincount(row))
     found = Residuals(

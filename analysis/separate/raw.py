@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from synimg.analysis.residual import observed_turnover, without_logarithm
 from synimg.analysis.separate.protocol import Needs, Separation
 from synimg.analysis.shares import animal_table
 
@@ -34,7 +35,7 @@ def raw(table: pd.DataFrame, seed: int) -> Separation:
     for name in ("scale_factor", "scale_factor_lo", "scale_factor_hi", "common_lo", "common_hi"):
         neurons[name] = 1.0
     log_parts = np.zeros((len(table), 3))
-    log_parts[:, 0] = np.log1p(new / np.maximum(old, 0.5))
+    log_parts[:, 0] = observed_turnover(table)
     linear_parts = np.column_stack([new, np.zeros((len(table), 2))])
     why = "homeostasis, drift and constitutive turnover are assumed away"
     animals = animal_table(table, log_parts, linear_parts, share_new, False, why, seed)
@@ -44,7 +45,10 @@ def raw(table: pd.DataFrame, seed: int) -> Separation:
         "parameters": {},
         "assumptions": list(needs.assumes),
         "diagnosis": {},
-        "warnings": ["'raw' is the naive reading, a baseline: its probabilities are not calibrated"],
+        "warnings": [
+            "'raw' is the naive reading, a baseline: its probabilities are not calibrated",
+            *without_logarithm(table),
+        ],
     }
     return Separation(synapses, neurons, animals, info)
 

@@ -1,6 +1,6 @@
 """The ceiling: what can be known of a scenario's table by somebody who knows its true parameters.
 
-The posterior is integrated on grids, with the likelihood of the counts themselves (MODEL.md 4): size at the pulse, growth,
+The posterior is integrated on grids, with the likelihood of the counts themselves: size at the pulse, growth,
 the neuron's factor and the change by learning; dyes are summed over. Nothing is normal or linear but the measurement.
 
 It is exact with three exceptions. `wrong_parents`: a row of another neuron is weighed by the animal's neurons on average.
@@ -16,11 +16,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr
-from scipy.stats import binom, gamma, norm, poisson
+from scipy.stats import gamma, norm
 
 from synimg.analysis.separate.protocol import Separation
 from synimg.analysis.shares import animal_table
-from synimg.phantoms.receptors import survival
+from synimg.analysis.validate.count_grid import (
+    FACTOR_STEP,
+    GROWTH_STEP,
+    ROOT_STEP,
+    CountGrid,
+    ErrorLaw,
+    Labels,
+    Singles,
+)
 from synimg.phantoms.scenarios.draw import (
     CORRUPTED_SD_LN,
     DIVERGENCE,
@@ -38,12 +46,9 @@ from synimg.phantoms.scenarios.scenario import Scenario
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-ROOT_STEP, GROWTH_STEP, FACTOR_STEP = 0.5, 0.06, 0.025
-"""Of the root of receptors at the pulse, of ln growth, of ln factor: at most half of the narrowest posterior's sd."""
 SDS = 4.2
 """How far the grids of normal quantities reach, in sd."""
 N_OFFSETS = 11
@@ -142,37 +147,12 @@ class Grids:
         return (effect if slab == UP else -effect), weight / weight.sum()
 
     @cached_property
-    def stay(self) -> Floats:
-        """Survival of old receptors by growth (S,)."""
-        return survival(np.exp(self.growth), self.turnover, self.scenario.depression)
-
-    @cached_property
-    def arrived(self) -> Floats:
-        """Expected dyes on new receptors by size and growth (A, S)."""
-        mean = self.size[:, None] * np.maximum(np.exp(self.growth) - self.stay, 0.0)
-        return self.scenario.labelling * mean
-
-    @cached_property
-    def dyes(self) -> Ints:
-        """Numbers of dyes that can lie behind a measured count (n,)."""
-        reach = 7.0 * np.sqrt(count_variance(self.scenario, np.array(self.most)))
-        return np.arange(int(self.most + reach) + 3)
-
-    @cached_property
-    def old_dyes(self) -> Singles:
-        """P(n dyes on old receptors) by size and growth (A, n, S)."""
-        chance, of = np.unique(self.scenario.labelling * self.stay, return_inverse=True)
-        tables = []
-        for size in self.size:  # one by one: the library's temporaries are many times the answer
-            whole, share = np.floor(size), size % 1.0
-            fewer, more = (binom.pmf(self.dyes[:, None], whole + i, chance) for i in (0, 1))
-            tables.append(((1.0 - share) * fewer + share * more).astype(np.float32)[:, of])
-        return np.stack(tables)
-
-    @cached_property
-    def new_dyes(self) -> Singles:
-        """P(n dyes on new receptors) by size and growth (A, n, S)."""
-        return np.stack([poisson.pmf(self.dyes[:, None], mean).astype(np.float32) for mean in self.arrived])
+    def counts(self) -> CountGrid:
+        """Likelihood of the counts by size and growth."""
+        scenario = self.scenario
+        error = ErrorLaw(scenario.fit_sd_dyes**2, scenario.dye_variance)
+        labels = Labels(scenario.labelling, scenario.labelling)
+        return CountGrid(self.size, self.growth, self.turnover, scenario.depression, labels, error, self.most)
 
     @cached_property
     def seen(self) -> Floats:
@@ -180,7 +160,7 @@ class Grids:
         limit = self.scenario.threshold_receptors * self.scenario.labelling
         missed = np.zeros((self.size.size, self.growth.size))
         for total in range(int(limit + 8.0 * np.sqrt(count_variance(self.scenario, np.array(limit))))):
-            probability = (self.old_dyes[:, : total + 1] * self.new_dyes[:, total::-1]).sum(axis=1)
+            probability = (self.counts.old_dyes[:, : total + 1] * self.counts.new_dyes[:, total::-1]).sum(axis=1)
             # two channels, so twice the background's error
             sd = np.sqrt(count_variance(self.scenario, np.array(float(total))) + self.scenario.fit_sd_dyes**2)
             missed += probability * ndtr((limit - total) / sd)
@@ -189,13 +169,7 @@ class Grids:
 
     def likelihood(self, old: Floats, new: Floats) -> Singles:
         """Density of the measured dyes (n,) of both channels by size and growth (A, n, S)."""
-        scenario = self.scenario
-        found = np.ones((self.size.size, old.size, self.growth.size), np.float32)
-        for measured, table in ((old, self.old_dyes), (new, self.new_dyes)):
-            reach = 7.0 * np.sqrt(count_variance(scenario, measured))
-            near = slice(max(int((measured - reach).min()), 0), int((measured + reach).max()) + 2)
-            density = self.measurement(measured, self.dyes[near])
-            found *= np.matmul(density, table[:, near])
+        scenario, found = self.scenario, self.counts.likelihood(old, new)
         if scenario.corrupted:
             wrong = np.ones(old.size)
             for measured in (old, new):
@@ -207,23 +181,11 @@ class Grids:
             )
         return found
 
-    def measurement(self, measured: Floats, dyes: Ints) -> Singles:
-        """Density of the `measured` counts (n,) where there are so many `dyes` (m,): (n, m)."""
-        sd = np.sqrt(count_variance(self.scenario, dyes.astype(float)))
-        z = (measured[:, None] - dyes) / sd
-        # what the fit would put below zero is zero
-        density = np.where(measured[:, None] > 0, np.exp(-0.5 * z**2) / (sd * np.sqrt(2.0 * np.pi)), ndtr(z))
-        return density.astype(np.float32)
-
     def born(self, old: Floats, new: Floats) -> tuple[Floats, Floats]:
         """Density of the measured dyes of a new spine (n,), and by its size (n, A)."""
-        scenario = self.scenario
-        x = np.log(self.size / born_size(scenario)) / scenario.size_sd_ln
+        x = np.log(self.size / born_size(self.scenario)) / self.scenario.size_sd_ln
         prior = np.exp(-0.5 * x**2) / np.sqrt(self.size)
-        prior /= prior.sum()
-        none = self.measurement(old, np.zeros(1, np.int64))
-        by_size = self.measurement(new, self.dyes) @ poisson.pmf(self.dyes[:, None], scenario.labelling * self.size)
-        by_size = by_size * prior * none
+        by_size = self.counts.born(old, new, prior / prior.sum())
         return by_size.sum(axis=1), by_size
 
 

@@ -1,6 +1,7 @@
 """Validation of a data set: the truth comes out of the drawer, everything is scored against it."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,18 @@ from synimg.analysis.damage import is_near, share_lost
 from synimg.analysis.separation import measured_synapses, read_separation, separate, with_known_parents
 from synimg.analysis.validate.erasure import erasure_curve
 from synimg.analysis.validate.imaging import AXES, imaging_scores, match_truth
-from synimg.analysis.validate.scores import auroc, average_precision, calibration, discovery
-from synimg.analysis.validate.separation import compare, factor_scores, separation_scores
+from synimg.analysis.validate.separation import (
+    MEASURED,
+    World,
+    budget_tables,
+    ceiling_scores,
+    ceilings,
+    compare,
+    labels_of,
+    separation_scores,
+    truth_of,
+)
+from synimg.analysis.validate.verdict import verdicts
 from synimg.config import Config
 from synimg.errors import SynimgError
 from synimg.phantoms.generate import load_network
@@ -73,7 +84,7 @@ def validate(
     imaged = truth[truth["is_imaged"]].reset_index(drop=True)
     result = read_separation(folder)
     what = "scoring"
-    report(what, 0, 4)
+    report(what, 0, 5)
     background = read_background(truth_folder)
     matched = match_truth(synapses, imaged, background)
     lost, share = not_measured(dataset, run)
@@ -88,23 +99,36 @@ def validate(
         "imaging": imaging_scores(matched, there, read_table(folder / "detections.parquet"), others)
         | ({"share_not_measured": share} if share else {}),
     }
-    report(what, 1, 4)
+    report(what, 1, 5)
     separated = with_known_parents(matched)
-    scores["separation"] = separation_scores(result, separated, neurons, config.seed)
-    report(what, 2, 4)
+    beside = truth_of(separated)
+    scores["separation"] = separation_scores(result, beside, neurons, config.seed)
+    report(what, 2, 5)
     tag = image_attributes(dataset.image)["synimg"]["tag"]
-    turnover = config.receptors.exchange_per_day * config.training.window_days
-    scores["average_precision"] = compare(imaged, separated, neurons, tag, turnover)
-    report(what, 3, 4)
+    tops = ceilings(_world(config, truth, neurons, tag), imaged, separated) if beside["is_learned"].any() else {}
+    if MEASURED in tops:
+        scores["separation"]["ceiling"] = ceiling_scores(tops[MEASURED], result, beside, config.seed)
+    report(what, 3, 5)
+    called = dataset.index["stages"][f"{run}/separate"]["notes"].get("method", "auto")
+    name = result.info["method"]
+    validated = name, name if called == "auto" else called, result.synapses["p_learning"].to_numpy(float)
+    scores["average_precision"] = compare(budget_tables(imaged, separated, tag), tops, validated)
+    report(what, 4, 5)
     if not config.imported.edges:
         scores["erasure"] = erase(truth_folder, config, truth, separated, result.synapses)
-    report(what, 4, 4)
+    report(what, 5, 5)
+    scores["verdicts"] = [asdict(one) for one in verdicts(result, beside, neurons)]
     scores["headlines"] = headlines(scores)
     with dataset.stage(f"{run}/validate") as scratch:
         out = scratch / "analysis" / run
         write_json(out / "scores.json", scores)
         write_table(out / "matched.parquet", matched)
     return scores
+
+
+def _world(config: Config, truth: pd.DataFrame, neurons: pd.DataFrame, tag: dict[str, Any]) -> World:
+    turnover = config.receptors.exchange_per_day * config.training.window_days
+    return World(truth, neurons, labels_of(tag), turnover, config.receptors.depression, config.seed)
 
 
 def not_measured(dataset: Dataset, run: str) -> tuple[Callable[[pd.DataFrame], NDArray[np.bool_]], float]:
@@ -205,8 +229,7 @@ def headlines(scores: dict[str, Any]) -> dict[str, dict[str, str]]:
         fifth = curve[curve["fraction"] == 0.2].set_index("set")["loss"]
         rows = {"intact": f"{scores['erasure']['loss_intact']:.3f}", **{str(k): f"{v:.3f}" for k, v in fifth.items()}}
         erasure = {"Erasure: loss after undoing 20 % of the synapses": rows}
-    counts, factor, lost = imaging["counts"], separation["factor"], imaging.get("share_not_measured")
-    budget, found = scores["average_precision"].get("measured", {}), separation["discovery"][1]
+    counts, lost = imaging["counts"], imaging.get("share_not_measured")
     return {
         "Network": {
             **learning,
@@ -219,68 +242,58 @@ def headlines(scores: dict[str, Any]) -> dict[str, dict[str, str]]:
             "old, new receptors: found / true": f"{_text(counts['r_old']['bias'])}, {_text(counts['r_new']['bias'])}",
             "parent neuron right": _text(imaging["parents"]["accuracy"], ".1%"),
         },
-        f"Separation ({separation['method']})": {
-            "average precision (chance)": f"{_text(separation['average_precision'])} ({separation['share_learned_true']:.3f})",
-            "  " + " / ".join(name.removesuffix(" factor") for name in budget): " / ".join(map(_text, budget.values())),
-            "called at FDR 0.1, realised": f"{found['n_called']}, {_text(found['realised_fdr'])}",
-            "ln factor: error, centred (spread)": f"{_text(factor['rmse_ln'])}, {_text(factor['rmse_ln_centred'])} "
-            f"({_text(factor.get('sd_ln_true'))})",
-            "  interval holds, with common part": f"{_text(factor['coverage_95'])}, {_text(factor['coverage_common'])}",
-        },
+        f"Separation ({separation['method']})": separation_headlines(
+            separation, scores["average_precision"].get(MEASURED, {})
+        )
+        | {one["what"]: one["text"] for one in scores["verdicts"]},
         **erasure,
     }
 
 
+def separation_headlines(separation: dict[str, Any], budget: dict[str, float | None]) -> dict[str, str]:
+    """What a reader wants first of a separation's scores, as text."""
+    rows = {
+        "average precision (chance)": f"{_with(separation['average_precision'], separation['average_precision_95'])} "
+        f"({separation['share_learned_true']:.3f})"
+    }
+    if budget:
+        rows["  " + " / ".join(budget)] = " / ".join(map(_text, budget.values()))
+    if "ceiling" in separation:
+        rows["  as a share of the ceiling's"] = _with(separation["ceiling"]["share"], separation["ceiling"]["share_95"])
+    for found in separation["discovery"][:2]:
+        rate = _with(found["realised_fdr"], found["realised_fdr_95"])
+        rows[f"called at FDR {found['nominal']}, realised"] = f"{found['n_called']}, {rate}"
+    stated = separation["calibration"]
+    rows["calibration error of p(learning)"] = _with(stated["error"], stated["error_95"])
+    if "factor" in separation:
+        factor = separation["factor"]
+        rows["ln factor: error, centred (spread)"] = (
+            f"{_text(factor['rmse_ln'])}, {_text(factor['rmse_ln_centred'])} ({_text(factor['sd_ln_true'])})"
+        )
+        rows["  interval holds, with common part"] = (
+            f"{_text(factor['coverage_95'])}, {_text(factor['coverage_common'])}"
+        )
+    deltas = {cause: separation[f"delta_{cause}"] for cause in CAUSES if f"delta_{cause}" in separation}
+    if deltas:
+        rows["change by " + " / ".join(deltas)] = ""
+        for name, key in (("R2", "r2"), ("slope, true on stated", "slope"), ("interval holds", "coverage_95")):
+            rows[f"  {name}"] = " / ".join(_text(d.get(key), ".2f") for d in deltas.values())
+    by_animal: list[dict[str, Any]] = list(separation["shares"].values())
+    shares = by_animal[0] if len(by_animal) == 1 else {}
+    kinds = {"share_learned": "share learned"} | {f"var_share_{c}": f"variance by {c}" for c in CAUSES}
+    for key, name in kinds.items():
+        if key in shares:
+            one = shares[key]
+            rows[f"{name}: stated, true"] = (
+                f"{_with(one['found'], one['found_95'], '.2f')}, {_text(one['true'], '.2f')}"
+            )
+    return rows
+
+
+def _with(value: float | None, ends: list[float] | None, form: str = ".3f") -> str:
+    """A number with its interval."""
+    return _text(value, form) + (f" [{ends[0]:{form}}, {ends[1]:{form}}]" if ends and value is not None else "")
+
+
 def _text(value: float | None, form: str = ".3f") -> str:
     return "-" if value is None else format(value, form)
-
-
-def validate_elsewhere(result: str | Path, truth: str | Path) -> dict[str, Any]:
-    """Score a separation against truth tables that lie elsewhere, by ``synapse_id``; written to `result`.
-
-    Parameters
-    ----------
-    result : path
-        Folder of a separation (``separation.parquet``, ``neurons.parquet``, ``animals.parquet``, ``result.json``).
-    truth : path
-        Folder with ``synapses.parquet`` (``synapse_id``, ``is_learned``) and perhaps ``neurons.parquet``.
-
-    Raises
-    ------
-    SynimgError
-        If a file is missing or no synapse occurs in both.
-    """
-    result, truth = Path(result), Path(truth)
-    separation = read_separation(result)
-    labels = read_table(truth / "synapses.parquet")
-    for column in ("synapse_id", "is_learned"):
-        if column not in labels:
-            raise SynimgError(
-                f"{truth / 'synapses.parquet'}: column '{column}' is missing; it names the learned synapses"
-            )
-    both = separation.synapses.merge(labels[["synapse_id", "is_learned"]], on="synapse_id")
-    if both.empty:
-        raise SynimgError(f"{truth}: no synapse_id of {result} occurs there; the truth belongs to another table")
-    learned, p_learning = both["is_learned"].to_numpy(bool), both["p_learning"].to_numpy(float)
-    scores: dict[str, Any] = {
-        "synimg_schema": schema.SCHEMA_VERSION,
-        "method": separation.info["method"],
-        "n": len(both),
-        "share_learned_true": float(learned.mean()),
-        "average_precision": average_precision(learned, p_learning),
-        "auroc": auroc(learned, p_learning),
-        "discovery": [discovery(learned, both["lfdr"].to_numpy(float), q) for q in (0.05, 0.1, 0.2)],
-        "calibration": calibration(learned, p_learning),
-    }
-    if (truth / "neurons.parquet").is_file():
-        scores["factor"] = factor_scores(separation.neurons, read_table(truth / "neurons.parquet"))
-    found = scores["discovery"][1]
-    scores["headlines"] = {
-        f"Separation ({scores['method']})": {
-            "synapses in both": str(len(both)),
-            "average precision (chance)": f"{_text(scores['average_precision'])} ({scores['share_learned_true']:.3f})",
-            "called at FDR 0.1, realised": f"{found['n_called']}, {_text(found['realised_fdr'])}",
-        }
-    }
-    write_json(result / "scores.json", scores)
-    return scores

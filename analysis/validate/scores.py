@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synimg.streams import stream
-
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-N_BOOTSTRAP = 200
+FLAG = "not identifiable:"
+"""How a warning starts which says that the table has another reading; `not identifiable in full` is none, it says that the
+zero of the factors is a convention."""
 
 
 def average_precision(truth: Bools, score: Floats) -> float | None:
@@ -82,18 +82,3 @@ def agreement(estimate: Floats, truth: Floats) -> dict[str, float | None]:
 def robust_sd(values: Floats) -> float | None:
     """1.4826 times the median absolute deviation."""
     return float(1.4826 * np.median(np.abs(values - np.median(values)))) if values.size else None
-
-
-def bootstrap_interval(truth: Bools, score: Floats, neuron: NDArray[np.int64], seed: int) -> list[float] | None:
-    """95 % interval of the average precision when whole neurons are drawn with replacement."""
-    order = np.argsort(neuron, kind="stable")
-    _, first = np.unique(neuron[order], return_index=True)
-    members = np.split(order, first[1:])
-    rng = stream(seed, "validate", "bootstrap")
-    values = []
-    for _ in range(N_BOOTSTRAP):
-        rows = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
-        value = average_precision(truth[rows], score[rows])
-        if value is not None:
-            values.append(value)
-    return [float(v) for v in np.quantile(values, [0.025, 0.975])] if values else None

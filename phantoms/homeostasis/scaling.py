@@ -9,7 +9,7 @@ from synimg.phantoms.homeostasis.protocol import Contacts, Floats
 
 
 class Scaling(ProfileScaling):
-    """One factor per neuron that follows the neuron's rate (MODEL.md 1; Turrigiano 1998, Hengen 2016)."""
+    """One factor per neuron that follows the neuron's rate (Turrigiano 1998, Hengen 2016)."""
 
     kind: Literal["scaling"] = "scaling"
 

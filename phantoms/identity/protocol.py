@@ -1,5 +1,6 @@
 """How a synapse shows which neuron it belongs to."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +12,7 @@ Ints = NDArray[np.int64]
 
 
 class Identity(Protocol):
-    """A parent label: dyes in the cytosol, or a code read out at each synapse."""
+    """A parent label: dyes in the cytosol, a code read out at each synapse, or nothing."""
 
     kind: str
 
@@ -31,12 +32,12 @@ class Identity(Protocol):
         """Mean background per voxel in the dye channels."""
         ...
 
-    def barcodes(self, neuron_id: Ints, seed: int) -> list[str]:
-        """Every neuron's true label as text, for the truth table."""
+    def barcodes(self, neuron_id: Ints, seed: int) -> Sequence[str | None]:
+        """Every neuron's true label as text, for the truth table; None where it has none."""
         ...
 
     def known(self, neuron_id: Ints, seed: int) -> dict[str, Any]:
-        """What the experimenter knows, JSON-ready: ``kind``, error model, and a code book read at the somata."""
+        """What the experimenter knows, JSON-ready: ``kind``, and of a label its errors and a code book read at the somata."""
         ...
 
     def readouts(self, tissue: Any, seed: int) -> pd.DataFrame | None:

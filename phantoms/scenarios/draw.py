@@ -48,6 +48,19 @@ class Drawn:
                 digest.update(np.ascontiguousarray(pd.util.hash_array(values.to_numpy(), categorize=False)).tobytes())
         return digest.hexdigest()
 
+    def fingerprint(self) -> str:
+        """The same of numbers to 20 bits, which do not depend on how a processor rounds; the first 16 digits."""
+        digest = hashlib.sha256()
+        for frame in (self.table, self.truth, self.neurons):
+            for name, values in frame.items():
+                digest.update(str(name).encode())
+                column = values.to_numpy()
+                if column.dtype.kind == "f":
+                    mantissa, exponent = np.frexp(column)
+                    column = np.ldexp(np.rint(mantissa * 2.0**20), exponent)
+                digest.update(np.ascontiguousarray(pd.util.hash_array(column, categorize=False)).tobytes())
+        return digest.hexdigest()[:16]
+
 
 def scaling_law(scenario: Scenario, a_start: Floats) -> Floats:
     """f: what share of its neuron's ln factor a synapse of `a_start` receptors follows."""

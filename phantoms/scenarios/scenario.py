@@ -10,12 +10,13 @@ from synimg.model import Model
 class Scenario(Model):
     """A statistical stand-in for a learning network and its image.
 
-    The defaults are the base regime (SEPARATION.md): one synapse in ten has learned, by a factor of 1.7, against factors of
+    The defaults are the base regime: one synapse in ten has learned, by a factor of 1.7, against factors of
     neurons that scatter by ln 0.25 and drift of ln 0.2.
 
     Notes
     -----
-    Growth of a synapse of `a_start` receptors: ``ln(a_end / a_start) = c f(a_start) + l + d`` (MODEL.md 4).
+    Growth of a synapse of `a_start` receptors: ``ln(a_end / a_start) = c f(a_start) + l + d``, the factor,
+    learning and drift.
     """
 
     name: str
@@ -45,7 +46,9 @@ class Scenario(Model):
     effect_ln: float = Field(0.55, gt=0, description="mean size of a change by learning; Gamma law")
     effect_sd_ln: float = Field(0.22, gt=0, description="its sd")
     whole_cells: float = Field(0.0, ge=0, le=1, description="share of the trained neurons that learn with all synapses")
-    whole_cell_ln: float = Field(0.6931, gt=0, description="their change: x2 (NUMBERS.md 5)")
+    whole_cell_ln: float = Field(
+        0.6931, gt=0, description="their change: x2, as after olfactory rule learning (PMC3708920)"
+    )
     low_rank: tuple[float, float, float, float] | None = Field(
         None, description="shares of presynaptic and of postsynaptic cells in the block, P(learning) within and outside"
     )

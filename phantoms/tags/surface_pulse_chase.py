@@ -14,7 +14,7 @@ class SurfacePulseChase(Model):
 
     Notes
     -----
-    Impermeant dyes leave the internal pool dark, and a labelled receptor that recycles stays old (MODEL.md 2). An old
+    Impermeant dyes leave the internal pool dark, and a labelled receptor that recycles stays old. An old
     receptor that the pulse and the blocker both missed takes the chase dye and passes for new.
     """
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from synimg.counter import normal, poisson, start
 from synimg.errors import SynimgError
 from synimg.model import Model
-from synimg.store.tiff import reading_tiff
+from synimg.store.tiff import damage_heard, reading_tiff
 from synimg.streams import key64
 
 Floats = NDArray[np.float64]
@@ -31,6 +31,7 @@ class Scmos(Model):
     kind: Literal["scmos"] = "scmos"
     quantum_efficiency: float = Field(0.82, gt=0, le=1, description="electrons per photon (Flash4 class)")
     gain_adu_per_electron: float = Field(2.17, gt=0, description="grey levels per electron: 1 / (0.46 e/ADU)")
+    gain_adu_per_electron_se: float = Field(0.0, ge=0, description="standard error of a gain that was measured")
     read_noise_electrons: float = Field(1.6, ge=0, description="sd per voxel [electrons]")
     offset_adu: float = Field(100.0, ge=0, description="mean grey level in the dark")
     full_well_electrons: float = Field(30000.0, gt=0, description="electrons at which a pixel saturates")
@@ -58,11 +59,11 @@ class Scmos(Model):
         """Grey levels of a block of the image; see `synimg.cameras.protocol.Camera`."""
         settings = np.array([self.quantum_efficiency, self.full_well_electrons, self.largest_adu])
         grey = np.empty(photons.shape, np.uint16)
-        maps = self.maps(origin_vox[1:], photons.shape[1:], shape_vox[2])
+        maps = self.maps(origin_vox[1:], photons.shape[1:])
         _record(photons, grey, settings, maps, np.uint64(key), np.array(origin_vox), np.array(shape_vox))
         return grey
 
-    def maps(self, origin_vox: tuple[int, int], shape_vox: tuple[int, ...], width_vox: int) -> Floats:
+    def maps(self, origin_vox: tuple[int, int], shape_vox: tuple[int, ...]) -> Floats:
         """Offset [adu], gain [adu per electron] and read noise [electrons] of the pixels (3, y, x) of a part of the sensor."""
         if self.pixels_file:
             part: Floats = _measured_pixels(self.pixels_file, shape_vox, origin_vox)
@@ -71,7 +72,7 @@ class Scmos(Model):
         maps[0], maps[1], maps[2] = self.offset_adu, self.gain_adu_per_electron, self.read_noise_electrons
         if max(self.offset_sd_adu, self.gain_sd, self.read_noise_sd_ln) > 0:
             draws = np.empty_like(maps)
-            _pixels(draws, np.uint64(key64(self.sensor, "scmos", "pixels")), np.array(origin_vox), width_vox)
+            _pixels(draws, np.uint64(key64(self.sensor, "scmos", "pixels")), np.array(origin_vox))
             maps[0] += self.offset_sd_adu * draws[0]
             maps[1] *= 1.0 + self.gain_sd * draws[1]
             maps[2] *= np.exp(self.read_noise_sd_ln * draws[2] - 0.5 * self.read_noise_sd_ln**2)
@@ -109,7 +110,7 @@ def _sensor(file: str) -> Floats:
     path = Path(file)
     if not path.is_file():
         raise SynimgError(f"camera.pixels_file: {path}: no such file; 'synimg camera' writes one")
-    with reading_tiff(f"camera.pixels_file: {path}"):
+    with reading_tiff(f"camera.pixels_file: {path}"), damage_heard():  # what is cut off has another shape
         maps = tifffile.imread(path)
     if maps.ndim != 3 or len(maps) != 3 or not np.isfinite(maps).all() or maps[1].min() <= 0 or maps[2].min() < 0:
         raise SynimgError(
@@ -119,11 +120,11 @@ def _sensor(file: str) -> Floats:
 
 
 @nb.njit(cache=True, nogil=True)
-def _pixels(draws: Floats, key: np.uint64, origin: NDArray[np.int64], width: int) -> None:
-    """Three normal numbers per pixel."""
+def _pixels(draws: Floats, key: np.uint64, origin: NDArray[np.int64]) -> None:
+    """Three normal numbers per pixel, which belong to its row and column, not to a region of the sensor."""
     for y in range(draws.shape[1]):
         for x in range(draws.shape[2]):
-            state = start(key, np.uint64((origin[0] + y) * width + origin[1] + x))
+            state = start(key, np.uint64(((origin[0] + y) << 32) + origin[1] + x))
             for i in range(3):
                 state, draws[i, y, x] = normal(state)
 

@@ -71,13 +71,15 @@ def nearest_gaussian(profile: Profile) -> tuple[float, float, float]:
     area = r * (r[1] - r[0])
     light = profile.intensity * area
 
-    def gaussian(ln_sigma: Floats) -> Floats:
+    def sums(ln_sigma: Floats) -> tuple[float, float, float]:
+        """Sums over the grid of light times Gaussian, of its square, and of itself; it is a product of z and r."""
         axial, lateral = np.exp(ln_sigma)
-        return np.exp(-0.5 * (z[:, None] / axial) ** 2 - 0.5 * (r / lateral) ** 2)
+        of_z, of_r = np.exp(-0.5 * (z / axial) ** 2), np.exp(-0.5 * (r / lateral) ** 2)
+        return of_z @ light @ of_r, (of_z @ of_z) * (of_r**2 @ area), of_z.sum() * (of_r @ area)
 
     def lost(ln_sigma: Floats) -> float:
-        model = gaussian(ln_sigma)
-        return -float((light * model).sum() ** 2 / (model**2 * area).sum())
+        with_light, squared, _ = sums(ln_sigma)
+        return -float(with_light**2 / squared)
 
     peak = profile.intensity[:, 0].argmax()
     wide = [
@@ -85,10 +87,9 @@ def nearest_gaussian(profile: Profile) -> tuple[float, float, float]:
         for row, step in ((profile.intensity[:, 0], z[1] - z[0]), (profile.intensity[peak], 2 * (r[1] - r[0])))
     ]
     found = minimize(lost, np.log(wide), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 0.0}).x
-    model = gaussian(found)
-    weight = (light * model).sum() / (model**2 * area).sum()
+    with_light, squared, alone = sums(found)
     axial, lateral = np.exp(found)
-    return float(axial), float(lateral), float(weight * (model * area).sum() / light.sum())
+    return float(axial), float(lateral), float(with_light / squared * alone / light.sum())
 
 
 def profile_of_stack(stack: Floats, voxel_um: tuple[float, float, float], centre_vox: Floats) -> Profile:

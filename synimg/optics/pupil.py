@@ -35,6 +35,21 @@ class Objective:
         return 0.88e-3 * wavelength_nm / (n - float(np.sqrt(n**2 - a**2))), 0.51e-3 * wavelength_nm / a
 
 
+def refuse_beyond(numerical_aperture: float, refractive_index: float) -> None:
+    """Refuse an aperture that no light can pass.
+
+    Raises
+    ------
+    ValueError
+        If it reaches the refractive index of the immersion: it is that index times a sine.
+    """
+    if numerical_aperture >= refractive_index:
+        raise ValueError(
+            f"numerical_aperture = {numerical_aperture:g} is not below refractive_index = {refractive_index:g}; an aperture "
+            "is the immersion's index times a sine: correct one of them"
+        )
+
+
 def scalar_intensity(lens: Objective, wavelength_nm: float, depth_um: float, z_um: Floats, r_um: Floats) -> Floats:
     """Intensity (z, r) by the scalar model of Gibson and Lanni (1992, J. Opt. Soc. Am. A 9:154).
 

@@ -123,12 +123,7 @@ def tabulate(
     SynimgError
         If a plane of it has more than 150 x 150 voxels.
     """
-    half = [max(int(np.ceil(source.half_um[a] / voxel_um[a])) for source in sources) for a in range(3)]
-    if (2 * half[1] + 2) * (2 * half[2] + 2) > MOST_CELLS:
-        raise SynimgError(
-            f"psf: reaches over {2 * half[1] + 2} x {2 * half[2] + 2} voxels, 150 x 150 is the most; "
-            "follow its light less far (psf.half_depth_um) or take larger voxels"
-        )
+    half = np.max([refuse_wide(source.half_um, voxel_um) for source in sources], axis=0).tolist()
     steps = (N_STEPS_Z, 2 * N_STEPS, 2 * N_STEPS)  # even, so that a voxel's faces lie between fine cells
     fine = [n * max(1, int(np.ceil(4 * v / (n * d)))) for v, n, d in zip(voxel_um, steps, detail_um, strict=True)]
     kinds = [_few(*_collected(source, voxel_um, half, fine)) for source in sources]
@@ -170,6 +165,23 @@ def tabulate(
         voxel_z_um=float(voxel_um[0]),
         first_depth_um=first_depth_um,
     )
+
+
+def refuse_wide(half_um: tuple[float, float, float], voxel_um: tuple[float, float, float]) -> list[int]:
+    """Voxels along z, y, x over which light reaches that is followed `half_um` far.
+
+    Raises
+    ------
+    SynimgError
+        If they are more in a plane than a table holds.
+    """
+    half = [int(np.ceil(h / v)) for h, v in zip(half_um, voxel_um, strict=True)]
+    if (2 * half[1] + 2) * (2 * half[2] + 2) > MOST_CELLS:
+        raise SynimgError(
+            f"psf: reaches over {2 * half[1] + 2} x {2 * half[2] + 2} voxels, 150 x 150 is the most; "
+            "follow its light less far (psf.half_depth_um) or take larger voxels"
+        )
+    return half
 
 
 def _kept(shares: Floats, energy: float) -> NDArray[np.bool_]:

@@ -1,15 +1,16 @@
 """What point spread functions of physical optics share: the objective, depth, and the way into a table."""
 
 from functools import lru_cache
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from synimg.model import Model
 from synimg.optics.profile import Profile, grid_um, nearest_gaussian
-from synimg.optics.pupil import Objective
-from synimg.optics.table import Source, Table, products, tabulate
+from synimg.optics.pupil import Objective, refuse_beyond
+from synimg.optics.table import Source, Table, products, refuse_wide, tabulate
 
 Floats = NDArray[np.float64]
 MOST_DEPTHS = 9
@@ -30,6 +31,11 @@ class Optical(Model):
     energy: float = Field(
         0.99, gt=0.5, lt=1, description="share of the light whose voxels are rendered; the rest is put back to them"
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        refuse_beyond(self.numerical_aperture, self.refractive_index)
+        return self
 
     @property
     def objective(self) -> Objective:
@@ -57,6 +63,11 @@ class Optical(Model):
     def gaussian_share(self, emission_nm: float) -> float:
         """Share of the light in the nearest Gaussian."""
         return _gaussian(self, emission_nm)[2]
+
+    def refuse_wide(self, emission_nm: float, voxel_um: tuple[float, float, float]) -> None:
+        """Refuse light that reaches over more voxels than a table holds: followed so far, it takes minutes to compute."""
+        axial, lateral = self.extent_um(emission_nm)
+        refuse_wide((axial, lateral, lateral), voxel_um)
 
     def kernel(self, emission_nm: float, voxel_um: tuple[float, float, float], n_planes: int) -> Table:
         """The table for an image of `n_planes` planes; one per depth where the indices differ."""

@@ -2,14 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from synimg.model import Model
+from synimg.optics.pupil import refuse_beyond
 
 Floats = NDArray[np.float64]
 REACH = 4.0
@@ -30,6 +31,11 @@ class Gaussian(Model):
     numerical_aperture: float = Field(1.4, gt=0.1, lt=1.7, description="numerical aperture of the objective")
     refractive_index: float = Field(1.518, ge=1, le=1.8, description="refractive index of the immersion")
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        refuse_beyond(self.numerical_aperture, self.refractive_index)
+        return self
+
     def sigma_um(self, emission_nm: float) -> tuple[float, float, float]:
         """Standard deviations along z, y, x [um] at an emission wavelength [nm]."""
         n, aperture = self.refractive_index, min(self.numerical_aperture, 0.999 * self.refractive_index)
@@ -41,6 +47,9 @@ class Gaussian(Model):
     def gaussian_share(self, emission_nm: float) -> float:
         """All of it."""
         return 1.0
+
+    def refuse_wide(self, emission_nm: float, voxel_um: tuple[float, float, float]) -> None:
+        """Nothing is too wide: no table is made."""
 
     def kernel(self, emission_nm: float, voxel_um: tuple[float, float, float], n_planes: int) -> "GaussianKernel":
         """The exact integral over every voxel, the same in all planes."""

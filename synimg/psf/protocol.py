@@ -47,6 +47,16 @@ class Psf(Protocol):
         """Share of the light that this Gaussian holds: what a fit of Gaussians counts of an emitter."""
         ...
 
+    def refuse_wide(self, emission_nm: float, voxel_um: tuple[float, float, float]) -> None:
+        """Refuse, before anything is computed, what `kernel` would refuse as too wide.
+
+        Raises
+        ------
+        SynimgError
+            If it reaches over too many voxels.
+        """
+        ...
+
     def kernel(self, emission_nm: float, voxel_um: tuple[float, float, float], n_planes: int) -> Kernel:
         """The point spread function as the voxels collect it, for an image of `n_planes` planes."""
         ...

@@ -29,6 +29,9 @@ class Widths(Model):
         """All of it."""
         return 1.0
 
+    def refuse_wide(self, emission_nm: float, voxel_um: tuple[float, float, float]) -> None:
+        """Nothing is too wide: no table is made."""
+
     def kernel(self, emission_nm: float, voxel_um: tuple[float, float, float], n_planes: int) -> GaussianKernel:
         """The exact integral over every voxel."""
         return GaussianKernel(np.array(self.sigma_um(emission_nm)) / voxel_um)

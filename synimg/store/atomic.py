@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,13 @@ def disk_errors(path: Path) -> Iterator[None]:
         if error.errno in {errno.ENOTDIR, errno.EEXIST}:
             raise SynimgError(f"{path}: a file is where a folder should be; choose another folder") from error
         raise
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder into which zarr failed to write: when one of its threads has failed, others still make files there."""
+    for wait_s in (0.0, 0.1, 0.2, 0.4):
+        time.sleep(wait_s)
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _is_full(error: OSError | RuntimeError) -> bool:

@@ -1,9 +1,9 @@
 """Images from other labs: TIFF files, whose resolution tags are not believed, and the formats of microscopes and OME, whose are."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from synimg.errors import SynimgError
 from synimg.store import ome_zarr
 from synimg.store.atomic import atomic_path
-from synimg.store.image import open_array
+from synimg.store.image import Box, open_array
 from synimg.store.microscopes import Scene, distinct, is_microscope_file, read_channel, scenes
 from synimg.store.results import identity_of
 from synimg.store.tiff import cut_off, damage_heard, reading_tiff
+from synimg.store.tiff_stack import stack_of
 
 TRUNCATED = "; it is truncated or something else"
 UM_PER = {"m": 1e6, "cm": 1e4, "mm": 1e3, "µm": 1.0, "um": 1.0, "micron": 1.0, "nm": 1e-3, "pm": 1e-6, "Å": 1e-4}
@@ -36,6 +37,27 @@ class Place:
         return [*identity_of(self.path), self.index, self.scene and self.scene.name]
 
 
+def place_again(identity: list[Any]) -> Place:
+    """The place of which `Place.identity` was kept.
+
+    Raises
+    ------
+    SynimgError
+        If the file is gone, or was changed since.
+    """
+    path, index, name = Path(identity[0]), int(identity[-2]), identity[-1]
+    if not path.exists():
+        raise SynimgError(f"{path}: no such file; what was measured in it is there, but not its voxels")
+    scene = None
+    if name is not None:
+        found = [_scene_of_zarr(path)] if ome_zarr.is_ome_zarr(path) else scenes(path)
+        scene = next((scene for scene in found if scene.name == name), None)
+    place = Place(path, index, scene)
+    if place.identity() != identity:
+        raise SynimgError(f"{path}: was changed since it was measured; measure it again")
+    return place
+
+
 @dataclass(frozen=True)
 class ForeignChannel:
     """A channel as it was found.
@@ -43,11 +65,13 @@ class ForeignChannel:
     values : (y, x) or (z, y, x) ndarray, grey levels
     full_scale : float, largest value that the camera can give, as far as the file says; nan for floating point
     claimed_um : pixel size that a TIFF file's tag claims, or None
+    lost : boxes (z, y, x) that are missing or damaged, and why; zero
     """
 
     values: NDArray[Any]
     full_scale: float
     claimed_um: float | None
+    lost: dict[Box, str] = field(default_factory=dict)
 
 
 def stated_voxel_um(place: Place) -> tuple[float, ...] | None:
@@ -61,6 +85,44 @@ def stated_voxel_um(place: Place) -> tuple[float, ...] | None:
         n_planes = int(described.get("SizeZ", 1))
     wanted = sizes if n_planes > 1 else sizes[1:]
     return None if any(size is None for size in wanted) else tuple(float(size) for size in wanted if size is not None)
+
+
+def channel_names(place: Place) -> list[str]:
+    """What the metadata of a microscope, of OME-Zarr or of OME-TIFF call the channels of an image; nothing where they do not."""
+    return list(place.scene.channels) if place.scene is not None else _ome_channels(place.path)
+
+
+def _ome_channels(path: Path) -> list[str]:
+    """The names of the channels in OME-TIFF, if all have one."""
+    stated = (_ome_pixels(path) or {}).get("Channel", [])
+    names = [str(channel.get("Name") or "") for channel in (stated if isinstance(stated, list) else [stated])]
+    return names if all(names) else []
+
+
+def exchanged(places: dict[str, Place]) -> list[str]:
+    """That channels have the names which the file gives to others, if they do."""
+    wrong = []
+    for name, place in places.items():
+        names = channel_names(place)
+        if name in names and names[place.index] != name:
+            wrong.append(
+                f"'{name}' is asked for as its channel {place.index}, which it calls '{names[place.index]}', and not as channel "
+                f"{names.index(name)}, which it calls '{name}'"
+            )
+    first = next(iter(places.values())).path
+    return [f"{first}: {'; '.join(wrong)}: check that the channels are not exchanged"] if wrong else []
+
+
+def refuse_without_shape(path: Path) -> None:
+    """Refuse a TIFF file that is cut off so that not even its shape is known.
+
+    Raises
+    ------
+    SynimgError
+        If it is.
+    """
+    with reading_tiff(str(path), TRUNCATED), damage_heard() as heard, tifffile.TiffFile(path) as tiff:
+        stack_of(tiff, path, bool(heard))
 
 
 def _ome_pixels(path: Path) -> dict[str, Any] | None:
@@ -113,8 +175,10 @@ def read_channel_of(place: Place, n_axes: int) -> ForeignChannel:
     """
     if place.scene is None:
         return read_tiff(place.path, place.index, n_axes)
+    lost: dict[Box, str] = {}
     if ome_zarr.is_ome_zarr(place.path):
-        values, bits = ome_zarr.read_channel(ome_zarr.describe(place.path), place.index), None
+        source, bits = ome_zarr.open_channel(ome_zarr.describe(place.path), place.index), None
+        values, lost = source.read_intact(((0, 0, 0), source.shape))
     else:
         values, bits = read_channel(place.scene, place.index)
     if n_axes == 2 and values.shape[0] > 1:
@@ -122,7 +186,7 @@ def read_channel_of(place: Place, n_axes: int) -> ForeignChannel:
     values = values[0] if n_axes == 2 else values
     stated = float(2**bits - 1) if bits and values.dtype.kind in "iu" else np.inf
     full_scale = stated if values.max() <= stated < _largest(values) else _largest(values)
-    return ForeignChannel(values, full_scale, None)
+    return ForeignChannel(values, full_scale, None, lost)
 
 
 def read_tiff(path: Path, index: int, n_axes: int) -> ForeignChannel:
@@ -296,8 +360,9 @@ def group_channels(paths: list[Path], channels: list[str]) -> tuple[dict[str, di
         Files.
     channels : list of str
         ``NAME=INDEX`` takes a channel of a file with several. ``NAME=ENDING[,ENDING]`` takes TIFF files whose name ends so, and
-        files with the same rest of the name form one image; of a microscope's file it takes the channel that has one of these
-        names there. Empty: every TIFF file is an image with one channel, every scene of a microscope's file one with all.
+        files with the same rest of the name form one image; of a file that names its channels (a microscope's, OME-Zarr,
+        OME-TIFF) it takes the one that has one of these names there. Empty: every TIFF file is an image with one channel, every
+        scene of a microscope's file one with all.
 
     Raises
     ------
@@ -316,7 +381,9 @@ def group_channels(paths: list[Path], channels: list[str]) -> tuple[dict[str, di
         indices = {name: int(value) for name, value in named.items()} or {"puncta": 0}
         groups = [(path.stem, {name: Place(path, k) for name, k in indices.items()}) for path in tiffs]
     else:
-        groups = list(_by_ending(tiffs, named).items())
+        with_names = {path: k for path in tiffs if (k := _by_name(path, named)) is not None}
+        groups = [(path.stem, {name: Place(path, k) for name, k in of.items()}) for path, of in with_names.items()]
+        groups += _by_ending([path for path in tiffs if path not in with_names], named).items()
     left_out: list[str] = []
     for path in paths:
         if _has_scenes(path):
@@ -339,11 +406,13 @@ def _has_scenes(path: Path) -> bool:
 def _scene_of_zarr(path: Path) -> Scene:
     """An OME-Zarr image as the one scene of a microscope's file."""
     image = ome_zarr.describe(path)
-    shape = dict(zip(image.axes, open_array(path, image.levels[0]).shape, strict=True))
+    array = open_array(path, image.levels[0])
+    shape = dict(zip(image.axes, array.shape, strict=True))
     scale = dict(zip(image.axes, image.scale, strict=True))
     names = distinct([str(c.get("label") or "") for c in image.channels], shape.get("c", 1))
     z, y, x = (float(scale[a]) if image.has_size and a in scale else None for a in "zyx")
-    return Scene(path, path.name, names, (z, y, x), (shape.get("z", 1), shape["y"], shape["x"]), shape.get("t", 1))
+    size = shape.get("z", 1), shape["y"], shape["x"]
+    return Scene(path, path.name, names, (z, y, x), size, shape.get("t", 1), array.dtype)
 
 
 def _of_scenes(path: Path, named: dict[str, str]) -> tuple[list[tuple[str, dict[str, Place]]], list[str]]:
@@ -364,13 +433,24 @@ def _of_scenes(path: Path, named: dict[str, str]) -> tuple[list[tuple[str, dict[
     return images, left_out
 
 
+def _by_name(path: Path, named: dict[str, str]) -> dict[str, int] | None:
+    """Channels of an OME-TIFF file by the names that were asked for; None if it does not have them all."""
+    found = {name: _fitting(_ome_channels(path), value) for name, value in named.items()} if path.is_file() else {}
+    return {name: fitting[0] for name, fitting in found.items()} if found and all(found.values()) else None
+
+
+def _fitting(channels: Sequence[str], value: str) -> list[int]:
+    """Of channels those that have one of the names in `value`, or that number."""
+    return [k for k, channel in enumerate(channels) if channel in value.split(",") or str(k) == value]
+
+
 def _indices(scene: Scene, named: dict[str, str]) -> dict[str, int]:
     """Channels of a scene by the names that were asked for, or by its own."""
     if not named:
         return {name: k for k, name in enumerate(scene.channels)}
     indices = {}
     for name, value in named.items():
-        fitting = [k for k, channel in enumerate(scene.channels) if channel in value.split(",") or str(k) == value]
+        fitting = _fitting(scene.channels, value)
         if not fitting:
             raise SynimgError(
                 f"{scene.path}: has the channels {', '.join(scene.channels)}; --channel {name}={value} is not among them"
@@ -386,9 +466,12 @@ def _by_ending(paths: list[Path], named: dict[str, str]) -> dict[str, dict[str, 
     for path in paths:
         ending = next((e for e in endings if path.stem.endswith(e)), None)
         if ending is None:
+            names = _ome_channels(path) if path.is_file() else []
             raise SynimgError(
-                f"{path}: its name ends in none of {', '.join(endings)}; of TIFF files a channel is the ending of its "
-                "file's name, or its number in a file with several, from 0"
+                f"{path}: its name ends in none of {', '.join(endings)}"
+                + (f", and it names the channels {', '.join(names)}" if names else "")
+                + "; of TIFF files a channel is the ending of its file's name, its name in OME-TIFF, or its number in a file with "
+                "several, from 0"
             )
         image = images.setdefault(path.stem.removesuffix(ending).rstrip("_-. "), {})
         if endings[ending] in image:

@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,17 @@ from synimg.store.atomic import disk_errors, read_json, sha256
 Box = tuple[tuple[int, int, int], tuple[int, int, int]]
 """First voxel and shape of a block (z, y, x)."""
 
-LEVELS = 3
+LEAST_LEVELS = 3
+VIEWED_VOX, HALVED_VOX = 512, 256
+"""Levels are added until no edge is longer than `VIEWED_VOX`; edges of at most `HALVED_VOX` are then left as they are."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """A level of the pyramid: its shape, and how many voxels of the image along z, y, x make one of its voxels."""
+
+    shape: tuple[int, int, int]
+    factor: tuple[int, int, int]
 
 
 def blocks(shape: tuple[int, int, int], chunk: tuple[int, int, int]) -> list[Box]:
@@ -32,9 +43,32 @@ def blocks(shape: tuple[int, int, int], chunk: tuple[int, int, int]) -> list[Box
     return boxes  # type: ignore[return-value]
 
 
-def level_shape(shape: tuple[int, int, int], level: int) -> tuple[int, int, int]:
-    """Shape of pyramid level `level`: y and x halved at each step, z kept (it is the coarse axis)."""
-    return shape[0], -(-shape[1] // 2**level), -(-shape[2] // 2**level)
+def pyramid(shape: tuple[int, int, int], voxel_um: tuple[float, float, float]) -> list[Level]:
+    """The levels of an image's pyramid, the image itself first.
+
+    Parameters
+    ----------
+    shape, voxel_um : tuple
+        Voxels (z, y, x) and their size [um].
+
+    Notes
+    -----
+    y and x are halved at each step. z, along which voxels are longer to begin with, follows in a large image as soon as its
+    voxels are no longer than those along y, so that coarse voxels become round.
+    """
+    levels = [Level(shape, (1, 1, 1))]
+    while len(levels) < LEAST_LEVELS or max(levels[-1].shape) > VIEWED_VOX:
+        last = levels[-1]
+        is_early = len(levels) < LEAST_LEVELS
+        z, y, x = (n > HALVED_VOX for n in last.shape)
+        y, x = (y or is_early, x or is_early)
+        z_um, y_um, x_um = (f * v for f, v in zip(last.factor, voxel_um, strict=True))
+        z = z and (z_um <= max(y_um, x_um) or not (y or x))
+        steps = [1 + (halved and n > 1) for halved, n in zip((z, y, x), last.shape, strict=True)]
+        of_shape = tuple(-(-n // step) for n, step in zip(last.shape, steps, strict=True))
+        of_factor = tuple(f * step for f, step in zip(last.factor, steps, strict=True))
+        levels.append(Level(of_shape, of_factor))  # type: ignore[arg-type]
+    return levels
 
 
 def create_image(
@@ -75,9 +109,9 @@ def create_image(
             "omero": {"channels": [_omero(c) for c in channels], "rdefs": {"model": "color"}},
         }
         group.attrs["synimg"] = acquisition
-        for level in range(LEVELS):
-            size = len(channels), *level_shape(shape, level)
-            _array(group, str(level), size, (1, *chunk), (1, *block), np.uint16, "czyx")
+        levels = pyramid(shape, voxel_um)
+        for k, level in enumerate(levels):
+            _array(group, str(k), (len(channels), *level.shape), (1, *chunk), (1, *block), np.uint16, "czyx")
         labels = group.require_group("labels")
         labels.attrs["ome"] = {"version": "0.5", "labels": ["neurons", "synapses"]}
         for label in ("neurons", "synapses"):
@@ -87,8 +121,8 @@ def create_image(
                 "multiscales": [_multiscale(label, shape, voxel_um, with_channel=False)],
                 "image-label": {"source": {"image": "../../"}},
             }
-            for level in range(LEVELS):
-                _array(one, str(level), level_shape(shape, level), chunk, block, np.uint32, "zyx")
+            for k, level in enumerate(levels):
+                _array(one, str(k), level.shape, chunk, block, np.uint32, "zyx")
 
 
 def _array(
@@ -112,15 +146,13 @@ def _multiscale(
 ) -> dict[str, Any]:
     axes: list[dict[str, str]] = [{"name": a, "type": "space", "unit": "micrometer"} for a in "zyx"]
     datasets = []
-    for level in range(LEVELS):
-        size = level_shape(shape, level)
-        factor = [2**level if n > 1 else 1 for n in (1, *size[1:])]
-        scale = [v * f for v, f in zip(voxel_um, factor, strict=True)]
-        shift = [v * (f - 1) / 2 for v, f in zip(voxel_um, factor, strict=True)]
+    for k, level in enumerate(pyramid(shape, voxel_um)):
+        scale = [v * f for v, f in zip(voxel_um, level.factor, strict=True)]
+        shift = [v * (f - 1) / 2 for v, f in zip(voxel_um, level.factor, strict=True)]
         lead: tuple[list[float], list[float]] = ([1.0], [0.0]) if with_channel else ([], [])
         datasets.append(
             {
-                "path": str(level),
+                "path": str(k),
                 "coordinateTransformations": [
                     {"type": "scale", "scale": lead[0] + scale},
                     {"type": "translation", "translation": lead[1] + shift},
@@ -189,9 +221,11 @@ def read_block(path: Path, array: str, box: Box | None = None, channels: Any = s
     start, size = box or ((0, 0, 0), tuple(source.shape[-3:]))
     where = tuple(slice(s, s + n) for s, n in zip(start, size, strict=True))
     region = ", ".join(f"{a} {w.start}:{w.stop}" for a, w in zip("zyx", where, strict=True))
-    _refuse_missing(path, array, source, where, range(source.shape[0])[channels] if source.ndim == 4 else None)
+    index = (channels, *where) if source.ndim == 4 else where
+    if file := missing_chunk(path / array, source, index):
+        raise SynimgError(f"{file}: a chunk is missing; run 'synimg generate' again to render it")
     try:
-        values: NDArray[Any] = source[(channels, *where) if source.ndim == 4 else where]
+        values: NDArray[Any] = source[index]
     except (ValueError, RuntimeError, OSError) as error:
         raise SynimgError(
             f"{path}/{array}: a chunk in {region} is truncated or altered ({str(error).splitlines()[0]}); "
@@ -223,7 +257,7 @@ def read_intact(path: Path, array: str, box: Box) -> tuple[NDArray[Any], list[Bo
     start, size = box
     values = np.zeros((source.shape[0], *size), source.dtype)
     damaged = []
-    for first, extent in chunks_of(source, box):
+    for first, extent in chunks_of(source.shape[-3:], source.chunks[-3:], box):
         target = within((first, extent), box)
         part: Any = (
             tuple(s + t.start for s, t in zip(start, target, strict=True)),
@@ -246,9 +280,8 @@ def within(part: Box, box: Box) -> tuple[slice, slice, slice]:
     return z, y, x
 
 
-def chunks_of(source: Any, box: Box) -> list[Box]:
-    """The chunks of an array that a box touches, each as a whole, cut at the image's far faces."""
-    shape, chunk = source.shape[-3:], source.chunks[-3:]
+def chunks_of(shape: tuple[int, ...], chunk: tuple[int, ...], box: Box) -> list[Box]:
+    """The chunks (z, y, x) of an image that a box touches, each as a whole, cut at the image's far faces."""
     spans = [range(s // c, -(-(s + n) // c)) for s, n, c in zip(*box, chunk, strict=True)]
     found: list[Any] = []
     for index in itertools.product(*spans):
@@ -257,18 +290,24 @@ def chunks_of(source: Any, box: Box) -> list[Box]:
     return found
 
 
-def _refuse_missing(path: Path, array: str, source: Any, where: tuple[slice, ...], channels: Any) -> None:
-    """Refuse a region with a chunk that has no file: zarr itself would read it as zeros."""
-    if source.metadata.chunk_key_encoding.name != "default":
-        return
-    spans = [
-        range(w.start // c, -(-w.stop // c)) for w, c in zip(where, (source.shards or source.chunks)[-3:], strict=True)
-    ]
-    lead = [(c,) for c in ([channels] if isinstance(channels, int) else channels)] if channels is not None else [()]
-    for index in itertools.product(lead, *spans):
-        file = path.joinpath(array, "c", *(str(i) for i in (*index[0], *index[1:])))
-        if not file.is_file():
-            raise SynimgError(f"{file}: a chunk is missing; run 'synimg generate' again to render it")
+def missing_chunk(array: Path, source: Any, index: tuple[slice | int, ...]) -> Path | None:
+    """The file of a chunk that is not there, of those in which a part of an array lies: zarr itself reads it as zeros.
+
+    Parameters
+    ----------
+    array : Path
+        Folder of the array.
+    source : zarr array
+        The same, opened.
+    index : tuple of slice or int
+        The part, along each axis.
+    """
+    spans = []
+    for part, n, chunk in zip(index, source.shape, source.shards or source.chunks, strict=True):
+        start, stop, _ = part.indices(n) if isinstance(part, slice) else (int(part), int(part) + 1, 1)
+        spans.append(range(start // chunk, -(-stop // chunk)))
+    files = (array / source.metadata.encode_chunk_key(place) for place in itertools.product(*spans))
+    return next((file for file in files if not file.is_file()), None)
 
 
 def open_array(path: Path, array: str = "0") -> Any:
@@ -299,3 +338,9 @@ def image_attributes(path: Path) -> dict[str, Any]:
     if "ome" not in attributes:
         raise SynimgError(f"{path}: a zarr group, but not an OME-Zarr 0.5 image (no 'ome' attribute)")
     return attributes
+
+
+def levels_of(path: Path) -> list[tuple[str, float]]:
+    """The levels of an image of ours as it is, the finest first: name of the array, and size of its voxels along x [um]."""
+    datasets = image_attributes(path)["ome"]["multiscales"][0]["datasets"]
+    return [(str(d["path"]), float(d["coordinateTransformations"][0]["scale"][-1])) for d in datasets]

@@ -1,6 +1,5 @@
 """The levels of an image as dask arrays for a viewer, which goes on where a chunk cannot be read."""
 
-import itertools
 import threading
 import warnings
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import zarr
 
 from synimg.errors import SynimgError
-from synimg.store.image import open_array
+from synimg.store.image import missing_chunk, open_array
 
 
 def lazy_level(path: Path, array: str, is_ours: bool = True) -> da.Array:
@@ -42,7 +41,7 @@ class _Level:
         self._array, self._path = array, path
         self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
         self.chunks = array.shards or array.chunks
-        self._needs_files = is_ours and getattr(array.metadata, "chunk_key_encoding", None) is not None
+        self._needs_files = is_ours
         self._warned = threading.Event()
 
     def __getitem__(self, index: Any) -> Any:
@@ -61,13 +60,6 @@ class _Level:
 
     def _refuse_missing(self, index: Any) -> None:
         """Refuse a chunk that has no file: zarr itself would read it as zeros."""
-        if not self._needs_files:
-            return
         whole = (*index, *[slice(None)] * (self.ndim - len(index)))
-        spans = []
-        for part, n, chunk in zip(whole, self.shape, self.chunks, strict=True):
-            start, stop, _ = part.indices(n) if isinstance(part, slice) else (int(part), int(part) + 1, 1)
-            spans.append(range(start // chunk, -(-stop // chunk)))
-        for place in itertools.product(*spans):
-            if not (file := self._path.joinpath("c", *map(str, place))).is_file():
-                raise SynimgError(f"{file.relative_to(self._path)} is not there")
+        if self._needs_files and (file := missing_chunk(self._path, self._array, whole)):
+            raise SynimgError(f"{file.relative_to(self._path)} is not there")

@@ -4,7 +4,7 @@ import importlib.util
 import logging
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synimg.errors import SynimgError
+from synimg.store.image import Box
+from synimg.store.source import Source, planes_of
 
 READERS = {
     ".czi": "bioio-czi",
@@ -42,6 +44,7 @@ class Scene:
     voxel_um : voxel size along z, y, x; None where it is not stated
     shape : planes, rows, columns
     n_times : time points
+    dtype : of its voxels
     """
 
     path: Path
@@ -50,6 +53,7 @@ class Scene:
     voxel_um: tuple[float | None, float | None, float | None]
     shape: tuple[int, int, int]
     n_times: int
+    dtype: np.dtype[Any]
 
 
 def is_microscope_file(path: Path) -> bool:
@@ -75,7 +79,8 @@ def scenes(path: Path) -> list[Scene]:
             if "S" in dims.order and int(dims.S) > 1:
                 raise SynimgError(f"{path}: a colour (RGB) picture; puncta are measured in greyscale channels")
             channels = distinct([str(name) for name in image.channel_names or []], int(dims.C))
-            found.append(Scene(path, str(scene), channels, voxel_um, shape, n_times))  # type: ignore[arg-type]
+            of_scene = channels, voxel_um, shape, n_times, np.dtype(image.dtype)
+            found.append(Scene(path, str(scene), *of_scene))  # type: ignore[arg-type]
     return found
 
 
@@ -87,15 +92,16 @@ def read_channel(scene: Scene, index: int) -> tuple[NDArray[Any], int | None]:
         return values, _significant_bits(image)
 
 
-def open_planes(scene: Scene, index: int) -> Callable[[int, int], NDArray[Any]]:
-    """A function that reads planes (z, y, x) of a channel of a scene, from the first to before the last."""
+def open_channel(scene: Scene, index: int) -> Source:
+    """A channel of a scene."""
 
-    def read(first: int, last: int) -> NDArray[Any]:
+    def read(box: Box) -> NDArray[Any]:
+        where = tuple(slice(s, s + n) for s, n in zip(*box, strict=True))
         with _opened(scene.path) as image:
             image.set_scene(scene.name)
-            return np.asarray(image.get_image_dask_data("ZYX", T=0, C=index)[first:last])
+            return np.asarray(image.get_image_dask_data("ZYX", T=0, C=index)[where])
 
-    return read
+    return Source(scene.shape, scene.dtype, read, lambda box: planes_of(box, scene.shape[1:]))
 
 
 def distinct(names: list[str], n: int) -> tuple[str, ...]:

@@ -149,7 +149,7 @@ def _trace(path: Path, neuron_id: int) -> Trace:
 def morphology_notes(path: Path) -> list[str]:
     """What the reader found odd in a morphology file, and read nevertheless; one sentence each."""
     _, warnings = _read(Path(path))
-    return [f"{path}: {text.removeprefix('Warning: ')}" for text in dict.fromkeys(_plain(w, path) for w in warnings)]
+    return [f"{path}: {text.replace('Warning: ', '', 1)}" for text in dict.fromkeys(_plain(w, path) for w in warnings)]
 
 
 def _read(path: Path, is_one_tree: bool = True) -> tuple[Any, list[str]]:
@@ -162,7 +162,9 @@ def _read(path: Path, is_one_tree: bool = True) -> tuple[Any, list[str]]:
         _refuse_loops(path, is_one_tree)
     collector = morphio.WarningHandlerCollector()
     try:
-        cell = morphio.Morphology(str(path), warning_handler=collector)
+        # some tracers change the type along a dendrite, without a branching; the reader then says so
+        options = morphio.Option.allow_unifurcated_section_change
+        cell = morphio.Morphology(str(path), options, warning_handler=collector)
     except (morphio.MorphioError, ValueError, RuntimeError) as error:
         raise SynimgError(f"{path}: not readable as a morphology ({_plain(error, path)})") from None
     return cell, [one.warning.msg() for one in collector.get_all()]
@@ -197,6 +199,7 @@ def _plain(error: Exception | str, path: Path) -> str:
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     text = re.sub(re.escape(str(path)) + r":(\d+):(?:error|warning)", r"line \1:", text)
     text = text.replace(str(path), path.name)
+    text = text.replace("Can't iterate past the end", "the file ends before its tree does")
     text = " ".join(text.split()).removeprefix("line 0: ")  # of the whole file
     return text.rstrip(" :")[:200]
 

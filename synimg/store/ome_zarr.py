@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json
-from synimg.store.image import open_array
+from synimg.store.image import Box, chunks_of, missing_chunk, open_array
+from synimg.store.source import Source
 
 Floats = NDArray[np.float64]
 UM_PER = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "angstrom": 1e-4, "meter": 1e6}
@@ -83,22 +84,31 @@ def _attributes(path: Path) -> dict[str, Any]:
     raise SynimgError(f"{path}: no OME-Zarr image there (neither zarr.json nor .zattrs)")
 
 
-def read_channel(image: OmeZarr, index: int) -> NDArray[Any]:
-    """The voxels (z, y, x) of a channel of the finest level, at the first time point.
-
-    Raises
-    ------
-    SynimgError
-        If a chunk is damaged.
-    """
-    source = open_array(image.path, image.levels[0])
-    where = tuple(slice(None) if a in SPATIAL else index if a == "c" else 0 for a in image.axes)
-    try:
-        values = np.asarray(source[where])
-    except (ValueError, RuntimeError, OSError) as error:
-        raise SynimgError(
-            f"{image.path}: a chunk is truncated or altered ({str(error).splitlines()[0]}); copy the image again"
-        ) from None
+def open_channel(image: OmeZarr, index: int) -> Source:
+    """A channel of the finest level, at the first time point."""
+    folder, source = image.path / image.levels[0], open_array(image.path, image.levels[0])
+    sizes = dict(zip(image.axes, source.shape, strict=True))
+    chunk = dict(zip(image.axes, source.chunks, strict=True))
     left = [a for a in image.axes if a in SPATIAL]
-    values = np.transpose(values, [left.index(a) for a in SPATIAL if a in left])
-    return values[None] if values.ndim == 2 else values
+    shape: Any = tuple(sizes.get(a, 1) for a in SPATIAL)
+
+    def read(box: Box) -> NDArray[Any]:
+        of_axis: dict[str, slice | int] = {a: slice(s, s + n) for a, s, n in zip(SPATIAL, *box, strict=True)}
+        of_axis["c"] = index
+        where = tuple(of_axis.get(a, 0) for a in image.axes)
+        region = ", ".join(f"{a} {s}:{s + n}" for a, s, n in zip(SPATIAL, *box, strict=True))
+        if file := missing_chunk(folder, source, where):
+            raise SynimgError(
+                f"{image.path}: a chunk in {region} is missing, {file.relative_to(image.path)}; copy the image again (a program "
+                "that writes no chunks of zeros leaves it out, too)"
+            )
+        try:
+            values = np.asarray(source[where])
+        except (ValueError, RuntimeError, OSError) as error:
+            raise SynimgError(
+                f"{image.path}: a chunk in {region} is truncated or altered ({str(error).splitlines()[0]}); copy the image again"
+            ) from None
+        values = np.transpose(values, [left.index(a) for a in SPATIAL if a in left])
+        return values if values.ndim == 3 else values[None]
+
+    return Source(shape, source.dtype, read, lambda box: chunks_of(shape, tuple(chunk.get(a, 1) for a in SPATIAL), box))

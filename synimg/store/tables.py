@@ -16,6 +16,7 @@ from synimg.store.atomic import atomic_path
 
 _ARROW = {"int64": pa.int64(), "float64": pa.float64(), "string": pa.string(), "bool": pa.bool_()}
 _VERSION = b"synimg_schema"
+SEPARATORS = {";": "semicolons", "\t": "tabs", ",": "commas"}
 
 
 def write_table(
@@ -154,8 +155,14 @@ def read_notes(path: Path) -> dict[str, Any]:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
+    separator = "," if path.suffix.lower() == ".csv" else "\t"
+    with path.open(encoding="utf-8", errors="replace") as file:
+        heading = file.readline()
+    others = [mark for mark in SEPARATORS if mark in heading]
+    if others and separator not in heading:
+        right = "commas, and points in numbers," if separator == "," else "tabs"
+        raise SynimgError(f"{path}: its columns stand between {SEPARATORS[others[0]]}; save it with {right} instead")
     try:
-        separator = "," if path.suffix.lower() == ".csv" else "\t"
         return pd.read_csv(path, sep=separator, skipinitialspace=True)
     except (ValueError, UnicodeDecodeError) as error:
         raise SynimgError(f"{path}: not readable as a table ({str(error).splitlines()[0]})") from None

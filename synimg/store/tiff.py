@@ -49,14 +49,17 @@ def cut_off(tiff: tifffile.TiffFile, path: Path) -> SynimgError | None:
 
 @contextlib.contextmanager
 def damage_heard() -> Iterator[list[str]]:
-    """The errors that tifffile meets and goes on from: it tells them to its log alone."""
+    """The errors that tifffile meets and goes on from: it tells them to its log alone, whatever others made of that log."""
     heard: list[str] = []
     logger, handler = tifffile.logger(), logging.Handler(logging.ERROR)
     handler.emit = lambda record: heard.append(record.getMessage())  # type: ignore[method-assign]
     logger.addHandler(handler)
-    before, logger.propagate = logger.propagate, False
+    before = logger.propagate, logger.disabled, logging.root.manager.disable
+    logger.propagate = logger.disabled = False
+    logging.disable(logging.NOTSET)
     try:
         yield heard
     finally:
         logger.removeHandler(handler)
-        logger.propagate = before
+        logger.propagate, logger.disabled, off = before
+        logging.disable(off)

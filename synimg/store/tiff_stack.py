@@ -20,12 +20,14 @@ class TiffStack:
     """Planes of a file.
 
     axes, shape : as tifffile names them, y and x last, or samples of a colour
+    dtype : of the voxels
     plane : plane k in the order of the other axes; raises what tifffile raises where it is not there
     is_damaged : whether tifffile met errors on its way to the planes
     """
 
     axes: str
     shape: tuple[int, ...]
+    dtype: np.dtype[Any]
     plane: Callable[[int], NDArray[Any]]
     is_damaged: bool
 
@@ -56,13 +58,14 @@ def stack_of(tiff: tifffile.TiffFile, path: Path, is_damaged: bool) -> TiffStack
     if stated is not None:
         lies_apart = len(tiff.pages) > 1 and tiff.pages[1].dataoffsets[0] != first.dataoffsets[0] + first.nbytes
         is_contiguous = first.is_final and not lies_apart
-        return TiffStack(*stated, _contiguous(tiff, path, first) if is_contiguous else _by_page(tiff.pages), True)
+        plane = _contiguous(tiff, path, first) if is_contiguous else _by_page(tiff.pages)
+        return TiffStack(*stated, first.dtype, plane, True)
     if is_cut_off and (series is None or series.kind != "ome"):
         raise is_cut_off
     assert series is not None
     is_contiguous = series.dataoffset is not None and not series.is_multifile
     plane = _contiguous(tiff, path, series.keyframe) if is_contiguous else _by_page(series.pages)
-    return TiffStack(series.axes, series.shape, plane, is_damaged or bool(heard))
+    return TiffStack(series.axes, series.shape, series.dtype, plane, is_damaged or bool(heard))
 
 
 def _by_page(pages: Any) -> Callable[[int], NDArray[Any]]:

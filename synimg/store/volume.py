@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from synimg.store import ome_zarr
 from synimg.store.atomic import disk_errors, read_json, write_json
 from synimg.store.foreign import TRUNCATED, Place
 from synimg.store.image import Box, open_array, read_intact
-from synimg.store.microscopes import open_planes
+from synimg.store.microscopes import open_channel
+from synimg.store.source import Source, planes_of
 from synimg.store.tiff import damage_heard, reading_tiff
 from synimg.store.tiff_stack import TiffStack, stack_of
 
@@ -28,9 +28,6 @@ MOST_RUNS = 3
 CHUNK = (16, 128, 128)
 COPIED = "copied.json"
 LARGEST = 65535
-
-Planes = Callable[[int, int], NDArray[Any]]
-"""Planes (z, y, x) of one channel from the first to before the last."""
 
 
 def as_array(places: dict[str, Place], copy: Path, report: compute.Report = compute.silent) -> Path:
@@ -49,12 +46,12 @@ def as_array(places: dict[str, Place], copy: Path, report: compute.Report = comp
     Raises
     ------
     SynimgError
-        If channels differ in shape, voxels are no grey levels, or every plane is damaged in some channel.
+        If channels differ in shape, voxels are no grey levels, or all of a channel is damaged.
 
     Notes
     -----
-    Planes are copied some at a time: what is in memory does not grow with their number. Those that cannot be read are zero,
-    and `lost_planes` tells them.
+    Planes are copied some at a time: what is in memory does not grow with their number. Planes and chunks that cannot be read
+    are zero, and `lost_boxes` tells them.
     """
     direct = _as_it_is(list(places.values()))
     if direct is not None:
@@ -66,16 +63,16 @@ def as_array(places: dict[str, Place], copy: Path, report: compute.Report = comp
         raise
 
 
-def stack_shape(places: dict[str, Place]) -> tuple[int, int, int]:
-    """Voxels (z, y, x) of a stack.
+def stack_shape(places: dict[str, Place]) -> tuple[tuple[int, int, int], bool]:
+    """Voxels (z, y, x) of a stack, and whether some channel has 8 bits alone.
 
     Raises
     ------
     SynimgError
         If its channels differ in shape, or are no stack.
     """
-    with _opened(places) as (shape, _):
-        return shape
+    with _opened(places) as (shape, channels):
+        return shape, any(source.dtype.kind in "ui" and source.dtype.itemsize == 1 for source in channels.values())
 
 
 def _as_it_is(places: list[Place]) -> Path | None:
@@ -91,7 +88,7 @@ def _as_it_is(places: list[Place]) -> Path | None:
 
 def _copy(places: dict[str, Place], copy: Path, report: compute.Report) -> Path:
     """Copy the voxels, from where an earlier call was stopped."""
-    with _opened(places) as (shape, planes):
+    with _opened(places) as (shape, channels):
         depth = min(max(MOST_SLAB_VOX // (shape[1] * shape[2]), 1), CHUNK[0], shape[0])
         what = [*shape, depth, *(place.identity() for place in places.values())]
         done, lost = _copied(copy, what)
@@ -100,7 +97,7 @@ def _copy(places: dict[str, Place], copy: Path, report: compute.Report) -> Path:
                 chunks = (1, depth, *(min(c, n) for c, n in zip(CHUNK[1:], shape[1:], strict=True)))
                 zarr.create_array(
                     copy / "0",
-                    shape=(len(planes), *shape),
+                    shape=(len(channels), *shape),
                     chunks=chunks,
                     dtype=np.uint16,
                     fill_value=0,
@@ -110,12 +107,16 @@ def _copy(places: dict[str, Place], copy: Path, report: compute.Report) -> Path:
             for z in range(done, shape[0], depth):
                 report("reading the image", z, shape[0])
                 end = min(z + depth, shape[0])
-                for c, (name, read) in enumerate(planes.items()):
-                    target[c, z:end], damaged = _slab(read, (z, end), shape[1:], places[name], name)
-                    lost += [{"channel": name, "plane": plane, "why": why} for plane, why in damaged.items()]
+                for c, (name, source) in enumerate(channels.items()):
+                    values, damaged = source.read_intact(((z, 0, 0), (end - z, *shape[1:])))
+                    target[c, z:end] = _grey(values, places[name], name)
+                    known = {_box(one["box"]) for one in lost if one["channel"] == name}
+                    lost += [{"channel": name, "box": b, "why": why} for b, why in damaged.items() if b not in known]
                 write_json(copy / COPIED, {"what": what, "planes": end, "lost": lost})
-    if len({one["plane"] for one in lost}) == shape[0]:
-        raise SynimgError(f"no part of the image can be measured: {lost[0]['why']}")
+    for name in channels:
+        mine = [one for one in lost if one["channel"] == name]
+        if sum(int(np.prod(_box(one["box"])[1])) for one in mine) == np.prod(shape):
+            raise SynimgError(f"no part of the image can be measured: {mine[0]['why']}")
     report("reading the image", shape[0], shape[0])
     return copy
 
@@ -128,52 +129,45 @@ def _copied(copy: Path, what: list[Any]) -> tuple[int, list[dict[str, Any]]]:
     return (int(facts["planes"]), facts["lost"]) if facts["what"] == what else (0, [])
 
 
-def lost_planes(image: Path) -> tuple[list[Box], list[str]]:
-    """Boxes of the planes that could not be copied in some channel, and a sentence for each such channel."""
+def _box(stated: Any) -> Box:
+    """A box out of a file."""
+    first, size = (tuple(int(n) for n in numbers) for numbers in stated)
+    return first, size  # type: ignore[return-value]
+
+
+def lost_boxes(image: Path) -> tuple[list[Box], list[str]]:
+    """Planes and chunks that could not be copied in some channel, neighbours along z as one, and a sentence for each channel."""
     if not (image / COPIED).is_file():
         return [], []
     shape, lost = open_array(image).shape, read_json(image / COPIED)["lost"]
-    boxes: list[Box] = [
-        ((first, 0, 0), (last + 1 - first, *shape[2:])) for first, last in _runs({one["plane"] for one in lost})
-    ]
     said = []
     for name in dict.fromkeys(one["channel"] for one in lost):
         mine = [one for one in lost if one["channel"] == name]
-        which = ", ".join(
-            f"{a} to {b}" if b > a else str(a) for a, b in _runs({one["plane"] for one in mine})[:MOST_RUNS]
-        )
+        boxes, why = [_box(one["box"]) for one in mine], mine[0]["why"]
+        if any(size != (1, *shape[2:]) for _, size in boxes):
+            what = "1 chunk" if len(boxes) == 1 else f"{len(boxes)} chunks"
+            said.append(f"{what} of channel '{name}' cannot be read; {why}")
+            continue
+        runs = [(first[0], first[0] + size[0] - 1) for first, size in _joined(boxes)]
+        which = ", ".join(f"{a} to {b}" if b > a else str(a) for a, b in runs[:MOST_RUNS])
         said.append(
             f"{len(mine)} of the {shape[1]} planes of channel '{name}' cannot be read, counted from 0: {which}"
-            f"{', and more' if len(_runs({one['plane'] for one in mine})) > MOST_RUNS else ''}; {mine[0]['why']}"
+            f"{', and more' if len(runs) > MOST_RUNS else ''}; {why}"
         )
-    return boxes, said
+    return _joined([_box(one["box"]) for one in lost]), said
 
 
-def _runs(planes: set[int]) -> list[tuple[int, int]]:
-    """First and last of the planes that follow one another."""
-    runs = [list(run) for _, run in groupby(enumerate(sorted(planes)), key=lambda at: at[1] - at[0])]
-    return [(run[0][1], run[-1][1]) for run in runs]
-
-
-def _slab(
-    read: Planes, planes: tuple[int, int], size: tuple[int, ...], place: Place, channel: str
-) -> tuple[NDArray[np.uint16], dict[int, str]]:
-    """Grey levels of the planes from the first to before the last, zero where a plane cannot be read, and why it cannot."""
-    try:
-        values = read(*planes)
-    except SynimgError:
-        pass  # plane by plane: only those that are damaged are lost
-    else:
-        return _grey(values, place, channel), {}
-    grey, lost = np.zeros((planes[1] - planes[0], *size), np.uint16), {}
-    for target, z in zip(grey, range(*planes), strict=True):
-        try:
-            values = read(z, z + 1)
-        except SynimgError as error:
-            lost[z] = str(error)
-        else:
-            target[...] = _grey(values, place, channel)[0]
-    return grey, lost
+def _joined(boxes: list[Box]) -> list[Box]:
+    """Boxes, each once; those that follow one another along z as one."""
+    out: list[Any] = []
+    for first, size in sorted(set(boxes), key=lambda box: (box[0][1:], box[1][1:], box[0][0])):
+        if out and (out[-1][0][1:], out[-1][1][1:]) == (first[1:], size[1:]):
+            (start, *at), (depth, *wide) = out[-1]
+            if start + depth >= first[0]:
+                out[-1] = (start, *at), (max(depth, first[0] + size[0] - start), *wide)
+                continue
+        out.append((first, size))
+    return sorted(out)
 
 
 def _grey(values: NDArray[Any], place: Place, channel: str) -> NDArray[np.uint16]:
@@ -199,13 +193,11 @@ def _grey(values: NDArray[Any], place: Place, channel: str) -> NDArray[np.uint16
 
 
 @contextmanager
-def _opened(places: dict[str, Place]) -> Iterator[tuple[tuple[int, int, int], dict[str, Planes]]]:
-    """The shape (z, y, x) that all channels have, and each channel's planes."""
-    found: dict[str, Planes] = {}
-    shapes: dict[str, tuple[int, int, int]] = {}
+def _opened(places: dict[str, Place]) -> Iterator[tuple[tuple[int, int, int], dict[str, Source]]]:
+    """The shape (z, y, x) that all channels have, and the channels."""
     with _files() as open_one:
-        for name, place in places.items():
-            shapes[name], found[name] = open_one(place)
+        found = {name: open_one(place) for name, place in places.items()}
+        shapes = {name: source.shape for name, source in found.items()}
         if len(set(shapes.values())) > 1:
             said = ", ".join(f"'{name}' {shape}" for name, shape in shapes.items())
             raise SynimgError(f"{next(iter(places.values())).path}: channels differ in shape (z, y, x): {said}")
@@ -213,11 +205,11 @@ def _opened(places: dict[str, Place]) -> Iterator[tuple[tuple[int, int, int], di
 
 
 @contextmanager
-def _files() -> Iterator[Callable[[Place], tuple[tuple[int, int, int], Planes]]]:
-    """A function that opens the stack at a place; all are closed at the end."""
+def _files() -> Iterator[Callable[[Place], Source]]:
+    """A function that opens the channel at a place; all are closed at the end."""
     opened: list[tifffile.TiffFile] = []
 
-    def open_one(place: Place) -> tuple[tuple[int, int, int], Planes]:
+    def open_one(place: Place) -> Source:
         if place.scene is None:
             if not place.path.is_file():
                 raise SynimgError(f"{place.path}: no such file")
@@ -226,8 +218,8 @@ def _files() -> Iterator[Callable[[Place], tuple[tuple[int, int, int], Planes]]]
                     opened.append(tifffile.TiffFile(place.path))
                 return _of_tiff(stack_of(opened[-1], place.path, bool(heard)), place)
         if ome_zarr.is_ome_zarr(place.path):
-            return _of_zarr(place)
-        return place.scene.shape, open_planes(place.scene, place.index)
+            return ome_zarr.open_channel(ome_zarr.describe(place.path), place.index)
+        return open_channel(place.scene, place.index)
 
     try:
         yield open_one
@@ -236,8 +228,8 @@ def _files() -> Iterator[Callable[[Place], tuple[tuple[int, int, int], Planes]]]
             file.close()
 
 
-def _of_tiff(stack: TiffStack, place: Place) -> tuple[tuple[int, int, int], Planes]:
-    """A channel of a TIFF file, of which planes are read when they are asked for."""
+def _of_tiff(stack: TiffStack, place: Place) -> Source:
+    """A channel of a TIFF file."""
     kept = [(a.replace("I", "Z").replace("Q", "Z"), n) for a, n in zip(stack.axes, stack.shape, strict=True)]
     if "S" in stack.axes:
         raise SynimgError(
@@ -257,38 +249,16 @@ def _of_tiff(stack: TiffStack, place: Place) -> tuple[tuple[int, int, int], Plan
         raise SynimgError(f"{place.path}: has {many}{why}; channel {place.index} is not among them, the first is 0")
     n_planes, size, sizes = dict(lead).get("Z", 1), (kept[-2][1], kept[-1][1]), [n for _, n in lead]
 
-    def read(first: int, last: int) -> NDArray[Any]:
+    def read(box: Box) -> NDArray[Any]:
         planes = []
-        for z in range(first, last):
+        for z in range(box[0][0], box[0][0] + box[1][0]):
             one = [place.index if a == "C" else z for a in names]
             at = int(np.ravel_multi_index(one, sizes)) if one else 0
             with reading_tiff(f"{place.path}: plane {z} of channel {place.index}", TRUNCATED):
                 planes.append(stack.plane(at))
-        return np.stack(planes)
+        return np.stack(planes)[(slice(None), *(slice(s, s + n) for s, n in zip(box[0][1:], box[1][1:], strict=True)))]
 
-    return (n_planes, *size), read
-
-
-def _of_zarr(place: Place) -> tuple[tuple[int, int, int], Planes]:
-    """A channel of an OME-Zarr image, at its first time point."""
-    image = ome_zarr.describe(place.path)
-    source = open_array(place.path, image.levels[0])
-    assert place.scene is not None
-
-    def read(first: int, last: int) -> NDArray[Any]:
-        of_axis = {"c": place.index, "z": slice(first, last), "y": slice(None), "x": slice(None)}
-        try:
-            values = np.asarray(source[tuple(of_axis.get(a, 0) for a in image.axes)])
-        except (ValueError, RuntimeError, OSError) as error:
-            raise SynimgError(
-                f"{place.path}: a chunk in the planes {first} to {last - 1} is truncated or altered "
-                f"({str(error).splitlines()[0]}); copy the image again"
-            ) from None
-        left = [a for a in image.axes if a in "zyx"]
-        values = np.transpose(values, [left.index(a) for a in "zyx" if a in left])
-        return values[None] if values.ndim == 2 else values
-
-    return place.scene.shape, read
+    return Source((n_planes, *size), stack.dtype, read, lambda box: planes_of(box, size))
 
 
 def projection(image: Path) -> NDArray[np.uint16]:

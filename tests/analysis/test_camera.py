@@ -77,7 +77,7 @@ def test_a_lamp_that_flickers_on_an_uneven_field_adds_no_variance():
 def test_pixels_differ_as_the_sensor_does():
     camera = Scmos(offset_sd_adu=2.0, read_noise_sd_ln=0.4)
     dark = dark_frames(record(camera, 0.0, 1, 40))
-    offset, _, noise = camera.maps((0, 0), YX, YX[1])
+    offset, _, noise = camera.maps((0, 0), YX)
     assert dark.offset_sd_adu == pytest.approx(2.0, rel=0.05)
     assert dark.noise_sd_ln == pytest.approx(0.4, rel=0.05)
     assert dark.noise_adu == pytest.approx(1.6 * 2.17, rel=0.02)
@@ -221,10 +221,10 @@ def test_a_measured_camera_reads_back_with_its_pixels_and_undoes_them(files, tmp
     assert camera.gain_adu_per_electron == pytest.approx(2.17, rel=0.02)
     assert camera.read_noise_electrons == pytest.approx(1.6, rel=0.02)
     facts = {"synimg_schema": 1, "window_days": 2.0, "voxel_um": (0.2, 0.07, 0.07), "photons_per_receptor": 40.0}
-    facts |= {"photons_shape": 4.0, "tag": {}, "identity": {}, "channels": [], "width_vox": 200}
+    facts |= {"photons_shape": 4.0, "tag": {}, "identity": {}, "channels": [], "by_pixel": True}
     recording = Recording.parse(facts | {"camera": camera.model_dump()}, "test")
     dark = tifffile.imread(files / "dark.tif")
-    plain = recording.model_copy(update={"width_vox": 0})
+    plain = recording.model_copy(update={"by_pixel": False})
     scatter = [r.electrons(dark, r.pixels((0, 0, 0), dark.shape)).mean(axis=0).std() for r in (recording, plain)]
     assert scatter[0] < 0.4 * scatter[1]
 

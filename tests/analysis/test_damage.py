@@ -155,7 +155,7 @@ def test_a_chunk_of_one_grey_level_was_not_recorded_and_is_lost_too(whole, tmp_p
     zarr.open_array(image / "0", mode="r+")[0] = 100
     grey, lost = read_recorded(image, box, recording)
     assert stand_in(grey, box, lost, recording) is None
-    assert why_lost(grey, recording) == "channel 'pulse' holds the grey level 100 alone; it was not recorded"
+    assert why_lost(image, box, recording) == "channel 'pulse' holds the grey level 100 alone; it was not recorded"
 
 
 boxes = st.lists(st.tuples(st.tuples(*[st.integers(0, 9)] * 3), st.tuples(*[st.integers(1, 6)] * 3)), max_size=4)

@@ -1,6 +1,7 @@
 """Images from other labs."""
 
 import os
+import re
 import struct
 from pathlib import Path
 
@@ -20,10 +21,11 @@ from synimg.analysis.plausible import refuse_voxels
 from synimg.analysis.puncta import Grey, contrast
 from synimg.analysis.traces import Tracing
 from synimg.cameras.scmos import Scmos
+from synimg.cli import app
 from synimg.errors import SynimgError
 from synimg.store.foreign import group_channels
 from synimg.store.morphology import read_traces
-from synimg.store.tables import read_table
+from synimg.store.tables import read_notes, read_table
 from synimg.streams import stream
 from synimg.viewers.figures.overlay import overlay
 
@@ -272,6 +274,65 @@ def test_an_ome_zarr_image_is_measured_with_the_channels_and_voxels_that_it_stat
     assert any("voxels of 0.3 x 0.1 x 0.1 um" in sentence for sentence in found.warnings)
 
 
+@pytest.mark.parametrize(("damage", "axes"), [("missing", "zyx"), ("truncated", "zyx"), ("missing", "yx")])
+def test_of_a_damaged_chunk_the_puncta_are_lost_and_no_others(tmp_path, damage, axes, capsys):
+    n = 5 if axes == "zyx" else 1
+    path, values = tmp_path / "slice.ome.zarr", stack([(20.0, 30.0), (60.0, 90.0)], n) // 2 + 20_000
+    group = zarr.open_group(path, mode="w", zarr_format=2)
+    scale = [0.3, 0.1, 0.1][-len(axes) :]
+    levels = [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}]
+    group.attrs["multiscales"] = [{"axes": [{"name": a, "type": "space"} for a in axes], "datasets": levels}]
+    group.create_array("0", data=values if n > 1 else values[0], chunks=(5, 50, 50)[-len(axes) :])
+    chunk = path / "0" / "0.1.1"[-2 * len(axes) + 1 :]
+    chunk.unlink()
+    if damage == "truncated":
+        chunk.write_bytes(bytes(100))
+    asked = ["measure", str(path), "--threshold", "0.05", "--out", str(tmp_path / "out")]
+    assert app(asked, standalone_mode=False) == 3
+    said = capsys.readouterr().err
+    assert f"a chunk in z 0:{n}, y 50:97, x 50:100 is {damage}" in said
+    region = "z 0:5, y 50:97, x 50:100 (0.0 to 1.5" if n > 1 else "y 50:97, x 50:100 (5.0 to 9.7"
+    assert (
+        f"slice: the table is incomplete: 1 part of the image is missing, damaged or empty, at voxels {region}" in said
+    )
+    assert "1 puncta, INCOMPLETE" in said
+    puncta, table = (read_table(tmp_path / "out" / f"{kind}.parquet") for kind in ("puncta", "summary"))
+    assert puncta["y_um"].tolist() == pytest.approx([2.0], abs=0.02)
+    assert table["share_missing"][0] == pytest.approx((97 - 44) * (50 + 12) / (97 * 131))
+    assert "slice: the table is incomplete" in read_notes(tmp_path / "out/puncta.parquet")["missing"]
+
+
+def test_the_last_level_of_fewer_bits_is_saturation_where_several_voxels_have_it(tmp_path):
+    shade = (12_000 * field([(20, 30), (60, 90)])).astype(np.uint16)
+    cut = write(tmp_path / "cut.tif", np.minimum(shade, 4095))
+    lone = write(tmp_path / "lone.tif", np.minimum(shade, 4094) + (shade == shade.max()))
+    found = measure_foreign([cut, lone], (0.1, 0.1), tmp_path / "out", [], ForeignSettings(threshold=0.02))
+    assert found.table["share_saturated_puncta"].tolist() == [(shade >= 4095).mean(), 0]
+    puncta = read_table(tmp_path / "out/puncta.parquet")
+    assert puncta.groupby("image")["is_saturated"].all().to_dict() == {"cut": True, "lone": False}
+    n = (shade >= 4095).sum()
+    assert any(f"cut.tif: {n} voxels have the largest grey level, 4095, and count as sat" in s for s in found.warnings)
+
+
+def test_a_threshold_that_finds_nothing_or_noise_is_said_with_one_that_does(tmp_path):
+    shade = 2000 * np.stack([field([(20, 30), (60, 90)]) * np.exp(-0.5 * ((z - 6) / 1.7) ** 2) for z in range(13)])
+    noisy = shade + np.random.default_rng(1).normal(100, 20, shade.shape)
+    path = write(tmp_path / "a.tif", noisy.astype(np.uint16))
+
+    def said(threshold, expected):
+        settings = ForeignSettings(threshold=threshold)
+        found = measure_foreign([path], (0.1, 0.1, 0.1), tmp_path / "out", [], settings)
+        (sentence,) = [s for s in found.warnings if "threshold" in s]
+        assert expected in sentence
+        return float(re.search(r"threshold (?:to )?([\d.e-]+)", sentence).group(1))
+
+    better = said(0.2, "a: no punctum of 'puncta' has a contrast of 0.2 of full scale; the highest is 0.01")
+    found = measure_foreign([path], (0.1, 0.1, 0.1), tmp_path / "out", [], ForeignSettings(threshold=better))
+    assert found.table["n_puncta"].tolist() == [2]
+    assert not any("threshold" in sentence for sentence in found.warnings)
+    said(0.0003, "many of its puncta may be noise: raise --threshold to ")
+
+
 @pytest.mark.parametrize(("ending", "package"), [("czi", "bioio-czi"), ("ND2", "bioio-nd2"), ("lif", "bioio-lif")])
 def test_a_format_whose_reader_is_not_installed_says_what_to_install(tmp_path, monkeypatch, ending, package):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -356,6 +417,15 @@ def test_a_channel_of_one_value_is_named(tmp_path):
 def test_voxels_coarser_than_a_punctum_are_refused():
     with pytest.raises(SynimgError, match="voxels of 1 um along z are too coarse"):
         refuse_voxels((5, 60, 70), np.array([1.0, 0.1, 0.1]), 0.17, "a")
+
+
+def test_voxels_coarser_than_a_typical_punctum_are_measured_where_puncta_are_said_to_be_wider(tmp_path):
+    path = write(tmp_path / "a.tif", (255 * field([(20, 30), (60, 90)])).astype(np.uint8))
+    asked = ["measure", str(path), "--voxel-um", "1,1", "--out", str(tmp_path / "out")]
+    with pytest.raises(SynimgError, match=r"--punctum-sigma-um, their sd"):
+        app(asked, standalone_mode=False)
+    app([*asked, "--punctum-sigma-um", "1.7"], standalone_mode=False)
+    assert len(read_table(tmp_path / "out/puncta.parquet")) == 2
 
 
 def test_a_threshold_at_which_noise_is_found_stops_at_once():

@@ -20,13 +20,14 @@ from synimg.cli import app
 from synimg.errors import SynimgError
 from synimg.schema import PLACE
 from synimg.store.atomic import read_json
-from synimg.store.foreign import Place, stated_position_um
+from synimg.store.foreign import Place, exchanged, group_channels, stated_position_um
 from synimg.store.image import read_block
 from synimg.store.tables import read_table
-from synimg.store.volume import as_array
+from synimg.store.volume import as_array, lost_boxes, stack_shape
 
 VOXEL = (0.2, 0.07, 0.07)
 CHANNELS = {"old": "0", "new": "1"}
+SWAPPED = {"new": "1", "old": "0"}
 PSF = (0.27, 0.1, 0.1)
 
 
@@ -53,13 +54,16 @@ def write_tiff(path, grey=GREY, axes="CZYX", **how):
     return path
 
 
-def write_zarr(path, grey=GREY):
-    group = zarr.open_group(path, mode="w", zarr_format=3)
-    group.create_array("0", data=grey, chunks=(1, 8, 48, 48))
-    axes = [{"name": "c", "type": "channel"}] + [{"name": a, "type": "space", "unit": "micrometer"} for a in "zyx"]
-    scale = [{"type": "scale", "scale": [1.0, *VOXEL]}]
-    levels = [{"path": "0", "coordinateTransformations": scale}]
-    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": levels}]}
+def write_zarr(path, grey=GREY, keys=None):
+    """OME-Zarr 0.5, or 0.4 whose chunks have `keys` with a separator; five axes are t and four more."""
+    group = zarr.open_group(path, mode="w", zarr_format=2 if keys else 3)
+    how = {"chunk_key_encoding": {"name": "v2", "separator": keys}} if keys else {}
+    group.create_array("0", data=grey, chunks=((1, 1, 8, 48, 48)[-grey.ndim :]), **how)
+    axes = [{"name": "t", "type": "time"}, {"name": "c", "type": "channel"}][4 - grey.ndim + 1 :]
+    axes += [{"name": a, "type": "space", "unit": "micrometer"} for a in "zyx"]
+    scale = [{"type": "scale", "scale": [*[1.0] * (grey.ndim - 3), *VOXEL]}]
+    stated = {"multiscales": [{"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}]}
+    group.attrs.update(stated if keys else {"ome": {"version": "0.5"} | stated})
     return path
 
 
@@ -77,7 +81,7 @@ def whole(tmp_path_factory):
 
 
 def test_a_file_gives_the_counts_of_the_same_voxels_in_memory(whole):
-    known, settings = KNOWN.recording(VOXEL, 96, False), MeasureSettings(tile_vox=(64, 48, 48))
+    known, settings = KNOWN.recording(VOXEL, False), MeasureSettings(tile_vox=(64, 48, 48))
     parents = pd.DataFrame({"z_um": [0.0], "y_um": [0.0], "x_um": [0.0], "neuron_id": [1], "error_rate": [0.0]})
     table = synimg.measure_image(GREY, known, settings, parents)
     for name in ("r_old", "r_new", "r_old_se"):
@@ -91,12 +95,14 @@ def test_a_description_says_what_the_metadata_of_a_data_set_say(tiny_path, tmp_p
         "[old]\nemission_nm = 671.0\nshift_um = [0.0, 0.0, 0.0]\n[new]\nemission_nm = 571.0\nshift_um = [0.0, 0.0, 0.0]\n"
         "[tag]\npulse_efficiency = 0.9\nblocking_efficiency = 0.95\nchase_efficiency = 0.9\n"
     )
-    lab = read_recording(tmp_path / "recording.toml").recording(VOXEL, 192, False)
+    lab = read_recording(tmp_path / "recording.toml").recording(VOXEL, False)
     ours = recording_of(tiny_path / "image.ome.zarr")
-    for field in ("animal_id", "psf", "camera", "photons_per_receptor", "photons_shape", "voxel_um", "width_vox"):
+    for field in ("animal_id", "psf", "camera", "photons_per_receptor", "photons_shape", "voxel_um", "by_pixel"):
         assert getattr(lab, field) == getattr(ours, field)
     assert [channel.model_copy(update={"label": None}) for channel in lab.channels] == list(ours.channels[:2])
-    assert lab.tag == {name: ours.tag[name] for name in lab.tag}
+    assert {name: value for name, value in lab.tag.items() if value} == {
+        n: ours.tag[n] for n in lab.tag if n in ours.tag
+    }
 
 
 def test_counts_are_photons_where_no_receptor_s_light_is_known(whole, tmp_path):
@@ -109,6 +115,9 @@ def test_counts_are_photons_where_no_receptor_s_light_is_known(whole, tmp_path):
     assert read_json(found.folder / "result.json")["unit"] == "photons"
     assert "r_old and r_new are photons" in found.notes[0]
     assert table["r_old"].median() == pytest.approx(1550, rel=0.3)
+    quality = read_quality(found.folder)
+    assert quality.share_unassigned is None  # without traces nobody looked for parents
+    assert quality.headlines()["without a sure parent"] == "-"
 
 
 @pytest.mark.parametrize("form", ["plain", "zarr", "endings"])
@@ -157,15 +166,67 @@ def test_a_call_that_was_stopped_goes_on_at_its_tiles_with_the_same_bytes(whole,
         assert (found.folder / name).read_bytes() == (whole[2].folder / name).read_bytes()
 
 
-def test_a_damaged_chunk_of_an_ome_zarr_image_is_named_and_the_rest_measured(tmp_path):
-    path = write_zarr(tmp_path / "a.ome.zarr")
-    (path / "0/c/0/0/0/0").unlink()
+@pytest.mark.parametrize(
+    ("grey", "keys", "chunk"),
+    [(GREY, None, "c/0/0/0/0"), (GREY, ".", "0.0.0.0"), (GREY.astype(np.int32), "/", "0/0/0/0")],
+)
+def test_a_damaged_chunk_of_an_ome_zarr_image_is_named_and_the_rest_measured(tmp_path, grey, keys, chunk):
+    path = write_zarr(tmp_path / "a.ome.zarr", grey, keys)
+    (path / "0" / chunk).unlink()
     table, found = measured(path, tmp_path / "out", Lab(KNOWN, MeasureSettings(halo_vox=(2, 10, 10))))
     assert 0 < len(table) < 30
     said = read_json(found.folder / "quality.json")["warnings"][0]
     assert "voxels z 0:8, y 0:48, x 0:48" in said
     separated, _ = separate_table(found.folder / "synapses.parquet", tmp_path / "separated")
     assert separated.info["warnings"][0] == said
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated"])
+@pytest.mark.parametrize("n_axes", [4, 5])
+def test_of_a_copied_image_the_boxes_of_damaged_chunks_are_lost_and_no_more(tmp_path, monkeypatch, n_axes, damage):
+    monkeypatch.setattr("synimg.store.volume.MOST_SLAB_VOX", 5 * 90 * 96)  # chunks lie across slabs
+    path = write_zarr(tmp_path / "a.ome.zarr", GREY[(None,) * (n_axes - 4)], "/")
+    chunks = [path / "0" / ("0/1/1/0/1" if n_axes == 5 else "1/1/0/1"), path / "0" / "/".join("00000"[-n_axes:])]
+    for chunk in chunks:
+        kept = chunk.read_bytes()[:100]
+        chunk.unlink()
+        if damage == "truncated":
+            chunk.write_bytes(kept)
+    places = {
+        name: next(iter(group_channels([path], [f"{name}={k}"])[0].values()))[name] for name, k in SWAPPED.items()
+    }
+    copy = as_array(places, tmp_path / "copy")
+    boxes, said = lost_boxes(copy)
+    assert boxes == [((0, 0, 0), (8, 48, 48)), ((8, 0, 48), (8, 48, 48))]
+    assert [sentence[:39] for sentence in said] == [f"1 chunk of channel '{n}' cannot be read" for n in ("old", "new")]
+    assert f"a chunk in z 0:5, y 0:48, x 0:48 is {damage}" in said[0]
+    expected = GREY[::-1].copy()
+    expected[0, 8:16, :48, 48:] = expected[1, :8, :48, :48] = 0
+    np.testing.assert_array_equal(read_block(copy, "0"), expected)
+
+
+def test_a_channel_of_zeros_is_said_to_be_that(tmp_path):
+    path = write_tiff(tmp_path / "a.tif", np.stack([GREY[0], np.zeros_like(GREY[0])])[:, :6])
+    with pytest.raises(SynimgError, match="channel 'new' holds the grey level 0 alone; it was not recorded"):
+        measured(path, tmp_path / "out", Lab(KNOWN.with_(None, (0.2, 0.1, 0.1))))
+    assert not (tmp_path / "out").exists()  # the copy of the voxels neither
+
+
+def test_an_image_that_is_clipped_below_the_camera_s_last_level_is_saturated_there(tmp_path):
+    clipped = np.clip(100 + 20 * (stack(12, (9, 60, 64)).astype(int) - 100), 0, 1023).astype(np.uint16)
+    lab = Lab(KNOWN.with_(Scmos(gain_adu_per_electron=20 * 2.17), (0.2, 0.1, 0.1)))
+    _, found = measured(write_tiff(tmp_path / "a.tif", clipped), tmp_path / "out", lab)
+    n = (clipped.max(axis=1) == 1023).sum()
+    assert any(f"{n} columns of voxels reach the grey level 1023 and none is above" in note for note in found.notes)
+    assert read_quality(found.folder).share_saturated > 0.2
+    assert any("'old' and 'new' could not be checked" in said for said in read_quality(found.folder).warnings())
+
+
+def test_images_of_8_bits_are_said_to_be_right_only_if_they_were_not_scaled(tmp_path):
+    path = write_tiff(tmp_path / "a.tif", np.clip(stack(4, (9, 40, 42)) // 2, 0, 255).astype(np.uint8))
+    assert stack_shape({"old": Place(path, 0)}) == ((9, 40, 42), True)
+    _, found = measured(path, tmp_path / "out", Lab(KNOWN.with_(Scmos(offset_adu=50, gain_adu_per_electron=1.1), None)))
+    assert "8-bit images: their electrons are right only if nothing scaled them for display" in found.notes
 
 
 @pytest.mark.parametrize("form", ["ImageJ", "compressed", "a page"])
@@ -195,6 +256,39 @@ def test_planes_that_are_cut_off_or_damaged_are_named_and_the_rest_measured(whol
     assert (cKDTree(table[PLACE]).query(sure)[0] < 0.1).mean() > 0.9
     assert not table["z_um"].between(2.5, 3.0).any()  # two planes of margin
     assert z_um.between(2.5, 3.0).any()
+
+
+def test_an_ome_tiff_file_brings_the_names_of_its_channels(tmp_path):
+    path, names = tmp_path / "a_new.ome.tif", {"Channel": {"Name": ["JF673", "JF571"]}}
+    tifffile.imwrite(path, GREY[:, :2], metadata={"axes": "CZYX", **names}, ome=True)
+    (image,) = group_channels([path], ["old=JF571", "new=JF673,red"])[0].values()
+    assert {name: place.index for name, place in image.items()} == {"old": 1, "new": 0}
+    assert exchanged(image) == []
+    said = r"names the channels JF673, JF571; of TIFF files a channel is"
+    with pytest.raises(SynimgError, match=said):
+        group_channels([path], ["old=JF571", "new=GFP"])
+    tifffile.imwrite(path, GREY[:, :2], metadata={"axes": "CZYX", "Channel": {"Name": ["old", "new"]}}, ome=True)
+    (sentence,) = exchanged({"old": Place(path, 1), "new": Place(path, 0)})
+    assert (
+        "'old' is asked for as its channel 1, which it calls 'new', and not as channel 0, which it calls 'old'; 'new'"
+        in sentence
+    )
+    assert exchanged({"old": Place(path, 0), "new": Place(path, 1)}) == []
+
+
+@pytest.mark.parametrize("is_log_off", [False, True])
+def test_a_file_that_is_cut_off_is_not_said_to_state_no_voxel_size(tmp_path, monkeypatch, is_log_off):
+    monkeypatch.setattr(
+        tifffile.logger(), "disabled", is_log_off
+    )  # as any logging.config does to the loggers of others
+    path = write_tiff(tmp_path / "a.tif")
+    path.write_bytes(path.read_bytes()[:-50_000])
+    with pytest.raises(SynimgError, match=r"a.tif: the file is truncated: only the first page can be found in it"):
+        measured(path, tmp_path / "out", Lab(KNOWN))
+    tifffile.imwrite(path, np.moveaxis(GREY, 0, 1), imagej=True, metadata={"axes": "ZCYX"})
+    path.write_bytes(path.read_bytes()[:-5000])  # of which the planes can be read
+    with pytest.raises(SynimgError, match="--voxel-um is missing"):
+        measured(path, tmp_path / "out", Lab(KNOWN))
 
 
 @pytest.mark.parametrize("kept", [400, 0.5, 0.99])
@@ -316,6 +410,8 @@ def test_the_command_line_measures_and_says_what_is_next(whole, tmp_path, capsys
         (["--psf", "puncta"], "--psf is for counts of receptors: name the channels"),
         (["--old", "0", "--new", "1", "--threshold", "0.2"], "--threshold is for puncta and pairs"),
         (["--old", "0", "--new", "1", "--psf", "0.2,0.1"], "it takes stated, puncta, or the sd along Z,Y,X"),
+        (["--old", "0", "--new", "1", "--psf", "beads"], "beads: it takes stated, puncta, or the sd along Z,Y,X"),
+        (["--old", "0", "--new", "1", "--punctum-sigma-um", "0.2"], "--punctum-sigma-um is for puncta and pairs"),
         (["--old", "0", "--new", "1", "--min-parent-prob", "0.7"], "is for parents from traces: give --traces too"),
         (["--old", "0", "--new", "1", "--recording", "absent.toml"], "absent.toml: no such file"),
     ],
@@ -340,6 +436,8 @@ def test_planes_are_read_some_at_a_time(tmp_path, monkeypatch):
         ("[tag]\npulse_efficiency = 1.4", "'tag.pulse_efficiency' = 1.4"),
         ("[psf]\nkind = 'gausian'", "unknown kind 'gausian'; did you mean 'gaussian'"),
         ("old = ", "not valid TOML"),
+        ('bleed_through = [["old", "new", -0.5]]', "from 'old' to 'new' = -0.5; a share from 0 to below 1"),
+        ('bleed_through = [["old", "new", 0.99], ["new", "old", 0.99]]', "channels new, old into each other that they"),
     ],
 )
 def test_a_description_with_a_mistake_is_refused_in_one_sentence(tmp_path, text, sentence):

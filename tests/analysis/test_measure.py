@@ -123,10 +123,25 @@ def test_the_quality_report_agrees_with_the_truth(tiny_path):
     quality, scores = read_quality(folder), read_json(folder / "scores.json")["imaging"]
     assert quality.n_synapses == scores["n_found"]
     assert quality.share_found == pytest.approx(scores["recall"], abs=0.1)
-    assert 3 < quality.detection_limit_receptors < 40  # NUMBERS.md: tens of receptors
+    assert 3 < quality.detection_limit_receptors < 40  # tens of receptors, as many as a small synapse has
     assert quality.misfit == pytest.approx(1, abs=0.1)
     assert quality.share_saturated == 0
+    assert 1e-6 < quality.false_per_um3.per_um3 < 3e-3  # 1e-4 by 60 000 um^3 of noise; half of it here is tens of um^3
+    assert quality.false_per_um3.lo < quality.false_per_um3.per_um3 < quality.false_per_um3.hi
+    assert "false by noise, per um^3" in quality.headlines()
     assert quality.optics.shift_um == pytest.approx([0, 0, 0], abs=0.05)
+
+
+def test_sizes_are_those_of_the_true_discs_where_they_can_be_told(tiny_path):
+    folder = tiny_path / "analysis/default"
+    detections, matched = read_table(folder / "detections.parquet"), read_table(folder / "matched.parquet")
+    assert matched["size"].notna().equals(detections["area_um2"].notna())
+    assert matched.loc[(detections["form"] == "point").fillna(False), "size"].isna().all()
+    sized = matched[matched["size"].notna() & matched["true_synapse_id"].notna()]
+    assert len(sized) > 20
+    true = sized["a_end_true"] / Dataset.open(tiny_path).config.tissue.psd_density_per_um2
+    assert (sized["size"] / true).median() == pytest.approx(1, abs=0.15)  # 3 sigma of 20 with errors of a fifth
+    assert (np.abs(sized["size"] - true) < 1.96 * sized["size_se"]).mean() > 0.8
 
 
 def test_an_image_without_a_synapse_gives_an_empty_table_and_says_so(tiny_path):

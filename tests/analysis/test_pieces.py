@@ -51,6 +51,9 @@ def test_what_is_said_is_of_the_whole_table(large):
     assert info["diagnosis"]["n_synapses"] == whole.n_synapses == len(table)
     assert info["diagnosis"]["n_neurons"] == table["neuron_id"].nunique()
     assert "in 2 parts" in info["warnings"][-1]
+    of_table = info["diagnosis"]["table"]  # of the first part, a sample
+    assert of_table["n_synapses"] < of_table["sample_of"] == len(table)
+    assert info["warnings"][0].startswith("auto chose 'hierarchical'")
 
 
 def test_nothing_is_left_on_the_way(large):

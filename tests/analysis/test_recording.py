@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from synimg.analysis.recording import Recording
+from synimg.errors import SynimgError
 
 
 def recording(**camera):
     values = {"synimg_schema": 1, "window_days": 2.0, "voxel_um": (0.2, 0.07, 0.07), "photons_per_receptor": 40.0}
     values |= {"photons_shape": 4.0, "tag": {}, "identity": {}, "channels": []}
-    return Recording.parse(values | {"camera": {"kind": "scmos", **camera}, "width_vox": 70}, "test")
+    return Recording.parse(values | {"camera": {"kind": "scmos", **camera}, "by_pixel": True}, "test")
 
 
 def test_the_maps_of_the_pixels_undo_a_camera_whose_pixels_differ():
@@ -23,5 +24,17 @@ def test_the_maps_of_the_pixels_undo_a_camera_whose_pixels_differ():
     assert per_pixel.std() == pytest.approx(
         np.sqrt(expected / 40), rel=0.1
     )  # photons alone; pixels as equal: ten times
-    equal = camera.model_copy(update={"width_vox": 0})
+    equal = camera.model_copy(update={"by_pixel": False})
     assert equal.electrons(grey, equal.pixels((0, 11, 20), grey.shape)).mean(axis=0).std() > 5 * per_pixel.std()
+
+
+@pytest.mark.parametrize(
+    ("leaks", "sentence"),
+    [
+        ([("pulse", "chase", 1.0)], "from 'pulse' to 'chase' = 1; a share from 0 to below 1"),
+        ([("pulse", "chase", 0.5)] * 2 + [("chase", "pulse", 0.99)], "cannot be told apart"),
+    ],
+)
+def test_light_in_other_channels_that_cannot_be_taken_off_is_refused(leaks, sentence):
+    with pytest.raises(SynimgError, match=sentence):
+        Recording.parse(recording().model_dump() | {"bleed_through": leaks}, "test")

@@ -56,14 +56,12 @@ def test_too_much_light_ends_at_the_largest_grey_level(kind):
 
 def test_pixels_differ_as_stated_and_are_the_same_in_every_plane_and_channel():
     camera = Scmos(offset_sd_adu=3.0, gain_sd=0.02, read_noise_sd_ln=0.4)
-    offset, gain, read_noise = camera.maps((0, 0), (200, 300), 300)
+    offset, gain, read_noise = camera.maps((0, 0), (200, 300))
     assert offset.std() == pytest.approx(3.0, rel=0.02)
     assert gain.std() / gain.mean() == pytest.approx(0.02, rel=0.02)
     assert read_noise.mean() == pytest.approx(1.6, rel=0.01)
     assert np.log(read_noise).std() == pytest.approx(0.4, rel=0.02)
-    np.testing.assert_array_equal(
-        camera.maps((20, 30), (7, 9), 300), camera.maps((0, 0), (200, 300), 300)[:, 20:27, 30:39]
-    )
+    np.testing.assert_array_equal(camera.maps((20, 30), (7, 9)), camera.maps((0, 0), (200, 300))[:, 20:27, 30:39])
     shape = (60, 20, 30)
     one, two = (camera.record(np.zeros(shape), key, (0, 0, 0), shape).mean(axis=0) for key in (1, 2))
     assert np.corrcoef(one.ravel(), two.ravel())[0, 1] > 0.95
@@ -76,3 +74,9 @@ def test_a_dead_time_loses_counts_as_the_formula_says(mean):
     busy = mean * camera.dead_time_ns * 1e-3 / camera.dwell_us
     assert counts.mean() == pytest.approx(mean / (1 + busy), rel=0.01)
     assert counts.var() == pytest.approx(mean / (1 + busy) ** 3, rel=0.12)  # 5 sigma
+
+
+def test_pixels_belong_to_the_sensor_and_not_to_the_width_of_an_image():
+    camera = Scmos(offset_sd_adu=20.0, read_noise_electrons=0.0)
+    dark = [camera.record(np.zeros((1, 20, width)), 1, (0, 0, 0), (1, 20, width))[0, :, :15] for width in (15, 40)]
+    np.testing.assert_array_equal(*dark)

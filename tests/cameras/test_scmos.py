@@ -43,7 +43,7 @@ def test_measured_pixels_take_the_place_of_drawn_ones_for_any_blocks(tmp_path):
     maps = np.stack([np.linspace(90, 110, 20 * 30), np.full(600, 2.0), np.linspace(1, 3, 600)]).reshape(3, 20, 30)
     tifffile.imwrite(tmp_path / "pixels.tif", maps)
     camera = Scmos(offset_sd_adu=5.0, pixels_file=str(tmp_path / "pixels.tif"))
-    np.testing.assert_allclose(camera.maps((3, 4), (5, 6), 30), maps[:, 3:8, 4:10])
+    np.testing.assert_allclose(camera.maps((3, 4), (5, 6)), maps[:, 3:8, 4:10])
     shape = (400, 20, 30)
     dark = camera.record(np.zeros(shape), 1, (0, 0, 0), shape)
     np.testing.assert_allclose(dark.mean(axis=0), maps[0], atol=5 * 6 / np.sqrt(400))

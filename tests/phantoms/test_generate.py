@@ -1,14 +1,19 @@
 """The forward chain: the same bytes every way, and no work lost."""
 
+import json
+
 import numpy as np
 import pytest
 
 import synimg
 from synimg import config, schema
+from synimg.analysis.quality import read_quality
+from synimg.errors import SynimgError
 from synimg.phantoms import generate as chain
+from synimg.phantoms.generate import image_parts
 from synimg.phantoms.render import render
 from synimg.store.dataset import Dataset
-from synimg.store.image import read_block
+from synimg.store.image import image_attributes, read_block
 from synimg.store.tables import read_notes, read_table
 
 
@@ -70,6 +75,20 @@ def test_a_label_readout_takes_the_place_of_dyes(tmp_path):
     assert (table["neuron_prob"] == 0.9).mean() > 0.8
 
 
+def test_without_a_parent_label_synapses_are_measured_and_none_has_a_parent(settings, tmp_path):
+    values = settings.model_dump() | {"identity": {"kind": "none"}}
+    dataset = synimg.generate(config.Config.parse(values, "test"), tmp_path / "mouse")
+    table = synimg.measure(dataset)
+    quality = read_quality(dataset.run("default"))
+    assert [c["name"] for c in image_attributes(dataset.image)["synimg"]["channels"]] == ["pulse", "chase"]
+    assert len(table) > 5
+    assert table["neuron_id"].isna().all()
+    assert table["neuron_prob"].isna().all()
+    assert quality.share_unassigned is None
+    with pytest.raises(SynimgError, match="neuron_id' is empty in every row"):
+        synimg.separate(table)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", config.presets())
 def test_every_preset_generates(name, tmp_path):
@@ -81,3 +100,20 @@ def test_every_preset_generates(name, tmp_path):
     assert dataset.is_done("image")
     truth = read_table(dataset.path / "truth/synapses.parquet", schema.TRUTH_SYNAPSES)
     assert truth["is_imaged"].sum() > 50
+
+
+def test_how_the_sample_moved_between_channels_is_truth_and_not_known(settings, tmp_path):
+    optics = {
+        "chromatic_shift_um": {"pulse": (0.1, 0.0, 0.02), "chase": (0.0, 0.1, 0.0)},
+        "motion_sd_um": (0.3, 0.1, 0.1),
+    }
+    dataset = synimg.generate(
+        config.Config.parse(settings.model_dump() | {"optics": optics}, "test"), tmp_path / "mouse"
+    )
+    known = {c["name"]: c["shift_um"] for c in image_attributes(dataset.image)["synimg"]["channels"]}
+    assert known == {"pulse": [0.1, 0.0, 0.02]} | dict.fromkeys(["chase", "dye_1", "dye_2", "dye_3", "dye_4"])
+    channels, _, _ = image_parts(dataset, dataset.config)
+    true = json.loads((dataset.path / "truth/channels.json").read_text())["shift_um"]
+    assert true == {c.name: c.shift_um.tolist() for c in channels}
+    assert true["pulse"] == known["pulse"]
+    assert np.abs(np.array(true["chase"]) - (0.0, 0.1, 0.0)).min() > 0

@@ -9,6 +9,7 @@ from synimg import schema
 from synimg.errors import SynimgError
 from synimg.phantoms.identity.colour import Colour
 from synimg.phantoms.identity.label_readout import LabelReadout
+from synimg.phantoms.identity.none import Unnamed
 
 IDS = np.arange(1, 401)
 PARTS = [Colour(), LabelReadout()]
@@ -41,6 +42,14 @@ def test_a_neurons_label_does_not_depend_on_which_others_are_labelled(part):
     np.testing.assert_array_equal(part.codes(IDS, 1)[::7], part.codes(IDS[::7], 1))
     assert part.barcodes(IDS, 1)[::7] == part.barcodes(IDS[::7], 1)
     assert part.barcodes(IDS, 1) != part.barcodes(IDS, 2)
+
+
+def test_without_a_label_there_is_neither_a_dye_nor_a_read_out_nor_a_code():
+    part = Unnamed()
+    assert part.dye_channels() == []
+    assert part.readouts(readings(), 1) is None
+    assert part.known(IDS, 1) == {"kind": "none"}
+    assert set(part.barcodes(IDS, 1)) == {None}
 
 
 @pytest.mark.parametrize("n_dyes", [2, 3, 6])

@@ -11,6 +11,7 @@ from synimg.analysis.separation import separate_dataset
 from synimg.errors import SynimgError
 from synimg.phantoms.imported import import_network
 from synimg.phantoms.ledger import CAUSES
+from synimg.phantoms.plan import check_tissue
 from synimg.store.dataset import Dataset
 from synimg.store.network import write_network
 from synimg.store.tables import read_table
@@ -82,6 +83,27 @@ def test_without_causes_everything_works_but_the_score(tmp_path):
     separate_dataset(data.path, method="neuron_mode")
     with pytest.raises(SynimgError, match="came without causes"):
         synimg.validate(data.path)
+
+
+def test_an_imported_network_that_does_not_fit_is_refused_before_anything_is_made(tmp_path):
+    settings = importing(written(some_edges(), tmp_path))
+    for n_neurons, said in ((40, "40 neurons need .* um of dendrite, the block holds"), (41, "has only 40 cells")):
+        volume = settings.volume.model_copy(update={"shape_vox": (16, 64, 64)})
+        tissue = settings.tissue.model_copy(update={"n_imaged_neurons": n_neurons})
+        crowded = settings.model_copy(update={"volume": volume, "tissue": tissue})
+        for call in (synimg.plan, synimg.generate):
+            with pytest.raises(SynimgError, match=said):
+                call(crowded, tmp_path / "mouse")
+    assert not (tmp_path / "mouse").exists()
+
+
+def test_the_plan_counts_the_contacts_of_an_imported_network(tmp_path):
+    frame = some_edges()
+    settings = importing(written(frame, tmp_path))
+    settings = settings.model_copy(
+        update={"tissue": settings.tissue.model_copy(update={"spine_density_per_um": 3.0, "n_imaged_neurons": 40})}
+    )
+    assert check_tissue(settings, []) == (frame["weight_before"] > 0).sum()
 
 
 def test_edges_that_appear_or_vanish_are_births_and_deaths(tmp_path):

@@ -10,6 +10,7 @@ from synimg.config import Tissue
 from synimg.phantoms.morphology import (
     Tree,
     branches_of,
+    branching_lengths_um,
     branching_of,
     grow,
     place,
@@ -188,6 +189,14 @@ def test_a_real_neuron_is_moved_rigidly_with_dendrite_in_the_box_and_the_soma_ou
     assert ((soma < -clear) | (soma > np.array(BOX_UM) + clear)).any()
 
 
+def test_where_every_section_branches_the_sections_of_a_tree_have_half_of_the_way_to_a_branching():
+    room = np.array([75.0, 125.0, 125.0]), (150.0, 250.0, 250.0)
+    trees = [grow(*room, 2000.0, Tissue(segment_um=12.0), stream(seed, "test")) for seed in range(16)]
+    # Yule's process: 12 / 2, and the 0.8 um that every section has before it may end; sd of a tree 0.55
+    assert np.mean([section_lengths_um(tree).mean() for tree in trees]) == pytest.approx(6.8, abs=4 * 0.55 / 4)
+    assert np.mean([branching_lengths_um(tree).mean() for tree in trees]) == pytest.approx(6.8, abs=1.0)
+
+
 def test_sholl_counts_the_branches_at_a_distance_and_sections_are_as_long_as_they_are():
     """A trunk of 30 um that forks into 50 and 20 um."""
     points = np.array([[0, 0, 0], [0, 0, 30], [0, 40, 60], [0, -12, 46]], float)
@@ -197,3 +206,4 @@ def test_sholl_counts_the_branches_at_a_distance_and_sections_are_as_long_as_the
     np.testing.assert_array_equal(radius, [10, 20, 30, 40, 50, 60, 70, 80])
     np.testing.assert_array_equal(crossings, [1, 1, 1, 2, 1, 1, 1, 0])
     np.testing.assert_allclose(np.sort(section_lengths_um(tree)), [20, 30, 50])
+    assert branching_lengths_um(tree).tolist() == [30]

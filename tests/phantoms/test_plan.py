@@ -6,16 +6,20 @@ import numpy as np
 import pytest
 
 import synimg
-from synimg import compute
-from synimg.config import Config, preset
+from synimg import cli, compute, schema
+from synimg.config import Config, preset, presets, to_toml
 from synimg.errors import SynimgError
 from synimg.phantoms import generate
 from synimg.phantoms.axons import draw_axons
 from synimg.phantoms.generate import image_parts
+from synimg.phantoms.plan import check_tissue
+from synimg.phantoms.prepare import preparation_of
 from synimg.phantoms.render import build_channels
 from synimg.phantoms.strands import axon_capsules
+from synimg.phantoms.surroundings import shaft_lights
 from synimg.store import atomic
 from synimg.store.dataset import Dataset
+from synimg.store.tables import read_table
 
 
 def test_the_plan_of_a_data_set_is_near_what_it_became(tiny_path):
@@ -27,6 +31,9 @@ def test_the_plan_of_a_data_set_is_near_what_it_became(tiny_path):
     assert found.n_emitters == pytest.approx(sum(map(n_points, channels)), rel=0.5)
     on_disk = sum(f.stat().st_size for f in dataset.image.rglob("*") if f.is_file())
     assert found.bytes_on_disk == pytest.approx(on_disk, rel=0.3)
+    truth = read_table(tiny_path / "truth/synapses.parquet", schema.TRUTH_SYNAPSES)
+    dendrite_um = truth["is_imaged"].sum() / dataset.config.tissue.spine_density_per_um
+    assert found.dendrite_um_per_um3 == pytest.approx(dendrite_um / np.prod(dataset.config.volume.size_um), rel=0.1)
     assert found.seconds > 0
     assert found.seconds_training > 0
     assert found.notes == ()
@@ -65,6 +72,44 @@ def test_a_volume_of_many_terabytes_is_refused_as_quickly_as_a_small_one(tmp_pat
     values["volume"]["shape_vox"] = (4000, 100_000, 100_000)
     with pytest.raises(SynimgError, match=r"the images take about .*e[+]05 GB"):
         synimg.plan(Config.parse(values, "test"), tmp_path)
+
+
+@pytest.mark.parametrize("name", presets())
+def test_the_neurons_of_every_preset_have_room(name):
+    check_tissue(preset(name), [])
+
+
+def test_receptors_on_shafts_count_in_the_plan(tiny_path):
+    config = Config.parse(preset("tiny").model_dump() | {"surroundings": {"extrasynaptic_per_um2": 500.0}}, "test")
+    more = synimg.plan(config, tiny_path).n_emitters - synimg.plan("tiny", tiny_path).n_emitters
+    dataset = Dataset.open(tiny_path)
+    *_, tissue = generate._draw(dataset, config, [])
+    bare = preparation_of(config, 1)
+    n = sum(len(points) for name in ("pulse", "chase") for points, _ in shaft_lights(config, tissue, bare, name, 1))
+    assert more == pytest.approx(n, rel=0.5)  # a small block has more dendrite near its faces than is counted
+
+
+def test_notes_are_in_the_plan_and_come_before_the_work(settings, tmp_path, monkeypatch, capsys):
+    (tmp_path / "a.swc").write_text("1 1 0 0 0 5 -1\n2 3 0 5 1 0.5 1\n3 3 0 60 2 0.4 2\n4 4 0 90 2 0.4 3\n")
+    values = settings.model_dump()
+    values["tissue"]["morphologies"] = [str(tmp_path / "a.swc")]
+    values["psf"] = {"kind": "widths", "axial_fwhm_um": 0.3, "lateral_fwhm_um": 0.3}
+    (tmp_path / "mouse.toml").write_text(to_toml(Config.parse(values, "test")))
+    said = ["a.swc: line 3: Type changed within section", "voxels of 0.2 um along z sample the point spread function"]
+    notes = synimg.plan(tmp_path / "mouse.toml").notes
+    assert [part in note for part, note in zip(said, notes, strict=True)] == [True, True]
+    monkeypatch.setattr(generate, "generate", lambda *_: pytest.fail(capsys.readouterr().err))
+    with pytest.raises(pytest.fail.Exception) as caught:
+        cli.generate(str(tmp_path / "mouse.toml"), tmp_path / "mouse")
+    assert str(caught.value).splitlines() == [f"note: {note}" for note in notes]
+
+
+@pytest.mark.parametrize("workers", [0, -3])
+def test_no_workers_at_all_are_refused(workers, tmp_path):
+    for call in (synimg.plan, synimg.generate):
+        with pytest.raises(SynimgError, match=f"--workers = {workers}; it takes 1 or more"):
+            call("tiny", tmp_path / "mouse", workers=workers)
+    assert not any(tmp_path.iterdir())
 
 
 def test_neurons_that_do_not_fit_are_refused():

@@ -1,4 +1,4 @@
-"""The phantom reproduces published numbers; each test names its source and tolerance (NUMBERS.md 8)."""
+"""The phantom reproduces published numbers; each test names its source and tolerance."""
 
 import numpy as np
 import pandas as pd
@@ -259,7 +259,7 @@ def scaled_up(factor, sd_ln, seed, n=100_000):
 @pytest.mark.parametrize("sd_ln", [0.5, 0.8])
 @pytest.mark.parametrize(("factor", "ratio"), [(1.25, (1.17, 1.18)), (1.5, (1.37, 1.37)), (2.0, (1.75, 1.78))])
 def test_a_detection_threshold_hides_part_of_the_scaling(factor, ratio, sd_ln, seed):
-    # NUMBERS.md 4.5, +- 0.03: a fifth of the control's synapses is lost below the threshold (Kim, Tsien and Alger 2012)
+    # +- 0.03: a fifth of the control's synapses is lost below the threshold (Kim, Tsien and Alger 2012)
     before, after = scaled_up(factor, sd_ln, seed)
     assert after.mean() / before.mean() == pytest.approx(factor, abs=0.001)
     threshold = np.quantile(before, 0.2)

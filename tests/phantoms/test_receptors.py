@@ -46,7 +46,7 @@ def contacts(seed, n_edges=90_000):
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_spine_sizes_are_those_of_dorkenwald_2022(seed):
     volume = head_volumes(contacts(seed), TINY.receptors, np.random.default_rng(seed))
-    assert np.median(volume) == pytest.approx(0.047, abs=0.005)  # NUMBERS.md 8.1
+    assert np.median(volume) == pytest.approx(0.047, abs=0.005)  # of the mixture in their table 2
     assert np.log(volume).std() == pytest.approx(0.83, abs=0.05)
     assert 1.0 < volume.std() / volume.mean() < 1.1
     assert 0.50 < np.sort(volume)[-volume.size // 5 :].sum() / volume.sum() < 0.60

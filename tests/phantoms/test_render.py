@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from synimg.config import Config, microscopes, preset, seen_by, to_toml
 from synimg.errors import SynimgError
+from synimg.phantoms.prepare import tissue_config
 from synimg.phantoms.render import Channel, _background, expected_photons, imaging_notes, render
 from synimg.psf.gaussian import GaussianKernel
 from synimg.store.bins import Bins, bins_of
@@ -97,6 +98,7 @@ def test_brightness_falls_with_depth_in_the_corners_and_along_the_scan():
     assert config_of(optics={"exposure": 3.0}).optics.brightness(middle, SHAPE, 0.2) == 3.0
     deep = np.array([16, 32, 48.0])
     assert optics.brightness(deep, SHAPE, 0.2) == pytest.approx(0.5 * np.exp(-16 * 0.2 / 2.0))
+    assert optics.brightness(middle, SHAPE, 0.2, first_depth_um=3.0) == pytest.approx(np.exp(-3.0 / 2.0))
     config = config_of(optics={"attenuation_length_um": 2.0})
     empty = channel(config, points=POINTS[:0], photons=PHOTONS[:0])
     planes = expected_photons([empty], config, WHOLE)[0].mean(axis=(1, 2))
@@ -143,13 +145,16 @@ def test_the_background_has_its_spectrum():
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_channels_are_shifted_by_colour_and_by_motion(seed):
     optics = config_of(
-        optics={"chromatic_shift_um": {"pulse": (0.15, 0.04, -0.03)}, "motion_sd_um": (0.1, 0.2, 0.0)}
+        optics={"chromatic_shift_um": {"chase": (0.15, 0.04, -0.03)}, "motion_sd_um": (0.1, 0.2, 0.0)}
     ).optics
     rng = np.random.default_rng(seed)
-    shifts = np.array([optics.shift_um("pulse", rng) for _ in range(1000)])
+    shifts = np.array([optics.shift_um("chase", rng) for _ in range(1000)])
     np.testing.assert_allclose(shifts.mean(axis=0), (0.15, 0.04, -0.03), atol=5 * 0.2 / np.sqrt(1000))
     np.testing.assert_allclose(shifts.std(axis=0), (0.1, 0.2, 0.0), rtol=0.12, atol=1e-12)
-    assert not optics.shift_um("chase", np.random.default_rng(0))[2]
+    assert not optics.shift_um("pulse", rng).any()  # the first channel is where it is
+    assert (optics.known_shift_um("pulse"), optics.known_shift_um("chase")) == ((0, 0, 0), None)
+    still = optics.model_copy(update={"motion_sd_um": (0.0, 0.0, 0.0)})
+    assert still.known_shift_um("chase") == (0.15, 0.04, -0.03)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -194,6 +199,9 @@ def test_every_microscope_can_be_taken_by_name_and_written_out(name):
     if name == "light_sheet":
         assert (config.camera.offset_adu, config.camera.quantum_efficiency) == (42.0, 0.95)
     written = seen_by(preset("demo"), name)
+    # whatever the voxels and the swelling, the block of tissue stays, and its neurons have room
+    size_um = tissue_config(written).volume.size_um
+    np.testing.assert_allclose(size_um, preset("demo").volume.size_um, atol=0.5 * max(written.volume.voxel_um))
     assert Config.parse(tomllib.loads(to_toml(written)), name) == written
     # planes as thick as a section, and as far apart as in vivo, are coarse
     assert len(imaging_notes(written)) == (name in {"array_tomography", "two_photon"})
@@ -205,6 +213,8 @@ def test_every_microscope_can_be_taken_by_name_and_written_out(name):
         ({"microscope": "airscan"}, "did you mean 'airyscan'"),
         ({"optics": {"bleed_through": [["pulse", "pulse", 0.1]]}}, "between two channels"),
         ({"optics": {"motion_sd_um": [-1, 0, 0]}}, "0 or more"),
+        ({"optics": {"motion_sd_um": [0, 0, 100]}}, r"motion_sd_um = \[.*\]: 5 um is the most"),
+        ({"optics": {"chromatic_shift_um": {"pulse": [1000, 0, 0]}}}, "of 'pulse' = .* micrometres, 0.1 for 100 nm"),
         ({"dyes": {"background_photons": -1}}, "greater than or equal to 0"),
     ],
 )

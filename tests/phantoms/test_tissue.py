@@ -13,7 +13,7 @@ from synimg.errors import SynimgError
 from synimg.phantoms.morphology import Tree, grow
 from synimg.phantoms.neighbours import Neighbours
 from synimg.phantoms.solids import fill, paint_labels, solids
-from synimg.phantoms.tissue import Tissue, build_tissue, receptor_positions, tree_of
+from synimg.phantoms.tissue import Tissue, build_tissue, check_room, receptor_positions, tree_of
 from synimg.phantoms.wiring import Wiring, build_wiring
 from synimg.store.morphology import read_tree_arrays
 from synimg.streams import stream
@@ -290,9 +290,36 @@ def test_too_many_neurons_for_the_block_are_refused_with_the_setting_to_change(w
         }
     )
     with pytest.raises(
-        SynimgError, match=r"60 neurons need \d+ um of dendrite, the block holds about \d+ um.*n_imaged_neurons"
+        SynimgError,
+        match=r"60 neurons need \d+ um of dendrite, the block holds about \d+ um \(0.5 .* \d+ neurons\).*n_imaged_neurons",
     ):
         build_tissue(crowded, wiring, wiring.a_start, 1, [])
+
+
+def with_tissue(**values):
+    return CONFIG.model_copy(update={"tissue": CONFIG.tissue.model_copy(update=values)})
+
+
+def test_as_many_neurons_are_imaged_as_the_packing_that_is_asked_for_takes(wiring):
+    units, n_living = check_room(with_tissue(dendrite_um_per_um3=0.3), 128, wiring.contact_post, 1, is_grown=True)
+    each = n_living[units] / CONFIG.tissue.spine_density_per_um / np.prod(BOX_UM)
+    assert each.sum() == pytest.approx(0.3, abs=0.5 * each.max())
+    wide = with_tissue(dendrite_um_per_um3=0.5)
+    wide = wide.model_copy(update={"volume": CONFIG.volume.model_copy(update={"shape_vox": (200, 560, 660)})})
+    with pytest.raises(SynimgError, match=r"all 128 neurons of the network have 0\.\d+ um per um\^3.*network\.n_units"):
+        check_room(wide, 128, wiring.contact_post, 1, is_grown=True)
+
+
+def test_with_sparse_labelling_a_neuron_looks_as_it_does_among_its_dark_neighbours(tissue, wiring, a_end):
+    sparse = build_tissue(with_tissue(labelled_share=0.36), wiring, a_end, 1, [])
+    assert len(sparse.trees) == sparse.neuron_id.size == 5
+    assert np.isin(sparse.neuron_id, tissue.neuron_id).all()
+    own = np.isin(wiring.contact_post + 1, sparse.neuron_id)
+    np.testing.assert_array_equal(sparse.is_imaged, own & tissue.is_imaged)
+    np.testing.assert_array_equal(sparse.position_um[own], tissue.position_um[own])
+    assert np.isnan(sparse.position_um[~own]).all()
+    np.testing.assert_array_equal(sparse.neuron_id[sparse.neuron_row[own]], wiring.contact_post[own] + 1)
+    assert (sparse.neuron_row[~own] == -1).all()
 
 
 def test_a_block_thinner_than_a_dendrite_needs_is_refused(wiring):

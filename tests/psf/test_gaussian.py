@@ -32,5 +32,5 @@ def test_a_block_rendered_alone_is_the_cut_of_the_whole():
 
 def test_widths_are_those_of_a_confocal_objective():
     axial, lateral, _ = Gaussian().sigma_um(571.0)
-    assert 2.355 * lateral == pytest.approx(0.22, abs=0.03)  # NUMBERS.md 6: 0.20 to 0.25
+    assert 2.355 * lateral == pytest.approx(0.22, abs=0.03)  # 63x / 1.4: 0.20 to 0.25
     assert 2.355 * axial == pytest.approx(0.60, abs=0.08)  # 0.55 to 0.70

@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 import tifffile
 
+from synimg.config import Config
 from synimg.errors import SynimgError
 from synimg.family import names, part
 from synimg.optics.pupil import Objective, scalar_intensity, vector_intensity
+from synimg.phantoms.render import imaging_notes
+from synimg.psf.gibson_lanni import GibsonLanni
 from synimg.psf.protocol import one_emitter
 
 VOXEL_UM = (0.2, 0.07, 0.07)
 NM = 571.0
+BEAD = 1000 * np.exp(-0.5 * ((np.moveaxis(np.indices((15, 21, 21)), 0, -1) - (7, 10, 10)) ** 2 / (6.25, 4, 4)).sum(-1))
 PLACES = [(0.0, 0.0, 0.0), (3.3, 4.7, 5.1), (0.5, 0.5, 0.5), (-7.75, 2.2, 0.9)]
 
 
@@ -144,6 +148,7 @@ def test_a_bead_stack_gives_back_the_microscope_that_took_it(bead, confocal, ker
         (np.full((9, 9, 9), np.nan, np.float32), "NaN"),
         (np.full((9, 9, 9), 7.0, np.float32), "no bead stands out"),
         (np.pad(np.full((2, 2, 2), 9.0, np.float32), ((1, 12), (1, 12), (1, 12))), "in the middle"),
+        (np.minimum(BEAD, 200).astype(np.uint8), "saturated: .* voxels have its brightest level of 200"),
     ],
 )
 def test_a_bad_bead_stack_is_one_sentence(tmp_path, values, said):
@@ -153,3 +158,39 @@ def test_a_bad_bead_stack_is_one_sentence(tmp_path, values, said):
         psf.kernel(NM, VOXEL_UM, 8)
     with pytest.raises(SynimgError, match="no such file"):
         part("synimg.psf", "measured")(file=str(tmp_path / "none.tif")).sigma_um(NM)
+
+
+def test_a_bead_stack_that_is_cut_off_is_one_sentence_and_no_line_of_tifffile(tmp_path, capfd):
+    file = tmp_path / "bead.tif"
+    tifffile.imwrite(file, BEAD.astype(np.float32))
+    file.write_bytes(file.read_bytes()[:3000])
+    with pytest.raises(SynimgError, match="not readable as TIFF"):
+        part("synimg.psf", "measured")(file=str(file)).sigma_um(NM)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_8_bit_bead_that_is_not_saturated_is_taken(tmp_path):
+    tifffile.imwrite(tmp_path / "bead.tif", np.rint(0.25 * BEAD).astype(np.uint8))
+    psf = part("synimg.psf", "measured")(file=str(tmp_path / "bead.tif"), stack_voxel_um=(0.1, 0.05, 0.05))
+    assert psf.sigma_um(NM) == pytest.approx((0.25, 0.1, 0.1), rel=0.02)
+
+
+@pytest.mark.parametrize("voxel_um", [(0.0, 0.05, 0.05), (0.1, -0.05, 0.05), (100.0, 50.0, 50.0)])
+def test_a_stack_without_a_voxel_size_is_refused(voxel_um):
+    with pytest.raises(SynimgError, match="a voxel size lies above 0 and up to 10 um"):
+        Config.parse({"psf": {"kind": "measured", "stack_voxel_um": voxel_um}}, "test")
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "confocal"])
+def test_an_aperture_beyond_the_immersions_index_is_refused(kind):
+    with pytest.raises(SynimgError, match=r"numerical_aperture = 1\.6 is not below refractive_index = 1\.518"):
+        Config.parse({"psf": {"kind": kind, "numerical_aperture": 1.6}}, "test")
+
+
+def test_light_that_is_followed_too_far_is_refused_before_it_is_computed(monkeypatch):
+    monkeypatch.setattr(GibsonLanni, "intensity", lambda *_: pytest.fail("computed"))
+    config = Config.parse({"psf": {"kind": "gibson_lanni", "half_depth_um": 20.0}}, "test")
+    with pytest.raises(
+        SynimgError, match=r"reaches over \d+ x \d+ voxels, 150 x 150 is the most; follow its light less far"
+    ):
+        imaging_notes(config)

@@ -83,6 +83,7 @@ def test_a_tree_written_as_swc_reads_back_the_same(tmp_path):
         ("self.swc", SOMA + "2 3 0 5 0 1 2\n", "Parent ID can not be itself"),
         ("several.swc", STICK + "4 3 9 0 0 1 -1\n5 3 9 9 0 1 4\n", "2 trees, with the roots 1, 4"),
         ("cut.asc", ASC[:-30], "not readable as a morphology"),
+        ("empty.asc", "", "the file ends before its tree does"),
         ("other.h5", "abc", "Not an HDF5 file"),
         ("tree.txt", STICK, r"an \.swc, \.asc \(Neurolucida\) or \.h5 file"),
     ],
@@ -116,6 +117,14 @@ def test_a_real_neuron_is_one_tree_with_dendrite_and_axon(path):
     assert 5 < radius[0] < 15  # soma of a cortical neuron [um]
     length = np.linalg.norm(points[1:] - points[parent[1:]], axis=1)[kind[1:] == 3].sum()
     assert 500 < length < 20_000  # dendrite [um]
+
+
+def test_a_type_that_changes_along_a_dendrite_is_read_and_told(tmp_path):
+    path = written(tmp_path, "a.swc", STICK + "4 4 0 15 3 0.4 3\n5 4 0 20 3 0.4 4\n")
+    points, _, parent, kind = read_tree_arrays(path)
+    assert points[:, 1].tolist() == [0, 5, 10, 15, 20]
+    assert (parent.tolist(), kind.tolist()) == ([-1, 0, 1, 2, 3], [1, 3, 3, 4, 4])
+    assert morphology_notes(path) == [f"{path}: line 3: Type changed within section, without bifurcation"]
 
 
 def test_what_the_reader_finds_odd_is_a_sentence(tmp_path):

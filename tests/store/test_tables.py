@@ -81,3 +81,19 @@ def test_a_table_whose_pieces_break_off_is_not_there(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         broken()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "mark", "sentence"),
+    [
+        ("table.csv", ";", "its columns stand between semicolons; save it with commas, and points in numbers, instead"),
+        ("table.csv", "\t", "its columns stand between tabs; save it with commas"),
+        ("table.tsv", ",", "its columns stand between commas; save it with tabs instead"),
+    ],
+)
+def test_a_wrong_separator_is_named(tmp_path, name, mark, sentence):
+    rows = ["synapse_id,neuron_id,r_old,r_new", "1,1,30,20"]
+    (tmp_path / name).write_text("\n".join(row.replace(",", mark) for row in rows) + "\n")
+    with pytest.raises(SynimgError) as error:
+        read_table(tmp_path / name, schema.SYNAPSES)
+    assert sentence in str(error.value)

@@ -6,7 +6,8 @@ import subprocess
 import pandas as pd
 import pytest
 
-from synimg.viewers.benchmark import benchmark
+from synimg.viewers.benchmark import ABOVE, benchmark, render_leaderboard
+from synimg.viewers.figures.leaderboard import leaderboard_figure
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +29,27 @@ def test_the_page_is_self_contained_and_tells_the_failure(page):
     assert not re.search(r'(src|href)="(?!data:)', text)
     assert "raised ValueError: &lt;no way&gt;" in text
     assert "three synapses per neuron" in text
+
+
+def test_a_method_that_knows_the_truth_and_other_tables_are_told(page):
+    board = pd.read_parquet(page.with_suffix(".parquet"))
+    assert ABOVE not in render_leaderboard(board, b"")
+    board.loc[board["method"] == "raw", "above_ceiling"] = True
+    board["n_differ"] = 1
+    text = render_leaderboard(board, b"")
+    assert ABOVE in text
+    assert "1 tables are not those of version 1" in text
+
+
+def test_the_picture_is_no_wider_than_a_page():
+    methods = [f"method_{i}.py:separate" for i in range(12)]
+    for scenarios in (["low_counts"], ["low_counts", "low_rank"] * 8):
+        rows = [{"scenario": f"{s}{i}", "method": m} for i, s in enumerate(scenarios) for m in methods]
+        board = pd.DataFrame(rows).assign(ap_share=0.5, fdr_05=0.1, factor_cover=0.9, fdr_05_broken=False)
+        for n in (1, len(methods)):
+            width, height = leaderboard_figure(board[board["method"].isin(methods[:n])]).get_size_inches()
+            assert width < 12.1
+            assert height < 3 * width
 
 
 @pytest.mark.browser

@@ -78,9 +78,11 @@ def test_settings_that_differ_from_the_preset_come_first(tiny_path):
 
 def test_the_stage_that_loses_most_is_named():
     rows = {stage: {"hierarchical": ap} for stage, ap in (("true counts", 0.6), ("labelled", 0.55), ("measured", 0.3))}
-    assert "Most is lost from 'labelled' to 'measured': average precision 0.55 becomes 0.30" in lost_text(rows)
-    assert "No stage loses" in lost_text({"a": {"hierarchical": 0.5}, "b": {"hierarchical": 0.5}})
-    assert lost_text({"a": {"hierarchical": None}}) == ""
+    assert "Most is lost from 'labelled' to 'measured': average precision 0.55 becomes 0.30" in lost_text(
+        rows, "hierarchical"
+    )
+    assert "No stage loses" in lost_text({"a": {"hierarchical": 0.5}, "b": {"hierarchical": 0.5}}, "hierarchical")
+    assert lost_text({"a": {"hierarchical": None}}, "hierarchical") == ""
 
 
 def test_a_text_in_a_table_cannot_end_the_script():

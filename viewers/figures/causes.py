@@ -13,7 +13,7 @@ def causes(truth: pd.DataFrame) -> Figure:
     Parameters
     ----------
     truth : DataFrame
-        Truth table (SCHEMA.md) with ``ln_learning``, ``ln_homeostasis``, ``ln_drift``, ``is_learned``.
+        Truth table (`schema.TRUTH_SYNAPSES`) with ``ln_learning``, ``ln_homeostasis``, ``ln_drift``, ``is_learned``.
     """
     figure, (left, right) = new_figure(2)
     bins = np.linspace(-1.5, 1.5, 91).tolist()

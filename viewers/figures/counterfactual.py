@@ -16,7 +16,7 @@ def counterfactual(truth: pd.DataFrame) -> Figure:
     Parameters
     ----------
     truth : DataFrame
-        Truth table (SCHEMA.md) with ``learning``, ``cf_learning`` and so on.
+        Truth table (`schema.TRUTH_SYNAPSES`) with ``learning``, ``cf_learning`` and so on.
     """
     figure, axes = new_figure(3)
     for axis, cause in zip(axes, CAUSE_COLORS, strict=False):

@@ -13,7 +13,7 @@ def input_gradient(truth: pd.DataFrame, neurons: pd.DataFrame) -> Figure:
     Parameters
     ----------
     truth, neurons : DataFrame
-        Truth tables (SCHEMA.md) of a network whose inputs come over axons.
+        Truth tables (`schema.TRUTH_SYNAPSES`, `schema.TRUTH_NEURONS`) of a network whose inputs come over axons.
     """
     inputs = with_pool(truth, neurons)
     figure, axes = new_figure(3)

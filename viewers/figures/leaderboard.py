@@ -10,6 +10,12 @@ PANELS = (
     ("fdr_05", "realised FDR at nominal 0.05", "Oranges", "fdr_05_broken"),
     ("factor_cover", "95 % interval of the factor holds", "PuBuGn", ""),
 )
+CELL_IN = (0.62, 0.27)
+LEAST_PANEL_IN = 0.5
+LETTER_IN, SLANT = 0.065, 0.6
+"""Of a method's name: width of a letter, and how high it reaches where it stands aslant."""
+MOST_WIDTH_IN = 12.0
+"""Wider, the panels stand below each other: a page shows the picture as wide as itself."""
 
 
 def leaderboard_figure(board: pd.DataFrame) -> Figure:
@@ -23,13 +29,16 @@ def leaderboard_figure(board: pd.DataFrame) -> Figure:
     scenarios = list(dict.fromkeys(board["scenario"]))
     methods = [m for m in dict.fromkeys(board["method"]) if m != "ceiling"] + ["ceiling"]
     methods = [m for m in methods if m in set(board["method"])]
-    width, height = 2.6 + len(PANELS) * (0.5 + 0.72 * len(methods)), 1.9 + 0.27 * len(scenarios)
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(1, len(PANELS), sharey=True, squeeze=False)[0]
+    names = max(len(m) for m in methods) * LETTER_IN
+    panel, height = LEAST_PANEL_IN + CELL_IN[0] * len(methods), CELL_IN[1] * len(scenarios) + names * SLANT + 0.7
+    beside = len(PANELS) * panel + 2.6 <= MOST_WIDTH_IN
+    shape = (1, len(PANELS)) if beside else (len(PANELS), 1)
+    figure = Figure(figsize=(2.6 + shape[1] * panel, shape[0] * height), layout="constrained")
+    axes = figure.subplots(*shape, sharey=True, squeeze=False).ravel()
     for axis, (name, title, colors, mark) in zip(axes, PANELS, strict=True):
         _panel(axis, board, scenarios, methods, name, colors, mark)
         axis.set_title(title, fontsize=9)
-    axes[0].set_yticks(range(len(scenarios)), [s.replace("_", " ") for s in scenarios], fontsize=8)
+        axis.set_yticks(range(len(scenarios)), [s.replace("_", " ") for s in scenarios], fontsize=8)
     return figure
 
 

@@ -15,6 +15,7 @@ from synimg.store.atomic import atomic_path
 from synimg.store.morphology import Trace
 from synimg.store.volume import projection
 from synimg.viewers.figures.optics import optics
+from synimg.viewers.figures.sizes import sizes
 from synimg.viewers.figures.style import composite, nice_length, scale_bar
 
 Floats = NDArray[np.float64]
@@ -74,11 +75,16 @@ def recording(
 
 
 def save_recording(folder: Path, image: Path, found: Found, traces: Sequence[Trace], voxel_um: Floats) -> None:
-    """Draw `recording` of the voxels in a zarr folder, and `optics` where it is known, into PNG files, whole or not at all."""
+    """Draw `recording` of the voxels in a zarr folder, and `optics` and `sizes` where they are known, into PNG files.
+
+    Each is written whole or not at all.
+    """
     pixel_um = float(voxel_um[1]), float(voxel_um[2])
     figures = {"synapses": recording(projection(image), found.synapses, traces, pixel_um)}
     if any(channel.axial is not None for channel in found.quality.optics.channels):
         figures["optics"] = optics(found.quality.optics)
+    if found.detections["area_um2"].notna().any():
+        figures["sizes"] = sizes(found.synapses, found.detections["form"].to_numpy(object), None, found.quality.unit)
     for name, figure in figures.items():
         with atomic_path(folder / f"{name}.png") as temporary:
             figure.savefig(temporary, dpi=150, metadata={"Software": None})

@@ -36,8 +36,9 @@ def synapse_card(cutout: Cutout, turnover: Floats, this: float | None, width_in:
     for row, name in enumerate(RECEPTORS):
         data = cutout.grey[cutout.channels.index(name), z].astype(float)
         model, residual = cutout.model[row, z], cutout.residual[row, z]
+        called = cutout.called[cutout.channels.index(name)]
         low, high = float(min(data.min(), model.min())), float(max(data.max(), model.max()))
-        for column, (title, picture) in enumerate(((name, data), ("model", model), ("residual, ±5 sd", residual))):
+        for column, (title, picture) in enumerate(((called, data), ("model", model), ("residual, ±5 sd", residual))):
             axis = figure.add_subplot(grid[row, column])
             if column < 2:
                 axis.imshow(picture, cmap="gray", vmin=low, vmax=high, interpolation="nearest", extent=_extent(cutout))

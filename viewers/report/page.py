@@ -81,9 +81,10 @@ def render_page(dataset: Dataset, run: str) -> str:
     config, scores = source.config, source.scores
     body = "\n".join(section(*one) for one in sections_of(source))
     software = ", ".join(f"{k} {v}" for k, v in dataset.index["software"].items())
+    lost = lost_text(scores["average_precision"], scores["separation"]["method"])
     return fill_template(
         title=f"{config.animal_id}, seed {config.seed}",
-        summary=_summary(config, scores) + f"<p>{html.escape(lost_text(scores['average_precision']))}</p>",
+        summary=_summary(config, scores) + f"<p>{html.escape(lost)}</p>",
         warnings=_warnings(source.separation.info, scores, config.group not in UNTAUGHT),
         headlines=_headlines(scores["headlines"]),
         body=body + _explore(source),
@@ -152,8 +153,9 @@ def _summary(config: Config, scores: dict[str, Any]) -> str:
     if config.imported.edges:
         network = f"A network from elsewhere ({Path(config.imported.edges).name}) changed"
     n_synapses = scores["imaging"]["n_true"] - scores["imaging"].get("n_true_background", 0)
+    n_neurons = f"{config.tissue.n_imaged_neurons} of" if not config.tissue.dendrite_um_per_um3 else "Some of"
     text = html.escape(
-        f"{network}, over {config.training.window_days:g} days. {config.tissue.n_imaged_neurons} of its neurons were "
+        f"{network}, over {config.training.window_days:g} days. {n_neurons} its neurons were "
         f"imaged ({n_synapses} synapses), the image was measured blind, and the result was scored."
     )
     return f"<p>{text}</p>"

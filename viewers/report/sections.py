@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from synimg.analysis.diagnosis import diagnosis_lines
 from synimg.analysis.separate.protocol import Separation
 from synimg.errors import SynimgError
 from synimg.viewers.figures.counterfactual import disagreement
@@ -136,13 +137,18 @@ def _typeset(line: str) -> str:
 def _separation(source: Source) -> list[Section]:
     separation = source.scores["separation"]
     sections: list[Section] = []
+    if (diagnosis := source.separation.info["diagnosis"].get("table")) is not None:
+        lines = "".join(f"<li>{_typeset(line)}</li>" for line in diagnosis_lines(diagnosis))
+        sections.append(("What the table looked like before it was separated", f"<ul>{lines}</ul>", None))
     if (factor := _if_there("factor", source)) is not None:
         sections.append(("Homeostasis: one factor per neuron", _factor_text(separation["factor"]), factor))
     if source.learned.any():
         sections.append(("Which synapses learned?", _ranking_text(separation), draw("precision_recall", source)))
-        text = "The same separation ('hierarchical') on tables that carry more and more of the measurement's errors. "
-        rows = source.scores["average_precision"]
-        text += html.escape(lost_text(rows)) + _budget_table(rows)
+        method, rows = separation["method"], source.scores["average_precision"]
+        text = html.escape(
+            f"The same separation ('{method}') on tables that carry more and more of the measurement's errors. "
+        )
+        text += html.escape(lost_text(rows, method)) + _budget_table(rows)
         sections.append(("Error budget", text, draw("error_budget", source)))
     else:
         found = separation["discovery"][1]["n_called"]
@@ -159,7 +165,7 @@ def _separation(source: Source) -> list[Section]:
     return sections
 
 
-def lost_text(rows: dict[str, dict[str, float | None]], method: str = "hierarchical") -> str:
+def lost_text(rows: dict[str, dict[str, float | None]], method: str) -> str:
     """Which stage loses most of the truth: the largest fall of the average precision from one table to the next.
 
     Parameters
@@ -207,6 +213,12 @@ def _ranking_text(separation: dict[str, Any]) -> str:
     low_high = separation["average_precision_95"]
     interval = f" (95 % interval over neurons {low_high[0]:.2f} to {low_high[1]:.2f})" if low_high else ""
     realised = "" if found["realised_fdr"] is None else f"; the realised rate is {found['realised_fdr']:.2f}"
+    if "ceiling" in separation:
+        top = separation["ceiling"]
+        low, high = top["share_95"]
+        interval += (
+            f", {top['share']:.0%} ({low:.0%} to {high:.0%}) of what can be had by who knows every factor and the laws"
+        )
     return (
         f"{separation['share_learned_true']:.0%} of the measured synapses learned. Average precision of "
         f"'{separation['method']}': {separation['average_precision']:.2f}{interval}. At a nominal false discovery rate of "

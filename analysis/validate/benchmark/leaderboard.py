@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.stats import beta
 
 from synimg.phantoms.scenarios.scenario import Scenario
-from synimg.phantoms.scenarios.suite import SCENARIOS
+from synimg.phantoms.scenarios.suite import SCENARIOS, VERSION
 
 Cells = list[dict[str, Any]]
 MEANS = (
@@ -52,7 +52,9 @@ def leaderboard(cells: Cells) -> pd.DataFrame:
     ``ap_share`` is the mean over tables of average precision divided by the ceiling's on the same table; a table on which
     the method failed counts 0. Its interval is that of bootstrap copies over animals and neurons, paired with the
     ceiling's. ``fdr_05`` and ``fdr_10`` are false calls over calls, pooled over tables, with the wider of the exact
-    binomial and the bootstrap interval; where nothing learned, the share of tables with any call.
+    binomial and the bootstrap interval; where nothing learned, the share of tables with any call. ``above_ceiling``:
+    the share's interval lies above 1, which no method reaches that sees the table alone. ``n_differ`` tables are not
+    those that the suite's version pins.
     """
     known = [cell for cell in cells if cell["scenario"] in SCENARIOS]
     ceilings = {
@@ -64,8 +66,8 @@ def leaderboard(cells: Cells) -> pd.DataFrame:
     place = {name: i for i, name in enumerate(SCENARIOS)}
     ordered = sorted(groups, key=lambda key: (place[key[0]], key[1] == "ceiling", key[1]))
     board = pd.DataFrame([_row(SCENARIOS[s], m, groups[s, m], ceilings) for s, m in ordered])
-    truths = ["flag_wanted", "fdr_05_broken", "fdr_10_broken"]
-    others = ["scenario", "method", "failed", "n_tables", "n_failed", "called_05", "called_10"]
+    truths = ["flag_wanted", "fdr_05_broken", "fdr_10_broken", "above_ceiling"]
+    others = ["scenario", "method", "failed", "n_tables", "n_failed", "n_differ", "called_05", "called_10"]
     numbers = board.columns.difference([*truths, *others])
     return board.astype(dict.fromkeys(numbers, "float64") | dict.fromkeys(truths, "boolean"))
 
@@ -79,7 +81,10 @@ def _row(scenario: Scenario, method: str, cells: Cells, ceilings: dict[Any, dict
     failed = "; ".join(f"seed {', '.join(seeds)}: {reason}" for reason, seeds in reasons.items())
     row: dict[str, Any] = {"scenario": scenario.name, "method": method, "n_tables": len(cells)}
     row |= {"n_failed": len(cells) - len(done), "failed": failed}
+    row["n_differ"] = sum(cell.get("as_pinned") is False for cell in cells)
     row |= _ap_share(scenario, cells, ceilings)
+    least = row["ap_share_lo"]
+    row["above_ceiling"] = None if least is None else method != "ceiling" and least > 1.0
     for which, nominal in NOMINAL.items():
         row |= _fdr(scenario, done, which, nominal)
     row |= {name: _mean([cell.get(name) for cell in done]) for name in MEANS}
@@ -149,6 +154,20 @@ def _binomial(k: float, n: float) -> tuple[float, float]:
     return low, high
 
 
+def other_tables(board: pd.DataFrame) -> str:
+    """That tables are not those which the suite's version means, in a sentence; empty if they are."""
+    differ = board[board["n_differ"] > 0]
+    if differ.empty:
+        return ""
+    names = list(dict.fromkeys(differ["scenario"].astype(str)))
+    n = int(differ.groupby("scenario")["n_differ"].max().sum())
+    listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more scenarios" if len(names) > 5 else "")
+    return (
+        f"{n} tables are not those of version {VERSION} of the suite ({listed}): another numpy draws them, or changed code; "
+        "their scores cannot be compared with others'"
+    )
+
+
 def summary(board: pd.DataFrame) -> pd.DataFrame:
     """A row per method: means over scenarios, and where it is worst; the best method first.
 
@@ -175,6 +194,7 @@ def summary(board: pd.DataFrame) -> pd.DataFrame:
         row["peak_mib"] = part["peak_mib"].astype(float).max()
         row["n_scenarios"], row["n_tables"] = len(part), int(part["n_tables"].sum())
         row["n_failed"] = int(part["n_failed"].sum())
+        row["n_above_ceiling"] = int(part["above_ceiling"].fillna(False).astype(bool).sum())
         rows.append(row)
     found = pd.DataFrame(rows)
     return found.sort_values("ap_share", ascending=False, kind="stable").reset_index(drop=True)

@@ -20,19 +20,23 @@ from synimg.analysis.validate.benchmark.leaderboard import leaderboard
 from synimg.analysis.validate.ceiling import ceiling
 from synimg.errors import SynimgError, nearest
 from synimg.phantoms.scenarios.draw import Drawn, draw
+from synimg.phantoms.scenarios.pinned import is_as_pinned
 from synimg.phantoms.scenarios.suite import IMAGED, SUITE, VERSION, scenario
 from synimg.store.atomic import read_json, sha256, write_json
 from synimg.store.tables import write_table
 from synimg.streams import key64
 
-CEILING = "ceiling"
+CEILING, AUTO = "ceiling", "auto"
 SUITE_CODE = (
     "phantoms/scenarios",
     "phantoms/receptors.py",
+    "analysis/validate/amounts.py",
+    "analysis/validate/bootstrap.py",
     "analysis/validate/scores.py",
     "analysis/validate/benchmark/cell.py",
     "analysis/validate/benchmark/imaged.py",
 )
+CEILING_CODE = ("analysis/validate/ceiling.py", "analysis/validate/count_grid.py")
 IMAGE_CODE = (
     "phantoms",
     "analysis/*.py",  # all of it but the methods, since whatever measures calls whatever else is there
@@ -83,7 +87,8 @@ def run_suite(
     out : path
         Folder: new, empty, or of an earlier run of the same suite.
     methods : sequence of str
-        ``FILE.py:FUNCTION`` enters a method beside all built-in and installed ones; names run those alone.
+        ``FILE.py:FUNCTION`` enters a method beside all built-in and installed ones; names run those alone. ``auto`` is
+        scored where it is named.
     scenarios : sequence of str
         Names; all if empty.
     n_seeds : int
@@ -117,7 +122,7 @@ def run_suite(
         raise SynimgError(f"--seeds = {n_seeds}; it takes 1 or more")
     if not limit_s > 0:
         raise SynimgError(f"--limit-s = {limit_s:g}; it takes seconds above 0")
-    entries = [*_entries(methods), Entry(CEILING, CEILING, _code_of(("analysis/validate/ceiling.py",)))]
+    entries = [*_entries(methods), Entry(CEILING, CEILING, _code_of(CEILING_CODE))]
     _prepare(out)
     suite_code = _code_of(SUITE_CODE)
     image_code = _code_of(IMAGE_CODE)
@@ -162,6 +167,7 @@ def run_cell(cell: Cell, limit_s: float) -> None:
             "method": cell.entry.name,
             "code": cell.entry.code,
             "checksum": drawn.checksum(),
+            "as_pinned": is_as_pinned(cell.scenario, cell.seed, drawn.fingerprint()),
             "limit_s": limit_s,
             "seconds": run.seconds,
             "peak_bytes": run.peak_bytes,
@@ -188,7 +194,7 @@ def _scores(run: Run, cell: Cell, drawn: Drawn) -> dict[str, Any]:
 def _entries(methods: Sequence[str]) -> list[Entry]:
     """The methods to run."""
     built_in, plugins = family.names(METHODS), installed()
-    offered = {name: Entry(name, name, _code_of(("analysis",))) for name in built_in}
+    offered = {name: Entry(name, name, _code_of(("analysis",))) for name in [*built_in, AUTO]}
     for name, point in plugins.items():
         version = point.dist.version if point.dist else ""
         offered.setdefault(name, Entry(name, name, f"{point.value} {version}"))
@@ -197,7 +203,8 @@ def _entries(methods: Sequence[str]) -> list[Entry]:
     for name in names:
         if name not in offered:
             raise SynimgError(f"unknown method '{name}'; {nearest(name, list(offered))}")
-    entries = [offered[name] for name in dict.fromkeys(names)] or list(offered.values())
+    entries = [offered[name] for name in dict.fromkeys(names)]
+    entries = entries or [entry for name, entry in offered.items() if name != AUTO]  # one of the others, a second time
     for method in dict.fromkeys(files):
         check_function(method)  # a mistake in the name or the file is told now, not in every cell
         path, _, function = method.rpartition(":")

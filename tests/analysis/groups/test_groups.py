@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit, logit
 from scipy.stats import kstest
 
 from synimg import config
@@ -154,11 +155,74 @@ def test_control_animals_are_left_out_unless_animals_are_the_question():
 def test_a_covariate_that_was_a_prior_is_not_tested_against_itself():
     table = drawn(name="known_activity").table
     result = separate(table, "neuron_median")
-    told = replace(result, info=result.info | {"parameters": {"covariate_weight": 1.0}})
+    told = replace(result, info=result.info | {"parameters": {"prior_weights": {"eligibility": [1.0]}}})
     by = ask(table, told, "eligibility", 1).info["by"]
     assert by["gradient"]["share_learned"]["p"] is None
     assert by["gradient"]["change_ln"]["slope"] > 0
     assert "help of 'eligibility'" in by["notes"][0]
+
+
+def test_noise_that_was_a_prior_gets_no_small_p_values():
+    p = []
+    for seed in range(1, 13):
+        table = drawn(seed).table
+        table["predicted_ln"] = stream(seed, "test", "noise").standard_normal(len(table))
+        result = separate(table, "neuron_median")
+        odds = logit(result.synapses["p_learning"].clip(1e-6, 1 - 1e-6)) + 0.05 * table["predicted_ln"]
+        moved = result.synapses.assign(p_learning=expit(odds))
+        told = {"parameters": {"prior_weights": {"resimulate": [0.05]}}}
+        gradient = ask(table, replace(result, synapses=moved, info=told), "predicted_ln", seed).info["by"]["gradient"]
+        p += [found["p"] for found in gradient.values() if found["p"] is not None]
+    assert len(p) == 12
+    assert kstest(p, "uniform").pvalue > 0.01
+
+
+BLOCKS = {"diagnosis": {"structure": {"potentiated": {}}}}
+
+
+@pytest.mark.parametrize(
+    ("info", "by", "help_of"),
+    [
+        ({"parameters": {"prior_weights": {"resimulate": [0.3]}}}, "predicted_ln", "'predicted_ln'"),
+        ({"parameters": {"prior_weights": {"resimulate": [0.3]}}}, "predicted_bin", "'predicted_ln'"),
+        ({"parameters": {"prior_weights": {"resimulate": [0.3]}}}, "side", None),
+        ({"parameters": {"prior_weights": {"resimulate": [0.0]}}}, "predicted_ln", None),
+        ({"parameters": {"prior_weights": {"group": [0.4, 0.1]}}}, "group", "'group'"),
+        ({"parameters": {"prior_weights": {"clustering": [0.2]}}}, "branch_id", "neighbours on the dendrite"),
+        ({"parameters": {"prior_weights": {"clustering": [0.2]}}}, "z_um", "neighbours on the dendrite"),
+        ({"parameters": {"prior_weights": {"inhibitory_mirror": [-1.0]}}}, "side", None),
+        ({"parameters": {"size_weight": 0.2}}, "total", "the sizes"),
+        (BLOCKS, "pre_id", "'pre_id'"),
+        (BLOCKS, "input_channel", "'pre_id'"),
+        (BLOCKS, "side", None),
+    ],
+)
+def test_what_helped_to_find_learning_is_known_for_every_prior(info, by, help_of):
+    table = drawn(name="turnover_differs").table
+    n, rng = len(table), stream(1, "test", "columns")
+    table["predicted_ln"], table["z_um"] = rng.standard_normal((2, n))
+    table["predicted_bin"] = np.where(table["predicted_ln"] > 0, "up", "down")
+    table["side"], table["pre_id"] = labels(n, 2, 1), rng.integers(0, 20, n)
+    table["input_channel"], table["branch_id"] = table["pre_id"] % 4, np.arange(n) % 3
+    table["total"] = table["r_old"] + table["r_new"]
+    result = separate(table, "neuron_median")
+    answer = ask(table, replace(result, info=info), by, 1)
+    notes = " ".join(answer.info["by"]["notes"])
+    assert ("p_share_learned" in answer.groups) == (help_of is None)
+    assert "p_change_ln" in answer.groups
+    assert (f"with the help of {help_of}: the share is not tested, the change is" in notes) == (help_of is not None)
+
+
+def test_with_removal_the_change_rests_on_the_prior_as_well():
+    table = drawn(name="known_activity").table
+    parameters = {"prior_weights": {"eligibility": [1.0]}, "depression": "label_blind_removal"}
+    told = replace(separate(table, "neuron_median"), info={"parameters": parameters})
+    answer = ask(table, told, "eligibility", 1)
+    assert not [name for name in answer.groups if name.startswith(("p_", "q_"))]
+    assert {found["p"] for found in answer.info["by"]["gradient"].values()} == {None}
+    assert "nor is the change" in answer.info["by"]["notes"][0]
+    assert max(map(len, groups_text(answer).splitlines())) <= 80
+    figure_of(answer.groups, answer.info["by"]).canvas.draw()
 
 
 def test_removal_falls_back_on_posterior_means_and_says_so():

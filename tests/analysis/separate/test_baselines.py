@@ -136,3 +136,14 @@ def test_odd_but_valid_tables_give_finite_results(method, change):
     result = separate(table, method)
     assert np.isfinite(result.synapses[["p_learning", "delta_learning"]].to_numpy(float)).all()
     assert np.isfinite(result.neurons["scale_factor"]).all()
+
+
+@pytest.mark.parametrize("method", ["raw", *BASELINES])
+def test_old_receptors_without_a_logarithm_are_counted(method):
+    table = drawn(n_neurons=10).table.query("r_old >= 0.5").reset_index(drop=True)
+    table.loc[:6, "r_old"] = 0.0
+    assert any(
+        f"7 of {len(table)} synapses have an r_old below 0.5" in w for w in separate(table, method).info["warnings"]
+    )
+    told = separate(table.iloc[7:], method).info["warnings"]
+    assert not any("logarithm" in sentence for sentence in told)

@@ -4,6 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from synimg.analysis.mixture.arrange import arrange
+from synimg.analysis.mixture.choose import choose
+from synimg.analysis.mixture.result import learning_in_doubt
+from synimg.analysis.mixture.rivals import rivals_of
 from synimg.analysis.mixture.summary import Parts, learning_interval
 from synimg.analysis.separation import separate
 from synimg.analysis.validate.scores import average_precision, called
@@ -58,6 +62,9 @@ def test_assumptions_choices_and_what_is_not_known_are_said(sparse):
 def test_where_nothing_was_learned_nothing_is_called(seed):
     result, _, _ = separated("no_learning", seed)
     assert not called(result.synapses["lfdr"].to_numpy(), 0.05).any()
+    p_none = 1.0 - result.info["diagnosis"]["probability_of_learning"]
+    assert p_none > 0.5
+    assert any(f"without any learning have a probability of {p_none:.2f}" in said for said in result.info["warnings"])
 
 
 @pytest.mark.slow
@@ -139,21 +146,43 @@ def test_the_interval_of_learning_is_nothing_where_learning_is_unlikely():
     assert low[2] == pytest.approx(30 - 1.96 * 5, abs=0.3)
 
 
+@pytest.mark.parametrize(
+    ("depression", "p_any", "p_down", "said"),
+    [
+        ("reduced_insertion", 1.0, 0.9, []),
+        ("reduced_insertion", 1.0, 0.1, ["p_depressed is about less insertion alone (probability of any: 0.10)"]),
+        ("reduced_insertion", 0.2, 0.6, ["models without any learning have a probability of 0.80"]),
+        ("label_blind_removal", 1.0, 0.9, ["shows only in totals: p_depressed rests on them and on a prior"]),
+        ("label_blind_removal", 0.3, 0.1, ["a probability of 0.70", "on a prior"]),
+    ],
+)
+def test_what_is_not_seen_of_learning_follows_from_the_weights_of_the_models(depression, p_any, p_down, said):
+    found = learning_in_doubt(depression, p_any, p_down)
+    assert len(found) == len(said)
+    assert all(part in sentence for part, sentence in zip(said, found, strict=True))
+
+
+def test_a_sentence_about_learning_never_contradicts_the_probability_beside_it(sparse):
+    assert sparse[0].info["diagnosis"]["probability_of_learning"] > 0.9
+    assert not any("without any learning" in said for said in sparse[0].info["warnings"])
+
+
+def test_a_reading_in_which_hardly_any_synapse_learned_is_no_rival():
+    table = draw(scenario("sparse_potentiation").model_copy(update={"n_neurons": 8}), 2003).table
+    table[["r_old", "r_new"]] = 0.0
+    data = arrange(table, {})[0]
+    assert not rivals_of(data, choose(data, has_branches=False))
+
+
 def test_a_table_of_controls_alone_has_nothing_to_find():
     table = draw(scenario("no_learning").model_copy(update={"n_neurons": 12}), 1001).table.assign(group="yoked")
     result = separate(table, "hierarchical")
     assert (result.synapses["p_learning"] < 1e-6).all()
-    assert any("all animals are controls" in said for said in result.info["warnings"])
+    said = " ".join(result.info["warnings"])
+    assert "all animals are controls" in said
+    assert "there is nothing to find" in said
+    assert "no control animals" not in said
     assert all(np.isfinite(v) for v in result.info["parameters"].values() if isinstance(v, float))
-
-
-def test_counts_without_standard_errors_are_said_to_be_exact():
-    table = draw(scenario("no_learning").model_copy(update={"n_neurons": 12}), 1001).table
-    exact = table.drop(columns=["r_old_se", "r_new_se"])
-    said = [
-        any("no standard errors" in w for w in separate(t, "hierarchical").info["warnings"]) for t in (exact, table)
-    ]
-    assert said == [True, False]
 
 
 @pytest.mark.parametrize(

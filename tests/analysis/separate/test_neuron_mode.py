@@ -11,7 +11,7 @@ from synimg.streams import stream
 
 
 def table(seed, n_neurons=60, n_each=57, share=0.1, sd_h=0.25, kt=0.8, mean=60, label=0.8):
-    """Synapse table, ln factor of each neuron, ln learning of each synapse (SEPARATION.md, base regime)."""
+    """Synapse table, ln factor of each neuron, ln learning of each synapse (the base regime of the suite, both signs)."""
     rng, n = stream(seed, "test"), n_neurons * n_each
     row = np.repeat(np.arange(n_neurons), n_each)
     a_start = mean * np.exp(0.6 * rng.standard_normal(n) - 0.18)
@@ -111,29 +111,22 @@ def test_auto_takes_what_the_table_allows_and_says_why():
         assert name in result.info["warnings"][0]
 
 
-def test_a_user_s_function_of_a_table_is_a_method(tmp_path):
-    (tmp_path / "mine.py").write_text(
-        "def newest(table):\n    share = table.r_new / (table.r_old + table.r_new + 1)\n"
-        "    return table[['synapse_id']].assign(p_learning=share)\n"
-    )
-    frame, _, _ = table(1, n_neurons=5)
-    result = separate(frame, f"{tmp_path / 'mine.py'}:newest")
-    assert result.synapses["lfdr"].notna().all()
+def test_no_likely_parent_at_all_is_refused_and_one_neuron_without_has_the_factor_of_all():
+    frame, _, _ = table(1, n_neurons=6, n_each=20)
+    with pytest.raises(SynimgError, match="'neuron_prob' is 0 in all rows"):
+        separate(frame.assign(neuron_prob=0.0), "neuron_mode")
+    result = separate(frame.assign(neuron_prob=np.where(frame["neuron_id"] == 2, 0.0, 1.0)), "neuron_mode")
+    assert result.neurons["scale_factor"][2] == pytest.approx(1.0, abs=0.3)
+    assert not called(result.synapses["lfdr"].to_numpy(float)[frame["neuron_id"] == 2], 0.1).any()
 
 
-@pytest.mark.parametrize(
-    ("method", "sentence"),
-    [
-        ("neuron_mod", "did you mean 'neuron_mode'"),
-        ("missing.py:f", "no such file"),
-        (lambda t: t.boom, "raised AttributeError"),
-        (lambda t: 5, "must return a DataFrame"),
-        (lambda t: t[["synapse_id"]], "'p_learning' is missing"),
-        (lambda t: t[["synapse_id"]].assign(p_learning=np.nan), "empty or NaN"),
-        (lambda t: t[["synapse_id"]].head(3).assign(p_learning=0.5), "return every row"),
-    ],
-)
-def test_a_method_that_fails_is_named_in_one_sentence(method, sentence):
-    with pytest.raises(SynimgError) as error:
-        separate(table(1, n_neurons=5)[0], method)
-    assert sentence in str(error.value)
+def test_controls_are_counted_as_they_are():
+    frame, _, _ = table(1, n_neurons=5, n_each=20)
+    for groups, said in (
+        (["trained"] * 5, "no control animals"),
+        (["yoked"] * 5, "all animals are controls"),
+        (["yoked"] * 2 + ["trained"] * 3, "only 2 neurons of control animals (it takes 3)"),
+        (["yoked"] * 3 + ["trained"] * 2, "only 2 neurons of trained animals (it takes 3)"),
+    ):
+        told = separate(frame.assign(group=np.repeat(groups, 20)), "neuron_mode").info["warnings"][0]
+        assert told.startswith(f"not identifiable in full: {said}: the zero")

@@ -101,7 +101,7 @@ def test_divergent_scaling_leaves_the_smallest_and_grows_with_size():
 
 
 def test_sleep_like_scaling_takes_a_fifth_and_spares_the_largest_fifth():
-    # de Vivo et al. 2017: -18 % on average, about 20 % of the synapses spared (NUMBERS.md 4.6)
+    # de Vivo et al. 2017: -18 % on average, about 20 % of the synapses spared
     contacts = some_contacts()
     sleep = part(FOLDER, "sparing")(smallest_factor=1 - 0.18 / 0.8)
     total = after(sleep, np.full(40, 4.0))

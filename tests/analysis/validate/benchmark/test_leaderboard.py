@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synimg.analysis.validate.benchmark.leaderboard import leaderboard, summary
+from synimg.analysis.validate.benchmark.leaderboard import leaderboard, other_tables, summary
 
 
 def cell(method, seed=1, scenario="sparse_potentiation", failed=None, ap=0.6, called=(0, 0), **more):
@@ -71,3 +71,18 @@ def test_the_summary_leaves_out_what_cannot_be_told_apart():
     assert (best["method"], mine["method"]) == ("ceiling", "mine")
     assert mine["ap_share"] == pytest.approx(0.75)
     assert (mine["least_share"], mine["least_at"]) == (0.5, "low_counts")
+
+
+def test_who_does_better_than_can_be_known_is_marked():
+    cells = [cell("ceiling", ap=0.5), cell("cheat", ap=0.6), cell("fair", ap=0.45)]
+    board = leaderboard(cells).set_index("method")
+    assert board["above_ceiling"].to_dict() == {"cheat": True, "fair": False, "ceiling": False}
+    lucky = cell("lucky", ap=0.6) | {"average_precision_copies": [0.4, 0.6, 0.7, 0.6, 0.7]}
+    assert not row([*cells, lucky], "lucky")["above_ceiling"]
+
+
+def test_tables_that_are_not_those_of_the_version_are_told():
+    cells = [cell(m, seed, as_pinned=seed == 1) for m in ("ceiling", "mine") for seed in (1, 2, 3)]
+    said = other_tables(leaderboard(cells))
+    assert said.startswith("2 tables are not those of version 1 of the suite (sparse_potentiation)")
+    assert other_tables(leaderboard([cell("mine", as_pinned=True), cell("mine", 9, as_pinned=None)])) == ""

@@ -30,6 +30,7 @@ def test_every_method_has_a_cell_with_the_checksum_of_its_table(board):
     found = cells(board)
     assert set(found) == {"raw", "mine.py-own", "ceiling"}
     assert {cell["checksum"] for cell in found.values()} == {draw(scenario("few_synapses"), 1).checksum()}
+    assert all(cell["as_pinned"] for cell in found.values())
     # ours ranks as `raw` does, so it must score as `raw` does
     assert found["mine.py-own"]["average_precision"] == pytest.approx(found["raw"]["average_precision"])
     assert found["raw"]["average_precision"] < found["ceiling"]["average_precision"]
@@ -59,7 +60,8 @@ def test_what_a_file_does_before_its_function_is_called_fails_that_cell_alone(bo
         "leaves.py": "import sys\nsys.exit(0)\ndef own(table): return None\n",
         "hangs.py": "import time\ntime.sleep(600)\ndef own(table): return None\n",
         "junk.py": "import synimg, dataclasses\ndef own(table):\n"
-        "    return dataclasses.replace(synimg.separate(table, 'raw'), info={'warnings': [1]})\n",
+        "    raw = synimg.separate(table, 'raw')\n"
+        "    return dataclasses.replace(raw, neurons=raw.neurons.assign(scale_factor=-1.0))\n",
     }
     for name, text in nasty.items():
         (board / name).write_text(text)
@@ -70,6 +72,11 @@ def test_what_a_file_does_before_its_function_is_called_fails_that_cell_alone(bo
     assert "took longer than 2 s" in failed["hangs.py:own"]
     assert "cannot be scored" in failed["junk.py:own"]
     assert failed["raw"] == ""
+
+
+def test_what_separate_chooses_by_itself_is_an_entry_that_is_asked_for(board):
+    leaders = run_suite(board / "out", ["auto"], ["few_synapses"], 1, limit_s=0.2).set_index("method")
+    assert "took longer" in leaders.loc["auto", "failed"]  # as any method that has so little time
 
 
 def test_a_misspelt_function_is_told_before_the_file_is_run(tmp_path):
