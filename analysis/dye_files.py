@@ -32,6 +32,10 @@ from synimg.store.foreign import open_frames
 Floats = NDArray[np.float64]
 NOISY = 1.3
 """Times the variance from frame to frame that the camera says: beyond it something else moves, too."""
+CROWDED = 0.25
+"""Share of the spots too near to another, from which on many of the rest are two that nothing shows."""
+MOST_VALUES = 2**30
+"""Of a movie: 4 GB."""
 BELOW = 3.0
 """Electrons that a usual pixel may lie below the camera's offset."""
 
@@ -164,7 +168,7 @@ def find_dyes(
         every,
         *first,
         settings,
-        tuple(_notes(law, ratios)),
+        tuple(_notes(law, ratios, n_near / max(n_spots, 1))),
     )
 
 
@@ -176,22 +180,29 @@ def _field(path: Path, camera: Camera, settings: DyeSettings, channel: int) -> t
             "one frame shows no bleaching: give a movie of one field until its dyes are dark, or --standard with the number of "
             "dyes in each spot (1 for single dyes)"
         )
-    grey = opened.all()
     psf_vox = np.array(settings.psf_um[1:]) / np.array(settings.voxel_um[1:])
     if min(opened.shape) < 20 * psf_vox.max():
         size = " x ".join(map(str, opened.shape))
         raise SynimgError(
             f"{size} pixels are too few beside a point spread function of {psf_vox.max():.1f} pixels (sd)"
         )
+    if opened.n * opened.shape[0] * opened.shape[1] > MOST_VALUES:
+        raise SynimgError(
+            f"{opened.n} frames of {opened.shape[0]} x {opened.shape[1]} pixels do not fit into memory; cut out a part of the field"
+        )
     maps = _pixels(camera, opened.shape)
-    electrons = (grey.astype(np.float64) - maps[0]) / maps[1]
-    below = float(np.median(electrons)) + BELOW
+    electrons = np.empty((opened.n, *opened.shape), np.float32)
+    full = np.zeros(opened.shape, bool)
+    for k in range(opened.n):
+        grey = opened.plane(k, (slice(None), slice(None)))
+        electrons[k] = (grey - maps[0]) / maps[1]
+        full |= grey >= camera.largest_adu
+    below = float(np.median(electrons[0])) + BELOW
     if below < 0:
         raise SynimgError(
             f"half of its grey levels lie {BELOW - below:.0f} electrons or more below the camera's offset of "
             f"{camera.offset_adu:g}: were the camera and the dyes recorded with the same settings?"
         )
-    full: NDArray[np.bool_] = (grey >= camera.largest_adu).max(axis=0)
     spots = find_spots(electrons, maps[2], psf_vox, full)
     if settings.n_dyes is not None:
         return spots, None, heights_of_spots(spots)
@@ -231,8 +242,13 @@ def _what(n: int, settings: DyeSettings) -> str:
     return f"{n} spots of {settings.n_dyes:g} dyes{share}"
 
 
-def _notes(law: Brightness, ratios: list[float]) -> list[str]:
+def _notes(law: Brightness, ratios: list[float], share_near: float) -> list[str]:
     said = []
+    if share_near > CROWDED:
+        said.append(
+            f"{share_near:.0%} of the spots lie too near to another, so that some of the rest are two: dyes seem to differ more "
+            "than they do; image sparser fields"
+        )
     if ratios and max(ratios) > NOISY:
         said.append(
             f"spots vary from frame to frame with {max(ratios):.1f} times the variance that the camera says: dyes blink, the light "

@@ -15,6 +15,7 @@ from synimg.analysis.steps import LEAST_FRAMES, LastStep, last_step
 from synimg.errors import SynimgError
 
 Floats = NDArray[np.float64]
+Movie = NDArray[np.float32] | NDArray[np.float64]
 Bools = NDArray[np.bool_]
 LEAST_SIGNIFICANCE = 6.0
 """Of a spot in the mean image, in sds of the noise: one false one in 10^9 places."""
@@ -156,7 +157,7 @@ class Spots:
     field: "Field"
 
 
-def find_spots(electrons: Floats, read_noise: Floats | float, psf_vox: Floats, is_full: Bools | None = None) -> Spots:
+def find_spots(electrons: Movie, read_noise: Floats | float, psf_vox: Floats, is_full: Bools | None = None) -> Spots:
     """Spots in the mean of frames, and their brightness in each.
 
     Parameters
@@ -180,7 +181,7 @@ def find_spots(electrons: Floats, read_noise: Floats | float, psf_vox: Floats, i
     while n >= min(
         SHORTEST, n_frames
     ):  # a dye that goes out early shows in the first frames, and drowns in all of them
-        total = electrons[:n].sum(axis=0)
+        total = electrons[:n].sum(axis=0, dtype=np.float64)
         background = _background(total, n, read_variance, psf_vox)
         found = _significance(total - background, background + n * read_variance, psf_vox)
         significance, n = np.maximum(significance, found), n // 2
@@ -189,7 +190,7 @@ def find_spots(electrons: Floats, read_noise: Floats | float, psf_vox: Floats, i
     at = at[((at >= reach) & (at <= np.array(shape) - 1 - reach)).all(axis=1)]
     nearest = cKDTree(at / psf_vox).query(at / psf_vox, k=2)[0][:, 1] if len(at) > 1 else np.full(len(at), np.inf)
     seen = significance[tuple(np.rint(at).astype(int).T)] if len(at) else np.zeros(0)
-    total = electrons.sum(axis=0)
+    total = electrons.sum(axis=0, dtype=np.float64)
     background = _background(total, n_frames, read_variance, psf_vox)
     variance, widths = background + n_frames * read_variance, np.sqrt(psf_vox**2 + VOXEL_VARIANCE)
     at = np.array([_centred(total, variance, p, widths) if d > ALONE else p for p, d in zip(at, nearest, strict=True)])
@@ -210,7 +211,7 @@ class Field:
     widths : (2,) ndarray, sds of a spot in its pixels
     """
 
-    electrons: Floats
+    electrons: Movie
     variance: Floats
     widths: Floats
 
@@ -236,7 +237,7 @@ class Field:
         lit, dark = self.electrons[:n_lit], self.electrons[n_lit + 1 :]
         reach = np.ceil(2.0 * WINDOW * self.widths)
         y, x = _window(place, reach, self.variance.shape)
-        light = (lit[:, y, x].mean(axis=0) - dark[:, y, x].mean(axis=0)) * n_lit
+        light = (lit[:, y, x].mean(axis=0, dtype=np.float64) - dark[:, y, x].mean(axis=0, dtype=np.float64)) * n_lit
         variance = self.variance[y, x] * n_lit * (1.0 + n_lit / len(dark))
         corner = np.array([y.start, x.start])
         return _centred(light, variance, place - corner, self.widths) + corner

@@ -30,6 +30,9 @@ RESOLVED = 1.0 / 3.0
 """Largest standard error of an area that is stated, as a share of it or, if that is more, of a typical one."""
 WORTH_LOOKING = 3.0
 """Log likelihood that a free shape gains over a point from which on an elongated one is looked for."""
+LEAST_GAUSSIAN = 0.9
+"""Share of the point spread function's light in its Gaussian below which no size is told: of an aberrated one with 0.68 areas came
+out a quarter too large."""
 NEGLIGIBLE = 25.0
 """Log likelihood below the best at which a direction does not count."""
 SURE = 0.5
@@ -70,7 +73,8 @@ def extents_of(
     dark, light = (image[(slice(None), *at)].sum(axis=0) for image in (scene.background, model))
     width_um = np.sqrt(np.mean(psf_um[1:] ** 2 + VOXEL_VARIANCE * scene.voxel_um[1:] ** 2))
     share = dark / np.maximum(light, 1e-6)
-    return extents(shapes, lambda area: gaussian_widening(area, width_um, share))
+    found = extents(shapes, lambda area: gaussian_widening(area, width_um, share))
+    return found if gaussian_share >= LEAST_GAUSSIAN else found.assign(area_um2=np.nan, area_um2_se=np.nan)
 
 
 @dataclass(frozen=True)

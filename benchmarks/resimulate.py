@@ -4,8 +4,8 @@ python benchmarks/resimulate.py [SEED ...]     two seeds of the demonstration's 
 python benchmarks/resimulate.py DATASET ...    measured data sets, such as `synimg demo` makes
 
 r: correlation of the predicted with the true change by learning. AP: average precision of `hierarchical`; the ceiling knows
-every neuron's factor and the laws, but no prediction. FDP: false share of what is called at a nominal FDR. Nulls: the wrong
-rule, another task, read-outs that are not known, the predictions of other synapses.
+every neuron's factor and the laws, but no prediction. FDP: false share of what is called at a nominal FDR. What is known wrongly:
+the rule, the sizes at the start, the read-outs, the task; and the predictions of other synapses.
 """
 
 import sys
@@ -35,6 +35,7 @@ from synimg.streams import key64, stream
 N_RUNS = 2
 OTHER_RULE = {"eprop": "bptt", "bptt": "eprop"}
 OTHER_TASK = "delayed_match"
+SIZE_ERROR = 0.3
 
 
 def row(name: str, table: pd.DataFrame, learned: np.ndarray, true_ln: np.ndarray) -> None:
@@ -96,6 +97,9 @@ def network(rule: str, seed: int) -> None:
     row("none", table, learned, ln)
     row(f"the rule, {N_RUNS} runs", told, learned, ln)
     row("the wrong rule", predicted(of_experiment(config, OTHER_RULE[rule], "benchmark"), known, 1), learned, ln)
+    blurred = replace(wiring, a_first=wiring.a_first * np.exp(SIZE_ERROR * rng.standard_normal(wiring.a_first.size)))
+    name = f"sizes known to {SIZE_ERROR:.0%}"
+    row(name, predicted(again, Start(blurred, known.readouts), 1), learned, ln)
     others = Start(wiring, start_readouts(config, seed + 1000, n_units))
     row("read-outs not known", predicted(again, others, 1), learned, ln)
     task = Config.model_validate(again.model_dump() | {"task": {"kind": OTHER_TASK}})

@@ -8,14 +8,16 @@ import sys
 import time
 from functools import partial
 
+import numpy as np
 import pytest
+import tifffile
 
 from synimg.store.checkpoint import load_checkpoint
 from synimg.store.dataset import Dataset
 
 COMMANDS = [
-    "new", "generate", "population", "measure", "stitch", "camera", "separate", "methods", "validate", "benchmark", "view",
-    "report", "resimulate", "verify", "info", "demo",
+    "new", "generate", "population", "measure", "stitch", "camera", "dyes", "figure", "separate", "methods", "validate",
+    "benchmark", "view", "report", "resimulate", "verify", "info", "demo",
 ]  # fmt: skip
 
 
@@ -90,7 +92,7 @@ def test_a_voxel_size_that_cannot_be_is_refused(tmp_path, size):
 
 
 def test_an_image_without_a_voxel_size_is_refused(tmp_path):
-    (tmp_path / "a.tif").write_bytes(b"x")
+    tifffile.imwrite(tmp_path / "a.tif", np.ones((4, 8, 8), np.uint16))
     done = synimg("measure", tmp_path / "a.tif", "--out", tmp_path / "out")
     assert (done.returncode, "--voxel-um is missing" in done.stderr) == (2, True)
 

@@ -57,8 +57,8 @@ def choose(data: Data, has_branches: bool) -> Choice:
         return fit(data, replace(start, form=form), stay, largest, rounds, to_beat=to_beat)
 
     best, evidence = run(guess.form, guess)
-    if REACH_SDS * max(best.factor_sd) > largest:
-        largest = REACH_SDS * max(best.factor_sd)
+    if (needed := reach(data, best)) > largest:
+        largest = needed
         best, evidence = run(best.form, best)
     gains: dict[str, float] = {}
 
@@ -97,6 +97,12 @@ def choose(data: Data, has_branches: bool) -> Choice:
     if np.unique(data.kind[~data.is_control]).size == 1:
         try_forms("learning by size", iter([replace(best.form, learns_by_size=True)]), LEARNING_BY_SIZE_GAIN)
     return _signs(best, run, data, stay, largest, gains)
+
+
+def reach(data: Data, model: Model) -> float:
+    """How far ln factors lie from 0: those that something else tells of lie about what it says."""
+    said = np.abs(data.of_factor @ np.asarray(model.factor_weights)).max(initial=0.0)
+    return float(said + REACH_SDS * max(model.factor_sd))
 
 
 def weigh_signs(data: Data, choice: Choice) -> Choice:

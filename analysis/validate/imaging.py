@@ -90,7 +90,7 @@ def imaging_scores(
 
 
 def _parent_scores(network: pd.DataFrame, others: pd.DataFrame) -> dict[str, float | None]:
-    """Parents of the network's synapses; one given to a synapse of other neurons is wrong, and its probability must allow for it."""
+    """Parents of the network's synapses; one given to a synapse of others is wrong, and probabilities must allow for it."""
     known, not_theirs = (rows[rows["neuron_id"].notna()] for rows in (network, others))
     right = (known["neuron_id"] == known["post_id_true"]).to_numpy(bool)
     scores: dict[str, float | None] = {"accuracy": float(right.mean()) if right.size else None}

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synimg.analysis.block import MeasureSettings, measure_block, tiles
 from synimg.analysis.depth import depth_trend
 from synimg.analysis.lab_recording import LabRecording
 from synimg.analysis.measure import synapse_table
@@ -184,3 +185,19 @@ def test_a_trend_with_depth_is_told_with_its_error_and_not_where_there_is_none()
     assert "nothing was corrected" in said
     assert len(fading.medians) == 6
     assert depth_trend(*(part[:50] for part in tissue(1)), 0.27, 20.0) is None
+
+
+def test_an_error_of_the_offset_is_in_no_count():
+    shape, camera = (14, 60, 62), Scmos()
+    grid = np.indices(shape) * np.array([0.2, 0.07, 0.07])[:, None, None, None]
+    photons = np.full((2, *shape), 12.0)
+    for at in np.random.default_rng(1).uniform([0.7, 0.6, 0.6], [2.0, 3.5, 3.7], (12, 3)):
+        blob = np.exp(-0.5 * sum(((g - a) / w) ** 2 for g, a, w in zip(grid, at, (0.27, 0.1, 0.1), strict=True)))
+        photons += 2500.0 * blob / blob.sum()
+    grey = camera.record(photons.reshape(-1, *shape[1:]), 1, (0, 0, 0), (2 * shape[0], *shape[1:])).reshape(2, *shape)
+    tile, electrons = tiles(shape, MeasureSettings())[0], []
+    for offset in (100.0, 104.0):  # two electrons, of ten in a voxel of the background
+        known = recording(Scmos(offset_adu=offset), shape[0])
+        electrons.append(measure_block(grey, known, MeasureSettings(), 1e-9, tile)["pulse_electrons"])
+    here, there = (values.sort_values().to_numpy() for values in electrons)
+    np.testing.assert_allclose(here, there, rtol=0.02)

@@ -1,11 +1,14 @@
 """What else is known moves the prior, by as much as it is worth: nothing where it is nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from synimg import family
 from synimg.analysis.mixture.arrange import PRIORS, arrange, what_is_known
+from synimg.analysis.mixture.choose import reach
 from synimg.analysis.mixture.fit import first_guess, fit
 from synimg.analysis.mixture.model import Form
 from synimg.analysis.mixture.priors.group import kinds
@@ -102,6 +105,14 @@ def test_inhibition_that_mirrors_scaling_tells_the_factor(few):
     # regression on a change that is known to within 0.1: var / (var + 0.1^2)
     assert model.factor_weights[0] == pytest.approx(-1.0 / (1.0 + 0.01 / ln_factor.var()), abs=0.1)
     assert model.factor_sd[0] == pytest.approx(0.1, abs=0.05)
+
+
+def test_factors_that_inhibition_tells_of_are_looked_for_as_far_as_it_says(few):
+    drawn, _ = few
+    table = mirrored(drawn, np.log(drawn.neurons["scale_factor"].to_numpy()))
+    data = arrange(table, what_is_known(table))[0]
+    model = replace(first_guess(data, Form()), factor_weights=(-1.0,), factor_sd=(0.1,) * data.n_kinds)
+    assert reach(data, model) == pytest.approx(np.abs(data.of_factor).max() + 0.35)
 
 
 def test_inhibition_of_other_neurons_does_no_harm(few):
