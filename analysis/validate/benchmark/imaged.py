@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from synimg import schema
 from synimg.analysis.measure import measure
+from synimg.analysis.separation import with_known_parents
 from synimg.analysis.validate.imaging import match_truth
 from synimg.config import Config
 from synimg.errors import SynimgError
@@ -61,7 +62,7 @@ def load(folder: Path) -> Drawn:
 
 
 def imaged(scenario: Scenario, seed: int, scratch: Path) -> Drawn:
-    """The scenario's synapses as an image shows them: a row per measured punctum.
+    """The scenario's synapses as an image shows them: a row per measured punctum whose parent is known.
 
     Parameters
     ----------
@@ -95,8 +96,9 @@ def imaged(scenario: Scenario, seed: int, scratch: Path) -> Drawn:
     for name, value in NOT_THERE.items():
         truth.loc[~seen, name] = value
     truth["is_there"] = seen
-    table = table.dropna(axis=1, how="all")
     truth["synapse_id"] = table["synapse_id"].to_numpy()
+    is_known = table["neuron_id"].notna().to_numpy()
+    table, truth = with_known_parents(table).dropna(axis=1, how="all"), truth[is_known].reset_index(drop=True)
     return Drawn(table, truth, drawn.neurons.assign(animal_id=config.animal_id))
 
 
