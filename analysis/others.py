@@ -88,9 +88,9 @@ def fitted_others(here: Floats, beside: Floats) -> Others:
     look like what lies beside them, the priors say that all are others.
     """
     both = np.vstack([here, beside])
-    middle, width = both.mean(axis=0), np.maximum(both.std(axis=0), 1e-9)
+    middle, scatter = both.mean(axis=0), both.std(axis=0)
+    width = np.where(scatter > 1e-6, scatter, 1.0)
     x, y = (here - middle) / width, (beside - middle) / width
-
     expected = np.array(EXPECTED)
 
     def loss(theta: Floats) -> tuple[float, Floats]:
