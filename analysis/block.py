@@ -49,8 +49,7 @@ class MeasureSettings(Model):
     least_crowd: float = Field(
         0.1,
         ge=0,
-        description="other puncta expected within 2.5 PSF widths from which on the common disc is no reason to take two for one, "
-        "and `split_share` falls",
+        description="other puncta expected within 2.5 PSF widths from which on the common disc is no reason to take two for one",
     )
     split_share: float = Field(
         0.05,
@@ -235,9 +234,7 @@ def _parts(scene: Scene, fit: Fit, gain: Floats, settings: MeasureSettings) -> N
     is_one |= (crowd < settings.least_crowd) & (np.linalg.norm(away, axis=1) < settings.same_disc * disc_um)
     # how far a disc is from the Gaussian that fits it best grows with its size beside that of the PSF
     wide = scene.spread_um2 * fit.electrons[strong].sum(axis=1)
-    # the more neighbours are expected, the more likely a second punctum is one of them
-    expected = np.minimum(1.0, settings.least_crowd / np.maximum(crowd, 1e-9))
-    share = expected * settings.split_share * (wide / (wide + psf_um[1:].prod())) ** 2
+    share = settings.split_share * (wide / (wide + psf_um[1:].prod())) ** 2
     is_one |= gain[weak] < settings.least_gain + share * gain[strong]
     for i, j in zip(weak[is_one], strong[is_one], strict=True):
         is_part[i] |= not is_part[j]

@@ -25,8 +25,9 @@ class Picture(QLabel):
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         width, height = canvas.get_width_height()
-        image = QImage(bytes(canvas.buffer_rgba()), width, height, 4 * width, QImage.Format.Format_RGBA8888)
-        self._whole = QPixmap.fromImage(image)
+        pixels = bytes(canvas.buffer_rgba())  # an image only borrows them, and so may its pixmap
+        image = QImage(pixels, width, height, 4 * width, QImage.Format.Format_RGBA8888)
+        self._whole = QPixmap.fromImage(image.copy())
         self._fit()
 
     def say(self, text: str) -> None:
