@@ -52,7 +52,7 @@ def synapse_card(cutout: Cutout, turnover: Floats, this: float | None, width_in:
     axis = figure.add_subplot(grid[n_rows, :])
     known = turnover[np.isfinite(turnover)]
     axis.hist(known, bins=max(8, min(30, known.size // 4)), color=CHANCE, histtype="stepfilled")
-    if this is not None and np.isfinite(this):
+    if this is not None and np.isfinite(this) and known.size:
         axis.axvline(this, color=ESTIMATE, lw=2)
         below = float((known < this).mean())
         axis.set_title(f"this synapse: {this:.2f}, above {below:.0%} of its neuron's", fontsize=8, color=ESTIMATE)

@@ -295,7 +295,7 @@ class Compare(QWidget):
             if (layer := self._layer(letter)) is None:
                 continue
             alone = self._alone is not None and letter == self._alone[0]
-            wanted = (layer.features["neuron_id"] == chosen[1]).to_numpy(bool) if alone else True
+            wanted = (layer.features["neuron_id"] == chosen[1]).fillna(False).to_numpy(bool) if alone else True
             layer.shown = np.broadcast_to(wanted, len(layer.data))
             if alone:
                 self._look_at(layer.data[layer.shown].mean(axis=0), 0.0)

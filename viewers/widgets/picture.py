@@ -28,6 +28,7 @@ class Picture(QLabel):
         pixels = bytes(canvas.buffer_rgba())  # an image only borrows them, and so may its pixmap
         image = QImage(pixels, width, height, 4 * width, QImage.Format.Format_RGBA8888)
         self._whole = QPixmap.fromImage(image.copy())
+        self.setMinimumHeight(0)
         self._fit()
 
     def say(self, text: str) -> None:
@@ -48,4 +49,6 @@ class Picture(QLabel):
             min(self.width(), self._whole.width()), Qt.TransformationMode.SmoothTransformation
         )
         self.setPixmap(fitted)
-        self.setMinimumHeight(fitted.height())
+        # a scroll bar that comes with the height takes width, and so height, away: if the height fell again, both would come and
+        # go for ever
+        self.setMinimumHeight(max(self.minimumHeight(), fitted.height()))
