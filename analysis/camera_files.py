@@ -218,8 +218,8 @@ def _camera(curve: Curve, dark: Dark | None, top: float) -> tuple[Scmos, dict[st
     return Scmos.parse(rounded, "the camera found"), errors, notes
 
 
-def refuse_ending(out: Path) -> None:
-    """Refuse a file for a camera that is no TOML.
+def refuse_ending(out: Path, of: str) -> None:
+    """Refuse a file `of` a camera, or of dyes, that is no TOML.
 
     Raises
     ------
@@ -227,7 +227,7 @@ def refuse_ending(out: Path) -> None:
         If it has another ending.
     """
     if out.suffix != ".toml":
-        raise SynimgError(f"{out}: the file of a camera ends in .toml")
+        raise SynimgError(f"{out}: the file of {of} ends in .toml")
 
 
 def save_camera(found: Found, out: Path, draw: Callable[[Path, Found], None] | None = None) -> list[Path]:
@@ -252,7 +252,7 @@ def save_camera(found: Found, out: Path, draw: Callable[[Path, Found], None] | N
     SynimgError
         If `out` has another ending, or the place cannot be written.
     """
-    refuse_ending(out)
+    refuse_ending(out, "a camera")
     written = []
     if draw is not None:
         written.append(out.with_suffix(".png"))

@@ -3,12 +3,23 @@
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
 TRUNCATE_LOG, TRUNCATE_NOISE = 4.0, 3.0  # of the filters, in standard deviations
 LINE = 512  # voxels that are filtered along another axis at a time
+
+
+def laplacian(image: Floats, sigma_vox: Floats) -> Floats:
+    """Minus the Laplacian of the image smoothed by a Gaussian, each axis weighted by its variance; of any number of axes."""
+    response = np.zeros(image.shape)
+    for axis in range(image.ndim):
+        order = [0] * image.ndim
+        order[axis] = 2
+        response -= sigma_vox[axis] ** 2 * ndimage.gaussian_filter(image, sigma_vox, order=order)
+    return response
 
 
 def log_significance(residual: Floats, variance: Floats, sigma_vox: Floats) -> Singles:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synimg import compute
-from synimg.analysis.camera_files import with_error
+from synimg.analysis.camera_files import refuse_ending, with_error
 from synimg.analysis.dyes import (
     LEAST_DYES,
     STEADIEST,
@@ -23,8 +23,8 @@ from synimg.analysis.dyes import (
     heights_of_steps,
     steps_of,
 )
+from synimg.analysis.recording import pixels_of
 from synimg.cameras.protocol import Camera
-from synimg.cameras.scmos import Scmos
 from synimg.errors import SynimgError
 from synimg.store.atomic import write_text
 from synimg.store.foreign import open_frames
@@ -190,7 +190,7 @@ def _field(path: Path, camera: Camera, settings: DyeSettings, channel: int) -> t
         raise SynimgError(
             f"{opened.n} frames of {opened.shape[0]} x {opened.shape[1]} pixels do not fit into memory; cut out a part of the field"
         )
-    maps = _pixels(camera, opened.shape)
+    maps = pixels_of(camera, (0, 0), opened.shape)
     electrons = np.empty((opened.n, *opened.shape), np.float32)
     full = np.zeros(opened.shape, bool)
     for k in range(opened.n):
@@ -208,13 +208,6 @@ def _field(path: Path, camera: Camera, settings: DyeSettings, channel: int) -> t
         return spots, None, heights_of_spots(spots)
     steps = steps_of(spots)
     return spots, steps, heights_of_steps(steps)
-
-
-def _pixels(camera: Camera, shape: tuple[int, int]) -> Floats:
-    """Offset, gain and read noise (3, y, x) of the sensor's first pixels."""
-    if isinstance(camera, Scmos):
-        return camera.maps((0, 0), shape)
-    return np.array([camera.offset_adu, camera.gain_adu_per_electron, camera.read_noise_electrons])[:, None, None]
 
 
 def _refuse_few(paths: list[Path], n: int, n_spots: int, n_near: int, is_movie: bool) -> None:
@@ -259,18 +252,6 @@ def _notes(law: Brightness, ratios: list[float], share_near: float) -> list[str]
     return said
 
 
-def refuse_ending(out: Path) -> None:
-    """Refuse a file for dyes that is no TOML.
-
-    Raises
-    ------
-    SynimgError
-        If it has another ending.
-    """
-    if out.suffix != ".toml":
-        raise SynimgError(f"{out}: the file of dyes ends in .toml")
-
-
 def save_dyes(
     found: FoundDyes, out: Path, of: str | None = None, draw: Callable[[Path, FoundDyes], None] | None = None
 ) -> list[Path]:
@@ -297,7 +278,7 @@ def save_dyes(
     SynimgError
         If `out` has another ending, or the place cannot be written.
     """
-    refuse_ending(out)
+    refuse_ending(out, "dyes")
     written = [out]
     if draw is not None:
         written.append(out.with_suffix(".png"))

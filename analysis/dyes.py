@@ -9,7 +9,7 @@ from scipy import ndimage, optimize, special
 from scipy.spatial import cKDTree
 
 from synimg.analysis.background import smooth_background
-from synimg.analysis.detect import candidates
+from synimg.analysis.detect import candidates, laplacian
 from synimg.analysis.punctum import VOXEL_VARIANCE
 from synimg.analysis.steps import LEAST_FRAMES, LastStep, last_step
 from synimg.errors import SynimgError
@@ -254,17 +254,10 @@ def _significance(residual: Floats, variance: Floats, psf_vox: Floats) -> Floats
     """Response of a Laplacian of Gaussian (y, x) at the point spread function's width, in its own sds."""
     impulse = np.zeros((4 * int(np.ceil(4 * psf_vox.max())) + 1,) * 2)
     impulse[impulse.shape[0] // 2, impulse.shape[1] // 2] = 1.0
-    energy = float((_curved(impulse, psf_vox) ** 2).sum())
+    energy = float((laplacian(impulse, psf_vox) ** 2).sum())
     local = ndimage.gaussian_filter(variance, psf_vox / np.sqrt(2.0))
-    found: Floats = _curved(residual, psf_vox) / np.sqrt(energy * np.maximum(local, 1e-12))
+    found: Floats = laplacian(residual, psf_vox) / np.sqrt(energy * np.maximum(local, 1e-12))
     return found
-
-
-def _curved(image: Floats, psf_vox: Floats) -> Floats:
-    return -sum(
-        s**2 * ndimage.gaussian_filter(image, psf_vox, order=tuple(2 * (a == k) for a in range(2)))
-        for k, s in enumerate(psf_vox)
-    )
 
 
 def _window(place: Floats, reach: Floats, shape: tuple[int, ...]) -> tuple[slice, slice]:

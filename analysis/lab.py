@@ -29,8 +29,8 @@ from synimg.store.tables import read_table
 from synimg.store.volume import as_array, lost_boxes, projection, stack_shape
 
 Floats = NDArray[np.float64]
-Draw = Callable[[Path, Path, Found, Sequence[Trace], Floats], None]
-"""Draws pictures into a folder: (folder, zarr folder of the voxels, what was found, traces, voxel size)."""
+Draw = Callable[[Path, NDArray[np.uint16], Found, Sequence[Trace], Floats], None]
+"""Draws pictures into a folder: (folder, maximum along z (channel, y, x), what was found, traces, voxel size)."""
 VOXELS = "voxels"
 
 
@@ -184,7 +184,8 @@ def _measure_one(
     recording = lab.recording.recording(voxel, lab.settings.psf == "puncta", stack.shape[0])
     refuse_unfit(recording, stack.size_um, str(stack.places["old"].path))
     image = as_array(stack.places, folder / VOXELS, report)
-    recording, of_top = _saturating(recording, projection(image))
+    brightest = projection(image)
+    recording, of_top = _saturating(recording, brightest)
     said += lost_boxes(image)[1] + of_top + _not_round(recording)
 
     def parented(detections: pd.DataFrame) -> pd.DataFrame:
@@ -199,7 +200,7 @@ def _measure_one(
     found = _in_unit(found, lab.recording)
     found.write(folder)
     if draw is not None:
-        draw(folder, image, found, lab.tracing.traces, stack.voxel_um)
+        draw(folder, brightest, found, lab.tracing.traces, stack.voxel_um)
     facts = {
         "key": key,
         "files": {name: str(place.path) for name, place in stack.places.items()},

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from synimg.analysis.detect import candidates
+from synimg.analysis.detect import candidates, laplacian
 from synimg.analysis.plausible import refuse_crowd
 
 Floats = NDArray[np.float64]
@@ -29,13 +28,8 @@ def contrast(image: Floats, sigma_vox: Floats) -> Floats:
     -----
     A Laplacian of Gaussian, scaled so that a Gaussian punctum of that width and of height A gives A.
     """
-    response = np.zeros(image.shape)
-    for axis in range(image.ndim):
-        order = [0] * image.ndim
-        order[axis] = 2
-        response -= sigma_vox[axis] ** 2 * ndimage.gaussian_filter(image, sigma_vox, order=order)
     # a Gaussian of the same width: smoothed to 2^(-d/2) of its height, and d / 2 for the second derivatives
-    scaled: Floats = response * 2.0 ** (image.ndim / 2) * 2.0 / image.ndim
+    scaled: Floats = laplacian(image, sigma_vox) * 2.0 ** (image.ndim / 2) * 2.0 / image.ndim
     return scaled
 
 

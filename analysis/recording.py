@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat
 
+from synimg.cameras.protocol import Camera
 from synimg.cameras.scmos import Scmos
 from synimg.errors import SynimgError
 from synimg.family import member
@@ -73,6 +74,21 @@ class Attenuation(Model):
             light = light * np.exp(-depth / self.length_um)
             error = np.hypot(error, depth * self.length_se_um / self.length_um**2)
         return light, error
+
+
+def pixels_of(camera: Camera, first_vox: tuple[int, ...], shape_vox: tuple[int, ...]) -> Floats:
+    """Offset [adu], gain [adu per electron] and read noise [electrons] (3, y, x) of a part of a camera's pixels.
+
+    Without maps of the pixels one (3, 1, 1) stands for all.
+    """
+    if isinstance(camera, Scmos):
+        y, x = first_vox
+        return camera.maps((y, x), shape_vox)
+    return _one_pixel(camera)
+
+
+def _one_pixel(camera: Camera) -> Floats:
+    return np.array([camera.offset_adu, camera.gain_adu_per_electron, camera.read_noise_electrons])[:, None, None]
 
 
 class Recording(Model):
@@ -190,10 +206,9 @@ class Recording(Model):
 
         A camera with maps of its pixels has them `by_pixel`; else one pixel (3, 1, 1) stands for all.
         """
-        camera = self.camera
-        if isinstance(camera, Scmos) and self.by_pixel:
-            return camera.maps(first_vox[1:], shape_vox[-2:])
-        return np.array([camera.offset_adu, camera.gain_adu_per_electron, camera.read_noise_electrons])[:, None, None]
+        if self.by_pixel:
+            return pixels_of(self.camera, first_vox[1:], shape_vox[-2:])
+        return _one_pixel(self.camera)
 
     def electrons(self, grey: NDArray[np.uint16], pixels: Floats) -> Floats:
         """Photo-electrons of grey levels (..., y, x); negative where read noise went below the offset."""

@@ -37,7 +37,7 @@ from synimg.phantoms.solids import solids
 from synimg.phantoms.strands import axon_capsules
 from synimg.phantoms.surroundings import Crowd, background_tables, crowd_of
 from synimg.phantoms.tissue import Tissue, build_tissue, tree_of
-from synimg.phantoms.wiring import Wiring
+from synimg.phantoms.wiring import Attributes, Wiring, stored_wiring
 from synimg.psf.protocol import one_emitter
 from synimg.store.atomic import sha256, write_json
 from synimg.store.bins import Bins
@@ -146,9 +146,6 @@ def _generate_one(config: Config, out: Path, trees: list[Any], pool: compute.Poo
     if "image" in missing:
         _make_image(dataset, config, trees, pool, report)
     return dataset
-
-
-Attributes = dict[str, NDArray[Any]]
 
 
 def train_one(without: str | None, config: Config, folder: str) -> Learned:
@@ -325,28 +322,8 @@ def save_network(path: Path, learned: Learned, a_without: dict[str, Floats], kno
 def load_network(path: Path) -> tuple[Wiring, tuple[Readout, ...], Attributes, Attributes]:
     """The wiring, the trained read-outs, and the attributes of contacts and of units that `save_network` wrote."""
     nodes, edges, extra = read_network(path)
-    contacts, inhibitory = edges["excitatory"], edges["inhibitory"]
-    _, first = np.unique(contacts["edge"], return_index=True)
-    wiring = Wiring(
-        position=np.column_stack([nodes["x"], nodes["y"]]),
-        axon_position=np.column_stack([extra["axon_x"], extra["axon_y"]]) if "axon_x" in extra else np.zeros((0, 2)),
-        is_excitatory=nodes["is_excitatory"].astype(bool),
-        leak=nodes["leak"],
-        pre=contacts["source"][first],
-        post=contacts["target"][first],
-        contact_edge=contacts["edge"],
-        along=contacts["along"],
-        head_volume_um3=contacts["head_volume_um3"],
-        a_first=contacts["a_first"],
-        is_potential=contacts["formed_update"] >= 0,
-        gain=float(extra["gain"]),
-        gain_in=float(extra["gain_in"]),
-        inhibitory_pre=inhibitory["source"],
-        inhibitory_post=inhibitory["target"],
-        inhibitory_weight=inhibitory["weight"],
-        w_in=extra["w_in"],
-        max_rate=float(extra["max_rate"]),
-    )
+    contacts = edges["excitatory"]
+    wiring = stored_wiring(nodes, contacts, edges["inhibitory"], extra)
     n_tasks = sum(name.startswith("w_out_") for name in extra)
     readouts = tuple(Readout(extra[f"w_out_{k}"], extra[f"b_out_{k}"], ()) for k in range(n_tasks))
     return wiring, readouts, contacts, nodes

@@ -10,7 +10,7 @@ from synimg import compute, schema
 from synimg.config import Config
 from synimg.errors import SynimgError, UnworkableError
 from synimg.phantoms.network import Start, start_readouts, train
-from synimg.phantoms.wiring import Wiring
+from synimg.phantoms.wiring import stored_wiring
 from synimg.store.cohort import is_cohort
 from synimg.store.dataset import Dataset
 from synimg.store.network import read_network
@@ -115,30 +115,12 @@ def read_start(dataset: Dataset) -> tuple[Start, NDArray[np.int64]]:
     """The network at the pulse, and the id of each of its contacts; nothing of what the window did is read."""
     dataset.require("network", f"synimg generate ... --out {dataset.path}")
     nodes, edges, extra = read_network(dataset.path / "truth" / "network.h5", AT_THE_START)
-    contacts, inhibitory = edges["excitatory"], edges["inhibitory"]
-    there = np.flatnonzero(contacts["a_start"] > 0)
-    _, first, edge = np.unique(contacts["edge"][there], return_index=True, return_inverse=True)
-    a_start = contacts["a_start"][there]
-    wiring = Wiring(
-        position=np.column_stack([nodes["x"], nodes["y"]]),
-        axon_position=np.column_stack([extra["axon_x"], extra["axon_y"]]) if "axon_x" in extra else np.zeros((0, 2)),
-        is_excitatory=nodes["is_excitatory"].astype(bool),
-        leak=nodes["leak"],
-        pre=contacts["source"][there][first],
-        post=contacts["target"][there][first],
-        contact_edge=edge,
-        along=contacts["along"][there],
-        head_volume_um3=np.zeros(there.size),  # the window's operators do not look at it
-        a_first=a_start,
-        is_potential=np.zeros(there.size, bool),
-        gain=float(extra["gain"]),
-        gain_in=float(extra["gain_in"]),
-        inhibitory_pre=inhibitory["source"],
-        inhibitory_post=inhibitory["target"],
-        inhibitory_weight=inhibitory["weight"],
-        w_in=extra["w_in"],
-        max_rate=float(extra["max_rate"]),
-    )
+    there = np.flatnonzero(edges["excitatory"]["a_start"] > 0)
+    contacts = {name: values[there] for name, values in edges["excitatory"].items()}
+    _, contacts["edge"] = np.unique(contacts["edge"], return_inverse=True)
+    contacts["a_first"], contacts["formed_update"] = contacts["a_start"], np.full(there.size, -1)
+    contacts["head_volume_um3"] = np.zeros(there.size)  # the window's operators do not look at it
+    wiring = stored_wiring(nodes, contacts, edges["inhibitory"], extra)
     readouts = start_readouts(dataset.config, dataset.config.seed, wiring.leak.size)
     return Start(wiring, readouts), there + 1
 

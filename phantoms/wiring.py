@@ -1,6 +1,7 @@
 """Who connects to whom, where the contacts sit, and what none of the causes of the window changes."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from synimg.streams import stream
 
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
+Attributes = dict[str, NDArray[Any]]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 SPARSE_FROM = 1024  # units; below, a dense matrix of weights is faster
@@ -117,6 +119,34 @@ class Wiring:
             driven = np.bincount(place, self.gain_in * receptors[afferent], n_units * n_inputs)
             inputs = self.w_in + driven.reshape(n_units, n_inputs).astype(np.float32)
         return Weights(recurrent, inputs)
+
+
+def stored_wiring(nodes: Attributes, contacts: Attributes, inhibitory: Attributes, extra: Attributes) -> Wiring:
+    """The network of a network file's attributes: of units, of contacts, of inhibitory connections, and the rest.
+
+    Edges are numbered from 0 on; contacts with a `formed_update` from 0 on were not there at first.
+    """
+    _, first = np.unique(contacts["edge"], return_index=True)
+    return Wiring(
+        position=np.column_stack([nodes["x"], nodes["y"]]),
+        axon_position=np.column_stack([extra["axon_x"], extra["axon_y"]]) if "axon_x" in extra else np.zeros((0, 2)),
+        is_excitatory=nodes["is_excitatory"].astype(bool),
+        leak=nodes["leak"],
+        pre=contacts["source"][first],
+        post=contacts["target"][first],
+        contact_edge=contacts["edge"],
+        along=contacts["along"],
+        head_volume_um3=contacts["head_volume_um3"],
+        a_first=contacts["a_first"],
+        is_potential=contacts["formed_update"] >= 0,
+        gain=float(extra["gain"]),
+        gain_in=float(extra["gain_in"]),
+        inhibitory_pre=inhibitory["source"],
+        inhibitory_post=inhibitory["target"],
+        inhibitory_weight=inhibitory["weight"],
+        w_in=extra["w_in"],
+        max_rate=float(extra["max_rate"]),
+    )
 
 
 def build_wiring(config: Config, seed: int) -> Wiring:

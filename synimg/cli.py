@@ -542,7 +542,7 @@ def camera(
     from synimg.viewers.figures.camera import save_camera_figure
 
     if out is not None:
-        refuse_ending(out)
+        refuse_ending(out, "a camera")
     with bars() as report:
         found = find_camera(
             _files(",".join(dark or [])), [_files(level) for level in flat or []], image, channel, report
@@ -584,13 +584,14 @@ def dyes(
     `synimg dyes origami.tif --standard 20 --labelled 0.85 ... --out dyes.toml`, then
     `synimg measure ... --recording dyes.toml`
     """
-    from synimg.analysis.dye_files import DyeSettings, find_dyes, refuse_ending, save_dyes
+    from synimg.analysis.camera_files import refuse_ending
+    from synimg.analysis.dye_files import DyeSettings, find_dyes, save_dyes
     from synimg.config import read_camera
     from synimg.progress import bars
     from synimg.viewers.figures.dyes import save_dyes_figure
 
     if out is not None:
-        refuse_ending(out)
+        refuse_ending(out, "dyes")
     sizes: list[Any] = [_numbers("--psf", psf), _numbers("--voxel-um", voxel_um)]
     for option, size in zip(("--psf", "--voxel-um"), sizes, strict=True):
         if len(size) != 3:

@@ -4,7 +4,6 @@ import tempfile
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from synimg import schema
@@ -13,6 +12,7 @@ from synimg.analysis.quality import FILE, Quality, read_quality
 from synimg.errors import SynimgError
 from synimg.store.results import INDEX
 from synimg.store.tables import read_table
+from synimg.viewers.synapse_map import log_turnover
 
 
 class LabSource:
@@ -35,8 +35,7 @@ class LabSource:
     def synapses(self) -> pd.DataFrame:
         """The measured synapses with their log turnover."""
         table = read_table(self.path / "synapses.parquet", schema.SYNAPSES)
-        old, new = (table[name].to_numpy(float) for name in ("r_old", "r_new"))
-        return table.assign(log_turnover=np.log1p(np.divide(new, old, out=np.full(len(old), np.nan), where=old > 0)))
+        return table.assign(log_turnover=log_turnover(table))
 
     @cached_property
     def detections(self) -> pd.DataFrame:

@@ -70,6 +70,12 @@ def read_truth(dataset: Dataset) -> pd.DataFrame:
     return table[table["is_imaged"]].reset_index(drop=True)
 
 
+def log_turnover(table: pd.DataFrame) -> pd.Series:
+    """``ln(1 + r_new / r_old)`` of every synapse; null without old receptors."""
+    old, new = (table[name].to_numpy(float) for name in ("r_old", "r_new"))
+    return pd.Series(np.where(old > 0, np.log1p(new / np.where(old > 0, old, 1.0)), np.nan), table.index)
+
+
 def with_derived(table: pd.DataFrame) -> pd.DataFrame:
     """The table with log turnover, what is left of it beside the neuron's median, shares of the causes, and the class.
 
@@ -77,8 +83,7 @@ def with_derived(table: pd.DataFrame) -> pd.DataFrame:
     -----
     A share is ``|delta_cause|`` over the sum of the three; a residual is in natural log units.
     """
-    old, new = (table[name].to_numpy(float) for name in ("r_old", "r_new"))
-    turnover = pd.Series(np.where(old > 0, np.log1p(new / np.where(old > 0, old, 1.0)), np.nan), table.index)
+    turnover = log_turnover(table)
     median = turnover.groupby(table["neuron_id"].to_numpy()).transform("median")
     columns: dict[str, Any] = {"log_turnover": turnover, "turnover_residual": turnover - median}
     if all(f"delta_{cause}" in table for cause in CAUSES):

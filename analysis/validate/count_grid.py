@@ -15,6 +15,7 @@ Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
 ROOT_STEP, GROWTH_STEP, FACTOR_STEP = 0.5, 0.06, 0.025
 """Of the root of receptors at the pulse, of ln growth, of ln factor: at most half of the narrowest posterior's sd."""
+FAR_SDS = 4.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,26 @@ def _normal(measured: Floats, dyes: Ints, sd: Floats) -> Floats:
     # what the fit would put below zero is zero
     found: Floats = np.where(measured[:, None] > 0, np.exp(-0.5 * z**2) / (sd * np.sqrt(2.0 * np.pi)), ndtr(z))
     return found
+
+
+def error_law(error: Floats, dyes: Floats) -> ErrorLaw:
+    """The law of the errors (n,) of counts where there are `dyes` (n,).
+
+    Notes
+    -----
+    Weighted least squares on those less than `FAR_SDS` off; the others are the wide ones.
+    """
+    kept = np.ones(error.size, bool)
+    for _ in range(3):
+        weight = 1.0 / (4.0 + dyes[kept])  # the variance of a squared error goes with the square of its mean
+        design = np.column_stack([np.ones(kept.sum()), dyes[kept]]) * weight[:, None]
+        blank, slope = np.linalg.lstsq(design, error[kept] ** 2 * weight, rcond=None)[0]
+        blank, slope = max(float(blank), 0.25), max(float(slope), 0.05)
+        kept = np.abs(error) < FAR_SDS * np.sqrt(blank + slope * dyes)
+    far = error[~kept] / np.sqrt(blank + slope * dyes[~kept])
+    if not far.size:
+        return ErrorLaw(blank, slope)
+    return ErrorLaw(blank, slope, far.size / error.size, float(np.sqrt(np.mean(far**2))))
 
 
 @dataclass(frozen=True)

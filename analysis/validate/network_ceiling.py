@@ -28,6 +28,7 @@ from synimg.analysis.validate.count_grid import (
     ErrorLaw,
     Labels,
     Singles,
+    error_law,
 )
 from synimg.streams import stream
 
@@ -44,7 +45,6 @@ SIZE_BANDWIDTH_LN = 0.3
 LEAST_REST_SD = 0.04
 """Drift that is narrower is lost between the points of the grid."""
 EFFECT_STEP, SHAPE_STEP, SHAPE_REACH = 0.03, 0.1, 6.0
-FAR_SDS = 4.0
 EXACT = ErrorLaw(0.01, 0.0)
 """Of counts without error; dyes are integers, so that any sd far below 1 will do."""
 UNCHANGED, LEARNED = 0, 1
@@ -354,8 +354,7 @@ def measured_sheet(matched: pd.DataFrame, imaged: pd.DataFrame, labels: Labels, 
 
     Notes
     -----
-    Errors are those of the puncta that lie on a synapse: a bias per channel (median ratio), and the variance over none
-    and per dye by weighted least squares on those less than `FAR_SDS` off; the others are a wider law with their share.
+    Errors are those of the puncta that lie on a synapse: a bias per channel (median ratio), and the law `error_law`.
     """
     hit = matched["true_synapse_id"].notna().to_numpy()
     if hit.sum() < 30:
@@ -389,21 +388,6 @@ def measured_sheet(matched: pd.DataFrame, imaged: pd.DataFrame, labels: Labels, 
         float(false.mean()) if none is not None else 0.0,
         none,
     )
-
-
-def error_law(error: Floats, dyes: Floats) -> ErrorLaw:
-    """The law of the errors (n,) of counts where there are `dyes` (n,)."""
-    kept = np.ones(error.size, bool)
-    for _ in range(3):
-        weight = 1.0 / (4.0 + dyes[kept])  # the variance of a squared error goes with the square of its mean
-        design = np.column_stack([np.ones(kept.sum()), dyes[kept]]) * weight[:, None]
-        blank, slope = np.linalg.lstsq(design, error[kept] ** 2 * weight, rcond=None)[0]
-        blank, slope = max(float(blank), 0.25), max(float(slope), 0.05)
-        kept = np.abs(error) < FAR_SDS * np.sqrt(blank + slope * dyes)
-    far = error[~kept] / np.sqrt(blank + slope * dyes[~kept])
-    if not far.size:
-        return ErrorLaw(blank, slope)
-    return ErrorLaw(blank, slope, far.size / error.size, float(np.sqrt(np.mean(far**2))))
 
 
 def _found_share(matched: pd.DataFrame, imaged: pd.DataFrame) -> tuple[Floats, Floats]:

@@ -4,17 +4,14 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pydantic import Field
 
-from synimg.model import Model
+from synimg.phantoms.identity.base import WithoutDyes
+from synimg.phantoms.identity.protocol import Ints
 from synimg.streams import stream
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
-
-class LabelReadout(Model):
+class LabelReadout(WithoutDyes):
     """Every imaged synapse gets a read-out of its parent's label, sometimes wrong, sometimes lost.
 
     Notes
@@ -27,22 +24,6 @@ class LabelReadout(Model):
     error_rate: float = Field(0.05, ge=0, lt=1, description="probability that a read-out names another neuron")
     loss_rate: float = Field(0.05, ge=0, lt=1, description="probability that a synapse has no read-out")
     jitter_um: float = Field(0.1, ge=0, le=2, description="sd of a read-out's place around its synapse, per axis")
-
-    def dye_channels(self) -> list[tuple[str, str, float]]:
-        """None: the label is not a colour."""
-        return []
-
-    def codes(self, neuron_id: Ints, seed: int) -> Floats:
-        """No dye levels."""
-        return np.zeros((neuron_id.size, 0))
-
-    def photons(self, level: Floats | float) -> Any:
-        """No dye, no photons."""
-        return 0.0 * np.asarray(level)
-
-    def dye_background_photons(self) -> float:
-        """No dye channel, no background."""
-        return 0.0
 
     def barcodes(self, neuron_id: Ints, seed: int) -> list[str]:
         """A random label of 12 bases per neuron."""

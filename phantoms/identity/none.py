@@ -2,36 +2,16 @@
 
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from synimg.model import Model
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from synimg.phantoms.identity.base import WithoutDyes
+from synimg.phantoms.identity.protocol import Ints
 
 
-class Unnamed(Model):
+class Unnamed(WithoutDyes):
     """Neither dyes nor read-outs: measured synapses have no parent, unless dendrites are traced (``measure --traces``)."""
 
     kind: Literal["none"] = "none"
-
-    def dye_channels(self) -> list[tuple[str, str, float]]:
-        """None."""
-        return []
-
-    def codes(self, neuron_id: Ints, seed: int) -> Floats:
-        """No dye levels."""
-        return np.zeros((neuron_id.size, 0))
-
-    def photons(self, level: Floats | float) -> Any:
-        """No dye, no photons."""
-        return 0.0 * np.asarray(level)
-
-    def dye_background_photons(self) -> float:
-        """No dye channel, no background."""
-        return 0.0
 
     def barcodes(self, neuron_id: Ints, seed: int) -> list[str | None]:
         """No neuron has a label."""

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from synimg.analysis.measure import Found
 from synimg.store.atomic import atomic_path
 from synimg.store.morphology import Trace
-from synimg.store.volume import projection
 from synimg.viewers.figures.optics import optics
 from synimg.viewers.figures.sizes import sizes
 from synimg.viewers.figures.style import composite, nice_length, scale_bar
@@ -74,13 +73,15 @@ def recording(
     return figure
 
 
-def save_recording(folder: Path, image: Path, found: Found, traces: Sequence[Trace], voxel_um: Floats) -> None:
-    """Draw `recording` of the voxels in a zarr folder, and `optics` and `sizes` where they are known, into PNG files.
+def save_recording(
+    folder: Path, brightest: NDArray[np.uint16], found: Found, traces: Sequence[Trace], voxel_um: Floats
+) -> None:
+    """Draw `recording`, and `optics` and `sizes` where they are known, into PNG files.
 
     Each is written whole or not at all.
     """
     pixel_um = float(voxel_um[1]), float(voxel_um[2])
-    figures = {"synapses": recording(projection(image), found.synapses, traces, pixel_um)}
+    figures = {"synapses": recording(brightest, found.synapses, traces, pixel_um)}
     if any(channel.axial is not None for channel in found.quality.optics.channels):
         figures["optics"] = optics(found.quality.optics)
     if found.detections["area_um2"].notna().any():

@@ -25,9 +25,9 @@ class Picture(QLabel):
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         width, height = canvas.get_width_height()
-        pixels = bytes(canvas.buffer_rgba())  # an image only borrows them, and so may its pixmap
+        pixels = bytes(canvas.buffer_rgba())  # an image only borrows them
         image = QImage(pixels, width, height, 4 * width, QImage.Format.Format_RGBA8888)
-        self._whole = QPixmap.fromImage(image.copy())
+        self._whole = QPixmap.fromImage(image)
         self.setMinimumHeight(0)
         self._fit()
 

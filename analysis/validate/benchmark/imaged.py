@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from synimg import schema
 from synimg.analysis.measure import measure
 from synimg.analysis.separation import with_known_parents
+from synimg.analysis.validate.count_grid import error_law
 from synimg.analysis.validate.imaging import match_truth
 from synimg.config import Config
 from synimg.errors import SynimgError
@@ -22,7 +23,6 @@ from synimg.store.tables import read_table, write_table
 
 WINDOW_DAYS = 2.0
 SHAPE_VOX, CHUNK_VOX = (48, 512, 512), (16, 256, 256)
-FAR_SDS = 4.0
 NOT_THERE = {"learning": 0.0, "homeostasis": 0.0, "drift": 0.0, "is_learned": False}
 """What is true of a punctum behind which there is no synapse."""
 
@@ -107,23 +107,17 @@ def known_measurement(scenario: Scenario, drawn: Drawn) -> Scenario:
 
     Notes
     -----
-    Variance of the counted dyes over none and per dye, by weighted least squares on the errors of the puncta that lie on
-    a synapse and are less than `FAR_SDS` off. Parents are wrong as often as they are. What overlap, missing neighbours and
-    puncta without a synapse do beyond that is not in it: the ceiling is near, not exact.
+    Variance of the counted dyes over none and per dye (`error_law`), of the puncta that lie on a synapse. Parents are wrong as
+    often as they are. What overlap, missing neighbours and puncta without a synapse do beyond that is not in it: the ceiling is
+    near, not exact.
     """
     truth, there = drawn.truth, drawn.truth["is_there"].to_numpy(bool)
     error, dyes = (
         np.concatenate(v) for v in zip(*(_errors(scenario, drawn, k, there) for k in ("old", "new")), strict=True)
     )
-    kept = np.ones(error.size, bool)
-    for _ in range(3):
-        weight = 1.0 / (4.0 + dyes[kept])  # the variance of a squared error goes with the square of its mean
-        design = np.column_stack([np.ones(kept.sum()), dyes[kept]]) * weight[:, None]
-        blank, slope = np.linalg.lstsq(design, error[kept] ** 2 * weight, rcond=None)[0]
-        blank, slope = max(float(blank), 0.25), max(float(slope), 0.05)
-        kept = np.abs(error) < FAR_SDS * np.sqrt(blank + slope * dyes)
+    law = error_law(error, dyes)
     wrong = float((drawn.table["neuron_id"].to_numpy() != truth["post_id"].to_numpy())[there].mean())
-    found = {"fit_sd_dyes": blank**0.5, "dye_variance": slope, "wrong_parents": min(wrong, 0.5)}
+    found = {"fit_sd_dyes": law.blank**0.5, "dye_variance": law.per_dye, "wrong_parents": min(wrong, 0.5)}
     return scenario.model_copy(update=found)
 
 
