@@ -188,14 +188,16 @@ def diagnosis_lines(found: dict[str, Any]) -> list[str]:
     if sd is not None:
         line = f"neurons' medians: sd {sd:.2f} in ln where the scatter of synapses gives {noise:.2f}"
         if skew is not None:
-            line += f", skewness {skew:.1f}, bimodality {humps:.2f} ({'above' if humps > TWO_HUMPS else 'below'} .56, two humps)"
+            kind = "two humps" if humps > TWO_HUMPS else "one hump; two lie above .56"
+            line += f", skewness {skew:.1f}, bimodality {humps:.2f} ({kind})"
         lines.append(line)
     if found["controls_shift_ln"] is not None:
         lines.append(f"neurons that are no controls lie {found['controls_shift_ln']:+.2f} in ln from the controls")
     if found["share_near_mode"] is not None:
+        below = found["mode_below_median_ln"]
         lines.append(
             f"{found['share_near_mode']:.0%} of the synapses agree with their neuron's mode within the error of their counts; "
-            f"modes lie {found['mode_below_median_ln']:+.2f} in ln below medians"
+            f"modes lie {abs(below):.2f} in ln {'below' if below >= 0 else 'above'} medians"
         )
     if found["residual_rank"] is not None:
         at_most = " (or more)" if found["residual_rank"] == MOST_FACTORS else ""
