@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
 import synimg
-from synimg import cli
 from synimg.analysis.beforehand import near_damage
 from synimg.analysis.block import MeasureSettings, measure_block, tiles
 from synimg.analysis.damage import is_near, read_recorded, share_lost, stand_in, why_lost
@@ -20,6 +19,9 @@ from synimg.analysis.measure import recording_of
 from synimg.analysis.quality import read_quality
 from synimg.analysis.recording import Recording
 from synimg.analysis.validate.run import not_measured
+from synimg.cli.info import info
+from synimg.cli.measure import measure as measure_command
+from synimg.cli.repair import repair as repair_command
 from synimg.errors import SynimgError
 from synimg.phantoms.repair import repair
 from synimg.schema import PLACE
@@ -96,13 +98,13 @@ def test_an_incomplete_table_names_the_place_until_repair_and_a_second_measureme
 def test_the_command_says_incomplete_in_its_last_line_and_leaves_with_3(incomplete, tmp_path, capsys):
     mouse = shutil.copytree(incomplete, tmp_path / "mouse")
     with pytest.raises(typer.Exit) as stop:
-        cli.measure([mouse], run="again", workers=1)
+        measure_command([mouse], run="again", workers=1)
     assert stop.value.exit_code == 3
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert re.search(r"synapses measured, INCOMPLETE: \d+% of the image could not be; next: synimg repair", last)
-    cli.info(mouse)
+    info(mouse)
     assert re.search(r"incomplete +again 1 damaged chunk left out", capsys.readouterr().out)
-    cli.repair(mouse)
+    repair_command(mouse)
     assert "note: run 'again' was measured without them" in capsys.readouterr().err
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import synimg
-from synimg import cli, compute, schema
+from synimg import compute, schema
+from synimg.cli.generate import generate as generate_command
 from synimg.config import Config, preset, presets, to_toml
 from synimg.errors import SynimgError
 from synimg.phantoms import generate
@@ -100,7 +101,7 @@ def test_notes_are_in_the_plan_and_come_before_the_work(settings, tmp_path, monk
     assert [part in note for part, note in zip(said, notes, strict=True)] == [True, True]
     monkeypatch.setattr(generate, "generate", lambda *_: pytest.fail(capsys.readouterr().err))
     with pytest.raises(pytest.fail.Exception) as caught:
-        cli.generate(str(tmp_path / "mouse.toml"), tmp_path / "mouse")
+        generate_command(str(tmp_path / "mouse.toml"), tmp_path / "mouse")
     assert str(caught.value).splitlines() == [f"note: {note}" for note in notes]
 
 
