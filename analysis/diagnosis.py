@@ -9,6 +9,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import svds
 
 from synimg.analysis.controls import control_neurons
+from synimg.analysis.robust import robust_sd
 from synimg.analysis.turnover import excess_turnover, fano
 from synimg.streams import stream
 
@@ -69,15 +70,11 @@ def diagnose(table: pd.DataFrame, seed: int = 0) -> dict[str, Any]:
     median = 0.5 * (ordered[first + (count - 1) // 2] + ordered[first + count // 2])
     enough = count >= LEAST_PER_NEURON
     residual = y - median[neuron]
-    scatter = _robust_sd(residual[enough[neuron]])
+    scatter = robust_sd(residual[enough[neuron]]) or 0.0
     found |= _of_levels(median[enough], count[enough], controls[enough], scatter)
     found |= _of_modes(table, (old, new), ordered, (first, count, neuron), median)
     found["residual_rank"] = _rank(table, neuron, residual, scatter, seed) if enough.any() else None
     return found
-
-
-def _robust_sd(values: Floats) -> float:
-    return float(1.4826 * np.median(np.abs(values - np.median(values)))) if values.size else 0.0
 
 
 def _of_levels(level: Floats, count: Ints, controls: NDArray[np.bool_], scatter: float) -> dict[str, float | None]:

@@ -60,20 +60,17 @@ class Measured:
         notes = dataset.index["stages"][f"{run}/measure"]["notes"]
         readouts = dataset.path / "readouts.parquet"
         recording = recording_of(dataset.image)
-        found, where = read_notes(file), f"{dataset.path}: errors of {run}"
-        if used := found.get("channels"):  # widths and shift as the measurement had them
+        where = f"{dataset.path}: errors of {run}"
+        if used := read_notes(file).get("channels"):  # widths and shift as the measurement had them
             channels = tuple(RecordedChannel.parse(c, where) for c in used)
             recording = recording.model_copy(update={"channels": channels})
         return cls(
-            dataset.image,
-            recording,
-            MeasureSettings.parse(notes.get("settings", {}), f"{dataset.path}: settings of {run}"),
-            float(found["spread_um2_per_electron"]),
-            TrueErrors.parse(found["true_errors"], where) if found.get("true_errors") else None,
-            Others.parse(found.get("others", {}), where),
-            read_table(file),
-            read_table(readouts, schema.READOUTS) if readouts.is_file() else None,
-            open_array(dataset.image).shape[-3:],
+            image=dataset.image,
+            recording=recording,
+            settings=MeasureSettings.parse(notes.get("settings", {}), f"{dataset.path}: settings of {run}"),
+            readouts=read_table(readouts, schema.READOUTS) if readouts.is_file() else None,
+            shape_vox=open_array(dataset.image).shape[-3:],
+            **_found(file, where),
         )
 
     @classmethod
@@ -104,18 +101,26 @@ class Measured:
         channels = tuple(
             c.model_copy(update={"label": label}) for c, label in zip(recording.channels, places, strict=True)
         )
-        image, found = as_array(places, copy, report), read_notes(file)
+        image = as_array(places, copy, report)
         return cls(
-            image,
-            recording.model_copy(update={"channels": channels}),
-            MeasureSettings.parse(facts["settings"], where),
-            float(found["spread_um2_per_electron"]),
-            TrueErrors.parse(found["true_errors"], where) if found.get("true_errors") else None,
-            Others.parse(found.get("others", {}), where),
-            read_table(file),
-            None,
-            open_array(image).shape[-3:],
+            image=image,
+            recording=recording.model_copy(update={"channels": channels}),
+            settings=MeasureSettings.parse(facts["settings"], where),
+            readouts=None,
+            shape_vox=open_array(image).shape[-3:],
+            **_found(file, where),
         )
+
+
+def _found(file: Path, where: str) -> dict[str, Any]:
+    """What a table of detections and its notes tell of the search: fields of `Measured`."""
+    notes = read_notes(file)
+    return {
+        "spread_um2": float(notes["spread_um2_per_electron"]),
+        "true_errors": TrueErrors.parse(notes["true_errors"], where) if notes.get("true_errors") else None,
+        "others": Others.parse(notes.get("others", {}), where),
+        "detections": read_table(file),
+    }
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from synimg.analysis.match import match
+from synimg.analysis.robust import robust_sd
 from synimg.errors import SynimgError
 from synimg.model import Model
 from synimg.schema import PLACE
@@ -280,17 +281,12 @@ def _compared(
         both[f"{name}_electrons"], both[f"{name}_electrons_se"] = x, x_se
         both[f"other_{name}_electrons"], both[f"other_{name}_electrons_se"] = y, y_se
         row[f"{name}_ratio"] = _known(ratio)
-        row[f"{name}_scatter"] = _known(_robust((y - ratio * x) / np.hypot(ratio * x_se, y_se)))
+        errors = (y - ratio * x) / np.hypot(ratio * x_se, y_se)
+        row[f"{name}_scatter"] = robust_sd(errors[np.isfinite(errors)])
     parents = (one["neuron_id"].notna() & two["neuron_id"].notna()).to_numpy(bool)
     same = (one["neuron_id"] == two["neuron_id"])[parents]
     row["same_parent"] = float(same.mean()) if len(same) else None
     return both, row
-
-
-def _robust(values: Floats) -> float:
-    """Sd of the middle of a distribution."""
-    known = values[np.isfinite(values)]
-    return 1.4826 * float(np.median(np.abs(known - np.median(known)))) if known.size else np.nan
 
 
 def _known(value: float) -> float | None:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from synimg.analysis.match import match
-from synimg.analysis.validate.scores import robust_sd
+from synimg.analysis.robust import robust_sd
 from synimg.errors import SynimgError
 from synimg.schema import PLACE
 from synimg.viewers.synapse_map import class_of

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from synimg.analysis.robust import robust_sd
 from synimg.analysis.shares import CAUSES, variance_shares
 from synimg.analysis.validate.bootstrap import Rows, interval
-from synimg.analysis.validate.scores import agreement, robust_sd
+from synimg.analysis.validate.scores import agreement
 
 Floats = NDArray[np.float64]
 NO_FACTOR = dict.fromkeys(

@@ -7,7 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg.analysis.match import match
-from synimg.analysis.validate.scores import calibration, robust_sd
+from synimg.analysis.robust import robust_sd
+from synimg.analysis.validate.scores import calibration
 
 GATE_UM = {"lateral_um": 0.15, "axial_um": 0.4}
 AXES = ["z_um", "y_um", "x_um"]

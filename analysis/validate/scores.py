@@ -77,8 +77,3 @@ def agreement(estimate: Floats, truth: Floats) -> dict[str, float | None]:
     r = float(np.corrcoef(estimate, truth)[0, 1])
     r2 = float(1.0 - ((truth - estimate) ** 2).sum() / ((truth - truth.mean()) ** 2).sum())
     return {"r": r, "r2": r2, "slope": float(r * truth.std() / estimate.std())}
-
-
-def robust_sd(values: Floats) -> float | None:
-    """1.4826 times the median absolute deviation."""
-    return float(1.4826 * np.median(np.abs(values - np.median(values)))) if values.size else None
