@@ -45,18 +45,20 @@ def one(n: int, axons_um_per_um3: float) -> None:
     from render import clear_peak_memory, peak_memory_mb
 
     from synimg.compute import Pool, silent
-    from synimg.phantoms import generate
+    from synimg.phantoms.stages.image import image_parts
+    from synimg.phantoms.stages.network import make_network
+    from synimg.phantoms.stages.tissue import make_tissue
     from synimg.store.dataset import Dataset
 
     with tempfile.TemporaryDirectory(prefix="synimg-bench-") as name:
         folder = Path(name)
         config = config_of(n, axons_um_per_um3, folder)
         dataset = Dataset.create(folder / "mouse", config)
-        generate._import_network(dataset, config)
+        make_network(dataset, config, Pool(), silent)
         text = f"{n * N_SYNAPSES:>9} synapses, {prod(config.volume.shape_vox) / 1e6:>6.0f} Mvoxel"
         for what, work in (
-            ("tissue", lambda: generate._make_tissue(dataset, config, [], Pool(), silent)),
-            ("what is rendered from", lambda: generate.image_parts(dataset, config, [], folder / "emitters")),
+            ("tissue", lambda: make_tissue(dataset, config, [], Pool(), silent)),
+            ("what is rendered from", lambda: image_parts(dataset, config, [], folder / "emitters")),
         ):
             clear_peak_memory()
             begin = time.process_time()

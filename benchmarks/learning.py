@@ -276,7 +276,7 @@ def consolidation() -> None:
 
 
 def _in_a_row(job: tuple[str, str, dict[str, Any], int]) -> tuple[list[float], list[float]]:
-    from synimg.phantoms.generate import learning_facts
+    from synimg.phantoms.stages.history import learning_facts
 
     rule, _, kind, seed = job
     config = Config.model_validate(

@@ -23,11 +23,12 @@ from scipy.stats import ks_2samp, kurtosis
 from synimg.config import Config, preset
 from synimg.family import part
 from synimg.phantoms.clusters import neighbour_correlation
-from synimg.phantoms.generate import save_network, train_one
 from synimg.phantoms.law import fit_law, is_lasting, moments
 from synimg.phantoms.ledger import CAUSES
 from synimg.phantoms.populate import population
 from synimg.phantoms.population import Population
+from synimg.phantoms.stages.network import train_one
+from synimg.phantoms.stages.network_file import save_network
 from synimg.store.network import read_network
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from synimg import compute
 from synimg.errors import SynimgError
-from synimg.phantoms.generate import EMITTERS, block_of, image_parts, new_image, remake
+from synimg.phantoms.generate import remake
 from synimg.phantoms.render import render_block, shrink_block
+from synimg.phantoms.stages.image import EMITTERS, block_of, image_parts, new_image
 from synimg.store.atomic import disk_errors, remove_folder, sha256
 from synimg.store.dataset import PARTIAL, Dataset
 from synimg.store.image import pyramid

@@ -8,7 +8,7 @@ import pytest
 
 import synimg
 from synimg.errors import SynimgError
-from synimg.phantoms import generate as chain
+from synimg.phantoms.stages import image
 from synimg.store import atomic
 from synimg.store.dataset import JOURNAL, Dataset
 
@@ -47,8 +47,8 @@ def test_a_disk_that_fills_up_is_one_sentence_and_the_rest_is_made_later(setting
         noted.append(sums)
         append(scratch, sums)
 
-    append = chain.append_journal
-    monkeypatch.setattr(chain, "append_journal", full)
+    append = image.append_journal
+    monkeypatch.setattr(image, "append_journal", full)
     with pytest.raises(SynimgError, match="the disk is full; free some space and run the same command again"):
         synimg.generate(settings, tmp_path / "mouse")
     monkeypatch.undo()

@@ -9,9 +9,8 @@ import synimg
 from synimg import config, schema
 from synimg.analysis.quality import read_quality
 from synimg.errors import SynimgError
-from synimg.phantoms import generate as chain
-from synimg.phantoms.generate import image_parts
 from synimg.phantoms.render import render
+from synimg.phantoms.stages.image import image_parts
 from synimg.store.dataset import Dataset
 from synimg.store.image import image_attributes, read_block
 from synimg.store.tables import read_notes, read_table
@@ -54,7 +53,7 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(tiny_path, tmp_path, momen
 
 def test_any_chunking_gives_the_same_voxels(tiny_path):
     settings = config.preset("tiny")
-    channels, _, _ = chain.image_parts(Dataset.open(tiny_path), settings)
+    channels, _, _ = image_parts(Dataset.open(tiny_path), settings)
     part = render(channels, settings, ((5, 31, 17), (9, 65, 97)))
     whole = read_block(tiny_path / "image.ome.zarr", "0", ((5, 31, 17), (9, 65, 97)))
     np.testing.assert_array_equal(part, whole)

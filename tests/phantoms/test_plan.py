@@ -12,10 +12,11 @@ from synimg.config import Config, preset, presets, to_toml
 from synimg.errors import SynimgError
 from synimg.phantoms import generate
 from synimg.phantoms.axons import draw_axons
-from synimg.phantoms.generate import image_parts
 from synimg.phantoms.plan import check_tissue
 from synimg.phantoms.prepare import preparation_of
 from synimg.phantoms.render import build_channels
+from synimg.phantoms.stages.drawn import draw
+from synimg.phantoms.stages.image import image_parts
 from synimg.phantoms.strands import axon_capsules
 from synimg.phantoms.surroundings import shaft_lights
 from synimg.store import atomic
@@ -52,10 +53,10 @@ def test_axons_count_in_the_plan(tiny_path, tmp_path):
     config = Config.parse(preset("tiny").model_dump() | {"axons": {"um_per_um3": 3.0}}, "test")
     bare = synimg.plan("tiny", tiny_path).n_emitters
     dataset = Dataset.open(tiny_path)
-    wiring, *_, grown, counts, _ = generate._draw(dataset, config, [])
-    tables = list(draw_axons(grown, wiring.contact_pre, config, compute.Pool(), tmp_path))
+    drawn = draw(dataset, config, [])
+    tables = list(draw_axons(drawn.grown, drawn.wiring.contact_pre, config, compute.Pool(), tmp_path))
     axons = axon_capsules(lambda: iter(tables), config)
-    channels = build_channels(config, grown, counts, (axons,), 1)
+    channels = build_channels(config, drawn.grown, drawn.counts, (axons,), 1)
     n = sum(n_points(channel) for channel in channels if channel.strands)
     assert synimg.plan(config, tiny_path).n_emitters - bare == pytest.approx(n, rel=0.3)
 
@@ -84,7 +85,7 @@ def test_receptors_on_shafts_count_in_the_plan(tiny_path):
     config = Config.parse(preset("tiny").model_dump() | {"surroundings": {"extrasynaptic_per_um2": 500.0}}, "test")
     more = synimg.plan(config, tiny_path).n_emitters - synimg.plan("tiny", tiny_path).n_emitters
     dataset = Dataset.open(tiny_path)
-    *_, tissue = generate._draw(dataset, config, [])
+    tissue = draw(dataset, config, []).tissue
     bare = preparation_of(config, 1)
     n = sum(len(points) for name in ("pulse", "chase") for points, _ in shaft_lights(config, tissue, bare, name, 1))
     assert more == pytest.approx(n, rel=0.5)  # a small block has more dendrite near its faces than is counted

@@ -12,9 +12,10 @@ import synimg
 from synimg import schema
 from synimg.config import Config, preset
 from synimg.phantoms import solids, tissue
-from synimg.phantoms.generate import _draw, image_parts
 from synimg.phantoms.render import render
 from synimg.phantoms.solids import dendrite_capsules
+from synimg.phantoms.stages.drawn import draw
+from synimg.phantoms.stages.image import image_parts
 from synimg.phantoms.surroundings import background_tables, crowd_of
 from synimg.store.dataset import Dataset
 from synimg.store.tables import read_table
@@ -111,7 +112,7 @@ def test_extrasynaptic_receptors_lie_on_the_dendrites_surface_as_dense_as_stated
     n = {name: len(rich[name][0]) - len(bare[name][0]) for name in ("pulse", "chase")}
     config = TINY
 
-    *_, tissue = _draw(Dataset.open(tiny_path), config, [])
+    tissue = draw(Dataset.open(tiny_path), config, []).tissue
     start, end, radius, _, _ = (np.concatenate(column) for column in zip(*dendrite_capsules(tissue), strict=True))
     size = np.array(config.volume.size_um)
     near = ((np.minimum(start, end) < size) & (np.maximum(start, end) > 0)).all(axis=1)
