@@ -3,9 +3,9 @@
 The job: 64 x 512 x 512 voxels of 0.2 x 0.07 x 0.07 um, 20 000 emitters, a physical confocal point spread function, Poisson
 and read noise, uint16 to OME-Zarr. Each contender runs in a process of its own on one thread; times are of the processor, so
 that what else runs does not count. Then both do the job by the clock on two cores: microsim with as many threads as its libraries
-take, ours with two workers and with the labels that it also writes. microsim pins numpy below 2 and zarr below 3, so it lives in
-an environment of its own, which this script makes in .venv-microsim (--microsim PYTHON names another one). --large also renders
-up to a billion voxels.
+take, ours with two workers; once more with the labels that ours also writes, as every data set has them. microsim pins numpy
+below 2 and zarr below 3, so it lives in an environment of its own, which this script makes in .venv-microsim (--microsim PYTHON
+names another one). --large also renders more emitters, and more voxels, up to a billion or --largest-gvox.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def run(out):
         settings=ms.Settings(np_backend="numpy", cache=False, random_seed=1))
     grey = np.asarray(simulation.digital_image()).astype(np.uint16).reshape(shape)
     # its own writer fails with the zarr that it pins
-    zarr.save_array(out, grey, chunks=(16, 256, 256), compressor=Blosc("zstd", 3, Blosc.BITSHUFFLE))
+    zarr.save_array(out, grey, chunks=(16, 256, 256), compressor=Blosc("zstd", 1, Blosc.SHUFFLE))
 times, clock = [], []
 for _ in range(2):  # the second time with the point spread function in its cache
     begin, by_clock = time.process_time(), time.perf_counter()
@@ -115,8 +115,16 @@ def peak_memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def in_workers(folder: Path, workers: int) -> tuple[float, float]:
-    """Wall time of the job with its labels on so many processes, after each has compiled or loaded what it needs.
+def image_block(box, path: str, channels, config) -> dict[str, str]:
+    """Render and write one block without labels: the job that microsim does."""
+    from synimg.phantoms.render import render
+    from synimg.store.image import write_block
+
+    return write_block(Path(path), "0", box, render(channels, config, box))
+
+
+def in_workers(folder: Path, workers: int, with_labels: bool) -> tuple[float, float]:
+    """Wall time of the job on so many processes, after each has compiled or loaded what it needs.
 
     And the processor's time of this process alone: all of it with one worker, what handing out the work takes with more.
     """
@@ -130,17 +138,21 @@ def in_workers(folder: Path, workers: int) -> tuple[float, float]:
 
     config = Config.parse({"volume": {"shape_vox": SHAPE, "voxel_um": VOXEL_UM, "chunk_vox": CHUNK}}, "benchmark")
     made = channel(SHAPE, N_EMITTERS)
-    one = [replace(made, emitters=made.emitters.save(folder / f"emitters{workers}"))]
+    name = f"{workers}{with_labels}"
+    one = [replace(made, emitters=made.emitters.save(folder / f"emitters{name}"))]
     none = np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), np.zeros(0, int), np.zeros(0, int)
-    things = Bins(np.zeros((0, 3)), none, SHAPE).save(folder / f"things{workers}")
+    things = Bins(np.zeros((0, 3)), none, SHAPE).save(folder / f"things{name}")
     with compute.pool(workers) as pool:
-        for name in ("warm", "timed"):
-            path = folder / f"{name}{workers}.ome.zarr"
+        for repeats in (1, 10):  # the first to warm up; the second as long as a larger volume
+            path = folder / f"{repeats}-{name}.ome.zarr"
             create_image(path, SHAPE, CHUNK, VOXEL_UM, [{"name": "pulse", "color": "FF00FF", "window": (0, 1)}], {})
             begin, own = time.perf_counter(), time.process_time()
-            work = blocks(SHAPE, CHUNK) * (1 if name == "warm" else 10)  # as long as a larger volume
-            list(pool.run(render_block, work, (str(path), one, config, (things, None))))
-            took = (time.perf_counter() - begin) / 10, (time.process_time() - own) / 10
+            work = blocks(SHAPE, CHUNK) * repeats
+            if with_labels:
+                list(pool.run(render_block, work, (str(path), one, config, (things, None))))
+            else:
+                list(pool.run(image_block, work, (str(path), one, config)))
+            took = (time.perf_counter() - begin) / repeats, (time.process_time() - own) / repeats
     return took
 
 
@@ -199,7 +211,7 @@ def in_process(*arguments: str, python: str = sys.executable, code: str | None =
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--microsim", help="a Python that has microsim")
-    parser.add_argument("--large", action="store_true", help="also 0.05, 0.2 and 1 billion voxels at the same density")
+    parser.add_argument("--large", action="store_true", help="also more emitters, and 0.05, 0.2 and 1 billion voxels")
     parser.add_argument("--largest-gvox", type=float, default=1.0, help="the largest of them")
     parser.add_argument("--part", nargs=3, metavar=("Z", "YX", "EMITTERS"), help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -228,18 +240,26 @@ def main() -> None:
                 f"{peer['seconds'] / mine['seconds']:.1f} times as fast a core, "
                 f"{peer['first'] / whole:.1f} times with the set-up of both"
             )
-        (alone, whole_cpu), (both, own_cpu) = in_workers(Path(folder), 1), in_workers(Path(folder), 2)
-        print(
-            f"with labels, by the clock: {million / alone:.1f} Mvoxel/s with one worker, {million / both:.1f} with two "
-            f"({alone / both:.2f} times); to hand it out takes {own_cpu / whole_cpu:.1%} of the processor's time"
-        )
+        clock = {}
+        for with_labels in (False, True):
+            (alone, whole_cpu), (both, own_cpu) = (in_workers(Path(folder), n, with_labels) for n in (1, 2))
+            clock[with_labels] = both
+            print(
+                f"by the clock{', with labels' if with_labels else ''}: {million / alone:.1f} Mvoxel/s with one worker, "
+                f"{million / both:.1f} with two ({alone / both:.2f} times); to hand it out takes "
+                f"{own_cpu / whole_cpu:.1%} of the processor's time"
+            )
         if python:
             peer = in_process(f"{folder}/peer.zarr", python=python, code=PEER, threads=2)
             print(
                 f"the job by the clock on two cores: microsim {million / peer['clock']:.1f} Mvoxel/s, synimg "
-                f"{million / both:.1f}, {peer['clock'] / both:.1f} times as fast"
+                f"{million / clock[False]:.1f}, {peer['clock'] / clock[False]:.1f} times as fast "
+                f"({peer['clock'] / clock[True]:.1f} with labels)"
             )
         if given.large:
+            for times in (0, 1, 2, 4, 8):
+                found = in_process("--part", str(SHAPE[0]), str(SHAPE[1]), str(times * N_EMITTERS))
+                print(f"{times * N_EMITTERS} emitters in the job's volume: {found['seconds']:.3f} s")
             for gvox in (g for g in (0.05, 0.2, 1.0, 10.0) if g <= given.largest_gvox):
                 yx = int(round((gvox * 1e9 / 64) ** 0.5))
                 n = round(N_EMITTERS * 64 * yx * yx / million / 1e6)

@@ -1,9 +1,9 @@
 """Grown dendrites beside two real cells
 
 A block of tissue holds pieces of dendrite, so the default tree branches often and fills it. Whole cells branch less: with
-their number of dendrites, way to a branching, share of forks and straightness (in the legend, in this order) trees grow that
-reach nearly as far. Lines are the real cells' crossings of spheres around the soma (Sholl), whose numbers stand in this file, bands
-what 16 grown trees have.
+their number of dendrites, way to a branching, share of forks, straightness and spread of paces (in the legend, in this order)
+trees grow that reach as far. Lines are the real cells' crossings of spheres around the soma (Sholl), whose numbers stand in
+this file, bands what 16 grown trees have.
 """
 
 import numpy as np
@@ -20,13 +20,13 @@ REAL = (
     (
         3164.0,
         ((151.0, 478.0, 256.0), (119.0, 187.0, 152.0)),
-        Tissue(n_primary_dendrites=6, segment_um=35.3, fork_share=0.375, bend=0.03),
+        Tissue(n_primary_dendrites=6, segment_um=35.3, fork_share=0.375, bend=0.03, pace_sd_ln=0.4),
         (12, 18, 20, 18, 17, 14, 11, 8, 5, 3, 3, 3, 3, 1, 1, 0),
     ),
     (
         1519.0,
         ((102.0, 242.0, 263.0), (69.0, 129.0, 206.0)),
-        Tissue(n_primary_dendrites=3, segment_um=29.7, fork_share=0.35, bend=0.03),
+        Tissue(n_primary_dendrites=3, segment_um=29.7, fork_share=0.35, bend=0.03, pace_sd_ln=0.4),
         (4, 9, 8, 9, 8, 4, 3, 2, 2, 1, 0),
     ),
 )
@@ -38,7 +38,7 @@ def main() -> Figure:
     figure, axes = new_figure(2, 5.2, 4.2)
     for axis, (length_um, (room_um, soma_um), like, real) in zip(axes, REAL, strict=True):
         radius = SHELL_UM * np.arange(1, len(real) + 1)
-        asked = f"{like.n_primary_dendrites}, {like.segment_um:.0f} µm, {like.fork_share:.2g}, {like.bend:g}"
+        asked = f"{like.n_primary_dendrites}, {like.segment_um:.0f} µm, {like.fork_share:.2g}, {like.bend:g}, {like.pace_sd_ln:g}"
         for settings, color, label in ((like, SET_COLORS[1], f"grown like it ({asked})"), (Tissue(), "0.5", "default")):
             grown = np.zeros((N_TREES, len(real)))
             for k, crossings in enumerate(grown):

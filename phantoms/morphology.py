@@ -1,5 +1,6 @@
 """Dendritic trees: grown into a block of tissue, or imported and placed in it."""
 
+import heapq
 from dataclasses import dataclass, replace
 
 import numba as nb
@@ -65,9 +66,10 @@ def grow(
     A persistent random walk in steps of 0.4 um; a tip goes an exponential way of mean `segment_um` (and 0.8 um) and becomes two
     daughters, of which a share (`fork_share`) branch again and the others run on to the end. As the tree ends while tips still
     grow, the sections that it has are shorter where all branch: `segment_um` / 2 on average, as in Yule's process (Steel and
-    Mooers 2010, Appl Math Lett 23:1315); near a face the walk turns inwards, so that the block holds the whole
-    length. It turns away from the points of `others`,
-    which were there before and are found within `CLEARANCE_UM`: two dendrites do not share a place.
+    Mooers 2010, Appl Math Lett 23:1315). All tips go on at one pace, or each section at its mother's times a log-normal number
+    (`pace_sd_ln`), so that some dendrites reach much farther than others. Near a face the walk turns inwards, so that the block
+    holds the whole length. It turns away from the points of `others`, which were there before and are found within
+    `CLEARANCE_UM`: two dendrites do not share a place.
     """
     box, n = np.array(box_um), settings.n_primary_dendrites
     inward, first_um = np.empty((n, 3)), np.empty(n)
@@ -77,7 +79,7 @@ def grow(
         # from outside it has to come into the block before it branches
         first_um[k] = rng.exponential(settings.segment_um) + is_outside * float(np.linalg.norm(inward[k])) * 0.5
     index = (others or Neighbours(box_um, CLEARANCE_UM)).index
-    law = settings.segment_um, settings.fork_share, settings.bend, settings.dendrite_radius_um
+    law = settings.segment_um, settings.fork_share, settings.bend, settings.pace_sd_ln, settings.dendrite_radius_um
     points, parents, radii, branches = _walk(soma_um, inward, first_um, box, length_um, law, rng, index)
     kinds = np.full(len(points), SWC_DENDRITE)
     kinds[0] = SWC_SOMA
@@ -91,12 +93,12 @@ def _walk(
     first_um: Floats,
     box: Floats,
     length_um: float,
-    law: tuple[float, float, float, float],
+    law: tuple[float, float, float, float, float],
     rng: np.random.Generator,
     index: Index,
 ) -> tuple[Floats, Ints, Floats, Ints]:
     """Points, parents, radii and branches of a tree; see `grow`."""
-    segment_um, fork_share, bend, radius_um = law
+    segment_um, fork_share, bend, pace_sd_ln, radius_um = law
     points, parents, radii, branches = (
         np.empty((1024, 3)),
         np.empty(1024, np.int64),
@@ -104,13 +106,22 @@ def _walk(
         np.empty(1024, np.int64),
     )
     points[0], parents[0], radii[0], branches[0] = soma_um, -1, radius_um * 4, 0
-    # tips wait in a queue, each with its point, its direction, the way left and its branch
+    # tips wait for their turn, each with its point, its direction, the way left, its branch and its pace
     tip, left, of = np.empty(1024, np.int64), np.empty(1024), np.empty(1024, np.int64)
-    heading = np.empty((1024, 3))
+    heading, pace = np.empty((1024, 3)), np.empty(1024)
+    turns = [(0.0, 0)]
     n_queued = first_um.size
     for k in range(n_queued):
-        tip[k], heading[k], left[k], of[k] = 0, _unit(inward[k]), first_um[k], k + 1
-    n, n_taken, n_branches, inside_um = 1, 0, n_queued, 0.0
+        tip[k], heading[k], left[k], of[k], pace[k] = (
+            0,
+            _unit(inward[k]),
+            first_um[k],
+            k + 1,
+            _pace(1.0, pace_sd_ln, rng),
+        )
+        if k > 0:
+            turns.append((0.0, k))
+    n, n_branches, inside_um = 1, n_queued, 0.0
     margin, soft = np.minimum(MARGIN_UM, box / 4), np.minimum(3.0, box / 3)
     found, distance = np.empty(1, np.int64), np.empty(1)
     while inside_um < length_um:
@@ -119,8 +130,13 @@ def _walk(
             radii, branches = np.concatenate((radii, radii)), np.concatenate((branches, branches))
         if n_queued + 2 > len(tip):
             tip, left = np.concatenate((tip, tip)), np.concatenate((left, left))
-            of, heading = np.concatenate((of, of)), np.concatenate((heading, heading))
-        here, direction = points[tip[n_taken]], heading[n_taken] + bend * _normal3(rng)
+            of, heading, pace = (
+                np.concatenate((of, of)),
+                np.concatenate((heading, heading)),
+                np.concatenate((pace, pace)),
+            )
+        turn, taken = heapq.heappop(turns)
+        here, direction = points[tip[taken]], heading[taken] + bend * _normal3(rng)
         # a pull inwards that grows as a point nears or leaves the box
         low = np.minimum(np.maximum((soft - here) / soft, 0.0), 1.5)
         high = np.minimum(np.maximum((here - (box - soft)) / soft, 0.0), 1.5)
@@ -130,14 +146,16 @@ def _walk(
             direction += 0.6 * (1.0 - distance[0] / CLEARANCE_UM) * away
         direction = _unit(direction)
         points[n] = here + STEP_UM * direction
-        parents[n], branches[n] = tip[n_taken], of[n_taken]
+        parents[n], branches[n] = tip[taken], of[taken]
         radii[n] = max(radius_um * (1.0 - 0.1 * min(n_branches, 4) / 4), 0.1)
         middle = 0.5 * (here + points[n])
         if ((middle > margin) & (middle < box - margin)).all():
             inside_um += STEP_UM
-        left_um = left[n_taken] - STEP_UM
+        left_um = left[taken] - STEP_UM
         if left_um > 0:
-            tip[n_queued], heading[n_queued], left[n_queued], of[n_queued] = n, direction, left_um, of[n_taken]
+            tip[n_queued], heading[n_queued], left[n_queued], of[n_queued] = n, direction, left_um, of[taken]
+            pace[n_queued] = pace[taken]
+            heapq.heappush(turns, (turn + 1.0 / pace[taken], n_queued))
             n_queued += 1
         else:
             side = _unit(_cross(direction, _normal3(rng)))
@@ -148,10 +166,16 @@ def _walk(
                 left[n_queued] = 2 * STEP_UM + rng.exponential(segment_um)
                 if fork_share < 1.0 and rng.random() > fork_share:
                     left[n_queued] = np.inf
+                pace[n_queued] = _pace(pace[taken], pace_sd_ln, rng)
+                heapq.heappush(turns, (turn + 1.0 / pace[taken], n_queued))
                 n_queued += 1
-        n_taken += 1
         n += 1
     return points[:n].copy(), parents[:n].copy(), radii[:n].copy(), branches[:n].copy()
+
+
+@nb.njit
+def _pace(of_mother: float, sd_ln: float, rng: np.random.Generator) -> float:
+    return of_mother * np.exp(sd_ln * rng.standard_normal()) if sd_ln > 0.0 else of_mother
 
 
 @nb.njit(inline="always")

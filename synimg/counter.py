@@ -8,6 +8,7 @@ import math
 
 import numba as nb
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import gammaincc
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -72,6 +73,25 @@ def normal(state: np.uint64) -> tuple[np.uint64, float]:
 
 
 @nb.njit
+def _few(mean: float, u: float, v: float) -> int:
+    """Poisson number of a mean in (0, 32) from two uniform numbers."""
+    row = int(mean / STEP)
+    n = int(GUIDE[row, int(u * N_GUIDE)])
+    while u > SUMS[row, n]:
+        n += 1
+    rest = mean - STEP * row
+    if v < 1.0 - rest * (1.0 - rest / 2 * (1.0 - rest / 3)):  # less than exp(-rest): most need no exponential
+        return n
+    p = math.exp(-rest)
+    k = 0
+    while v > p and k < 100:
+        v -= p
+        k += 1
+        p *= rest / k
+    return n + k
+
+
+@nb.njit
 def poisson(state: np.uint64, mean: float) -> tuple[np.uint64, int]:
     """Next state and a Poisson number.
 
@@ -83,22 +103,9 @@ def poisson(state: np.uint64, mean: float) -> tuple[np.uint64, int]:
     if mean <= 0.0:
         return state, 0
     if mean < STEP * N_MEANS:
-        row = int(mean / STEP)
         state, u = uniform(state)
-        n = int(GUIDE[row, int(u * N_GUIDE)])
-        while u > SUMS[row, n]:
-            n += 1
-        rest = mean - STEP * row
-        state, u = uniform(state)
-        if u < 1.0 - rest * (1.0 - rest / 2 * (1.0 - rest / 3)):  # less than exp(-rest): most need no exponential
-            return state, n
-        p = math.exp(-rest)
-        k = 0
-        while u > p and k < 100:
-            u -= p
-            k += 1
-            p *= rest / k
-        return state, n + k
+        state, v = uniform(state)
+        return state, _few(mean, u, v)
     root = math.sqrt(mean)
     b = 0.931 + 2.53 * root
     a = -0.059 + 0.02483 * b
@@ -117,6 +124,46 @@ def poisson(state: np.uint64, mean: float) -> tuple[np.uint64, int]:
             continue
         if math.log(v * inv_alpha / (a / (us * us) + b)) <= k * log_mean - mean - math.lgamma(k + 1.0):
             return state, k
+
+
+@nb.njit
+def poisson_and_normal(
+    key: np.uint64,
+    first: np.uint64,
+    means: NDArray[np.float64],
+    counts: NDArray[np.float64],
+    normals: NDArray[np.float64],
+) -> None:
+    """For each index from `first` on what `poisson` with its mean and then `normal` give; into `counts` and `normals`.
+
+    Notes
+    -----
+    Nearly all take three hashes of their index. These come first, all of one kind in one loop, which the compiler turns into
+    vector instructions; what takes more is left to `poisson` and `normal`.
+    """
+    states = np.empty(means.size, np.uint64)
+    u, v, bits = np.empty(means.size), np.empty(means.size), np.empty(means.size, np.uint64)
+    for i in range(means.size):
+        state = start(key, first + np.uint64(i))
+        state, u[i] = uniform(state)
+        state, v[i] = uniform(state)
+        states[i] = state
+        bits[i] = mix(state + GOLDEN)
+    for i in range(means.size):
+        if 0.0 < means[i] < STEP * N_MEANS:
+            counts[i] = _few(means[i], u[i], v[i])
+        else:
+            states[i], counts[i] = poisson(start(key, first + np.uint64(i)), means[i])
+            bits[i] = mix(states[i] + GOLDEN)
+    outside, n_outside = np.empty(means.size, np.int64), 0
+    for i in range(means.size):
+        layer = int(bits[i] & np.uint64(255))
+        x = float(bits[i] >> np.uint64(11)) * 2.0**-53 * EDGE[layer]
+        normals[i] = x if bits[i] & np.uint64(256) else -x
+        outside[n_outside] = i
+        n_outside += x >= EDGE[layer + 1]
+    for i in outside[:n_outside]:
+        _, normals[i] = normal(states[i])
 
 
 @nb.njit

@@ -214,6 +214,9 @@ REFERENCE = "SYNIMG_MORPHOLOGIES"
 REAL_BEND = 0.03
 """`tissue.bend` of dendrites as straight as real ones, whose tips are 1.2 and 1.5 times as far away along them as through space."""
 
+REAL_PACE_SD_LN = 0.4
+"""`tissue.pace_sd_ln` with which the farthest tips reach as far as real ones, and crossings thin out as slowly."""
+
 
 def _dendrites(source: Source) -> Figure:
     """Whole trees are grown with the settings, as a block holds parts of trees alone."""
@@ -232,10 +235,11 @@ def _dendrites(source: Source) -> Figure:
         n, segment_um, fork_share = branching_of(real)
         like = settings.model_copy(
             update={"n_primary_dendrites": n, "segment_um": segment_um, "fork_share": fork_share, "bend": REAL_BEND}
+            | {"pace_sd_ln": REAL_PACE_SD_LN}
         )
         grown = {
             f"grown in the room of {name}": settings,
-            f"grown like it: {n}, {segment_um:.0f} µm, {fork_share:.2f}, {REAL_BEND}": like,
+            f"grown like it: {n}, {segment_um:.0f} µm, {fork_share:.2f}, {REAL_BEND}, {REAL_PACE_SD_LN}": like,
         }
         place = real.points_um[0] - low, tuple(np.ptp(inside, axis=0) + 1.0), length_um
         family = [(label, _grown(place, one, source.config.seed, k)) for label, one in grown.items()]

@@ -10,7 +10,7 @@ import tifffile
 from numpy.typing import NDArray
 from pydantic import Field
 
-from synimg.counter import normal, poisson, start
+from synimg.counter import normal, poisson_and_normal, start
 from synimg.errors import SynimgError
 from synimg.model import Model
 from synimg.store.tiff import damage_heard, reading_tiff
@@ -141,15 +141,17 @@ def _record(
 ) -> None:
     efficiency, full_well, largest = settings
     offsets, gains, read_noises = maps[0], maps[1], maps[2]
+    n = photons.shape[2]
+    means, electrons, noise = np.empty(n), np.empty(n), np.empty(n)
     for z in range(photons.shape[0]):
         for y in range(photons.shape[1]):
             first = ((origin[0] + z) * shape[1] + origin[1] + y) * shape[2] + origin[2]
-            for x in range(photons.shape[2]):
-                state = start(key, np.uint64(first + x))
-                state, electrons = poisson(state, efficiency * photons[z, y, x])
-                state, noise = normal(state)
-                level = offsets[y, x] + gains[y, x] * (min(float(electrons), full_well) + read_noises[y, x] * noise)
-                grey[z, y, x] = np.uint16(min(max(np.rint(level), 0.0), largest))
+            for x in range(n):
+                means[x] = efficiency * photons[z, y, x]
+            poisson_and_normal(key, np.uint64(first), means, electrons, noise)
+            for x in range(n):
+                level = offsets[y, x] + gains[y, x] * (min(electrons[x], full_well) + read_noises[y, x] * noise[x])
+                grey[z, y, x] = np.uint16(np.int32(min(max(np.rint(level), 0.0), largest)))
 
 
 part = Scmos

@@ -40,6 +40,12 @@ class Tissue(Model):
         le=0.5,
         description="sd of the change of direction of a grown dendrite in 0.4 um, along each axis [rad]; of real cells 0.03",
     )
+    pace_sd_ln: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="sd of ln of a grown section's pace about its mother's, so that some reach far; of real cells 0.4",
+    )
     n_primary_dendrites: int = Field(
         1, ge=1, le=20, description="dendrites by which a grown neuron reaches from its soma, outside, into the block"
     )

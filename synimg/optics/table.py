@@ -20,6 +20,8 @@ N_STEPS_Z = 10
 LARGEST_ERROR = 0.001
 """Of the sum of products that stands for a point spread function, relative to its peak."""
 MOST_CELLS = 150 * 150
+LANES = 8
+"""Rows have a multiple of so many cells, which vector instructions add at once."""
 
 
 class Source(NamedTuple):
@@ -56,18 +58,19 @@ class Table:
     ----------
     along : (n_depths, n_terms, n_z) ndarray
         Functions of z, integrated over a voxel, in steps of a tenth of a voxel from `low_z` voxels on.
-    across : (n_depths, n_terms, n, n, n_cells) ndarray of float32
-        Functions of (y, x), integrated over a voxel, for an emitter at fractions (y, x) of a voxel between voxel centres.
+    across : (n_depths, n_terms, n, n, n_rows * width) ndarray of float32
+        Functions of (y, x), integrated over a voxel, for an emitter at fractions (y, x) of a voxel between voxel centres; rows
+        as long as the longest, 0 where a row ends before.
     sums : (n_depths, n_terms, n, n, n_planes) ndarray
         The latter, summed over the cells that get light in each plane.
-    rows : (n_rows, 3) ndarray of int
-        For each row of cells: its y and first x as offsets from the voxel below the emitter, and its first cell.
     spans : (n_planes, 2) ndarray of int
         First row, and the one after the last, that get light in each plane, from `low_z` on.
     depth_um : (n_depths,) ndarray, increasing
         Depths of the emitter for which there is a function of its own; the nearest is taken.
-    low_z : int
-        First plane as an offset from the voxel below the emitter.
+    low : tuple of int
+        First plane, row and voxel of a row as offsets from the voxel below the emitter.
+    width : int
+        Voxels of a row.
     voxel_z_um, first_depth_um : float
         Spacing of the planes, and depth of plane 0.
     """
@@ -75,20 +78,18 @@ class Table:
     along: Floats
     across: Floats32
     sums: Floats
-    rows: Ints
     spans: Ints
     depth_um: Floats
-    low_z: int
+    low: tuple[int, int, int]
+    width: int
     voxel_z_um: float
     first_depth_um: float
 
     @property
     def reach_vox(self) -> tuple[int, int, int]:
         """Farthest voxel from an emitter along each axis."""
-        length = np.diff(np.append(self.rows[:, 2], self.across.shape[-1]))
-        z = max(-self.low_z, self.low_z + len(self.spans))
-        y = int(np.abs(self.rows[:, 0]).max()) + 1
-        x = int(np.maximum(-self.rows[:, 1], self.rows[:, 1] + length).max()) + 1
+        n = len(self.spans), int(self.spans.max()), self.width
+        z, y, x = (max(-low, low + size) for low, size in zip(self.low, n, strict=True))
         return z + 1, y, x
 
     def deposit(self, block: Floats, origin_vox: Ints, points_vox: Floats, photons: Floats) -> None:
@@ -97,7 +98,7 @@ class Table:
         level = np.zeros(depth.size, np.int64)
         if self.depth_um.size > 1:
             level = np.searchsorted(0.5 * (self.depth_um[1:] + self.depth_um[:-1]), depth)
-        shape = self.rows, self.spans, self.low_z
+        shape = self.spans, np.array(self.low), self.width
         _deposit(block, origin_vox, points_vox, photons, level, self.along, self.across, self.sums, *shape)
 
 
@@ -139,29 +140,27 @@ def tabulate(
     kept[:-1] = _kept(np.maximum(centred, 0.0), energy)
     for axis in range(3):
         kept |= np.roll(kept, 1, axis)
-    rows, cells, first = [], [], 0
-    used = np.flatnonzero(kept.any(axis=(0, 2)))
-    for y in used:
-        x = np.flatnonzero(kept[:, y].any(axis=0))
-        rows.append((y - half[1], x[0] - half[2], first))
-        cells.append(y * (2 * half[2] + 2) + np.arange(x[0], x[-1] + 1))
-        first += cells[-1].size
-    planes = np.flatnonzero(kept.any(axis=(1, 2)))
-    spans = []
-    for z in range(planes[0], planes[-1] + 1):
-        lit = np.flatnonzero(kept[z][used].any(axis=1))
-        spans.append((lit[0], lit[-1] + 1))
-    flat = across[..., np.concatenate(cells)]
-    starts = np.append([row[2] for row in rows], first)
-    sums = [flat[..., starts[a] : starts[b]].sum(axis=-1, dtype=np.float64) for a, b in spans]
+    planes, used, columns = (np.flatnonzero(kept.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1)))
+    lit_rows = [np.flatnonzero(kept[z, used].any(axis=1)) for z in range(planes[0], planes[-1] + 1)]
+    spans = np.array([(lit[0], lit[-1] + 1) for lit in lit_rows])
+    x0, n_cells = columns[0], columns[-1] + 1 - columns[0]
+    of_row = np.zeros((used.size, -(-n_cells // LANES) * LANES), bool)
+    for row, y in enumerate(used):
+        lit = np.flatnonzero(kept[:, y].any(axis=0)) - x0
+        of_row[row, lit[0] : lit[-1] + 1] = True
+    rows = np.zeros((*across.shape[:-1], *of_row.shape), np.float32)
+    rows[..., :n_cells] = across.reshape(*across.shape[:-1], *plane)[..., used, x0 : x0 + n_cells]
+    rows *= of_row
+    over_x = rows.sum(axis=-1, dtype=np.float64)
+    sums = np.stack([over_x[..., a:b].sum(axis=-1) for a, b in spans], axis=-1)
     return Table(
         along=np.ascontiguousarray(along[..., planes[0] * N_STEPS_Z : (planes[-1] + 1) * N_STEPS_Z + 1]),
-        across=np.ascontiguousarray(flat),
-        sums=np.ascontiguousarray(np.stack(sums, axis=-1)),
-        rows=np.array(rows),
-        spans=np.array(spans),
+        across=rows.reshape(*across.shape[:-1], -1),
+        sums=sums,
+        spans=spans,
         depth_um=depth_um,
-        low_z=int(planes[0]) - half[0],
+        low=(int(planes[0]) - half[0], int(used[0]) - half[1], int(x0) - half[2]),
+        width=of_row.shape[1],
         voxel_z_um=float(voxel_um[0]),
         first_depth_um=first_depth_um,
     )
@@ -300,9 +299,9 @@ def _deposit(
     along: Floats,
     across: Floats32,
     sums: Floats,
-    rows: Ints,
     spans: Ints,
-    low_z: int,
+    low: Ints,
+    width: int,
 ) -> None:
     """Blend the functions of (y, x) between four nodes, add them up for every plane, scale to the emitter's photons.
 
@@ -312,28 +311,27 @@ def _deposit(
     nz, ny, nx = block.shape
     voxels = block.reshape(-1)
     n_terms, n_planes, n_cells = along.shape[1], spans.shape[0], across.shape[-1]
+    n_rows = n_cells // width
     padded = -(-n_terms // 4) * 4
     flat = np.zeros((padded, n_cells), np.float32)
     light = np.empty(n_cells, np.float32)
-    starts = np.append(rows[:, 2], n_cells)
-    first_y, last_y, first_x = rows[:, 0].min(), rows[:, 0].max(), rows[:, 1].min()
-    last_x = (rows[:, 1] + starts[1:] - starts[:-1]).max() - 1
     weight = np.zeros((n_planes, padded))
+    long, line = np.uint64(width), np.uint64(nx)
     for i in range(points.shape[0]):
         z0, y0, x0 = int(np.floor(points[i, 0])), int(np.floor(points[i, 1])), int(np.floor(points[i, 2]))
-        first_z, y, x = z0 + low_z - origin[0], y0 - origin[1], x0 - origin[2]
-        if first_z >= nz or first_z + n_planes <= 0:
+        # first plane, row and voxel of the emitter's light in the block
+        z, y, x = z0 + low[0] - origin[0], y0 + low[1] - origin[1], x0 + low[2] - origin[2]
+        if z >= nz or z + n_planes <= 0 or y >= ny or y + n_rows <= 0 or x >= nx or x + width <= 0:
             continue
-        if y + first_y >= ny or y + last_y < 0 or x + first_x >= nx or x + last_x < 0:
-            continue
+        is_inside = y >= 0 and y + n_rows <= ny and x >= 0 and x + width <= nx
         fy, fx = (points[i, 1] - y0) * N_STEPS, (points[i, 2] - x0) * N_STEPS
         jy, jx = int(fy), int(fx)
         ay, ax = fy - jy, fx - jx
         w00, w01, w10, w11 = (1 - ay) * (1 - ax), (1 - ay) * ax, ay * (1 - ax), ay * ax
-        sum_of = sums[level[i], :, jy : jy + 2, jx : jx + 2]
+        kind = level[i]
         four = np.float32(w00), np.float32(w01), np.float32(w10), np.float32(w11)
         for k in range(n_terms):
-            nodes = across[level[i], k]  # rows of contiguous numbers, which the compiler turns into vector instructions
+            nodes = across[kind, k]  # rows of contiguous numbers, which the compiler turns into vector instructions
             _four(flat[k], nodes[jy, jx], nodes[jy, jx + 1], nodes[jy + 1, jx], nodes[jy + 1, jx + 1], *four)
         # distance of the voxel from the emitter, in steps from the first tabulated one
         fz = (1.0 - (points[i, 0] - z0)) * N_STEPS_Z
@@ -341,30 +339,38 @@ def _deposit(
         az = fz - jz
         total = 0.0
         for p in range(n_planes):
+            at = p * N_STEPS_Z + jz
+            after = min(at + 1, along.shape[2] - 1)
             for k in range(n_terms):
-                f = along[level[i], k]
-                weight[p, k] = (1.0 - az) * f[p * N_STEPS_Z + jz] + az * f[min(p * N_STEPS_Z + jz + 1, f.size - 1)]
-                held = w00 * sum_of[k, 0, 0, p] + w01 * sum_of[k, 0, 1, p]
-                total += weight[p, k] * (held + w10 * sum_of[k, 1, 0, p] + w11 * sum_of[k, 1, 1, p])
+                weight[p, k] = (1.0 - az) * along[kind, k, at] + az * along[kind, k, after]
+                held = w00 * sums[kind, k, jy, jx, p] + w01 * sums[kind, k, jy, jx + 1, p]
+                held += w10 * sums[kind, k, jy + 1, jx, p] + w11 * sums[kind, k, jy + 1, jx + 1, p]
+                total += weight[p, k] * held
         scale = photons[i] / total
-        for p in range(max(0, -first_z), min(n_planes, nz - first_z)):
-            low, high = starts[spans[p, 0]], starts[spans[p, 1]]
-            w = scale * weight[p]
+        for p in range(max(0, -z), min(n_planes, nz - z)):
+            first, last = spans[p, 0], spans[p, 1]
+            lit = slice(first * width, last * width)
             for k in range(0, padded, 4):
-                four = np.float32(w[k]), np.float32(w[k + 1]), np.float32(w[k + 2]), np.float32(w[k + 3])
-                one, two = flat[k][low:high], flat[k + 1][low:high]
-                three, last = flat[k + 2][low:high], flat[k + 3][low:high]
+                four = (
+                    np.float32(scale * weight[p, k]),
+                    np.float32(scale * weight[p, k + 1]),
+                    np.float32(scale * weight[p, k + 2]),
+                    np.float32(scale * weight[p, k + 3]),
+                )
                 if k == 0:
-                    _four(light[low:high], one, two, three, last, *four)
+                    _four(light[lit], flat[k][lit], flat[k + 1][lit], flat[k + 2][lit], flat[k + 3][lit], *four)
                 else:
-                    _four_more(light[low:high], one, two, three, last, *four)
-            for row in range(spans[p, 0], spans[p, 1]):
-                y = y0 + rows[row, 0] - origin[1]
-                if y < 0 or y >= ny:
-                    continue
-                x = x0 + rows[row, 1] - origin[2] - starts[row]
-                a, b = max(starts[row], -x), min(starts[row + 1], nx - x)
-                if a < b:
-                    begin, source = np.uint64(((first_z + p) * ny + y) * nx + x + a), np.uint64(a)
-                    for k in range(np.uint64(b - a)):
-                        voxels[begin + k] += light[source + k]
+                    _four_more(light[lit], flat[k][lit], flat[k + 1][lit], flat[k + 2][lit], flat[k + 3][lit], *four)
+            if is_inside:
+                target, source = np.uint64(((z + p) * ny + y + first) * nx + x), np.uint64(first * width)
+                for _ in range(last - first):
+                    for k in range(long):
+                        voxels[target + k] += light[source + k]
+                    target += line
+                    source += long
+                continue
+            for row in range(max(first, -y), min(last, ny - y)):
+                a, b = max(0, -x), min(width, nx - x)
+                target, source = np.uint64(((z + p) * ny + y + row) * nx + x + a), np.uint64(row * width + a)
+                for k in range(np.uint64(b - a)):
+                    voxels[target + k] += light[source + k]

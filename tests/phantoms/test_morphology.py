@@ -79,12 +79,19 @@ def test_a_tree_grown_like_a_real_one_has_its_sections_and_its_reach(path):
     inside = real.points_um[real.pieces()]
     room = real.points_um[0] - inside.min(axis=0), tuple(np.ptp(inside, axis=0) + 1.0)
     n, segment_um, fork_share = branching_of(real)
-    like = Tissue(n_primary_dendrites=n, segment_um=segment_um, fork_share=fork_share, bend=0.03)
+    like = Tissue(n_primary_dendrites=n, segment_um=segment_um, fork_share=fork_share, bend=0.03, pace_sd_ln=0.4)
     length_um = real.length_um(real.pieces()).sum()
     trees = [grow(*room, length_um, like, stream(seed, "test")) for seed in range(16)]
     n_sections = np.mean([section_lengths_um(tree).size for tree in trees])
     assert n_sections == pytest.approx(section_lengths_um(real).size, rel=0.3)  # one tree: sd 0.25
     assert np.mean([reach_um(tree) for tree in trees]) == pytest.approx(reach_um(real), rel=0.3)
+    farthest = [farthest_um(tree) for tree in trees]
+    assert min(farthest) < farthest_um(real) < max(farthest)  # 303 of 178 to 309 um, with even paces at most 240
+
+
+def farthest_um(tree: Tree) -> float:
+    """Distance of the farthest dendrite from the soma."""
+    return float(np.linalg.norm(tree.points_um[tree.pieces()] - tree.points_um[0], axis=1).max())
 
 
 def reach_um(tree: Tree) -> float:
@@ -96,7 +103,7 @@ def reach_um(tree: Tree) -> float:
     return float(distance[order][np.searchsorted(length, 0.5 * length[-1])])
 
 
-def test_a_dendrite_that_bends_less_reaches_farther_and_a_smaller_share_of_forks_makes_fewer_sections():
+def test_straighter_dendrites_and_uneven_paces_reach_farther_and_a_smaller_share_of_forks_makes_fewer_sections():
     box = (200.0, 300.0, 300.0)
     soma = 0.5 * np.array(box)
 
@@ -105,6 +112,8 @@ def test_a_dendrite_that_bends_less_reaches_farther_and_a_smaller_share_of_forks
         return np.mean([measure(grow(soma, box, 1500.0, like, stream(seed, "test"))) for seed in range(4)])
 
     assert mean(reach_um, bend=0.03) > 1.3 * mean(reach_um)
+
+    assert mean(farthest_um, bend=0.03, pace_sd_ln=0.4) > 1.15 * mean(farthest_um, bend=0.03)
 
     def n_sections(tree):
         return section_lengths_um(tree).size
