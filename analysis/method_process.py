@@ -19,7 +19,8 @@ import pandas as pd
 
 from synimg import schema
 from synimg.analysis.separate.protocol import Separation
-from synimg.analysis.separation import read_separation, separate, write_separation
+from synimg.analysis.separation import separate
+from synimg.analysis.separation_files import read_separation, write_separation
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json, write_json
 from synimg.store.tables import read_table, write_table

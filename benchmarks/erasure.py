@@ -26,7 +26,8 @@ import pandas as pd
 
 import synimg
 from synimg import schema
-from synimg.analysis.separation import measured_synapses, separate, with_known_parents
+from synimg.analysis.separation import separate, with_known_parents
+from synimg.analysis.separation_files import measured_synapses
 from synimg.analysis.validate.erasure import erasure_curve
 from synimg.analysis.validate.imaging import match_truth
 from synimg.analysis.validate.run import erase

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 import synimg
-from synimg.analysis.separation import measured_synapses, with_known_parents
+from synimg.analysis.separation import with_known_parents
+from synimg.analysis.separation_files import measured_synapses
 from synimg.analysis.validate.imaging import match_truth
 from synimg.analysis.validate.network_ceiling import EXACT, Known, Labels, Sheet, laws_of, network_ceiling
 from synimg.analysis.validate.scores import average_precision, discovery

@@ -16,7 +16,7 @@ import pandas as pd
 import synimg
 from synimg.analysis.inhibition import change_of_inhibition
 from synimg.analysis.method_process import run_apart
-from synimg.analysis.separation import separate_dataset
+from synimg.analysis.separation_files import separate_dataset
 from synimg.analysis.validate.ceiling import ceiling
 from synimg.analysis.validate.scores import average_precision, called
 from synimg.phantoms.receptors import draw_receptors

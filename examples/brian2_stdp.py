@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 import synimg
-from synimg.analysis.separation import separate_dataset
+from synimg.analysis.separation_files import separate_dataset
 
 N_INPUTS, N_CELLS, P_CONNECT, DURATION_S = 100, 40, 0.3, 30
 

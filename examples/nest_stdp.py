@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 import synimg
-from synimg.analysis.separation import separate_dataset
+from synimg.analysis.separation_files import separate_dataset
 
 N_EXCITATORY, N_INHIBITORY, N_TOGETHER, INDEGREE = 80, 20, 20, 20
 

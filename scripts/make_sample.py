@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import synimg
-from synimg.analysis.separation import separate_dataset
+from synimg.analysis.separation_files import separate_dataset
 from synimg.config import Config
 from synimg.model import Model
 

@@ -58,7 +58,7 @@ def settings() -> "Config":
 def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set of the preset `tiny`, measured, separated and validated. Copy it before changing it."""
     import synimg
-    from synimg.analysis.separation import separate_dataset
+    from synimg.analysis.separation_files import separate_dataset
 
     path = tmp_path_factory.mktemp("tiny") / "mouse"
     synimg.generate("tiny", path)

@@ -12,7 +12,8 @@ from synimg import schema
 from synimg.analysis.look import Measured
 from synimg.analysis.quality import Quality, read_quality
 from synimg.analysis.separate.protocol import Separation
-from synimg.analysis.separation import measured_synapses, read_separation, separate, with_known_parents
+from synimg.analysis.separation import separate, with_known_parents
+from synimg.analysis.separation_files import measured_synapses, read_separation
 from synimg.analysis.validate.separation import learned_of
 from synimg.config import Config
 from synimg.store.atomic import read_json

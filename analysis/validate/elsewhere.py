@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from synimg import schema
-from synimg.analysis.separation import read_separation
+from synimg.analysis.separation_files import read_separation
 from synimg.analysis.shares import CAUSES
 from synimg.analysis.validate.run import separation_headlines
 from synimg.analysis.validate.separation import separation_scores

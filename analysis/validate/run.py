@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from synimg import compute, schema
 from synimg.analysis.block import MeasureSettings
 from synimg.analysis.damage import is_near, share_lost
-from synimg.analysis.separation import measured_synapses, read_separation, separate, with_known_parents
+from synimg.analysis.separation import separate, with_known_parents
+from synimg.analysis.separation_files import measured_synapses, read_separation
 from synimg.analysis.validate.erasure import erasure_curve
 from synimg.analysis.validate.imaging import AXES, imaging_scores, match_truth
 from synimg.analysis.validate.separation import (

@@ -20,7 +20,7 @@ def demo(
     Example: `synimg demo --out synimg-demo`
     """
     from synimg.analysis.measure import measure as run_measure
-    from synimg.analysis.separation import separate_dataset
+    from synimg.analysis.separation_files import separate_dataset
     from synimg.analysis.validate import validate as run_validate
     from synimg.phantoms.generate import generate as run_generate
     from synimg.progress import bars

@@ -32,7 +32,7 @@ def separate(
     Examples: `synimg separate table.csv --out result --method hierarchical`,
     `synimg separate table.csv --out result --by pathway`, `synimg separate table.csv --out result --draws 100`
     """
-    from synimg.analysis.separation import separate_dataset, separate_table
+    from synimg.analysis.separation_files import separate_dataset, separate_table
     from synimg.store.cohort import datasets_of, is_cohort
 
     if source.is_dir():

@@ -14,7 +14,7 @@ from synimg.analysis.lab import Lab, measure_recordings
 from synimg.analysis.lab_recording import TYPICAL_PHOTONS, LabRecording, read_recording
 from synimg.analysis.measure import recording_of
 from synimg.analysis.quality import read_quality
-from synimg.analysis.separation import separate_table
+from synimg.analysis.separation_files import separate_table
 from synimg.cameras.scmos import Scmos
 from synimg.cli import app
 from synimg.errors import SynimgError

@@ -13,7 +13,7 @@ from synimg.analysis.block import MeasureSettings, tiles
 from synimg.analysis.measure import recording_of
 from synimg.analysis.quality import read_quality
 from synimg.analysis.recording import Recording
-from synimg.analysis.separation import separate_dataset
+from synimg.analysis.separation_files import separate_dataset
 from synimg.calibrate import receptors_of_dyes, unmixed
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json, write_json

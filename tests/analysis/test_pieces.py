@@ -8,7 +8,8 @@ import pytest
 
 from synimg import schema
 from synimg.analysis import pieces
-from synimg.analysis.separation import read_separation, separate, separate_table
+from synimg.analysis.separation import separate
+from synimg.analysis.separation_files import read_separation, separate_table
 from synimg.analysis.validate.scores import average_precision
 from synimg.errors import SynimgError
 from synimg.phantoms.scenarios.draw import draw

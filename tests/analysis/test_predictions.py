@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from synimg.analysis.predictions import with_predictions
-from synimg.analysis.separation import separate_table
+from synimg.analysis.separation_files import separate_table
 from synimg.errors import SynimgError
 
 TABLE = pd.DataFrame({"synapse_id": [7, 8, 9], "z_um": 0.0, "y_um": 1.0, "x_um": [1.0, 2.0, 3.0]})

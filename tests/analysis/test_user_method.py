@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from synimg.analysis.separate.protocol import Separation
-from synimg.analysis.separation import separate, separate_table
+from synimg.analysis.separation import separate
+from synimg.analysis.separation_files import separate_table
 from synimg.errors import SynimgError
 
 TABLE = pd.DataFrame(

@@ -7,7 +7,7 @@ import pytest
 
 import synimg
 from synimg import config, schema
-from synimg.analysis.separation import separate_dataset
+from synimg.analysis.separation_files import separate_dataset
 from synimg.errors import SynimgError
 from synimg.phantoms.imported import import_network
 from synimg.phantoms.ledger import CAUSES

@@ -7,7 +7,7 @@ import pytest
 
 import synimg
 from synimg import schema
-from synimg.analysis.separation import separate_table
+from synimg.analysis.separation_files import separate_table
 from synimg.analysis.validate import validate_elsewhere
 from synimg.errors import SynimgError
 from synimg.phantoms import populate as module

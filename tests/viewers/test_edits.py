@@ -8,7 +8,7 @@ import pytest
 
 from synimg import schema
 from synimg.analysis.look import Measured
-from synimg.analysis.separation import separate_dataset
+from synimg.analysis.separation_files import separate_dataset
 from synimg.analysis.validate import validate
 from synimg.errors import SynimgError
 from synimg.schema import PLACE

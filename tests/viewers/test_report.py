@@ -9,7 +9,7 @@ import subprocess
 import pandas as pd
 import pytest
 
-from synimg.analysis.separation import separate_dataset
+from synimg.analysis.separation_files import separate_dataset
 from synimg.analysis.validate import validate
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json, write_json

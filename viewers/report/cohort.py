@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from synimg.analysis.separation import measured_synapses
+from synimg.analysis.separation_files import measured_synapses
 from synimg.analysis.validate.scores import average_precision
 from synimg.config import Config
 from synimg.store.cohort import Cohort, datasets_of

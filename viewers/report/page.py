@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from synimg.analysis.separation import measured_synapses
+from synimg.analysis.separation_files import measured_synapses
 from synimg.config import Config, preset, presets
 from synimg.store.atomic import write_text
 from synimg.store.cohort import is_cohort

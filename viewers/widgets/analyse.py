@@ -19,7 +19,8 @@ from synimg.analysis.block import MeasureSettings
 from synimg.analysis.look import Preview, preview
 from synimg.analysis.measure import measure
 from synimg.analysis.quality import read_quality
-from synimg.analysis.separation import methods, separate_dataset
+from synimg.analysis.separation import methods
+from synimg.analysis.separation_files import separate_dataset
 from synimg.analysis.validate import validate
 from synimg.compute import Report
 from synimg.errors import SynimgError

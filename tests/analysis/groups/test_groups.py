@@ -13,7 +13,8 @@ from synimg.analysis.groups import permutation
 from synimg.analysis.groups.ask import ask
 from synimg.analysis.groups.means import group_means, interval, shrink
 from synimg.analysis.groups.text import groups_text
-from synimg.analysis.separation import read_separation, separate, separate_table
+from synimg.analysis.separation import separate
+from synimg.analysis.separation_files import read_separation, separate_table
 from synimg.errors import SynimgError
 from synimg.phantoms.network import train
 from synimg.phantoms.receptors import draw_counts

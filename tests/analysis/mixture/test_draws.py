@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synimg.analysis.separation import separate, separate_table
+from synimg.analysis.separation import separate
+from synimg.analysis.separation_files import separate_table
 from synimg.analysis.shares import CAUSES, variance_shares
 from synimg.errors import SynimgError
 from synimg.phantoms.scenarios.draw import draw

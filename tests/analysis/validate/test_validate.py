@@ -8,7 +8,7 @@ import pytest
 
 import synimg
 from synimg import config
-from synimg.analysis.separation import separate_dataset, separate_table
+from synimg.analysis.separation_files import separate_dataset, separate_table
 from synimg.analysis.validate import separation as module
 from synimg.analysis.validate import validate_elsewhere
 from synimg.analysis.validate.separation import compare
