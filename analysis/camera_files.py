@@ -17,7 +17,8 @@ from synimg.cameras.scmos import Scmos
 from synimg.config import to_literal
 from synimg.errors import SynimgError
 from synimg.store.atomic import write_text
-from synimg.store.foreign import Frames, open_frames, write_tiff
+from synimg.store.frames import Frames, open_frames
+from synimg.store.tiff import write_tiff
 
 MOST_VOXELS = 2e7  # of an image that are looked at: the gain is then known to 1 %
 MOST_SIDE = 2048

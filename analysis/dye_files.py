@@ -27,7 +27,7 @@ from synimg.analysis.recording import pixels_of
 from synimg.cameras.protocol import Camera
 from synimg.errors import SynimgError
 from synimg.store.atomic import write_text
-from synimg.store.foreign import open_frames
+from synimg.store.frames import open_frames
 
 Floats = NDArray[np.float64]
 NOISY = 1.3

@@ -24,9 +24,10 @@ from synimg.cameras.protocol import Camera
 from synimg.errors import SynimgError
 from synimg.model import Model
 from synimg.store.atomic import read_json, write_json
-from synimg.store.foreign import Place, group_channels
+from synimg.store.channels import group_channels
 from synimg.store.image import Box
 from synimg.store.parts import key_of
+from synimg.store.place import Place
 from synimg.store.results import INDEX, filling
 from synimg.store.tables import read_table, write_table
 from synimg.streams import stream
@@ -261,7 +262,7 @@ def measure_foreign(
     out : Path
         Folder for the results.
     channels : list of str
-        See `synimg.store.foreign.group_channels`.
+        See `synimg.store.channels.group_channels`.
     settings, seed, report
         As above, and as in `generate`.
     draw : callable, optional

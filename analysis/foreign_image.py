@@ -8,15 +8,9 @@ from numpy.typing import NDArray
 
 from synimg.analysis.plausible import is_top, refuse_values
 from synimg.errors import SynimgError
-from synimg.store.foreign import (
-    ForeignChannel,
-    Place,
-    exchanged,
-    read_channel_of,
-    refuse_without_shape,
-    stated_voxel_um,
-)
+from synimg.store.foreign import ForeignChannel, read_channel_of, refuse_without_shape
 from synimg.store.image import Box, within
+from synimg.store.place import Place, exchanged, stated_voxel_um
 
 Floats = NDArray[np.float64]
 OF_8_BITS = "8-bit images: their electrons are right only if nothing scaled them for display"

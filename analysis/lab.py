@@ -21,9 +21,10 @@ from synimg.analysis.recording import Recording
 from synimg.analysis.traces import NO_TRACES, Tracing, outside, with_parents
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json, write_json
-from synimg.store.foreign import Place, exchanged, group_channels, stated_position_um
+from synimg.store.channels import group_channels
 from synimg.store.morphology import Trace
 from synimg.store.parts import Parts, key_of
+from synimg.store.place import Place, exchanged, stated_position_um
 from synimg.store.results import INDEX, filling
 from synimg.store.tables import read_table
 from synimg.store.volume import as_array, lost_boxes, projection, stack_shape
@@ -84,7 +85,7 @@ def measure_recordings(
     paths : list of Path
         Stacks: TIFF, OME-Zarr, or files of a microscope whose bioio reader is installed.
     channels : dict of str
-        ``old`` and ``new``: index, name in the file, or ending of the files' names (`synimg.store.foreign.group_channels`).
+        ``old`` and ``new``: index, name in the file, or ending of the files' names (`synimg.store.channels.group_channels`).
     lab : Lab
         What is known of them, and how to measure.
     out : Path

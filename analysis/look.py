@@ -20,8 +20,8 @@ from synimg.errors import SynimgError
 from synimg.schema import PLACE
 from synimg.store.atomic import read_json
 from synimg.store.dataset import Dataset
-from synimg.store.foreign import place_again
 from synimg.store.image import open_array, read_block
+from synimg.store.place import place_again
 from synimg.store.results import INDEX
 from synimg.store.tables import read_notes, read_table
 from synimg.store.volume import as_array

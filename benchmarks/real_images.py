@@ -21,7 +21,8 @@ from skimage.feature import blob_log
 
 from synimg.analysis.foreign import ForeignSettings, measure_channels
 from synimg.analysis.pair import chance_pairs, pair
-from synimg.store.foreign import group_channels, read_channel_of
+from synimg.store.channels import group_channels
+from synimg.store.foreign import read_channel_of
 from synimg.streams import stream
 from synimg.viewers.figures.overlay import save_overlay
 

@@ -1,4 +1,4 @@
-"""TIFF files that cannot be read end in one sentence."""
+"""TIFF files that are whole; those that cannot be read end in one sentence."""
 
 import contextlib
 import logging
@@ -7,11 +7,16 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import tifffile
+from numpy.typing import NDArray
 
 from synimg.errors import SynimgError
+from synimg.store.atomic import atomic_path
 
+TRUNCATED = "; it is truncated or something else"
+"""What else may be wrong with a file that cannot be read."""
 UNREADABLE = (
     tifffile.TiffFileError,
     ValueError,
@@ -63,3 +68,18 @@ def damage_heard() -> Iterator[list[str]]:
         logger.removeHandler(handler)
         logger.propagate, logger.disabled, off = before
         logging.disable(off)
+
+
+@contextlib.contextmanager
+def whole_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
+    """A TIFF file that is not cut off."""
+    with reading_tiff(str(path), TRUNCATED), damage_heard(), tifffile.TiffFile(path) as tiff:
+        if error := cut_off(tiff, path):
+            raise error
+        yield tiff
+
+
+def write_tiff(path: Path, values: NDArray[Any]) -> None:
+    """Write `values` as TIFF, whole or not at all."""
+    with atomic_path(path) as temporary:
+        tifffile.imwrite(temporary, values, metadata=None)

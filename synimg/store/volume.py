@@ -15,11 +15,11 @@ from synimg import compute
 from synimg.errors import SynimgError
 from synimg.store import ome_zarr
 from synimg.store.atomic import disk_errors, read_json, write_json
-from synimg.store.foreign import TRUNCATED, Place
 from synimg.store.image import Box, open_array, read_intact
 from synimg.store.microscopes import open_channel
+from synimg.store.place import Place
 from synimg.store.source import Source, planes_of
-from synimg.store.tiff import damage_heard, reading_tiff
+from synimg.store.tiff import TRUNCATED, damage_heard, reading_tiff
 from synimg.store.tiff_stack import TiffStack, stack_of
 
 MOST_SLAB_VOX = 2**25

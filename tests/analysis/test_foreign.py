@@ -23,7 +23,7 @@ from synimg.analysis.traces import Tracing
 from synimg.cameras.scmos import Scmos
 from synimg.cli import app
 from synimg.errors import SynimgError
-from synimg.store.foreign import group_channels
+from synimg.store.channels import group_channels
 from synimg.store.morphology import read_traces
 from synimg.store.tables import read_notes, read_table
 from synimg.streams import stream

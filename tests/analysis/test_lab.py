@@ -20,8 +20,9 @@ from synimg.cli import app
 from synimg.errors import SynimgError
 from synimg.schema import PLACE
 from synimg.store.atomic import read_json
-from synimg.store.foreign import Place, exchanged, group_channels, stated_position_um
+from synimg.store.channels import group_channels
 from synimg.store.image import read_block
+from synimg.store.place import Place, exchanged, stated_position_um
 from synimg.store.tables import read_table
 from synimg.store.volume import as_array, lost_boxes, stack_shape
 
