@@ -19,7 +19,8 @@ def measure_puncta(
     tracing: Any,
 ) -> None:
     """Find and pair the puncta of the images, by the settings in `values`, None for those not given."""
-    from synimg.analysis.foreign import ForeignSettings, measure_foreign
+    from synimg.analysis.foreign import ForeignSettings
+    from synimg.analysis.foreign_files import measure_foreign
     from synimg.config import read_camera
     from synimg.progress import bars
     from synimg.viewers.figures.overlay import save_overlay

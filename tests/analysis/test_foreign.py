@@ -13,8 +13,9 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synimg.analysis import foreign
-from synimg.analysis.foreign import ForeignSettings, measure_channels, measure_foreign
+from synimg.analysis import foreign_files
+from synimg.analysis.foreign import ForeignSettings, measure_channels
+from synimg.analysis.foreign_files import measure_foreign
 from synimg.analysis.match import match
 from synimg.analysis.pair import chance_pairs, pair
 from synimg.analysis.plausible import refuse_voxels
@@ -143,7 +144,7 @@ def test_a_call_that_was_stopped_goes_on_and_ends_with_the_same_bytes(tmp_path, 
         if done == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(foreign, "measure_channels", counted)
+    monkeypatch.setattr(foreign_files, "measure_channels", counted)
     with pytest.raises(KeyboardInterrupt):
         measure_foreign(files, (0.1, 0.1), tmp_path / "out", [], report=stop)
     assert [p.name for p in (tmp_path / "out").iterdir()] == [".partial"]
