@@ -23,7 +23,8 @@ from scipy.stats import ks_2samp, kurtosis
 from synimg.config import Config, preset
 from synimg.family import part
 from synimg.phantoms.clusters import neighbour_correlation
-from synimg.phantoms.law import fit_law, is_lasting, moments
+from synimg.phantoms.fit_law import fit_law
+from synimg.phantoms.law import is_lasting, moments
 from synimg.phantoms.ledger import CAUSES
 from synimg.phantoms.populate import population
 from synimg.phantoms.population import Population

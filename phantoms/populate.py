@@ -10,7 +10,8 @@ from synimg import compute, schema
 from synimg.calibrate import dyes_of, receptors_of_dyes
 from synimg.config import Config
 from synimg.errors import SynimgError
-from synimg.phantoms.law import INHIBITORY, LEAST_RATE, TRAITS, Floats, Ints, Law, fit_law
+from synimg.phantoms.fit_law import fit_law
+from synimg.phantoms.law import INHIBITORY, LEAST_RATE, TRAITS, Floats, Ints, Law
 from synimg.phantoms.ledger import CAUSES
 from synimg.phantoms.population import Block, Population
 from synimg.phantoms.receptors import Counts, draw_counts

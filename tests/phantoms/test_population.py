@@ -9,7 +9,8 @@ import synimg
 from synimg.errors import SynimgError
 from synimg.phantoms import population as module
 from synimg.phantoms.clusters import Clusters, fit_clusters, neighbour_correlation
-from synimg.phantoms.law import fit_law, is_lasting, moments, size_step
+from synimg.phantoms.fit_law import fit_law
+from synimg.phantoms.law import is_lasting, moments, size_step
 from synimg.phantoms.ledger import CAUSES
 from synimg.phantoms.network import train
 from synimg.phantoms.populate import neuron_frame
