@@ -15,15 +15,14 @@ from synimg.analysis.dyes import (
     STEADIEST,
     Brightness,
     Heights,
-    Spots,
     Steps,
     brightness_law,
-    find_spots,
     heights_of_spots,
     heights_of_steps,
     steps_of,
 )
 from synimg.analysis.recording import pixels_of
+from synimg.analysis.spots import Spots, find_spots
 from synimg.cameras.protocol import Camera
 from synimg.errors import SynimgError
 from synimg.store.atomic import write_text

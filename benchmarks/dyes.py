@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
-from synimg.analysis.dyes import Brightness, brightness_law, find_spots, heights_of_spots, heights_of_steps, steps_of
+from synimg.analysis.dyes import Brightness, brightness_law, heights_of_spots, heights_of_steps, steps_of
+from synimg.analysis.spots import find_spots
 from synimg.errors import SynimgError
 
 MEAN, SIGMA, BACKGROUND, READ = 150.0, 1.4, 20.0, 1.6

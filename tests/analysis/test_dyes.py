@@ -8,15 +8,9 @@ import tifffile
 from scipy import special
 
 from synimg.analysis.dye_files import DyeSettings, find_dyes, save_dyes
-from synimg.analysis.dyes import (
-    Heights,
-    brightness_law,
-    find_spots,
-    heights_of_spots,
-    heights_of_steps,
-    steps_of,
-)
+from synimg.analysis.dyes import Heights, brightness_law, heights_of_spots, heights_of_steps, steps_of
 from synimg.analysis.lab_recording import read_recording
+from synimg.analysis.spots import find_spots
 from synimg.analysis.steps import begins_of_levels, last_step
 from synimg.cameras.scmos import Scmos
 from synimg.cli import app
