@@ -1,5 +1,6 @@
 """The law of the causes in a network, fitted."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -79,33 +80,20 @@ def fit_law(
             "the network came without causes, so there is no law of them to draw from; "
             "give its edges the columns learning, homeostasis and drift"
         )
-    n_units = nodes["is_excitatory"].size
-    source, post = contacts["source"].astype(np.int64), contacts["target"].astype(np.int64)
-    axons = np.unique(source[source >= n_units])
-    # axons are numbered on behind the units, without gaps
-    pre = np.where(source < n_units, source, n_units + np.searchsorted(axons, source))
-    kind = np.concatenate([np.where(nodes["is_excitatory"] > 0, EXCITATORY, INHIBITORY), np.full(axons.size, AXON)])
-    fate, stays = fates(contacts), is_lasting(contacts)
+    ends, fate, stays = _ends(contacts, nodes), fates(contacts), is_lasting(contacts)
+    n_units, kind, post, pre, edge = ends.n_units, ends.kind, ends.post, ends.pre, ends.edge
     if stays.sum() < 100:
         raise SynimgError(f"the network has {int(stays.sum())} lasting synapses; a law is fitted to 100 or more")
-    _, edge = np.unique(contacts["edge"], return_inverse=True)
     learning, ln_a = contacts["ln_learning"], np.log(contacts["a_first"])
 
-    plastic = np.flatnonzero(stays & (contacts["is_plastic"] > 0))
-    one = plastic[np.unique(edge[plastic], return_index=True)[1]]
-    shape = (n_units, kind.size)
-    factors = fit_factors(post[one], pre[one], learning[one], shape, stream(0, "population", "factors"))
+    factors = _factors(ends, learning, stays & (contacts["is_plastic"] > 0))
     foretold = factors.at(post, pre)
-    n_fates = int(fate.max()) + 1
-    slope = np.array([_slope(foretold[fate == f], learning[fate == f]) for f in range(n_fates)])
-    slope[0] = 1.0
-
+    slope = _slopes(fate, foretold, learning)
     h, of_size, of_drift = (
         _means(post[stays], values[stays], n_units, shrink=shrink)
         for values, shrink in ((contacts["ln_homeostasis"], False), (ln_a, True), (contacts["ln_drift"], True))
     )
-    taken = np.array([_slope(h[post[fate == f]], contacts["ln_homeostasis"][fate == f]) for f in range(n_fates)])
-    taken[0] = 1.0
+    taken = _slopes(fate, h[post], contacts["ln_homeostasis"])
     rates = [np.log(nodes[f"rate_{when}"] + LEAST_RATE) for when in ("start", "end")]
     has_rates = bool(np.isfinite(rates).all())
     trait = _traits(factors, h, of_size, of_drift, rates if has_rates else [])
@@ -117,7 +105,7 @@ def fit_law(
     trait[:n_units] -= surplus[:, None] * answer
 
     own = np.column_stack([ln_a - of_size[post], contacts["ln_drift"] - of_drift[post]])
-    spread, bandwidth = _smoothing(own, fate, n_fates)
+    spread, bandwidth = _smoothing(own, fate)
     brings: Attributes = {
         "rest": learning - slope[fate] * foretold,
         "ln_size": own[:, 0],
@@ -137,7 +125,7 @@ def fit_law(
         "n_neurons": int(n_units),
         "n_synapses": int(post.size),
         "synapses_per_neuron": float(post.size / n_units),
-        "n_axons": int(axons.size),
+        "n_axons": int(kind.size - n_units),
         "rank_of_learning": factors.rank,
         "held_out_r2_of_learning": factors.held_out_r2,
         "correlation_of_nearest": clusters.nearest,
@@ -169,6 +157,41 @@ def fit_law(
         has_rates=has_rates,
         facts=facts,
     )
+
+
+@dataclass(frozen=True)
+class _Ends:
+    """Who is joined to whom.
+
+    n_units : units of the network; axons from outside are numbered on behind them, without gaps
+    kind : (n_units + n_axons,) ndarray of int
+    post, pre : (n_contacts,) ndarray of int
+    edge : (n_contacts,) ndarray of int, connections, without gaps
+    """
+
+    n_units: int
+    kind: Ints
+    post: Ints
+    pre: Ints
+    edge: Ints
+
+
+def _ends(contacts: Attributes, nodes: Attributes) -> _Ends:
+    """The ends of all contacts."""
+    n_units = nodes["is_excitatory"].size
+    source, post = contacts["source"].astype(np.int64), contacts["target"].astype(np.int64)
+    axons = np.unique(source[source >= n_units])
+    pre = np.where(source < n_units, source, n_units + np.searchsorted(axons, source))
+    kind = np.concatenate([np.where(nodes["is_excitatory"] > 0, EXCITATORY, INHIBITORY), np.full(axons.size, AXON)])
+    return _Ends(n_units, kind, post, pre, np.unique(contacts["edge"], return_inverse=True)[1])
+
+
+def _factors(ends: _Ends, learning: Floats, used: Bools) -> Factors:
+    """The units' part of learning, from one contact of each connection with contacts that are `used`."""
+    among = np.flatnonzero(used)
+    one = among[np.unique(ends.edge[among], return_index=True)[1]]
+    shape = (ends.n_units, ends.kind.size)
+    return fit_factors(ends.post[one], ends.pre[one], learning[one], shape, stream(0, "population", "factors"))
 
 
 def _traits(factors: Factors, h: Floats, of_size: Floats, of_drift: Floats, rates: list[Floats]) -> Floats:
@@ -204,9 +227,9 @@ def _answers(trait: Floats, expected: Floats, surplus: Floats) -> Floats:
     return answer
 
 
-def _smoothing(own: Floats, fate: Ints, n_fates: int) -> tuple[Floats, Floats]:
+def _smoothing(own: Floats, fate: Ints) -> tuple[Floats, Floats]:
     """Mean and sd of sizes and drift (n, 2) by fate, and Silverman's bandwidth (1986, eq. 3.31), in the same proportion."""
-    spread = np.array([[own[fate == f].mean(axis=0), own[fate == f].std(axis=0)] for f in range(n_fates)])
+    spread = np.array([[own[fate == f].mean(axis=0), own[fate == f].std(axis=0)] for f in range(int(fate.max()) + 1)])
     lasting = own[fate == 0]
     low, high = np.quantile(lasting, [0.25, 0.75], axis=0)
     width = 0.9 * np.minimum(spread[0, 1], (high - low) / 1.34) * len(lasting) ** -0.2
@@ -234,6 +257,13 @@ def fates(contacts: Attributes) -> Ints:
 def statistics(post: Ints, contacts: Attributes, n_units: int) -> dict[str, dict[str, float]]:
     """Mean, sd and share of the variance between postsynaptic neurons, of every cause in ln receptors."""
     return {cause: moments(post, contacts[f"ln_{cause}"], n_units) for cause in CAUSES}
+
+
+def _slopes(fate: Ints, x: Floats, y: Floats) -> Floats:
+    """Slope of `y` on `x` for the contacts of each fate (n_fates,); 1 for those that lasted."""
+    slopes = np.array([_slope(x[fate == f], y[fate == f]) for f in range(int(fate.max()) + 1)])
+    slopes[0] = 1.0
+    return slopes
 
 
 def _slope(x: Floats, y: Floats) -> float:
