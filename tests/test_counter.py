@@ -18,6 +18,20 @@ def draws(key, mean, n):
     return counts, normals
 
 
+@nb.njit
+def rows(key, means, counts, normals):
+    counter.poisson_and_normal(np.uint64(key), np.uint64(0), means, counts, normals)
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.3, 9.9, 31.99, 32.01, 800.0])
+def test_a_row_has_the_numbers_that_each_index_has_alone(mean):
+    counts, normals = np.empty(20_000), np.empty(20_000)
+    rows(6, np.full(20_000, mean), counts, normals)
+    alone = draws(6, mean, 20_000)
+    np.testing.assert_array_equal(counts, alone[0])
+    np.testing.assert_array_equal(normals, alone[1])
+
+
 @pytest.mark.parametrize("key", [1, 2, 3])
 @pytest.mark.parametrize("mean", [0.3, 9.9, 31.99, 32.01, 800.0])
 def test_poisson_numbers_have_their_mean_and_variance(key, mean):

@@ -179,19 +179,24 @@ def average(parts: list[Parts], weights: Floats) -> Parts:
 
 def learning_interval(parts: Parts, level: float = 0.95) -> tuple[Floats, Floats]:
     """Quantiles of the receptors moved by learning: none with what probability is left, else a normal of each sign."""
-    ends = []
     sds = [np.sqrt(np.maximum(given[:, 1], 1e-12)) for given in (parts.given_up, parts.given_down)]
-    low = np.minimum(parts.given_up[:, 0] - 8 * sds[0], parts.given_down[:, 0] - 8 * sds[1])
-    high = np.maximum(parts.given_up[:, 0] + 8 * sds[0], parts.given_down[:, 0] + 8 * sds[1])
-    nothing = np.maximum(1.0 - parts.up - parts.down, 0.0)
-    for quantile in ((1.0 - level) / 2.0, (1.0 + level) / 2.0):
-        below, above = np.minimum(low, 0.0) - 1.0, np.maximum(high, 0.0) + 1.0
+    signs = list(zip((parts.up, parts.down), (parts.given_up[:, 0], parts.given_down[:, 0]), sds, strict=True))
+    low = np.minimum(*(mean - 8 * sd for _, mean, sd in signs))
+    high = np.maximum(*(mean + 8 * sd for _, mean, sd in signs))
+    below_none = sum(p * ndtr(-mean / sd) for p, mean, sd in signs)
+    none = np.maximum(1.0 - parts.up - parts.down, 0.0)
+
+    def quantile(wanted: float) -> Floats:
+        end = np.zeros(none.size)
+        rows = np.flatnonzero((wanted <= below_none) | (wanted > below_none + none))  # of the others it is 0
+        nothing, its = none[rows], [tuple(values[rows] for values in sign) for sign in signs]
+        below, above = np.minimum(low[rows], 0.0) - 1.0, np.maximum(high[rows], 0.0) + 1.0
         for _ in range(50):
             middle = 0.5 * (below + above)
-            share = nothing * (middle >= 0.0)
-            share = share + parts.up * ndtr((middle - parts.given_up[:, 0]) / sds[0])
-            share = share + parts.down * ndtr((middle - parts.given_down[:, 0]) / sds[1])
-            less = share < quantile
+            share = nothing * (middle >= 0.0) + sum(p * ndtr((middle - mean) / sd) for p, mean, sd in its)
+            less = share < wanted
             below, above = np.where(less, middle, below), np.where(less, above, middle)
-        ends.append(np.where(np.abs(above) < 1e-6, 0.0, above))
-    return ends[0], ends[1]
+        end[rows] = np.where(np.abs(above) < 1e-6, 0.0, above)
+        return end
+
+    return quantile((1.0 - level) / 2.0), quantile((1.0 + level) / 2.0)
