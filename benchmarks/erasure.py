@@ -33,7 +33,8 @@ from synimg.analysis.validate.imaging import match_truth
 from synimg.analysis.validate.run import erase
 from synimg.compute import n_cores
 from synimg.config import Config
-from synimg.phantoms.network import test_task, train
+from synimg.phantoms.batches import test_task
+from synimg.phantoms.network import train
 from synimg.phantoms.receptors import draw_receptors
 from synimg.store.dataset import Dataset
 from synimg.store.tables import read_table

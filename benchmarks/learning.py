@@ -19,8 +19,10 @@ from synimg.compute import n_cores
 from synimg.config import Config
 from synimg.errors import SynimgError
 from synimg.phantoms.activity import Readout, run_trials
+from synimg.phantoms.batches import trials_of
+from synimg.phantoms.learned import Learned
 from synimg.phantoms.ledger import CAUSES
-from synimg.phantoms.network import Learned, train, trials_of
+from synimg.phantoms.network import train
 from synimg.phantoms.rules.bptt import Bptt
 from synimg.phantoms.rules.eprop import Eprop
 from synimg.phantoms.weights import at_edges

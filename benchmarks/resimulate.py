@@ -24,7 +24,9 @@ from synimg.analysis.validate.network_ceiling import EXACT, Known, Labels, Sheet
 from synimg.analysis.validate.scores import average_precision, discovery
 from synimg.analysis.validate.separation import MEASURED, World, ceilings, labels_of, learned_of
 from synimg.config import Config, preset
-from synimg.phantoms.network import Start, start_readouts, train
+from synimg.phantoms.batches import start_readouts
+from synimg.phantoms.learned import Start
+from synimg.phantoms.network import train
 from synimg.phantoms.receptors import draw_receptors
 from synimg.phantoms.resimulate import of_experiment, run_again
 from synimg.phantoms.wiring import build_wiring

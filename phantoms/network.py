@@ -10,18 +10,18 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 from synimg.config import Config
-from synimg.errors import UnworkableError
 from synimg.phantoms import curriculum
-from synimg.phantoms.activity import Readout, run_trials
+from synimg.phantoms.activity import Readout
+from synimg.phantoms.batches import active_units, mean_rates, run_batch, start_readouts, test_task
 from synimg.phantoms.gates.protocol import Edges
 from synimg.phantoms.homeostasis.protocol import Contacts
-from synimg.phantoms.judge import Judgement, judge
-from synimg.phantoms.ledger import CAUSES, Event, Ledger
+from synimg.phantoms.judge import Judgement
+from synimg.phantoms.learned import History, Learned, Start
+from synimg.phantoms.ledger import CAUSES, Ledger
 from synimg.phantoms.rules.protocol import Shape, Trials
-from synimg.phantoms.tasks.protocol import Batch
 from synimg.phantoms.turnover.protocol import Sites
 from synimg.phantoms.weights import Weights
-from synimg.phantoms.wiring import Wiring, build_wiring
+from synimg.phantoms.wiring import build_wiring
 from synimg.store.checkpoint import load_checkpoint, save_checkpoint
 from synimg.streams import stream
 
@@ -29,73 +29,7 @@ Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-BASELINE_BATCHES = 5
 PROBE_BATCHES = 10
-SATURATED = 0.25  # share of the largest rate: a mean above it is not the activity of a working network
-
-
-@dataclass(frozen=True)
-class History:
-    """The window as it went: the learning curve, and the causes at snapshots.
-
-    update, score, loss : (n_tests,) ndarray, the score as `Judgement` has it, of the task in training
-    progress : (n_updates,) ndarray, loss of every batch of trials relative to chance
-    score_by_task : (n_tests, n_tasks) ndarray, NaN for tasks that have not begun
-    snapshot : (n_snapshots,) ndarray of int, updates at which the causes were kept
-    ln : dict of (n_snapshots, n_contacts) ndarray of float32, by cause
-    rates : (n_snapshots, n_units) ndarray of float32, mean rates
-    traced : (n_traced,) ndarray of int, contacts that were recorded more often
-    trace_update : (n_times,) ndarray of int
-    trace_ln : dict of (n_times, n_traced) ndarray of float32, by cause
-    events : births and deaths in their order
-    """
-
-    update: Ints
-    score: Floats
-    loss: Floats
-    progress: Floats
-    score_by_task: Floats
-    snapshot: Ints
-    ln: dict[str, Floats32]
-    rates: Floats32
-    traced: Ints
-    trace_update: Ints
-    trace_ln: dict[str, Floats32]
-    events: tuple[Event, ...]
-
-
-@dataclass(frozen=True)
-class Learned:
-    """A network after the window, with the truth about every contact.
-
-    readouts : one per task
-    ln_factor : (n_units,) ndarray, mean over the unit's inputs of what homeostasis added to ln receptors
-    ln_inhibition : (n_units,) ndarray, what homeostasis added to the logarithm of the unit's inhibitory inputs
-    is_plastic : (n_edges,) ndarray, whether the connection may learn
-    criterion_update : for each task, the first update in its training at which its score met the criterion, or None
-    """
-
-    wiring: Wiring
-    ledger: Ledger
-    readouts: tuple[Readout, ...]
-    rate_start: Floats
-    rate_end: Floats
-    ln_factor: Floats
-    ln_inhibition: Floats
-    is_plastic: Bools
-    history: History
-    criterion_update: tuple[int | None, ...]
-
-
-@dataclass(frozen=True)
-class Start:
-    """A network as it is before the window, where it is not drawn from the seed.
-
-    readouts : one per task
-    """
-
-    wiring: Wiring
-    readouts: tuple[Readout, ...]
 
 
 @dataclass
@@ -116,16 +50,6 @@ class _State:
     kept: list[tuple[int, list[Floats32], Floats32]] = field(default_factory=list)
     traces: list[tuple[int, list[Floats32]]] = field(default_factory=list)
     progress: list[float] = field(default_factory=list)
-
-
-def test_task(
-    config: Config, seed: int, wiring: Wiring, weights: Weights, readouts: tuple[Readout, ...], k: int
-) -> Judgement:
-    """How a network with the given weights does on the fixed test trials of task `k`."""
-    rng = stream(seed, "network", "test", *([k] if k else []))
-    batch = curriculum.draw(config, k, config.training.test_trials, rng, config.training.input_gain)
-    rates = run_trials(wiring, weights, batch, config.network.noise_sd, rng, active=_active(config, seed, k))
-    return judge(rates, batch, readouts[k].w, readouts[k].b)
 
 
 @threadpoolctl.threadpool_limits.wrap(
@@ -202,9 +126,9 @@ class _Window:
         n_tasks, n_units = len(curriculum.tasks_of(config)), wiring.leak.size
         self.names = curriculum.names_of(config)
         self.readouts = list(start_readouts(config, seed, n_units) if start is None else start.readouts)
-        self.active = [_active(config, seed, k) for k in range(n_tasks)]
+        self.active = [active_units(config, seed, k) for k in range(n_tasks)]
         weights = wiring.weights(wiring.a_start)
-        self.rate_start = _mean_rates(config, seed, wiring, weights, "before", 1.0)
+        self.rate_start = mean_rates(config, seed, wiring, weights, "before", 1.0)
         self.rate_target = config.homeostasis.target(self.rate_start, stream(seed, "homeostasis", "target"))
         self.contacts = Contacts(wiring.contact_pre, wiring.contact_post, np.log(wiring.a_first), wiring.along)
         on_neuron = np.bincount(wiring.contact_post[~wiring.is_potential], minlength=n_units)
@@ -267,7 +191,7 @@ class _Window:
 
     def run_batch(self, state: _State, k: int) -> Trials:
         """One batch of training trials of task `k`, as the rule sees it."""
-        trials = _run_batch(
+        trials = run_batch(
             self.config, self.seed, state.update, self.wiring, self.weights(state), state.readouts[k], k, self.active[k]
         )
         if self.partner is None:
@@ -373,7 +297,7 @@ class _Window:
             ledger=state.ledger,
             readouts=tuple(state.readouts),
             rate_start=self.rate_start,
-            rate_end=_mean_rates(config, self.seed, wiring, self.weights(state), "after", gain),
+            rate_end=mean_rates(config, self.seed, wiring, self.weights(state), "after", gain),
             ln_factor=_mean_by(wiring.contact_post, state.ledger.log["homeostasis"].value, n_units),
             ln_inhibition=np.zeros(n_units) if inhibition is None else inhibition,
             is_plastic=self.is_plastic,
@@ -420,7 +344,7 @@ class _Window:
             moved = np.zeros(source.size)
             weights = wiring.weights(wiring.a_start)
             for update in range(PROBE_BATCHES):
-                trials = _run_batch(config, seed, update, wiring, weights, self.readouts[0], 0, self.active[0], "probe")
+                trials = run_batch(config, seed, update, wiring, weights, self.readouts[0], 0, self.active[0], "probe")
                 step, memory = config.rule.step(trials, source, post, memory)
                 moved += step.sum(axis=0)
             return np.abs(moved)
@@ -428,96 +352,6 @@ class _Window:
         edges = Edges(wiring.distance[allowed], wiring.synapse_class[allowed], eagerness)
         allowed[allowed] = config.gate.choose(edges, stream(seed, "gate"))
         return allowed
-
-
-def start_readouts(config: Config, seed: int, n_units: int) -> tuple[Readout, ...]:
-    """The read-outs before the window, one per task."""
-    return tuple(
-        Readout.of_pools(task.n_outputs, n_units)
-        if config.network.readout == "pools"
-        else Readout.start(task.n_outputs, n_units, stream(seed, "network", "readout", *([k] if k else [])))
-        for k, task in enumerate(curriculum.tasks_of(config))
-    )
-
-
-def _active(config: Config, seed: int, k: int) -> Floats32 | None:
-    """The units that take part in task `k`."""
-    active: Floats32 | None = config.consolidation.active(
-        k, config.network.n_units, stream(seed, "consolidation", "active", k)
-    )
-    return active
-
-
-def _run_batch(
-    config: Config,
-    seed: int,
-    update: int,
-    wiring: Wiring,
-    weights: Weights,
-    readout: Readout,
-    k: int,
-    active: Floats32 | None,
-    key: str = "trials",
-) -> Trials:
-    """One batch of training trials of task `k`, as the rule sees it.
-
-    Raises
-    ------
-    SynimgError
-        If most units are saturated.
-    """
-    rng = stream(seed, "network", key, update)
-    n_trials = config.training.batch
-    batch = curriculum.draw(config, k, n_trials, rng, config.training.input_gain)
-    shape = (len(batch.inputs), n_trials, wiring.leak.size)
-    perturbation = config.rule.perturbation(shape, stream(seed, "rule", "perturbation", update))
-    rates = run_trials(wiring, weights, batch, config.network.noise_sd, rng, perturbation, active)
-    mean = float(rates[1:].mean())
-    if not mean < SATURATED * wiring.max_rate:
-        step = getattr(config.rule, "learning_rate", None)
-        raise UnworkableError(
-            f"training: the run diverged at update {update} (rule '{config.rule.kind}'"
-            + (f", learning_rate {step:g}" if step else "")
-            + f"): the mean rate is {mean:.3g}, that of the busiest unit "
-            f"{rates[1:].mean(axis=(0, 1)).max():.3g}, and units saturate at {wiring.max_rate:g}; "
-            "take a smaller rule.learning_rate or network.spectral_radius"
-        )
-    if config.training.feedback == "yoked":
-        batch = curriculum.without_contingency(batch, stream(seed, "network", "yoked", update))
-    chance = stream(seed, "rule", "chance", update).random(n_trials, np.float32)
-    return trials_of(wiring, weights, readout, batch, rates, chance, perturbation, active)
-
-
-def trials_of(
-    wiring: Wiring,
-    weights: Weights,
-    readout: Readout,
-    batch: Batch,
-    rates: Floats32,
-    chance: Floats32,
-    perturbation: Floats32 | None = None,
-    active: Floats32 | None = None,
-) -> Trials:
-    """A batch of trials that has been run, and judged, as a rule sees it."""
-    judged = judge(rates, batch, readout.w, readout.b)
-    return Trials(
-        rates=rates,
-        max_rate=wiring.max_rate,
-        error=judged.error,
-        w_out=readout.w,
-        weights=weights,
-        leak=wiring.leak,
-        is_excitatory=wiring.is_excitatory,
-        progress=judged.loss / judged.chance,
-        trial_loss=judged.trial_loss,
-        condition=batch.target if batch.target.ndim == 1 else np.zeros(rates.shape[1], np.int64),
-        answer=judged.answer,
-        perturbation=perturbation,
-        inputs=batch.inputs,
-        salience=batch.salience,
-        chance=chance,
-        taking_part=active,
-    )
 
 
 def _criterion(config: Config, history: History) -> tuple[int | None, ...]:
@@ -536,14 +370,3 @@ def _criterion(config: Config, history: History) -> tuple[int | None, ...]:
 def _mean_by(unit: Ints, values: Floats, n_units: int) -> Floats:
     """Mean of `values` over the contacts of each unit, 0 where there is none."""
     return np.bincount(unit, values, n_units) / np.maximum(np.bincount(unit, minlength=n_units), 1)
-
-
-def _mean_rates(config: Config, seed: int, wiring: Wiring, weights: Weights, when: str, gain: float) -> Floats:
-    """Mean rate of every unit over some batches: a plain mean, since a running one would fake a gradient."""
-    rates, n_tasks = [], len(curriculum.tasks_of(config))
-    for j in range(max(BASELINE_BATCHES, n_tasks)):
-        rng = stream(seed, "network", "rates", when, j)
-        batch = curriculum.draw(config, j % n_tasks, config.training.batch, rng, gain)
-        noise, active = config.network.noise_sd, _active(config, seed, j % n_tasks)
-        rates.append(run_trials(wiring, weights, batch, noise, rng, active=active)[1:].mean(axis=(0, 1)))
-    return np.mean(np.asarray(rates, np.float64), axis=0)

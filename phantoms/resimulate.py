@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from synimg import compute, schema
 from synimg.config import Config
 from synimg.errors import SynimgError, UnworkableError
-from synimg.phantoms.network import Start, start_readouts, train
+from synimg.phantoms.batches import start_readouts
+from synimg.phantoms.learned import Start
+from synimg.phantoms.network import train
 from synimg.phantoms.wiring import stored_wiring
 from synimg.store.cohort import is_cohort
 from synimg.store.dataset import Dataset

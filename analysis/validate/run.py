@@ -31,9 +31,9 @@ from synimg.analysis.validate.separation import (
 from synimg.analysis.validate.verdict import verdicts
 from synimg.config import Config
 from synimg.errors import SynimgError
+from synimg.phantoms.batches import test_task
 from synimg.phantoms.judge import Judgement
 from synimg.phantoms.ledger import CAUSES
-from synimg.phantoms.network import test_task
 from synimg.phantoms.stages.network_file import load_network
 from synimg.store.atomic import write_json
 from synimg.store.dataset import Dataset

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from synimg.config import Config
 from synimg.phantoms import curriculum
+from synimg.phantoms.learned import Learned
 from synimg.phantoms.ledger import CAUSES
-from synimg.phantoms.network import Learned
 
 
 def learning_facts(config: Config, learned: Learned) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from synimg import compute
 from synimg.config import Config
 from synimg.errors import SynimgError, UnworkableError
 from synimg.phantoms.imported import import_network
+from synimg.phantoms.learned import Learned
 from synimg.phantoms.ledger import CAUSES
-from synimg.phantoms.network import Learned, train
+from synimg.phantoms.network import train
 from synimg.phantoms.recording import eligibility, record_activity
 from synimg.phantoms.stages.history import history_arrays, learning_facts
 from synimg.phantoms.stages.network_file import save_network

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synimg.phantoms.activity import Readout
+from synimg.phantoms.learned import Learned
 from synimg.phantoms.ledger import CAUSES
-from synimg.phantoms.network import Learned
 from synimg.phantoms.stages.history import ever_there
 from synimg.phantoms.wiring import Attributes, Wiring, stored_wiring
 from synimg.store.network import read_network, write_network

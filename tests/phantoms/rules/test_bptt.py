@@ -5,8 +5,9 @@ import pytest
 
 from synimg import config
 from synimg.phantoms.activity import Readout, run_trials
+from synimg.phantoms.batches import trials_of
 from synimg.phantoms.judge import judge
-from synimg.phantoms.network import train, trials_of
+from synimg.phantoms.network import train
 from synimg.phantoms.rules.bptt import Bptt, bptt_signal
 from synimg.phantoms.rules.eprop import eprop_signal
 from synimg.phantoms.weights import Weights

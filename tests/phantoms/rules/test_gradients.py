@@ -8,7 +8,8 @@ from scipy.sparse import csr_array
 
 from synimg import config
 from synimg.phantoms.activity import Readout, run_trials
-from synimg.phantoms.network import train, trials_of
+from synimg.phantoms.batches import trials_of
+from synimg.phantoms.network import train
 from synimg.phantoms.rules.bptt import Bptt
 from synimg.phantoms.rules.cubic_hebb import CubicHebb
 from synimg.phantoms.rules.eprop import Eprop, eprop_signal
