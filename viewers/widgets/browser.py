@@ -75,7 +75,19 @@ class SynapseBrowser(QWidget):
         self.refresh()
 
     def _build(self) -> None:
-        settings = read_settings()
+        self._make_choices()
+        self._make_edits()
+        self.picture = Picture("Click a synapse in the viewer, or jump to one.")
+        self.row = QTableWidget(0, 2)
+        self.row.setHorizontalHeaderLabels(["column", "value"])
+        self.row.verticalHeader().setVisible(False)
+        self.row.horizontalHeader().setStretchLastSection(True)
+        self.row.setMinimumHeight(160)
+        self._arrange()
+        self.setMinimumWidth(360)
+
+    def _make_choices(self) -> None:
+        """Which synapses are shown, and in which colours."""
         self.column = QComboBox()
         self.column.currentTextChanged.connect(self._recolour)
         self.legend = _legend(self)
@@ -84,7 +96,7 @@ class SynapseBrowser(QWidget):
         self.branch.currentTextChanged.connect(self._filter)
         self.fdr = QSlider(Qt.Orientation.Horizontal)
         self.fdr.setRange(1, 60)
-        self.fdr.setValue(round(100 * settings.fdr))
+        self.fdr.setValue(round(100 * read_settings().fdr))
         self.fdr.valueChanged.connect(self._fdr_moved)
         self.fdr_label, self.count = QLabel(), QLabel()
         self.truth = QCheckBox("true synapses")
@@ -92,6 +104,21 @@ class SynapseBrowser(QWidget):
         self.whole = QCheckBox("whole depth")
         self.whole.setChecked(True)
         self.whole.toggled.connect(self._set_depth)
+
+    def _make_edits(self) -> None:
+        """What is written by hand on a synapse, and where it is saved."""
+        self.by_hand = QComboBox()
+        self.by_hand.addItems(["no class by hand", *BY_HAND[1:]])
+        self.by_hand.currentIndexChanged.connect(self._labelled)
+        self.note = QLineEdit()
+        self.note.setPlaceholderText("note on the selected synapse")
+        self.note.editingFinished.connect(self._labelled)
+        self.save = QPushButton("Save edits as a new run")
+        self.save.setToolTip("classes, notes, and points added, moved or deleted; the run that they come from stays")
+        self.save.clicked.connect(self.save_edits)
+
+    def _jumps(self) -> QHBoxLayout:
+        """Buttons that go to the next synapse of a kind."""
         buttons = QHBoxLayout()
         for text, method, tip in (
             ("next called", "next_called", "Shift-C"),
@@ -102,21 +129,9 @@ class SynapseBrowser(QWidget):
             button.setToolTip(f"{tip} in the viewer")
             button.clicked.connect(lambda _, method=method: getattr(self, method)())
             buttons.addWidget(button)
-        self.picture = Picture("Click a synapse in the viewer, or jump to one.")
-        self.row = QTableWidget(0, 2)
-        self.row.setHorizontalHeaderLabels(["column", "value"])
-        self.row.verticalHeader().setVisible(False)
-        self.row.horizontalHeader().setStretchLastSection(True)
-        self.row.setMinimumHeight(160)
-        self.by_hand = QComboBox()
-        self.by_hand.addItems(["no class by hand", *BY_HAND[1:]])
-        self.by_hand.currentIndexChanged.connect(self._labelled)
-        self.note = QLineEdit()
-        self.note.setPlaceholderText("note on the selected synapse")
-        self.note.editingFinished.connect(self._labelled)
-        self.save = QPushButton("Save edits as a new run")
-        self.save.setToolTip("classes, notes, and points added, moved or deleted; the run that they come from stays")
-        self.save.clicked.connect(self.save_edits)
+        return buttons
+
+    def _arrange(self) -> None:
         top = QGridLayout()
         for k, (label, widget) in enumerate(
             (("colour by", self.column), ("neuron", self.neuron), ("branch", self.branch))
@@ -134,7 +149,7 @@ class SynapseBrowser(QWidget):
         box.addLayout(top)
         box.addWidget(self.legend)
         box.addLayout(switches)
-        box.addLayout(buttons)
+        box.addLayout(self._jumps())
         box.addWidget(self.picture)
         box.addWidget(self.by_hand)
         box.addWidget(self.note)
@@ -148,7 +163,6 @@ class SynapseBrowser(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll)
-        self.setMinimumWidth(360)
 
     # what is in the viewer
 
