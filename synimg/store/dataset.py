@@ -12,7 +12,7 @@ from typing import Any
 from synimg import schema
 from synimg.config import Config
 from synimg.errors import SynimgError
-from synimg.store.atomic import disk_errors, move, read_json, sha256, sync, write_json
+from synimg.store.atomic import disk_errors, move, read_json, sha256, sync_all, write_json
 from synimg.store.remote import is_address, mirrored
 
 INDEX = "dataset.json"
@@ -168,8 +168,7 @@ class Dataset:
                 else:
                     files.append(path)
             sums = {str(p.relative_to(scratch)): journal.get(str(p.relative_to(scratch))) or sha256(p) for p in files}
-            for file in files:
-                sync(file)
+            sync_all(files)
             for child in sorted(scratch.iterdir()):
                 move(child, self.path / child.name)
             shutil.rmtree(scratch)

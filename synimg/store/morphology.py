@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synimg.errors import SynimgError
-from synimg.store.atomic import write_text
+from synimg.store.atomic import disk_errors
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -205,10 +205,14 @@ def _plain(error: Exception | str, path: Path) -> str:
 
 
 def write_swc(path: Path, points_um: Floats, radius_um: Floats, parent: Ints, swc_type: Ints) -> None:
-    """Write a tree as SWC (x, y, z in um; ids from 1), whole or not at all."""
-    lines = ["# id type x y z radius parent; um"]
-    for i in range(parent.size):
-        z, y, x = points_um[i]
-        up = -1 if parent[i] < 0 else parent[i] + 1
-        lines.append(f"{i + 1} {swc_type[i]} {x:.4f} {y:.4f} {z:.4f} {radius_um[i]:.4f} {up}")
-    write_text(path, "\n".join(lines) + "\n")
+    """Write a tree as SWC (x, y, z in um; ids from 1) into the folder of a stage, which syncs its files when it is done."""
+    up = np.where(parent < 0, -1, parent + 1)
+    columns = (values.tolist() for values in (swc_type, *points_um.T[::-1], radius_um, up))
+    lines = [
+        f"{i} {t} {x:.4f} {y:.4f} {z:.4f} {r:.4f} {p}"
+        for i, (t, x, y, z, r, p) in enumerate(zip(*columns, strict=True), 1)
+    ]
+    text = "\n".join(["# id type x y z radius parent; um", *lines]) + "\n"
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
