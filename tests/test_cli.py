@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from functools import partial
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -33,6 +34,10 @@ def test_help_has_an_example_and_fits_80_columns(command):
     assert done.returncode == 0
     assert "Example" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_it_says_its_version():
+    assert synimg("--version").stdout == f"synimg {version('synimg')}\n"
 
 
 def test_new_writes_a_commented_file_that_is_never_overwritten(tmp_path):

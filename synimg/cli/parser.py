@@ -1,5 +1,7 @@
 """All commands, in the order of the help: that of an experiment."""
 
+from typing import Annotated
+
 import typer
 
 from synimg.cli.benchmark import benchmark
@@ -32,6 +34,24 @@ app = typer.Typer(
     help="Phantoms of synapse maps that record learning, their analysis, and the score of that analysis.\n\n"
     "Start with: `synimg demo`",
 )
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from synimg import __version__
+
+        typer.echo(f"synimg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def of_all(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version.")
+    ] = False,
+) -> None:
+    """What holds for no one command."""
+
 
 for command in (
     new,
