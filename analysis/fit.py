@@ -31,6 +31,7 @@ from synimg.analysis.punctum import (
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 STILL = 2e-3  # widths, or share of a count
+OVER_RELAXED = 0.85  # of a step, by which it is made longer where neighbours overlap wholly
 FELT = 3.5  # widths; the overlap of two Gaussians that far apart is 5 %
 LARGEST_SHAPE = 0.04  # um^2: an sd of 0.2 um is a synapse of 0.8 um
 
@@ -294,7 +295,9 @@ def _sweep(
 ) -> int:
     """One Fisher step of every punctum that does not stand still, in order; how many there were.
 
-    The neighbours of i, and how much they overlap with it, are ``neighbour[first[i]:first[i + 1]]``.
+    The neighbours of i, and how much they overlap with it, are ``neighbour[first[i]:first[i + 1]]``. Each of two that overlap
+    would yield only to where the other stands by now, and both creep: there steps are longer (successive over-relaxation,
+    Young 1954, Trans Amer Math Soc 76:92).
     """
     n_moved = 0
     for i in range(thetas.shape[0]):
@@ -307,6 +310,10 @@ def _sweep(
         for k in range(theta.size):  # a little of the diagonal keeps the matrix regular where a count is zero
             information[k, k] = information[k, k] * (1.0 + 1e-6) + 1e-9
         step = np.linalg.solve(information, score)
+        shared = 0.0
+        for k in range(first[i], first[i + 1]):
+            shared += overlap[k]
+        step *= 1.0 + OVER_RELAXED * min(shared, 1.0)
         moved = 0.0
         for a in range(3):
             limit = 0.3 * psf[0, a]
