@@ -255,7 +255,7 @@ def _add_prior(score: Floats, information: Floats, theta: Floats, spread: float)
 
 
 @nb.njit(cache=True, nogil=True)
-def _no_negative_shape(theta: Floats) -> None:
+def no_negative_shape(theta: Floats) -> None:
     """Replace a shape by the nearest that is a covariance: no negative variance along any direction."""
     zz, yy, xx, zy, zx, yx = theta[-6], theta[-5], theta[-4], theta[-3], theta[-2], theta[-1]
     minor = zz * yy - zy * zy
@@ -276,6 +276,35 @@ def _no_negative_shape(theta: Floats) -> None:
     for a in range(3):
         theta[a - N_SHAPE] = s[a, a]
     theta[-3], theta[-2], theta[-1] = s[0, 1], s[0, 2], s[1, 2]
+
+
+@nb.njit(cache=True, nogil=True)
+def fisher_step(score: Floats, information: Floats, theta: Floats, spread: float) -> Floats:
+    """The step to where a punctum's likelihood and prior are highest; both arguments of the likelihood get the prior's."""
+    _add_prior(score, information, theta, spread)
+    for k in range(theta.size):  # a little of the diagonal keeps the matrix regular where a count is zero
+        information[k, k] = information[k, k] * (1.0 + 1e-6) + 1e-9
+    step: Floats = np.asarray(np.linalg.solve(information, score), np.float64)
+    return step
+
+
+@nb.njit(cache=True, nogil=True)
+def add_step(theta: Floats, step: Floats, psf: Floats) -> float:
+    """Move a punctum by a step that is cut where it is long; how far it moved, in widths or as a share of a count."""
+    moved = 0.0
+    for a in range(3):
+        limit = 0.3 * psf[0, a]
+        move = min(max(step[a], -limit), limit)
+        theta[a] += move
+        moved = max(moved, abs(move) / psf[0, a])
+    for c in range(psf.shape[0]):
+        old = theta[3 + c]
+        theta[3 + c] = min(max(old + step[3 + c], 0.0), 2.0 * old + 100.0)
+        moved = max(moved, abs(theta[3 + c] - old) / (theta[3 + c] + 20.0))
+    for k in range(theta.size - N_SHAPE, theta.size):
+        theta[k] += min(max(step[k], -0.004), 0.004)
+    no_negative_shape(theta)
+    return moved
 
 
 @nb.njit(cache=True, nogil=True)
@@ -306,27 +335,11 @@ def _sweep(
         n_moved += 1
         theta = thetas[i]
         score, information = take_out(data, model, theta, psf, shift, scale)
-        _add_prior(score, information, theta, spread)
-        for k in range(theta.size):  # a little of the diagonal keeps the matrix regular where a count is zero
-            information[k, k] = information[k, k] * (1.0 + 1e-6) + 1e-9
-        step = np.linalg.solve(information, score)
+        step = fisher_step(score, information, theta, spread)
         shared = 0.0
         for k in range(first[i], first[i + 1]):
             shared += overlap[k]
-        step *= 1.0 + OVER_RELAXED * min(shared, 1.0)
-        moved = 0.0
-        for a in range(3):
-            limit = 0.3 * psf[0, a]
-            move = min(max(step[a], -limit), limit)
-            theta[a] += move
-            moved = max(moved, abs(move) / psf[0, a])
-        for c in range(psf.shape[0]):
-            old = theta[3 + c]
-            theta[3 + c] = min(max(old + step[3 + c], 0.0), 2.0 * old + 100.0)
-            moved = max(moved, abs(theta[3 + c] - old) / (theta[3 + c] + 20.0))
-        for k in range(theta.size - N_SHAPE, theta.size):
-            theta[k] += min(max(step[k], -0.004), 0.004)
-        _no_negative_shape(theta)
+        moved = add_step(theta, (1.0 + OVER_RELAXED * min(shared, 1.0)) * step, psf)
         add_punctum(model, theta, psf, shift, scale, 1.0)
         unrest[i] = moved
         for k in range(first[i], first[i + 1]):

@@ -1,7 +1,7 @@
 """Stacks that overlap, put together: is every synapse counted once, and how well agrees what two of them found?
 
-python benchmarks/stitch.py [SEED ...]; four stacks of two channels, 40 x 240 x 340 voxels of 0.2 x 0.07 x 0.07 um, each with noise of
-its own and up to 0.5 um away from its stated place; synapses at random, 0.5 per um^3; measured as a lab's own and stitched.
+python benchmarks/stitch.py [SEED ...]; four stacks of two channels, 40 x 240 x 340 voxels of 0.2 x 0.07 x 0.07 um, each with noise
+of its own and up to 0.5 um away from its stated place; synapses at random, 0.5 per um^3; measured as a lab's own and stitched.
 """
 
 import sys
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import tifffile
 import threadpoolctl
+import tifffile
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
@@ -62,7 +62,9 @@ def row(seed: int, folder: Path) -> dict[str, float]:
     found = stitch([folder / "measured"], folder / "whole", folder / "at.csv")
     shift = found.tiles[[f"shift_{x}" for x in PLACE]].to_numpy() - [moved[name] for name in found.tiles["tile"]]
     at = [points - STATED_UM[name] - moved[name] for name in STATED_UM]
-    inside = np.any([((p > -0.5 * np.array(VOXEL_UM)) & (p < size_um - 0.5 * np.array(VOXEL_UM))).all(axis=1) for p in at], axis=0)
+    inside = np.any(
+        [((p > -0.5 * np.array(VOXEL_UM)) & (p < size_um - 0.5 * np.array(VOXEL_UM))).all(axis=1) for p in at], axis=0
+    )
     places = found.synapses[PLACE].to_numpy()
     counted = match(places, points[inside], 0.15, 0.4)[0]
     one, other = np.sort(cKDTree(places / SIGMA_UM).query(points[inside] / SIGMA_UM, k=2)[0], axis=1).T
