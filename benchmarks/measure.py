@@ -1,13 +1,15 @@
 """Finding, placing and counting puncta beside trackpy and scikit-image, against what the photons allow, in one run.
 
 python benchmarks/measure.py [seed ...]; 60 x 512 x 512 voxels of 0.2 x 0.07 x 0.07 um, one channel in photo-electrons,
-a known Gaussian point spread function. Peers get the settings that do best on another seed; synimg its defaults.
+a known Gaussian point spread function. Peers get the settings that do best on another seed; synimg its defaults. It alone has
+the same puncta with their light in two channels, too, and one channel with a width stated wrongly.
 """
 
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -19,12 +21,14 @@ from scipy.spatial import cKDTree
 from skimage.feature import blob_log
 
 from synimg.analysis.block import MeasureSettings, Tile, find_puncta, scene_of_electrons, tiles
-from synimg.analysis.fisher import standard_errors
+from synimg.analysis.fisher import covariances
 from synimg.analysis.fit import Fit, Scene, model_of, start
 from synimg.analysis.match import match
+from synimg.analysis.punctum import N_SHAPE
 from synimg.analysis.replica import hidden_neighbours, nearby
+from synimg.analysis.survey import OpticsCheck, check_optics
 from synimg.analysis.tile_replica import Known, measure_replica, replicated
-from synimg.analysis.widening import fit_true_errors
+from synimg.analysis.widening import TrueErrors, fit_true_errors
 from synimg.psf.gaussian import deposit
 from synimg.streams import stream
 
@@ -35,28 +39,64 @@ SHAPE = (60, 512, 512)
 READ_NOISE = 1.6
 GATE_UM = (0.15, 0.40)  # lateral, axial
 TUNE_SEED = 1000
+WIDTH_OFF = (1.1, 0.9)  # stated widths over the true ones
+
+
+@dataclass(frozen=True)
+class Light:
+    """How light falls on cameras: shared evenly by channels, each of which reads with a noise [electrons]."""
+
+    n_channels: int = 1
+    read_noise: float = READ_NOISE
+
+    def __str__(self) -> str:
+        return f"two halves, read noise {self.read_noise:.2g}" if self.n_channels == 2 else "one channel"
+
+
+ONE, HALVES, QUIET_HALVES = Light(), Light(2), Light(2, READ_NOISE / np.sqrt(2.0))
+"""The light in one channel; in two with the noise of a camera each; in two that have together the noise of one."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """An image and the puncta in it: places in voxels (n, 3), and photo-electrons (n,)."""
+    """An image (channel, z, y, x), the background expected in each channel (z, y, x), and all puncta's places [voxels], electrons.
 
+    `electrons` (n,) are those of all channels together.
+    """
+
+    light: Light
     image: Floats
     background: Floats
     points: Floats
     electrons: Floats
 
+    def scene(self, voxel_um: Floats, spread_um2: float) -> Scene:
+        """The expected image of its background, to ask what a fit could know."""
+        flat = np.repeat((self.background + self.light.read_noise**2)[None], self.light.n_channels, axis=0)
+        return Scene(flat, flat, *optics(self.light.n_channels), voxel_um, spread_um2)
+
+    def theta(self, scene: Scene) -> Floats:
+        """The true puncta as rows of `Fit.theta`."""
+        n = self.light.n_channels
+        return start(self.points, np.repeat(self.electrons[:, None] / n, n, axis=1), scene)
+
+
+def optics(n_channels: int, factor: float = 1.0) -> tuple[Floats, Floats]:
+    """Widths, times a factor, and shifts (channel, 3) [voxels]."""
+    return np.repeat(factor * SIGMA_VOX[None], n_channels, axis=0), np.zeros((n_channels, 3))
+
 
 @dataclass(frozen=True)
 class Found:
-    """What a tool says: places in voxels, electrons (up to a factor), their standard errors or NaN."""
+    """What a tool says: places in voxels, electrons (up to a factor), standard errors (n, 4) of both or NaN; of the optics."""
 
     points: Floats
     electrons: Floats
     errors: Floats
+    optics: OpticsCheck | None = None
 
 
-def field(kind: str, seed: int) -> Field:
+def field(kind: str, seed: int, light: Light = ONE) -> Field:
     """3000 puncta at random (`sparse`), or 12 000 within 0.2 to 1 um of 40 curves (`dense`)."""
     rng = stream(seed, "benchmark", kind)
     size = np.array(SHAPE)
@@ -66,11 +106,13 @@ def field(kind: str, seed: int) -> Field:
         points = _along_curves(12_000, 40, rng)
     electrons = 800.0 * np.exp(0.7 * rng.standard_normal(len(points)))
     slow = ndimage.gaussian_filter(rng.standard_normal(SHAPE), (15, 50, 50))
-    background = np.maximum(20.0 * (1.0 + 0.25 * slow / slow.std()), 1.0)
+    background = np.maximum(20.0 * (1.0 + 0.25 * slow / slow.std()), 1.0) / light.n_channels
     expected = background.copy()
-    deposit(expected, np.zeros(3, np.int64), points, electrons, SIGMA_VOX)
-    image = rng.poisson(expected) + READ_NOISE * rng.standard_normal(SHAPE)
-    return Field(image, background, points, electrons)
+    deposit(expected, np.zeros(3, np.int64), points, electrons / light.n_channels, SIGMA_VOX)
+    image = np.empty((light.n_channels, *SHAPE))
+    for channel in image:
+        channel[...] = rng.poisson(expected) + light.read_noise * rng.standard_normal(SHAPE)
+    return Field(light, image, background, points, electrons)
 
 
 def _along_curves(n: int, n_curves: int, rng: np.random.Generator) -> Floats:
@@ -96,14 +138,19 @@ def nearest(points: Floats) -> Floats:
     return found
 
 
-def by_synimg(image: Floats, settings: MeasureSettings) -> Found:
-    """Our own, tile by tile, as `synimg measure` does, with the replicas that widen the errors of crowded puncta."""
-    work, size_um, psf_um = tiles(SHAPE, settings), np.array(SHAPE) * VOXEL_UM, SIGMA_VOX * VOXEL_UM
+def by_synimg(truth: Field, width: float = 1.0) -> Found:
+    """Our own, tile by tile, as `synimg measure` does, with the replicas that widen the errors of crowded puncta.
+
+    The point spread function is stated `width` times as wide as it is.
+    """
+    settings, noise, n_channels = MeasureSettings(), truth.light.read_noise, truth.light.n_channels
+    psf_vox, shift_vox = optics(n_channels, width)
+    work, size_um, psf_um = tiles(SHAPE, settings), np.array(SHAPE) * VOXEL_UM, psf_vox[0] * VOXEL_UM
 
     def scene_of(tile: Tile) -> Scene:
         cut = tuple(slice(first, first + n) for first, n in zip(*tile.box, strict=True))
-        block = image[None][(slice(None), *cut)]
-        return scene_of_electrons(block, READ_NOISE, SIGMA_VOX[None], np.zeros((1, 3)), VOXEL_UM, settings, 0.0)
+        block = truth.image[(slice(None), *cut)]
+        return scene_of_electrons(block, noise, psf_vox, shift_vox, VOXEL_UM, settings, 0.0)
 
     parts = []
     for tile in work:
@@ -111,23 +158,41 @@ def by_synimg(image: Floats, settings: MeasureSettings) -> Found:
         fit = find_puncta(scene, settings)
         at = fit.points_vox + np.array(tile.box[0])
         own = ((at >= np.array(tile.low)) & (at < np.array(tile.high))).all(axis=1)
-        parts.append((at[own], fit.electrons[own], standard_errors(scene, fit, model_of(scene, fit))[own]))
-    points, electrons, errors = (np.concatenate(part) for part in zip(*parts, strict=True))
+        parts.append((at[own], fit.electrons[own], covariances(scene, fit, model_of(scene, fit))[own]))
+    points, electrons, bound = (np.concatenate(part) for part in zip(*parts, strict=True))
     hidden = hidden_neighbours(points * VOXEL_UM, psf_um, size_um)
-    outcomes = []
+    checked = []
     for tile in replicated(work, settings):
         first, size = np.array(tile.box[0]), np.array(tile.box[1])
         inside = ((points > first - 1) & (points < first + size)).all(axis=1)
         known = Known(tile, points[inside], electrons[inside], hidden.at(inside))
-        outcomes.append(measure_replica(known, scene_of(tile), READ_NOISE, size_um, settings).outcome.found)
-    law = fit_true_errors(pd.concat(outcomes), 1)
-    wide = errors.copy()
+        checked.append(measure_replica(known, scene_of(tile), noise, size_um, settings))
+    law = fit_true_errors(pd.concat([c.outcome.found for c in checked]), n_channels)
     if law is not None:
-        near = nearby(points * VOXEL_UM, psf_um, size_um)
-        wide[:, 3] = law.counts.of(errors[:, 3], near, electrons[:, 0])
-        for axis, widening in enumerate((law.axial, law.lateral, law.lateral)):
-            wide[:, axis] = widening.of(errors[:, axis] * VOXEL_UM[axis], near, electrons[:, 0]) / VOXEL_UM[axis]
-    return Found(points, electrons[:, 0], wide)
+        bound = widened(bound, law, nearby(points * VOXEL_UM, psf_um, size_um), electrons)
+    names = [f"channel {k + 1}" for k in range(n_channels)]
+    surveys = ([c.survey for c in checked], [c.replica_survey for c in checked])
+    seen = check_optics(*surveys, names, psf_vox * VOXEL_UM, shift_vox * VOXEL_UM)
+    return Found(points, electrons.sum(axis=1), errors_of_total(bound), seen)
+
+
+def widened(bound: Floats, law: TrueErrors, near: Floats, electrons: Floats) -> Floats:
+    """Covariances (n, 3 + channels, 3 + channels) as `synimg measure` widens them."""
+    out, total = bound.copy(), electrons.sum(axis=1)
+    for axis, widening in enumerate((law.axial, law.lateral, law.lateral)):
+        se = widening.of(np.sqrt(bound[:, axis, axis]) * VOXEL_UM[axis], near, total) / VOXEL_UM[axis]
+        out[:, axis, axis] = se**2
+    for c, counts in enumerate(electrons.T, start=3):
+        out[:, c, c] = law.counts.of(np.sqrt(bound[:, c, c]), near, counts) ** 2
+    if electrons.shape[1] == 2:
+        out[:, 3, 4] = out[:, 4, 3] = law.counts_covariance(bound[:, 3, 4], near, electrons)
+    return out
+
+
+def errors_of_total(covariance: Floats) -> Floats:
+    """Standard errors (n, 4) of place [voxels] and the electrons of all channels together."""
+    place, total = np.diagonal(covariance, axis1=1, axis2=2)[:, :3], covariance[:, 3:, 3:].sum(axis=(1, 2))
+    return np.sqrt(np.column_stack([place, total]))
 
 
 Peer = Callable[[Floats], Found]
@@ -164,28 +229,52 @@ def _plain(points: Floats, electrons: Floats) -> Found:
 
 
 def bounds(truth: Field) -> Floats:
-    """Cramer-Rao standard errors (n, 4) of place [voxels] and electrons, neighbours' place and counts free too."""
-    flat = truth.background[None] + READ_NOISE**2
-    scene = Scene(flat, flat, SIGMA_VOX[None], np.zeros((1, 3)), VOXEL_UM, 1e-12)
-    theta = start(truth.points, truth.electrons[:, None], scene)
-    theta[:, -6:] = 0.0
-    return standard_errors(scene, Fit(theta), model_of(scene, Fit(theta)))
+    """Cramer-Rao standard errors (n, 4) of place [voxels] and electrons, neighbours' place and count free too."""
+    scene = truth.scene(VOXEL_UM, 1e-12)
+    theta = truth.theta(scene)
+    theta[:, -N_SHAPE:] = 0.0
+    return errors_of_total(covariances(scene, Fit(theta), model_of(scene, Fit(theta))))
+
+
+def allowed(truth: Field) -> dict[str, float]:
+    """What the photons allow."""
+    # in voxels of a tenth of a millimetre no shape of a synapse shows: these are points
+    scene = truth.scene(1e3 * VOXEL_UM, 0.0)
+    recall = float(detectable(truth.theta(scene), scene).mean())
+    return {"R": recall, "F1": 2 * recall / (1 + recall)}
+
+
+WIDTHS = ["z width", "xy width"]
+
+
+def widths(found: Found) -> dict[str, str]:
+    """Measured over stated width, as the figure 'optics' shows it; with a star where the report warns."""
+    seen = found.optics and found.optics.channels[0]
+    if not seen or seen.axial is None or seen.lateral is None:
+        return {}
+    return {
+        name: f"{w.excess + 1:.3f} +- {w.se_um / w.stated_um:.3f}{' *' if w.is_off else ''}"
+        for name, w in zip(WIDTHS, (seen.axial, seen.lateral), strict=True)
+    }
 
 
 def scores(truth: Field, found: Found, bound: Floats) -> dict[str, float]:
     """Precision, recall and F1; errors of the matched over their bound; counts after one free factor."""
     i, j = match(found.points * VOXEL_UM, truth.points * VOXEL_UM, *GATE_UM)
     precision, recall = i.size / max(len(found.points), 1), j.size / len(truth.points)
-    off = (found.points[i] - truth.points[j]) / bound[j, :3]
+    away = found.points[i] - truth.points[j]
+    off = away / bound[j, :3]
     ratio = found.electrons[i] / truth.electrons[j]
     ln = np.log(np.maximum(ratio, 1e-3) / np.median(ratio))
     alone, has_errors = nearest(truth.points)[j] > 6.0, np.isfinite(found.errors).all()
     z = (found.electrons[i] - truth.electrons[j]) / found.errors[i, 3]
-    off_x = (found.points[i] - truth.points[j])[:, 2] / found.errors[i, 2]
+    off_x = away[:, 2] / found.errors[i, 2]
     return {
         "P": precision,
         "R": recall,
         "F1": 2 * precision * recall / max(precision + recall, 1e-9),
+        "xy nm": 1e3 * _robust_sd((away[:, 1:] * VOXEL_UM[1:]).ravel()),
+        "z nm": 1e3 * _robust_sd(away[:, 0] * VOXEL_UM[0]),
         "xy / CRLB": _robust_sd(off[:, 1:].ravel()),
         "z / CRLB": _robust_sd(off[:, 0]),
         "ln N": _robust_sd(ln),
@@ -206,7 +295,7 @@ def tuned(kind: str, choices: dict[str, Peer]) -> tuple[str, Peer]:
     truth = field(kind, TUNE_SEED)
     free, best = np.ones((len(truth.points), 4)), (-1.0, "", 0.0)
     for name, method in choices.items():
-        found = method(truth.image)
+        found = method(truth.image[0])
         ranked = np.sort(found.electrons)[::-1]
         for share in (0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.1, 99.0):
             least = float(ranked[min(int(share * len(free)), len(ranked) - 1)])
@@ -235,26 +324,35 @@ def main() -> None:
     seeds = [int(seed) for seed in sys.argv[1:]] or [1, 2]
     rows, scenes = [], []
     for kind in ("sparse", "dense"):
-        methods: dict[str, Peer] = {"synimg": lambda image: by_synimg(image, MeasureSettings())}
-        methods |= dict(tuned(kind, choices) for choices in PEERS)
+        peers = dict(tuned(kind, choices) for choices in PEERS)
         for seed in seeds:
-            truth = field(kind, seed)
-            near, bound = nearest(truth.points), bounds(truth)
-            scenes.append({"scene": kind, "n": len(near), "< 2 sd": (near < 2).mean(), "< 3 sd": (near < 3).mean()})
-            for name, tool in methods.items():
-                begin = time.process_time()
-                found = tool(truth.image)
-                seconds = time.process_time() - begin
-                speed = truth.image.size / 1e6 / seconds
-                rows.append({"scene": kind, "tool": name} | scores(truth, found, bound) | {"Mvox/s": speed})
-            flat = truth.background[None] + READ_NOISE**2
-            # in voxels of a tenth of a millimetre no shape of a synapse shows: these are points
-            scene = Scene(flat, flat, SIGMA_VOX[None], np.zeros((1, 3)), 1e3 * VOXEL_UM, 0.0)
-            recall = float(detectable(start(truth.points, truth.electrons[:, None], scene), scene).mean())
-            best = {"R": recall, "F1": 2 * recall / (1 + recall)}
-            rows.append({"scene": kind, "tool": f"what the photons allow, p < {P_DETECT:g}"} | best)
+            for light in (ONE, HALVES, QUIET_HALVES):
+                truth = field(kind, seed, light)
+                near, bound = nearest(truth.points), bounds(truth)
+                tools: dict[str, Callable[[Field], Found]] = {"synimg": by_synimg}
+                if light is ONE:
+                    scenes.append(
+                        {"scene": kind, "n": len(near), "< 2 sd": (near < 2).mean(), "< 3 sd": (near < 3).mean()}
+                    )
+                    tools |= {name: partial(_on_image, tool) for name, tool in peers.items()}
+                    tools |= {f"synimg, PSF stated x {w:g}": partial(by_synimg, width=w) for w in WIDTH_OFF}
+                for name, tool in tools.items():
+                    begin = time.process_time()
+                    found = tool(truth)
+                    speed = truth.image.size / 1e6 / (time.process_time() - begin)
+                    said = scores(truth, found, bound) | {"Mvox/s": speed} | widths(found)
+                    rows.append({"scene": kind, "light": str(light), "tool": name, "seed": seed} | said)
+                name = f"what the photons allow, p < {P_DETECT:g}"
+                rows.append({"scene": kind, "light": str(light), "tool": name, "seed": seed} | allowed(truth))
     print(pd.DataFrame(scenes).groupby("scene", sort=False).mean().round(3).to_string())
-    print(pd.DataFrame(rows).groupby(["scene", "tool"], sort=False).mean().round(3).to_string())
+    table, by = pd.DataFrame(rows), ["scene", "light", "tool"]
+    numbers = table.drop(columns=["seed", *WIDTHS])
+    print(numbers.groupby(by, sort=False).mean().round(3).to_string())
+    print(table.dropna(subset=WIDTHS).set_index([*by, "seed"])[WIDTHS].to_string())
+
+
+def _on_image(tool: Peer, truth: Field) -> Found:
+    return tool(truth.image[0])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 python benchmarks/measure_recordings.py [seed ...]; two channels of 40 x 450 x 450 voxels of 0.2 x 0.07 x 0.07 um, 7900 um^3: a
 spinning disc's aberrated point spread function, chromatic shift, maps of the camera's pixels, dim lumpy shafts, synapses of discs
-of dyes, 8 % of them without a new receptor; 0.08, 0.3 and 0.8 per um^3, a dim scene and an empty one.
+of dyes, 8 % of them without a new receptor; 0.08, 0.3 and 0.8 per um^3, a dim scene and an empty one; and a corner of
+0.3 per um^3 on a camera whose pixels differ much, with the maps of its pixels and without.
 """
 
 import sys
@@ -34,6 +35,9 @@ SHIFT_UM = {"pulse": (0.15, 0.04, -0.03), "chase": (0.0, 0.0, 0.0)}
 PHOTONS, BACKGROUND, EFFICIENCY = 60.0, 6.0, 0.9
 PSF = Confocal(numerical_aperture=1.15, refractive_index=1.333, sample_index=1.36, pinhole_airy_units=1.2)
 CAMERA = Scmos(offset_sd_adu=1.5, gain_sd=0.01, read_noise_sd_ln=0.4)
+UNEVEN = CAMERA.model_copy(update={"offset_sd_adu": 8.0, "gain_sd": 0.05})
+CORNER = 120  # voxels along y and x
+EVEN = CAMERA.model_copy(update={"offset_sd_adu": 0.0, "gain_sd": 0.0, "read_noise_sd_ln": 0.0})
 SCENES = {"0.08": (0.08, 40.0), "0.3": (0.3, 40.0), "0.8": (0.8, 40.0), "dim": (0.3, 9.0), "empty": (0.0, 40.0)}
 """Synapses per um^3, and the median of their receptors."""
 TUNE_SEED = 1000
@@ -50,7 +54,7 @@ class Made:
     photons: Floats
 
 
-def make(kind: str, seed: int) -> Made:
+def make(kind: str, seed: int, camera: Scmos = CAMERA) -> Made:
     """A scene."""
     density, median = SCENES[kind]
     rng = stream(seed, "benchmark", "recordings", kind)
@@ -95,11 +99,18 @@ def make(kind: str, seed: int) -> Made:
         inside = ((places > -8) & (places < np.array(SHAPE) + 8)).all(axis=1)
         PSF.kernel(nm, VOXEL_UM, SHAPE[0]).deposit(expected, np.zeros(3, np.int64), places[inside], photons[inside])
         light[k] = expected
-        grey[k] = CAMERA.record(expected, key64(seed, kind, name), (0, 0, 0), SHAPE)
+        grey[k] = camera.record(expected, key64(seed, kind, name), (0, 0, 0), SHAPE)
     return Made(grey, points, receptors, light)
 
 
-def recording() -> Recording:
+def corner(made: Made) -> Made:
+    """Its first `CORNER` voxels along y and x."""
+    inside = (made.points_um[:, 1:] < CORNER * np.array(VOXEL_UM[1:])).all(axis=1)
+    cut = (..., slice(CORNER), slice(CORNER))
+    return Made(made.grey[cut], made.points_um[inside], made.receptors[inside], made.photons[cut])
+
+
+def recording(camera: Scmos = CAMERA) -> Recording:
     """What an experimenter knows."""
     channels = [
         {
@@ -113,14 +124,14 @@ def recording() -> Recording:
     ]
     tag = {"pulse_efficiency": EFFICIENCY, "blocking_efficiency": 1.0, "chase_efficiency": EFFICIENCY}
     values = {"synimg_schema": 1, "window_days": 2.0, "voxel_um": VOXEL_UM, "channels": channels, "tag": tag}
-    values |= {"camera": CAMERA.model_dump(), "photons_per_receptor": PHOTONS, "photons_shape": 4.0}
+    values |= {"camera": camera.model_dump(), "photons_per_receptor": PHOTONS, "photons_shape": 4.0}
     return Recording.parse(values | {"identity": {"kind": "label_readout"}}, "benchmark")
 
 
-def by_synimg(made: Made) -> pd.DataFrame:
-    """The synapse table; parents do not matter here."""
+def by_synimg(made: Made, camera: Scmos = CAMERA) -> pd.DataFrame:
+    """The synapse table, of who takes the camera to be this one; parents do not matter here."""
     anyone = pd.DataFrame({"z_um": [0.0], "y_um": [0.0], "x_um": [0.0], "neuron_id": [1], "error_rate": [0.0]})
-    return measure_image(made.grey, recording(), readouts=anyone)
+    return measure_image(made.grey, recording(camera), readouts=anyone)
 
 
 def by_trackpy(made: Made, diameter: tuple[int, int, int], separation: tuple[int, int, int]) -> pd.DataFrame:
@@ -233,6 +244,10 @@ def main() -> None:
             if len(made.points_um):
                 rows.append({"scene": kind, "tool": "what photons and labels allow"} | allowed(made, seed))
             print(pd.DataFrame(rows[-3:]).round(3).to_string(), flush=True)
+    for seed in seeds:
+        made = corner(make("0.3", seed, UNEVEN))
+        for name, camera in (("maps of the pixels", UNEVEN), ("no maps", EVEN)):
+            rows.append({"scene": "0.3, uneven pixels", "tool": name} | scores(made, by_synimg(made, camera)))
     print(pd.DataFrame(rows).groupby(["scene", "tool"], sort=False).mean().round(3).to_string())
 
 
