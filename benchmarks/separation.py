@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 
 import synimg
+from synimg.analysis.calls import called
 from synimg.analysis.inhibition import change_of_inhibition
 from synimg.analysis.method_process import run_apart
 from synimg.analysis.separation_files import separate_dataset
 from synimg.analysis.validate.ceiling import ceiling
-from synimg.analysis.validate.scores import average_precision, called
+from synimg.analysis.validate.scores import average_precision
 from synimg.phantoms.receptors import draw_receptors
 from synimg.phantoms.scenarios.draw import Drawn, draw
 from synimg.phantoms.scenarios.suite import scenario

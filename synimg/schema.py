@@ -118,8 +118,8 @@ SEPARATION = Table(
     "synapse_id",
     (
         Column("synapse_id", "int64", "", "row of the synapse table", required=True),
-        Column("p_learning", "float64", "", "probability of a change by learning, 1 - lfdr", required=True),
-        Column("lfdr", "float64", "", "local false discovery rate"),
+        Column("p_learning", "float64", "", "probability of a change by learning", required=True),
+        Column("lfdr", "float64", "", "local false discovery rate, by which synapses are called; about 1 - p_learning"),
         Column("p_potentiated", "float64", "", "probability of a growth by learning"),
         Column("p_depressed", "float64", "", "probability of a shrinkage by learning"),
         *_interval("delta_learning", "receptors", "change by learning"),

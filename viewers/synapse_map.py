@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg import schema
+from synimg.analysis.calls import called
 from synimg.analysis.validate.imaging import match_truth
-from synimg.analysis.validate.scores import called
 from synimg.schema import PLACE
 from synimg.store.dataset import Dataset
 from synimg.store.tables import read_background, read_table

@@ -77,6 +77,13 @@ class Found:
         """Posterior probability that there is learning of any of these signs."""
         return min(self.mean(lambda m: float(any(sign in m.signs for sign in signs))), 1.0)
 
+    @property
+    def odds_of_readings(self) -> Floats:
+        """Probability of each reading."""
+        log_odds = np.array([0.0, *(rival.log_odds for rival in self.rivals)])
+        odds: Floats = np.exp(log_odds - log_odds.max())
+        return odds / odds.sum()
+
     @cached_property
     def group_shifts(self) -> Floats:
         """By how much the mean ln factor of a neuron's group differs from that of all, (n_neurons,)."""
@@ -101,15 +108,16 @@ def result_of(found: Found, version: str, assumes: tuple[str, ...], n_draws: int
 
 
 def synapse_table(found: Found) -> pd.DataFrame:
-    """A row per synapse; where several readings are alike, p is their mean and the lfdr that of the worst."""
+    """A row per synapse; of several readings p is the mean by their odds, and the lfdr that of the worst."""
     parts, data, cells, zero, order = found.parts, found.data, found.cells, found.zero, found.order
     readings, groups = found.readings, found.group_shifts
     shift = np.where(cells.p_grown > 0, cells.p_grown * cells.shift, 0.0)[data.neuron]
     own = np.array([reading.up + reading.down for reading in readings])
     grown = cells.p_grown[data.neuron]
     p_each = 1.0 - (1.0 - own) * (1.0 - grown)
-    p, lfdr = p_each.mean(axis=0), 1.0 - p_each.min(axis=0)
-    up = np.mean([reading.up for reading in readings], axis=0)
+    p = found.odds_of_readings @ p_each
+    lfdr = (1.0 - np.min([reading.p_calls for reading in readings], axis=0)) * (1.0 - grown)
+    up = found.odds_of_readings @ np.array([reading.up for reading in readings])
     if cells.shift > 0:
         up = 1.0 - (1.0 - up) * (1.0 - grown)
     worth = parts.receptors * per_ln(parts.ln_parts.sum(axis=1))

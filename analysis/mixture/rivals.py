@@ -19,10 +19,11 @@ ALIKE = 3.0
 
 @dataclass(frozen=True)
 class Rival:
-    """Another reading of the table that its counts do not rule out, and what it says."""
+    """Another reading of the table that its counts do not rule out, what it says, and its log odds against the chosen one."""
 
     choice: Choice
     why: str
+    log_odds: float
 
 
 def rivals_of(data: Data, choice: Choice) -> list[Rival]:
@@ -49,10 +50,12 @@ def rivals_of(data: Data, choice: Choice) -> list[Rival]:
         model, value = fit(data, start, choice.stay, choice.largest)
         shift = model.turnover - best.turnover
         share = model.slabs[0 if sign > 0 else 1].share
-        price = 1.5 * np.log(data.counts.old.size)
-        if share < LEAST_SHARE or abs(shift) < LEAST_SHIFT or value - price < choice.score - ALIKE:
+        log_odds = value - 1.5 * np.log(data.counts.old.size) - choice.score
+        if share < LEAST_SHARE or abs(shift) < LEAST_SHIFT or log_odds < -ALIKE:
             continue
         rival = replace(choice, models=(model,), weights=np.ones(1))
         why = f"{share:.0%} of the synapses {word} and a turnover of {model.turnover:.2f} explain the table as well as "
-        found.append(Rival(rival, why + f"{sum(s.share for s in best.slabs):.0%} changed and {best.turnover:.2f}"))
+        found.append(
+            Rival(rival, why + f"{sum(s.share for s in best.slabs):.0%} changed and {best.turnover:.2f}", log_odds)
+        )
     return found

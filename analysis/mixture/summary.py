@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from synimg.analysis.calls import called
 from synimg.analysis.mixture.counts import GROWTH, Floats, Floats32, receptors_at_death
 from synimg.analysis.mixture.data import Data
 from synimg.analysis.mixture.expect import Grid, expect, grids, kernels
@@ -14,6 +15,8 @@ from synimg.analysis.mixture.model import NULL, Kernel, Model
 from synimg.analysis.shares import per_ln
 
 N_MEASURES = 10
+NOMINAL = (0.05, 0.1)
+"""False discovery rates at which calls are counted."""
 LEARNING, SCALING, DRIFT = range(3)
 
 
@@ -28,10 +31,12 @@ class Parts:
     given_up, given_down : (n, 2) ndarray, mean and variance of the receptors moved by learning of that sign
     receptors : (n,) ndarray, at death
     factor, factor_var : (n_neurons,) ndarray, ln factor of the neuron
+    p_calls : probability of learning of either sign by which synapses are called, see `called_by`
     """
 
     up: Floats
     down: Floats
+    p_calls: Floats
     ln_parts: Floats
     linear_parts: Floats
     linear_var: Floats
@@ -87,6 +92,7 @@ def _of_grid(data: Data, model: Model, grid: Grid, stay: float) -> Parts:
     return Parts(
         up=up,
         down=down,
+        p_calls=up + down,
         ln_parts=ln_parts,
         linear_parts=linear * receptors[:, None],
         linear_var=variance * (receptors**2)[:, None],
@@ -166,6 +172,7 @@ def average(parts: list[Parts], weights: Floats) -> Parts:
     return Parts(
         up=mean("up"),
         down=mean("down"),
+        p_calls=mean("p_calls"),
         ln_parts=mean("ln_parts"),
         linear_parts=mean("linear_parts"),
         linear_var=spread("linear_parts", "linear_var"),
@@ -175,6 +182,21 @@ def average(parts: list[Parts], weights: Floats) -> Parts:
         factor=mean("factor"),
         factor_var=spread("factor", "factor_var"),
     )
+
+
+def called_by(each: NDArray[np.float32], weights: Floats) -> Floats:
+    """Probability of learning by which synapses are called, (n,), from that in each model (n_models, n) and the models' weights.
+
+    Notes
+    -----
+    Of a table whose share of learned synapses is taken for too large more are called, and more of them falsely: the posterior is
+    right for what it says of a table, but over many like it false calls would be more than their nominal share. Weights over the
+    number that each model would call make every share of learning count alike, not every call.
+    """
+    many = [sum(1 + int(called(1.0 - p, nominal).sum()) for nominal in NOMINAL) for p in each]
+    tilted = weights / np.array(many)
+    found: Floats = (tilted / tilted.sum()) @ each.astype(float)
+    return found
 
 
 def learning_interval(parts: Parts, level: float = 0.95) -> tuple[Floats, Floats]:

@@ -33,13 +33,13 @@ from synimg.analysis.mixture.priors.protocol import Known
 from synimg.analysis.mixture.result import Found, blocks_of, result_of
 from synimg.analysis.mixture.rivals import Rival, rivals_of
 from synimg.analysis.mixture.structure import LEAST_GAIN, Block, find_block
-from synimg.analysis.mixture.summary import Parts, average, summaries
+from synimg.analysis.mixture.summary import Parts, average, called_by, summaries
 from synimg.analysis.mixture.whole_cell import whole_cells
 from synimg.analysis.separate.protocol import Needs, Separation
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-VERSION = "1"
+VERSION = "2"
 SEARCH_SYNAPSES = 6_000
 STRUCTURE_ROUNDS = 2
 needs = Needs(
@@ -197,12 +197,14 @@ def _log_odds(p: Floats) -> Floats:
 
 def _in_blocks(data: Data, choice: Choice) -> Parts:
     """Posterior of all synapses, some neurons after the other so that memory stays bounded."""
-    found = []
+    found, learned = [], []
     for chosen in blocks_of(data):
         some = take(data, chosen)
         each = list(summaries(some, choice.models, choice.stay, choice.largest))
         found.append(average(each, choice.weights))
-    return Parts(*(np.concatenate([getattr(part, name) for part in found]) for name in Parts.__dataclass_fields__))
+        learned.append(np.array([parts.up + parts.down for parts in each], np.float32))
+    whole = Parts(*(np.concatenate([getattr(part, name) for part in found]) for name in Parts.__dataclass_fields__))
+    return replace(whole, p_calls=called_by(np.concatenate(learned, axis=1), choice.weights))
 
 
 part = hierarchical

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synimg.analysis.calls import called
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 FLAG = "not identifiable:"
@@ -35,15 +37,6 @@ def auroc(truth: Bools, score: Floats) -> float | None:
     _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
     rank = (np.cumsum(counts) - (counts - 1) / 2.0)[inverse]
     return float((rank[truth].sum() - n_true * (n_true + 1) / 2) / (n_true * n_false))
-
-
-def called(lfdr: Floats, nominal: float) -> Bools:
-    """The largest set whose mean local false discovery rate is at most `nominal`."""
-    order = np.argsort(lfdr, kind="stable")
-    n = int((np.cumsum(lfdr[order]) / np.arange(1, lfdr.size + 1) <= nominal).sum())
-    chosen = np.zeros(lfdr.size, bool)
-    chosen[order[:n]] = True
-    return chosen
 
 
 def discovery(truth: Bools, lfdr: Floats, nominal: float) -> dict[str, Any]:

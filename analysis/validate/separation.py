@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from synimg.analysis.calls import called
 from synimg.analysis.separate.protocol import Separation
 from synimg.analysis.separation import separate
 from synimg.analysis.shares import CAUSES
@@ -22,7 +23,7 @@ from synimg.analysis.validate.network_ceiling import (
     measured_sheet,
     network_ceiling,
 )
-from synimg.analysis.validate.scores import agreement, auroc, average_precision, calibration, called, discovery
+from synimg.analysis.validate.scores import agreement, auroc, average_precision, calibration, discovery
 from synimg.calibrate import receptors_of_dyes
 from synimg.errors import SynimgError
 from synimg.streams import stream

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from synimg.analysis.calls import called
 from synimg.analysis.separate.protocol import Separation
 from synimg.analysis.validate.amounts import factor_rows
-from synimg.analysis.validate.scores import FLAG, called
+from synimg.analysis.validate.scores import FLAG
 
 NOMINAL = 0.1
 MAJORITY = 0.5

@@ -6,8 +6,9 @@ import pytest
 from scipy.stats import linregress
 
 from synimg import config
+from synimg.analysis.calls import called
 from synimg.analysis.separation import separate
-from synimg.analysis.validate.scores import auroc, called
+from synimg.analysis.validate.scores import auroc
 from synimg.family import part
 from synimg.phantoms.homeostasis.base import size_rank
 from synimg.phantoms.homeostasis.protocol import Contacts

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from synimg.analysis.calls import called
 from synimg.analysis.separate.protocol import Separation
 from synimg.analysis.shares import CAUSES
 from synimg.analysis.validate.amounts import delta_scores, factor_rows, factor_scores
 from synimg.analysis.validate.bootstrap import copies_of
-from synimg.analysis.validate.scores import FLAG, auroc, average_precision, calibration, called
+from synimg.analysis.validate.scores import FLAG, auroc, average_precision, calibration
 from synimg.phantoms.scenarios.draw import Drawn
 from synimg.phantoms.scenarios.scenario import Scenario
 from synimg.streams import stream

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
+from synimg.analysis.calls import called
 from synimg.analysis.mixture.structure import LEAST_GAIN, find_block, has_structure
 from synimg.analysis.separate.hierarchical import hierarchical
-from synimg.analysis.validate.scores import average_precision, called
+from synimg.analysis.validate.scores import average_precision
 from synimg.phantoms.scenarios.draw import draw
 from synimg.phantoms.scenarios.suite import scenario
 

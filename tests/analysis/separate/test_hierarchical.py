@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from synimg.analysis.calls import called
 from synimg.analysis.mixture.arrange import arrange
 from synimg.analysis.mixture.choose import choose
 from synimg.analysis.mixture.result import learning_in_doubt
 from synimg.analysis.mixture.rivals import rivals_of
 from synimg.analysis.mixture.summary import Parts, learning_interval
 from synimg.analysis.separation import separate
-from synimg.analysis.validate.scores import average_precision, called
+from synimg.analysis.validate.scores import average_precision
 from synimg.errors import SynimgError
 from synimg.phantoms.scenarios.draw import draw
 from synimg.phantoms.scenarios.suite import scenario
@@ -137,7 +138,19 @@ def test_the_interval_of_learning_is_nothing_where_learning_is_unlikely():
         n = np.size(up)
         given = np.column_stack([np.full(n, 30.0), np.full(n, 25.0)])
         zero = np.zeros((n, 3))
-        return Parts(np.array(up), np.zeros(n), zero, zero, zero, given, -given, np.zeros(n), np.zeros(1), np.zeros(1))
+        return Parts(
+            np.array(up),
+            np.zeros(n),
+            np.array(up),
+            zero,
+            zero,
+            zero,
+            given,
+            -given,
+            np.zeros(n),
+            np.zeros(1),
+            np.zeros(1),
+        )
 
     low, high = learning_interval(parts([0.01, 0.5, 0.999]))
     assert low[0] == high[0] == 0

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from synimg.analysis.calls import called
 from synimg.analysis.separation import separate
-from synimg.analysis.validate.scores import average_precision, called
+from synimg.analysis.validate.scores import average_precision
 from synimg.errors import SynimgError
 from synimg.streams import stream
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from synimg.analysis.calls import called
 from synimg.analysis.validate.ceiling import ceiling
-from synimg.analysis.validate.scores import average_precision, called
+from synimg.analysis.validate.scores import average_precision
 from synimg.phantoms.scenarios.draw import Drawn, draw
 from synimg.phantoms.scenarios.suite import scenario
 

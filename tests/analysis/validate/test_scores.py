@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synimg.analysis.validate.scores import auroc, average_precision, called, discovery
+from synimg.analysis.calls import called
+from synimg.analysis.validate.scores import auroc, average_precision, discovery
 
 rows = st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=2, max_size=30)
 
