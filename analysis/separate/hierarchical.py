@@ -66,6 +66,8 @@ def hierarchical(table: pd.DataFrame, seed: int, n_draws: int = 0) -> Separation
         data, choice, blocks = _with_structure(data, pre, choice, seed)
     data, choice, clustered = _with_neighbours(table, order, data, choice, seed)
     known |= clustered
+    if clustered:
+        rivals = [replace(rival, choice=_of_one_more(rival.choice)) for rival in rivals]
     choice = spread_out(some_neurons(data, SEARCH_SYNAPSES, seed), choice, data.neuron.size, seed)
     found = found_with(table, (data, order, ids), known, choice, rivals, seed)
     return result_of(replace(found, blocks=blocks), VERSION, needs.assumes, n_draws)
@@ -141,8 +143,7 @@ def _with_neighbours(
         widths=np.append(data.widths, 1.0),
         signed=np.append(data.signed, False),
     )
-    models = tuple(replace(m, covariate_weights=(*m.covariate_weights, 0.0)) for m in choice.models)
-    again = weigh_signs(some_neurons(wider, SEARCH_SYNAPSES, seed), replace(choice, models=models))
+    again = weigh_signs(some_neurons(wider, SEARCH_SYNAPSES, seed), _of_one_more(choice))
     same = weigh_signs(some_neurons(data, SEARCH_SYNAPSES, seed), choice)  # a second fit climbs by itself
     gain = again.score - same.score
     best = again.models[int(np.argmax(again.weights))]
@@ -153,6 +154,12 @@ def _with_neighbours(
         return data, choice, {}
     said = f"synapses learn together with neighbours within {REACH_UM:g} um on the dendrite (accepted by its evidence)"
     return wider, again, {"clustering": Known(column[:, None], 1.0, False, said)}
+
+
+def _of_one_more(choice: Choice) -> Choice:
+    """The same of data with one more covariate, which counts for nothing."""
+    models = tuple(replace(m, covariate_weights=(*m.covariate_weights, 0.0)) for m in choice.models)
+    return replace(choice, models=models)
 
 
 def _with_offsets(data: Data, choice: Choice, seed: int) -> tuple[Data, Choice]:

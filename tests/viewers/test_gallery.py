@@ -54,7 +54,7 @@ def test_dendrites_are_compared_with_the_real_ones_of_a_folder(source, tmp_path,
     (tmp_path / "cell.swc").write_text(real)
     left, _ = draw("dendrites", source).axes
     names = [line.get_label() for line in left.get_lines()]
-    assert names == ["cell", "grown in the room of cell", "grown like it: 1, 40 µm, 0.01, 0.03"]
+    assert names == ["cell", "grown in the room of cell", "grown like it: 1, 40 µm, 0.01, 0.03, 0.4"]
     _, crossings = left.get_lines()[0].get_data()
     assert crossings[:3].tolist() == [1, 1, 1]
     assert max(crossings) == 2

@@ -1,10 +1,13 @@
 """Neighbours on the dendrite tell where learning is clustered, and nothing where it is not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from synimg.analysis.mixture.neighbours import neighbour_pairs, neighbours_learned
+from synimg.analysis.mixture.rivals import Rival
 from synimg.analysis.separate.hierarchical import hierarchical
 from synimg.analysis.validate.scores import average_precision
 from synimg.phantoms.scenarios.draw import draw
@@ -37,17 +40,33 @@ def test_a_synapses_own_evidence_is_not_in_what_its_neighbours_say():
     assert abs(moved[20]) < 0.1 * moved[19]
 
 
-@pytest.mark.parametrize("clustered", [True, False])
-def test_clusters_raise_the_ranking_and_scatter_does_no_harm(clustered):
-    drawn = draw(scenario("sparse_potentiation").model_copy(update={"n_neurons": 30}), 1001)
+def clustered_table(n_neurons, clustered=True):
+    drawn = draw(scenario("sparse_potentiation").model_copy(update={"n_neurons": n_neurons}), 1001)
     learned, neuron = drawn.truth["is_learned"].to_numpy(bool), drawn.table["neuron_id"].to_numpy()
     rng = np.random.default_rng(1)
     place = 100.0 * rng.random(learned.size)
     for i in np.unique(neuron) if clustered else ():
         here = np.flatnonzero((neuron == i) & learned)
         place[here] = 100.0 * rng.random() + 2.0 * rng.standard_normal(here.size)
-    with_places = hierarchical(drawn.table.assign(z_um=0.0, y_um=0.0, x_um=place), 1)
-    without = hierarchical(drawn.table, 1)
+    return drawn.table, learned, {"z_um": 0.0, "y_um": 0.0, "x_um": place}
+
+
+def test_a_rival_reading_knows_the_neighbours_too(monkeypatch):
+    def one_like_the_chosen(data, choice):
+        return [Rival(replace(choice, models=choice.models[:1], weights=np.ones(1)), "the same", 0.0)]
+
+    monkeypatch.setattr("synimg.analysis.separate.hierarchical.rivals_of", one_like_the_chosen)
+    table, _, places = clustered_table(12)
+    found = hierarchical(table.assign(**places), 1)
+    assert "clustering" in found.info["parameters"]["prior_weights"]
+    assert found.synapses["p_learning"].between(0.0, 1.0).all()
+
+
+@pytest.mark.parametrize("clustered", [True, False])
+def test_clusters_raise_the_ranking_and_scatter_does_no_harm(clustered):
+    table, learned, places = clustered_table(30, clustered)
+    with_places = hierarchical(table.assign(**places), 1)
+    without = hierarchical(table, 1)
     assert ("clustering" in with_places.info["parameters"]["prior_weights"]) == clustered
     if not clustered:
         assert with_places.synapses.equals(without.synapses)
