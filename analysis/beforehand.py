@@ -179,8 +179,8 @@ def as_puncta_show(
         recording = registered(recording, lambda: (b.grey for _, b in _cut_over(work, cut, settings.n_spread_tiles)))
     if is_shift_known and settings.psf == "stated":
         return recording
-    if not is_shift_known:  # a synapse that both channels show apart is one, whatever the evidence
-        settings = settings.model_copy(update={"merge_sigma": 2.0})
+    if not is_shift_known:  # a synapse that both channels show apart is one, however crowded that looks
+        settings = settings.model_copy(update={"least_crowd": np.inf})
     for _ in range(MOST_PASSES if settings.psf == "puncta" else 1):
         checked = []
         spread = median_spread(work, cut, recording, settings)

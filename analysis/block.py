@@ -17,9 +17,9 @@ from synimg.analysis.detect import candidates, log_significance
 from synimg.analysis.extent import extents_of
 from synimg.analysis.fisher import joint_covariances
 from synimg.analysis.fit import Fit, Scene, cores, fitted, gains, model_of, split, start
-from synimg.analysis.one_or_two import evidence_of_two
 from synimg.analysis.others import BESIDE, HERE, places_beside
 from synimg.analysis.recording import Recording
+from synimg.analysis.replica import RESOLVED, nearby
 from synimg.model import Model
 from synimg.store.image import Box, blocks
 from synimg.streams import stream
@@ -27,8 +27,7 @@ from synimg.streams import stream
 ELECTRONS = ["pulse_electrons", "chase_electrons"]
 
 Floats = NDArray[np.float64]
-TOGETHER = 3.5  # widths; puncta farther apart are two
-LEAST_EVIDENCE = 0.015  # of two, over the weaker one's gain and the square of their distance in widths
+AROUND = (4.0, 12.0)  # widths between which neighbours tell how crowded it is: farther than a disc's own parts
 ROUGHLY = 0.02  # widths; a punctum that moves less between two searches stands still
 TYPICAL_SPREAD_UM2 = 0.005  # variance of a synapse of 0.28 um across, for the search alone
 
@@ -41,18 +40,21 @@ class MeasureSettings(Model):
     )
     least_gain: float = Field(27.0, gt=0, description="least 2 ln likelihood ratio of a punctum against nothing")
     n_rounds: int = Field(3, ge=1, le=6, description="searches of the residual")
-    merge_sigma: float = Field(0.6, ge=0, description="puncta nearer than this many PSF widths are one")
+    merge_sigma: float = Field(0.8, ge=0, description="puncta nearer than this many PSF widths are one")
     split_excess: float = Field(
-        0.05, gt=0, description="variance beyond a synapse's at which a punctum is tried as two, in squared PSF widths"
+        0.15, gt=0, description="variance beyond a synapse's at which a punctum is tried as two, in squared PSF widths"
     )
     split_um: float = Field(0.8, ge=0, description="puncta nearer than this may be parts of one synapse")
-    split_gain: float = Field(
-        12.0, ge=0, description="least 2 ln likelihood ratio of two puncta against one of any shape"
+    same_disc: float = Field(1.2, ge=0, description="puncta nearer than this many radii of their common disc are one")
+    least_crowd: float = Field(
+        0.1,
+        ge=0,
+        description="other puncta expected within 2.5 PSF widths from which on the common disc is no reason to take two for one",
     )
     split_share: float = Field(
-        0.01,
+        0.05,
         ge=0,
-        description="share of the brighter one's gain by which that ratio must be higher, for a disc wider than the PSF",
+        description="least gain of such a part, as a share of the brighter one's, for a disc wider than the PSF",
     )
     background_um: float = Field(0.6, gt=0, description="width of the local mean that gives the background")
     tile_vox: tuple[int, int, int] = Field(
@@ -201,20 +203,21 @@ def first_search(scene: Scene, settings: MeasureSettings) -> tuple[NDArray[np.fl
 def _prune(scene: Scene, fit: Fit, model: Floats, settings: MeasureSettings) -> Fit:
     """Without puncta that left the block, that the likelihood does not want, or that are a part of a brighter one.
 
-    Two puncta near each other are believed only if they explain the image better than one of any shape does
-    (`one_or_two.evidence_of_two`); and as a synapse is a disc and not quite Gaussian, by more near a bright one.
+    A synapse is a disc and not quite Gaussian. Two puncta that lie within the disc that their counts together would
+    fill are one; and near a bright one a weak one is believed only if it explains more than a share `split_share` of
+    what the bright one does.
     """
     gain = gains(scene, fit, model)
     keep = np.all((fit.points_vox > -1.0) & (fit.points_vox < scene.data.shape[1:]), axis=1)
     keep &= gain >= settings.least_gain
     is_part = np.zeros(len(keep), bool)
-    is_part[keep] = _parts(scene, fit.keep(keep), gain[keep], model, settings)
+    is_part[keep] = _parts(scene, fit.keep(keep), gain[keep], settings)
     keep &= ~is_part
     return fit.keep(keep).stirred(fit.points_vox[~keep], scene.psf_vox.mean(axis=0))
 
 
-def _parts(scene: Scene, fit: Fit, gain: Floats, model: Floats, settings: MeasureSettings) -> NDArray[np.bool_]:
-    """Which puncta (n,) are a part of a brighter one; `model` is the image of these and of fainter ones."""
+def _parts(scene: Scene, fit: Fit, gain: Floats, settings: MeasureSettings) -> NDArray[np.bool_]:
+    """Which puncta (n,) are a part of a brighter one."""
     is_part = np.zeros(len(gain), bool)
     if len(gain) < 2:
         return is_part
@@ -223,18 +226,25 @@ def _parts(scene: Scene, fit: Fit, gain: Floats, model: Floats, settings: Measur
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
     is_first_weak = gain[pairs[:, 0]] < gain[pairs[:, 1]]
     weak, strong = np.where(is_first_weak, pairs.T, pairs.T[::-1])
-    apart = np.linalg.norm((points_um[weak] - points_um[strong]) / psf_um, axis=1)
+    away = points_um[weak] - points_um[strong]
+    # a disc seen from all sides has the variance radius^2 / 6 per axis
+    disc_um = np.sqrt(6.0 * scene.spread_um2 * (fit.electrons[weak] + fit.electrons[strong]).sum(axis=1))
+    is_one = np.linalg.norm(away / psf_um, axis=1) < settings.merge_sigma
+    crowd = _crowd(points_um, psf_um, scene)[strong]
+    is_one |= (crowd < settings.least_crowd) & (np.linalg.norm(away, axis=1) < settings.same_disc * disc_um)
     # how far a disc is from the Gaussian that fits it best grows with its size beside that of the PSF
     wide = scene.spread_um2 * fit.electrons[strong].sum(axis=1)
     share = settings.split_share * (wide / (wide + psf_um[1:].prod())) ** 2
-    least = settings.split_gain + share * gain[strong]
-    # without the weak one and nothing else changed the likelihood is lower than with both as one
-    is_one = (apart < settings.merge_sigma) | (gain[weak] < least)
-    is_open = ~is_one & (apart < TOGETHER) & (LEAST_EVIDENCE * apart**2 * gain[weak] < least)
-    is_one[is_open] = evidence_of_two(scene, fit, model, np.column_stack([weak, strong])[is_open]) < least[is_open]
+    is_one |= gain[weak] < settings.least_gain + share * gain[strong]
     for i, j in zip(weak[is_one], strong[is_one], strict=True):
         is_part[i] |= not is_part[j]
     return is_part
+
+
+def _crowd(points_um: Floats, psf_um: Floats, scene: Scene) -> Floats:
+    """Other puncta (n,) that are expected within 2.5 PSF widths of each, by those farther away."""
+    size_um = np.array(scene.data.shape[1:]) * scene.voxel_um
+    return nearby(points_um, psf_um, size_um, between=AROUND) * RESOLVED**3 / (AROUND[1] ** 3 - AROUND[0] ** 3)
 
 
 def measure_tile(

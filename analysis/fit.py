@@ -31,7 +31,6 @@ from synimg.analysis.punctum import (
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 STILL = 2e-3  # widths, or share of a count
-OVER_RELAXED = 0.85  # of a step, by which it is made longer where neighbours overlap wholly
 FELT = 3.5  # widths; the overlap of two Gaussians that far apart is 5 %
 LARGEST_SHAPE = 0.04  # um^2: an sd of 0.2 um is a synapse of 0.8 um
 
@@ -255,7 +254,7 @@ def _add_prior(score: Floats, information: Floats, theta: Floats, spread: float)
 
 
 @nb.njit(cache=True, nogil=True)
-def no_negative_shape(theta: Floats) -> None:
+def _no_negative_shape(theta: Floats) -> None:
     """Replace a shape by the nearest that is a covariance: no negative variance along any direction."""
     zz, yy, xx, zy, zx, yx = theta[-6], theta[-5], theta[-4], theta[-3], theta[-2], theta[-1]
     minor = zz * yy - zy * zy
@@ -279,35 +278,6 @@ def no_negative_shape(theta: Floats) -> None:
 
 
 @nb.njit(cache=True, nogil=True)
-def fisher_step(score: Floats, information: Floats, theta: Floats, spread: float) -> Floats:
-    """The step to where a punctum's likelihood and prior are highest; both arguments of the likelihood get the prior's."""
-    _add_prior(score, information, theta, spread)
-    for k in range(theta.size):  # a little of the diagonal keeps the matrix regular where a count is zero
-        information[k, k] = information[k, k] * (1.0 + 1e-6) + 1e-9
-    step: Floats = np.asarray(np.linalg.solve(information, score), np.float64)
-    return step
-
-
-@nb.njit(cache=True, nogil=True)
-def add_step(theta: Floats, step: Floats, psf: Floats) -> float:
-    """Move a punctum by a step that is cut where it is long; how far it moved, in widths or as a share of a count."""
-    moved = 0.0
-    for a in range(3):
-        limit = 0.3 * psf[0, a]
-        move = min(max(step[a], -limit), limit)
-        theta[a] += move
-        moved = max(moved, abs(move) / psf[0, a])
-    for c in range(psf.shape[0]):
-        old = theta[3 + c]
-        theta[3 + c] = min(max(old + step[3 + c], 0.0), 2.0 * old + 100.0)
-        moved = max(moved, abs(theta[3 + c] - old) / (theta[3 + c] + 20.0))
-    for k in range(theta.size - N_SHAPE, theta.size):
-        theta[k] += min(max(step[k], -0.004), 0.004)
-    no_negative_shape(theta)
-    return moved
-
-
-@nb.njit(cache=True, nogil=True)
 def _sweep(
     data: Floats,
     model: Floats,
@@ -324,9 +294,7 @@ def _sweep(
 ) -> int:
     """One Fisher step of every punctum that does not stand still, in order; how many there were.
 
-    The neighbours of i, and how much they overlap with it, are ``neighbour[first[i]:first[i + 1]]``. Each of two that overlap
-    would yield only to where the other stands by now, and both creep: there steps are longer (successive over-relaxation,
-    Young 1954, Trans Amer Math Soc 76:92).
+    The neighbours of i, and how much they overlap with it, are ``neighbour[first[i]:first[i + 1]]``.
     """
     n_moved = 0
     for i in range(thetas.shape[0]):
@@ -335,11 +303,23 @@ def _sweep(
         n_moved += 1
         theta = thetas[i]
         score, information = take_out(data, model, theta, psf, shift, scale)
-        step = fisher_step(score, information, theta, spread)
-        shared = 0.0
-        for k in range(first[i], first[i + 1]):
-            shared += overlap[k]
-        moved = add_step(theta, (1.0 + OVER_RELAXED * min(shared, 1.0)) * step, psf)
+        _add_prior(score, information, theta, spread)
+        for k in range(theta.size):  # a little of the diagonal keeps the matrix regular where a count is zero
+            information[k, k] = information[k, k] * (1.0 + 1e-6) + 1e-9
+        step = np.linalg.solve(information, score)
+        moved = 0.0
+        for a in range(3):
+            limit = 0.3 * psf[0, a]
+            move = min(max(step[a], -limit), limit)
+            theta[a] += move
+            moved = max(moved, abs(move) / psf[0, a])
+        for c in range(psf.shape[0]):
+            old = theta[3 + c]
+            theta[3 + c] = min(max(old + step[3 + c], 0.0), 2.0 * old + 100.0)
+            moved = max(moved, abs(theta[3 + c] - old) / (theta[3 + c] + 20.0))
+        for k in range(theta.size - N_SHAPE, theta.size):
+            theta[k] += min(max(step[k], -0.004), 0.004)
+        _no_negative_shape(theta)
         add_punctum(model, theta, psf, shift, scale, 1.0)
         unrest[i] = moved
         for k in range(first[i], first[i + 1]):

@@ -6,7 +6,6 @@ import pytest
 from synimg.analysis import fisher
 from synimg.analysis import fit as f
 from synimg.analysis.block import MeasureSettings, find_puncta
-from synimg.analysis.one_or_two import evidence_of_two
 from synimg.streams import stream
 
 PSF = np.array([[1.3, 1.4, 1.4], [1.2, 1.3, 1.3]])
@@ -132,25 +131,16 @@ def test_a_synapse_whose_channels_are_shifted_is_one_and_keeps_its_counts():
     np.testing.assert_allclose(found.electrons[0], THETA[0, 3:5], rtol=0.03)
 
 
-def test_two_puncta_are_one_where_one_of_any_shape_explains_them():
-    two = np.repeat(THETA, 2, axis=0)
-    two[:, 3:5] *= 3.0
-    evidence = []
-    for half in (0.5, 2.2):  # voxels of 0.07 um
-        two[:, 2] = THETA[0, 2] - half, THETA[0, 2] + half
-        model = f.model_of(scene(), f.Fit(two))
-        evidence.append(evidence_of_two(scene(model), f.Fit(two), model, np.array([[0, 1]]))[0])
-        assert len(find_puncta(scene(model), MeasureSettings()).theta) == 1 + (half > 1)
-    assert evidence[0] < MeasureSettings().split_gain
-    # without the weaker one and nothing else changed more is lost than with the one that fits best
-    assert 100 < evidence[1] < f.gains(scene(model), f.Fit(two), model).min()
-
-
-def test_the_fit_of_puncta_that_overlap_does_not_end_on_the_way():
-    two = np.repeat(THETA, 2, axis=0)
-    two[:, 2] = THETA[0, 2] - 1.4, THETA[0, 2] + 1.4
-    world = scene(f.model_of(scene(), f.Fit(two)), 1e-6)
-    begin = f.start(two[:, :3] + [[0.5], [-0.5]], two[:, 3:5], world)
-    found, best = f.fit_puncta(world, begin).theta, f.fitted(world, f.Fit(begin), 1000, 1e-7)[0].theta
-    np.testing.assert_allclose(found[:, :3], best[:, :3], atol=0.015)  # without longer steps 0.03 are left
-    np.testing.assert_allclose(found[:, 3:5], best[:, 3:5], rtol=0.015)
+@pytest.mark.parametrize(("others", "n_found"), [(0, 1), (10, 2)])
+def test_two_puncta_within_their_common_disc_are_one_unless_synapses_crowd(others, n_found):
+    away = np.array(
+        [[0, dy, dx] for dy in (-10, 0, 10) for dx in (-10, 0, 10) if dy or dx] + [[-6, 0, 0], [6, 0, 0]], float
+    )
+    theta = np.repeat(THETA, 2 + others, axis=0)
+    theta[:, -6:] = [0.002, 0.002, 0.002, 0.0, 0.0, 0.0]
+    theta[:, 3:5] *= 3.0
+    theta[:2, :3] = [[10.0, 15.0, 13.8], [10.0, 15.0, 18.2]]  # 0.31 um; the radius of both counts' disc is 0.48 um
+    theta[2:, :3] = np.array([10.0, 15.0, 16.0]) + away[:others]
+    world = scene(f.model_of(scene(), f.Fit(theta)))
+    found = find_puncta(world, MeasureSettings()).points_vox
+    assert (np.linalg.norm((found - [10.0, 15.0, 16.0]) / PSF[0], axis=1) < 2.0).sum() == n_found
