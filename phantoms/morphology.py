@@ -106,37 +106,25 @@ def _walk(
         np.empty(1024, np.int64),
     )
     points[0], parents[0], radii[0], branches[0] = soma_um, -1, radius_um * 4, 0
-    # tips wait for their turn, each with its point, its direction, the way left, its branch and its pace
-    tip, left, of = np.empty(1024, np.int64), np.empty(1024), np.empty(1024, np.int64)
-    heading, pace = np.empty((1024, 3)), np.empty(1024)
-    turns = [(0.0, 0)]
-    n_queued = first_um.size
-    for k in range(n_queued):
-        tip[k], heading[k], left[k], of[k], pace[k] = (
-            0,
-            _unit(inward[k]),
-            first_um[k],
-            k + 1,
-            _pace(1.0, pace_sd_ln, rng),
-        )
-        if k > 0:
-            turns.append((0.0, k))
-    n, n_branches, inside_um = 1, n_queued, 0.0
+    # of each branch, by its number: its last point, its direction, the way left and its pace
+    n_branches = first_um.size
+    tip, left, pace = np.zeros(1024, np.int64), np.empty(1024), np.empty(1024)
+    heading = np.empty((1024, 3))
+    for k in range(n_branches):
+        heading[k + 1], left[k + 1], pace[k + 1] = _unit(inward[k]), first_um[k], _pace(1.0, pace_sd_ln, rng)
+    turns = [(0.0, 0, branch) for branch in range(1, n_branches + 1)]  # when, after which point, which branch
+    n, inside_um = 1, 0.0
     margin, soft = np.minimum(MARGIN_UM, box / 4), np.minimum(3.0, box / 3)
     found, distance = np.empty(1, np.int64), np.empty(1)
     while inside_um < length_um:
         if n + 1 > len(points):
             points, parents = np.concatenate((points, points)), np.concatenate((parents, parents))
             radii, branches = np.concatenate((radii, radii)), np.concatenate((branches, branches))
-        if n_queued + 2 > len(tip):
+        if n_branches + 3 > len(tip):
             tip, left = np.concatenate((tip, tip)), np.concatenate((left, left))
-            of, heading, pace = (
-                np.concatenate((of, of)),
-                np.concatenate((heading, heading)),
-                np.concatenate((pace, pace)),
-            )
-        turn, taken = heapq.heappop(turns)
-        here, direction = points[tip[taken]], heading[taken] + bend * _normal3(rng)
+            pace, heading = np.concatenate((pace, pace)), np.concatenate((heading, heading))
+        turn, _, branch = heapq.heappop(turns)
+        here, direction = points[tip[branch]], heading[branch] + bend * _normal3(rng)
         # a pull inwards that grows as a point nears or leaves the box
         low = np.minimum(np.maximum((soft - here) / soft, 0.0), 1.5)
         high = np.minimum(np.maximum((here - (box - soft)) / soft, 0.0), 1.5)
@@ -146,29 +134,27 @@ def _walk(
             direction += 0.6 * (1.0 - distance[0] / CLEARANCE_UM) * away
         direction = _unit(direction)
         points[n] = here + STEP_UM * direction
-        parents[n], branches[n] = tip[taken], of[taken]
+        parents[n], branches[n] = tip[branch], branch
         radii[n] = max(radius_um * (1.0 - 0.1 * min(n_branches, 4) / 4), 0.1)
         middle = 0.5 * (here + points[n])
         if ((middle > margin) & (middle < box - margin)).all():
             inside_um += STEP_UM
-        left_um = left[taken] - STEP_UM
-        if left_um > 0:
-            tip[n_queued], heading[n_queued], left[n_queued], of[n_queued] = n, direction, left_um, of[taken]
-            pace[n_queued] = pace[taken]
-            heapq.heappush(turns, (turn + 1.0 / pace[taken], n_queued))
-            n_queued += 1
+        turn += 1.0 / pace[branch]
+        left[branch] -= STEP_UM
+        if left[branch] > 0:
+            tip[branch], heading[branch] = n, direction
+            heapq.heappush(turns, (turn, n, branch))
         else:
             side = _unit(_cross(direction, _normal3(rng)))
             for sign in (1.0, -1.0):
                 n_branches += 1
-                turned = _unit(direction + sign * rng.uniform(0.4, 0.8) * side)
-                tip[n_queued], heading[n_queued], of[n_queued] = n, turned, n_branches
-                left[n_queued] = 2 * STEP_UM + rng.exponential(segment_um)
+                tip[n_branches] = n
+                heading[n_branches] = _unit(direction + sign * rng.uniform(0.4, 0.8) * side)
+                left[n_branches] = 2 * STEP_UM + rng.exponential(segment_um)
                 if fork_share < 1.0 and rng.random() > fork_share:
-                    left[n_queued] = np.inf
-                pace[n_queued] = _pace(pace[taken], pace_sd_ln, rng)
-                heapq.heappush(turns, (turn + 1.0 / pace[taken], n_queued))
-                n_queued += 1
+                    left[n_branches] = np.inf
+                pace[n_branches] = _pace(pace[branch], pace_sd_ln, rng)
+                heapq.heappush(turns, (turn, n, n_branches))
         n += 1
     return points[:n].copy(), parents[:n].copy(), radii[:n].copy(), branches[:n].copy()
 
