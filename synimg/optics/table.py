@@ -323,7 +323,10 @@ def _deposit(
         z, y, x = z0 + low[0] - origin[0], y0 + low[1] - origin[1], x0 + low[2] - origin[2]
         if z >= nz or z + n_planes <= 0 or y >= ny or y + n_rows <= 0 or x >= nx or x + width <= 0:
             continue
-        is_inside = y >= 0 and y + n_rows <= ny and x >= 0 and x + width <= nx
+        a, length = (
+            max(0, -x),
+            np.uint64(min(width, nx - x) - max(0, -x)),
+        )  # of each row the part that lies in the block
         fy, fx = (points[i, 1] - y0) * N_STEPS, (points[i, 2] - x0) * N_STEPS
         jy, jx = int(fy), int(fx)
         ay, ax = fy - jy, fx - jx
@@ -361,16 +364,10 @@ def _deposit(
                     _four(light[lit], flat[k][lit], flat[k + 1][lit], flat[k + 2][lit], flat[k + 3][lit], *four)
                 else:
                     _four_more(light[lit], flat[k][lit], flat[k + 1][lit], flat[k + 2][lit], flat[k + 3][lit], *four)
-            if is_inside:
-                target, source = np.uint64(((z + p) * ny + y + first) * nx + x), np.uint64(first * width)
-                for _ in range(last - first):
-                    for k in range(long):
-                        voxels[target + k] += light[source + k]
-                    target += line
-                    source += long
-                continue
-            for row in range(max(first, -y), min(last, ny - y)):
-                a, b = max(0, -x), min(width, nx - x)
-                target, source = np.uint64(((z + p) * ny + y + row) * nx + x + a), np.uint64(row * width + a)
-                for k in range(np.uint64(b - a)):
+            low_row = max(first, -y)
+            target, source = np.uint64(((z + p) * ny + y + low_row) * nx + x + a), np.uint64(low_row * width + a)
+            for _ in range(min(last, ny - y) - low_row):
+                for k in range(length):
                     voxels[target + k] += light[source + k]
+                target += line
+                source += long
