@@ -20,6 +20,7 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 from synimg import compute, schema
+from synimg.analysis.calls import n_sure
 from synimg.analysis.controls import zero_of
 from synimg.analysis.diagnosis import diagnose
 from synimg.analysis.mixture.arrange import arrange, has_branches, some_neurons, what_is_known
@@ -222,7 +223,7 @@ def _write(out: Path, ids: Ints, values: NDArray[np.float64]) -> int:
         for start in range(0, ids.size, PIECE_SYNAPSES):
             part = pd.DataFrame(values[start : start + PIECE_SYNAPSES], columns=VALUES)
             part.insert(0, "synapse_id", ids[start : start + PIECE_SYNAPSES])
-            n_called += int((part["lfdr"] <= 0.2).sum())
+            n_called += n_sure(part)
             write(part)
     return n_called
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from synimg.analysis.calls import called
+from synimg.analysis.calls import n_called
 from synimg.analysis.mixture.counts import GROWTH, Floats, Floats32, receptors_at_death
 from synimg.analysis.mixture.data import Data
 from synimg.analysis.mixture.expect import Grid, expect, grids, kernels
@@ -193,7 +193,7 @@ def called_by(each: NDArray[np.float32], weights: Floats) -> Floats:
     right for what it says of a table, but over many like it false calls would be more than their nominal share. Weights over the
     number that each model would call make every share of learning count alike, not every call.
     """
-    many = [sum(1 + int(called(1.0 - p, nominal).sum()) for nominal in NOMINAL) for p in each]
+    many = [sum(1 + n_called(lfdr, nominal) for nominal in NOMINAL) for lfdr in np.sort(1.0 - each)]
     tilted = weights / np.array(many)
     found: Floats = (tilted / tilted.sum()) @ each.astype(float)
     return found

@@ -54,6 +54,7 @@ def separate(
 
 def _say_separation(result: Any, folder: Path) -> None:
     """The diagnosis, the notes, and how many synapses were called learned."""
+    from synimg.analysis.calls import n_sure
     from synimg.analysis.diagnosis import diagnosis_lines
     from synimg.analysis.pieces import Whole
 
@@ -71,7 +72,5 @@ def _say_separation(result: Any, folder: Path) -> None:
         typer.echo(groups_text(result))
         for note in result.info["by"]["notes"]:
             say(f"note: {note}")
-    called = int((result.synapses["lfdr"] <= 0.2).sum()) if result.synapses["lfdr"].notna().any() else 0
-    say(
-        f"{folder}: {len(result.synapses)} synapses by '{result.info['method']}', {called} with p(learning) of 0.8 or more"
-    )
+    n, sure = len(result.synapses), n_sure(result.synapses)
+    say(f"{folder}: {n} synapses by '{result.info['method']}', {sure} with p(learning) of 0.8 or more")
