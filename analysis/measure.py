@@ -88,15 +88,15 @@ def widened(
         return detections.assign(merged_prob=np.nan)
     points, among = (table[PLACE].to_numpy(float) for table in (detections, around))
     near = replica.nearby(points, recording.psf_um, size_um, among)
-    total = detections[ELECTRONS].sum(axis=1).to_numpy(float)
-    out = detections.assign(merged_prob=true_errors.merged.of(near, total))
-    for name, law in zip(PLACE, (true_errors.axial, true_errors.lateral, true_errors.lateral), strict=True):
-        out[f"{name}_se"] = law.of(detections[f"{name}_se"].to_numpy(float), near, total)
-    for name in ELECTRONS:
-        counts = detections[name].to_numpy(float)
-        out[f"{name}_se"] = true_errors.counts.of(detections[f"{name}_se"].to_numpy(float), near, counts)
     electrons, bound = detections[ELECTRONS].to_numpy(float), detections["electrons_cov"].to_numpy(float)
-    return out.assign(electrons_cov=true_errors.counts_covariance(bound, near, electrons))
+    out = detections.assign(
+        merged_prob=true_errors.merged.of(near, electrons.sum(axis=1)),
+        electrons_cov=true_errors.counts_covariance(bound, near, electrons),
+    )
+    of_place, of_counts = ([f"{name}_se" for name in names] for names in (PLACE, ELECTRONS))
+    place_se, counts_se = (detections[names].to_numpy(float) for names in (of_place, of_counts))
+    out[of_place], out[of_counts] = true_errors.standard_errors(place_se, counts_se, near, electrons)
+    return out
 
 
 def read_parents(

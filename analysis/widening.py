@@ -115,6 +115,15 @@ class TrueErrors(Model):
     )
     merged: MergedProb = Field(description="probability of an unseen neighbour")
 
+    def standard_errors(
+        self, place_se_um: Floats, counts_se: Floats, nearby: Floats, electrons: Floats
+    ) -> tuple[Floats, Floats]:
+        """The widened errors of places (n, 3) and of counts (n, channels), from their Cramer-Rao bounds."""
+        total, laws = electrons.sum(axis=1), (self.axial, self.lateral, self.lateral)
+        places = [law.of(se, nearby, total) for law, se in zip(laws, place_se_um.T, strict=True)]
+        counts = [self.counts.of(se, nearby, n) for se, n in zip(counts_se.T, electrons.T, strict=True)]
+        return np.column_stack(places), np.column_stack(counts)
+
     def counts_covariance(self, covariance: Floats, nearby: Floats, electrons: Floats) -> Floats:
         """The widened covariance (n,) of the counts (n, 2) of two channels, from its Cramer-Rao bound."""
         one, other = (self.counts.extra(nearby, n) for n in electrons.T)

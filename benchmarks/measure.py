@@ -26,6 +26,7 @@ from synimg.analysis.fit import Fit, Scene, model_of, start
 from synimg.analysis.match import match
 from synimg.analysis.punctum import N_SHAPE
 from synimg.analysis.replica import hidden_neighbours, nearby
+from synimg.analysis.robust import robust_sd
 from synimg.analysis.survey import OpticsCheck, check_optics
 from synimg.analysis.tile_replica import Known, measure_replica, replicated
 from synimg.analysis.widening import TrueErrors, fit_true_errors
@@ -178,12 +179,10 @@ def by_synimg(truth: Field, width: float = 1.0) -> Found:
 
 def widened(bound: Floats, law: TrueErrors, near: Floats, electrons: Floats) -> Floats:
     """Covariances (n, 3 + channels, 3 + channels) as `synimg measure` widens them."""
-    out, total = bound.copy(), electrons.sum(axis=1)
-    for axis, widening in enumerate((law.axial, law.lateral, law.lateral)):
-        se = widening.of(np.sqrt(bound[:, axis, axis]) * VOXEL_UM[axis], near, total) / VOXEL_UM[axis]
-        out[:, axis, axis] = se**2
-    for c, counts in enumerate(electrons.T, start=3):
-        out[:, c, c] = law.counts.of(np.sqrt(bound[:, c, c]), near, counts) ** 2
+    out, se = bound.copy(), np.sqrt(np.diagonal(bound, axis1=1, axis2=2))
+    place_se_um, counts_se = law.standard_errors(se[:, :3] * VOXEL_UM, se[:, 3:], near, electrons)
+    wide = np.column_stack([place_se_um / VOXEL_UM, counts_se])
+    out[:, range(wide.shape[1]), range(wide.shape[1])] = wide**2
     if electrons.shape[1] == 2:
         out[:, 3, 4] = out[:, 4, 3] = law.counts_covariance(bound[:, 3, 4], near, electrons)
     return out
@@ -273,21 +272,17 @@ def scores(truth: Field, found: Found, bound: Floats) -> dict[str, float]:
         "P": precision,
         "R": recall,
         "F1": 2 * precision * recall / max(precision + recall, 1e-9),
-        "xy nm": 1e3 * _robust_sd((away[:, 1:] * VOXEL_UM[1:]).ravel()),
-        "z nm": 1e3 * _robust_sd(away[:, 0] * VOXEL_UM[0]),
-        "xy / CRLB": _robust_sd(off[:, 1:].ravel()),
-        "z / CRLB": _robust_sd(off[:, 0]),
-        "ln N": _robust_sd(ln),
-        "ln N / CRLB": _robust_sd(ln / (bound[j, 3] / truth.electrons[j])),
+        "xy nm": 1e3 * robust_sd((away[:, 1:] * VOXEL_UM[1:]).ravel()),
+        "z nm": 1e3 * robust_sd(away[:, 0] * VOXEL_UM[0]),
+        "xy / CRLB": robust_sd(off[:, 1:].ravel()),
+        "z / CRLB": robust_sd(off[:, 0]),
+        "ln N": robust_sd(ln),
+        "ln N / CRLB": robust_sd(ln / (bound[j, 3] / truth.electrons[j])),
         "N / true": float(np.median(ratio)),
         "holds": float((np.abs(z[alone]) < 1.96).mean()) if has_errors else np.nan,
         "holds all": float((np.abs(z) < 1.96).mean()) if has_errors else np.nan,
         "x holds all": float((np.abs(off_x) < 1.96).mean()) if has_errors else np.nan,
     }
-
-
-def _robust_sd(values: Floats) -> float:
-    return float(1.4826 * np.median(np.abs(values - np.median(values))))
 
 
 def tuned(kind: str, choices: dict[str, Peer]) -> tuple[str, Peer]:

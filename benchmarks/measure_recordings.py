@@ -21,6 +21,7 @@ from synimg.analysis.fit import Fit, Scene, model_of, start
 from synimg.analysis.match import match
 from synimg.analysis.measure import measure_image
 from synimg.analysis.recording import Recording
+from synimg.analysis.robust import robust_sd
 from synimg.cameras.scmos import Scmos
 from synimg.psf.confocal import Confocal
 from synimg.streams import key64, stream
@@ -224,11 +225,7 @@ def _ln_errors(found: Floats, true: Floats) -> Floats:
 
 
 def _sizes(errors: Floats) -> dict[str, float]:
-    return {"ln error rms": float(np.sqrt(np.mean(errors**2))), "ln error robust": _robust_sd(errors)}
-
-
-def _robust_sd(values: Floats) -> float:
-    return float(1.4826 * np.median(np.abs(values - np.median(values))))
+    return {"ln error rms": float(np.sqrt(np.mean(errors**2))), "ln error robust": robust_sd(errors)}
 
 
 def main() -> None:
