@@ -15,6 +15,8 @@ Ints = NDArray[np.int64]
 STEP_UM = 0.4
 MARGIN_UM = 1.3
 CLEARANCE_UM = 1.6
+LEAST_REACH_UM = 60.0
+"""No block is wide for a dendrite that is no wider than this."""
 SWC_SOMA, SWC_AXON, SWC_DENDRITE = 1, 2, 3
 
 
@@ -72,10 +74,12 @@ def grow(
     `CLEARANCE_UM`: two dendrites do not share a place.
     """
     box, n = np.array(box_um), settings.n_primary_dendrites
+    near_um = np.minimum(box, reach_um(length_um, settings))
+    low = np.clip(soma_um - near_um / 2, 0.0, box - near_um)
     inward, first_um = np.empty((n, 3)), np.empty(n)
     is_outside = bool(((soma_um < 0) | (soma_um > box)).any())
     for k in range(n):
-        inward[k] = box * rng.uniform(0.2, 0.8, 3) - soma_um
+        inward[k] = low + near_um * rng.uniform(0.2, 0.8, 3) - soma_um
         # from outside it has to come into the block before it branches
         first_um[k] = rng.exponential(settings.segment_um) + is_outside * float(np.linalg.norm(inward[k])) * 0.5
     index = (others or Neighbours(box_um, CLEARANCE_UM)).index
@@ -84,6 +88,11 @@ def grow(
     kinds = np.full(len(points), SWC_DENDRITE)
     kinds[0] = SWC_SOMA
     return Tree(points, radii, parents, kinds, branches)
+
+
+def reach_um(length_um: float, settings: TissueSettings) -> float:
+    """How far dendrites get from the soma if so much of them lies in a block: what is farther off it need not be sought there."""
+    return max(LEAST_REACH_UM, length_um / settings.n_primary_dendrites)
 
 
 @nb.njit(cache=True)
@@ -232,10 +241,15 @@ def place(tree: Tree, box_um: tuple[float, float, float], rng: np.random.Generat
     """An imported tree, turned about the z axis and shifted so that much of its dendrite lies in the box.
 
     Of 64 random turns and shifts that put a piece of dendrite into the middle, the one with the most length inside
-    among those that leave the soma outside: what is imaged is neuropil.
+    among those that leave the soma outside: what is imaged is neuropil. The middle is that of the block, or, where that is
+    wider than the tree, of a part of it as wide as the tree, anywhere in it.
     """
     box = np.array(box_um)
     pieces = tree.pieces()
+    span_um = np.ptp(tree.points_um[pieces], axis=0)
+    span_um[1:] = np.linalg.norm(span_um[1:])  # whichever way it turns
+    near_um = np.minimum(box, np.maximum(span_um, LEAST_REACH_UM))
+    low = (box - near_um) * rng.random(3) if (box > near_um).any() else np.zeros(3)
     clear = tree.radius_um[0]
     best, most = tree, -1.0
     for _ in range(64):
@@ -243,7 +257,7 @@ def place(tree: Tree, box_um: tuple[float, float, float], rng: np.random.Generat
         turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
         turned = tree.points_um @ turn.T
         centre = turned[pieces[rng.integers(pieces.size)]]
-        moved = replace(tree, points_um=turned - centre + box * rng.uniform(0.35, 0.65, 3))
+        moved = replace(tree, points_um=turned - centre + low + near_um * rng.uniform(0.35, 0.65, 3))
         inside = float(moved.length_um(moved.pieces(box_um)).sum())
         if ((moved.points_um[0] > -clear) & (moved.points_um[0] < box + clear)).all():
             inside *= 1e-3  # taken only by a tree so small that its soma cannot lie outside

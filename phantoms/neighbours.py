@@ -18,12 +18,12 @@ class Neighbours:
     ----------
     box_um : tuple of float
         Where most of them lie, from 0; those outside belong to the cells at the edge.
-    reach_um : float
-        How far from a point others are looked for at most: a cell is no smaller.
+    cell_um : float
+        Edge of a cell, unless that makes too many: about how far from a place others are looked for.
     """
 
-    def __init__(self, box_um: tuple[float, float, float], reach_um: float) -> None:
-        self._cell_um = max(reach_um, float(np.cbrt(np.prod(box_um) / MOST_CELLS)))
+    def __init__(self, box_um: tuple[float, float, float], cell_um: float) -> None:
+        self._cell_um = max(cell_um, float(np.cbrt(np.prod(box_um) / MOST_CELLS)))
         self._shape = np.ceil(np.array(box_um) / self._cell_um).astype(np.int64)
         self._last = np.full(int(np.prod(self._shape)), -1)
         self._points, self._owner, self._before = (
@@ -75,14 +75,12 @@ def nearest(place: Floats, reach_um: float, index: Index, found: Ints, distance:
     """The points nearest to `place` and nearer than `reach_um`, into `found` and `distance`; how many there are."""
     points, _, last, before, cell_um, shape = index
     n, most = 0, found.size
-    z, y, x = (
-        cell_of(place[0], cell_um, shape[0]),
-        cell_of(place[1], cell_um, shape[1]),
-        cell_of(place[2], cell_um, shape[2]),
-    )
-    for k in range(max(z - 1, 0), min(z + 2, shape[0])):
-        for j in range(max(y - 1, 0), min(y + 2, shape[1])):
-            for i in range(max(x - 1, 0), min(x + 2, shape[2])):
+    z0, z1 = cell_of(place[0] - reach_um, cell_um, shape[0]), cell_of(place[0] + reach_um, cell_um, shape[0])
+    y0, y1 = cell_of(place[1] - reach_um, cell_um, shape[1]), cell_of(place[1] + reach_um, cell_um, shape[1])
+    x0, x1 = cell_of(place[2] - reach_um, cell_um, shape[2]), cell_of(place[2] + reach_um, cell_um, shape[2])
+    for k in range(z0, z1 + 1):
+        for j in range(y0, y1 + 1):
+            for i in range(x0, x1 + 1):
                 one = last[(k * shape[1] + j) * shape[2] + i]
                 while one >= 0:
                     dz, dy, dx = place[0] - points[one, 0], place[1] - points[one, 1], place[2] - points[one, 2]

@@ -8,6 +8,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from synimg.phantoms.across import across
 from synimg.phantoms.morphology import Tree
 from synimg.phantoms.tissue import Tissue
 from synimg.store.bins import Bins, Piece, bins_of
@@ -59,13 +60,15 @@ def _synapse_capsules(tissue: Tissue) -> Iterator[Capsules]:
 def _joined(pieces: Iterator[Capsules]) -> Iterator[Capsules]:
     """Small pieces together: as many as reach `CAPSULES_AT_ONCE`."""
     waiting: list[Capsules] = []
+    n = 0
     for piece in itertools.chain(pieces, [None]):
         if piece is not None:
             waiting.append(piece)
-        if waiting and (piece is None or sum(one[2].size for one in waiting) >= CAPSULES_AT_ONCE):
+            n += piece[2].size
+        if waiting and (piece is None or n >= CAPSULES_AT_ONCE):
             start, end, radius, neuron_id, contact = (np.concatenate(c) for c in zip(*waiting, strict=True))
             yield start, end, radius, neuron_id, contact
-            waiting = []
+            waiting, n = [], 0
 
 
 def is_near(start: Floats, end: Floats, low_um: Floats | float, high_um: Floats | float) -> NDArray[np.bool_]:
@@ -104,9 +107,7 @@ def fill(start: Floats, end: Floats, radius: Floats, neuron_id: Ints, first: Int
     n = n_points(start, end, radius)
     axis = np.where(ball[:, None], np.array([1.0, 0.0, 0.0]), end - start)
     axis /= np.linalg.norm(axis, axis=1, keepdims=True)
-    side = np.cross(axis, np.array([0.31, 0.52, 0.79]))
-    side /= np.linalg.norm(side, axis=1, keepdims=True)
-    frame = np.stack([end - start, axis, side, np.cross(axis, side)], axis=1)
+    frame = np.stack([end - start, axis, *across(axis)], axis=1)
     points = _fill(start, frame, radius, ball, n, first)
     return points, np.repeat(neuron_id, n), np.repeat(volume / n, n)
 
@@ -171,7 +172,7 @@ def by_place(
             yield 0.5 * (start + end) / np.array(voxel_um), (start, end, *rest)
 
     half_um = 0.5 * longest_um + thickest_um
-    return bins_of(pieces, shape_vox, tuple(half_um / np.array(voxel_um)), folder)
+    return bins_of(pieces(), shape_vox, tuple(half_um / np.array(voxel_um)), folder)
 
 
 def paint_labels(

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg.config import Config
+from synimg.phantoms.across import across
 from synimg.phantoms.prepare import Preparation, preparation_of, tissue_config
 from synimg.phantoms.receptors import Counts, count_receptors, survival
 from synimg.phantoms.solids import dendrite_capsules
@@ -259,8 +260,7 @@ def _shafts(
 def _on_shafts(start: Floats, end: Floats, radius: Floats, angle: Floats, along: Floats) -> Floats:
     """A place on the surface of each piece, at an `angle` (n,) around it and a share `along` (n, 1) of its length."""
     axis = (end - start) / np.maximum(np.linalg.norm(end - start, axis=1), 1e-12)[:, None]
-    side = np.cross(axis, np.array([0.31, 0.52, 0.79]))
-    side /= np.linalg.norm(side, axis=1, keepdims=True)
-    around = np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * np.cross(axis, side)
+    side, other = across(axis)
+    around = np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * other
     points: Floats = start + along * (end - start) + radius[:, None] * around
     return points

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from synimg.config import Config
 from synimg.config import Tissue as TissueSettings
 from synimg.errors import SynimgError
-from synimg.phantoms.morphology import CLEARANCE_UM, SWC_AXON, Tree, branches_of, grow, place, resample
+from synimg.phantoms.across import across
+from synimg.phantoms.morphology import CLEARANCE_UM, SWC_AXON, Tree, branches_of, grow, place, reach_um, resample
 from synimg.phantoms.neighbours import Index, Neighbours, nearest
 from synimg.phantoms.wiring import Wiring
 from synimg.streams import later, stream
@@ -24,6 +25,7 @@ ROOM_UM_PER_UM3 = 0.5
 """Dendrite that a block holds at most: of a radius of 0.3 um, a seventh of its volume."""
 LEAST_DISTANCE_UM = 0.4
 N_AZIMUTHS = 12
+CELL_UM = 0.6
 SOLID_REACH_UM = 2.0
 """How far from a spine head other dendrites are looked for at most."""
 
@@ -88,8 +90,7 @@ def build_tissue(config: Config, wiring: Wiring, a_end: Floats, seed: int, impor
     branch_id, neuron_row = np.full(n_contacts, -1), np.full(n_contacts, -1)
     head_volume = wiring.head_volume_um3 * a_end / wiring.a_first
     trees = trees_of(config, units, n_living, seed, imported)
-    largest = np.cbrt(3.0 * head_volume.max(initial=0.0) / (4.0 * np.pi))
-    solid = Neighbours(box, min(_clear_um(float(largest), settings), SOLID_REACH_UM))
+    solid = Neighbours(box, CELL_UM)
     for row, tree in enumerate(trees):
         solid.add(tree.points_um[tree.pieces()], row)
     by_unit = np.split(np.argsort(post, kind="stable"), np.cumsum(np.bincount(post, minlength=wiring.leak.size))[:-1])
@@ -229,7 +230,8 @@ def trees_of(config: Config, units: Ints, n_contacts: Ints, seed: int, imported:
                 )
             continue
         length_um = max(n_contacts[unit], 1) / settings.spine_density_per_um  # one that gets no input has a stub
-        trees.append(grow(_soma(box, rng), box, length_um, settings, rng, others))
+        soma_um = _soma(box, reach_um(length_um, settings), rng)
+        trees.append(grow(soma_um, box, length_um, settings, rng, others))
         others.add(trees[-1].points_um, row)
     return trees
 
@@ -244,11 +246,19 @@ def tree_of(points_um: Floats, radius_um: Floats, parent: Ints, swc_type: Ints) 
     return Tree(points_um, radius_um, parent, swc_type, branches_of(parent, swc_type))
 
 
-def _soma(box: tuple[float, float, float], rng: np.random.Generator) -> Floats:
-    """A place some micrometres outside a lateral face: what is imaged is neuropil, somata lie outside."""
-    place_um = np.array(box) * rng.uniform(0.2, 0.8, 3)
-    axis, outside = int(rng.integers(1, 3)), rng.uniform(4.0, 12.0)
-    place_um[axis] = -outside if rng.random() < 0.5 else box[axis] + outside
+def _soma(box: tuple[float, float, float], reach_um: float, rng: np.random.Generator) -> Floats:
+    """A place some micrometres outside a lateral face: what is imaged is neuropil, somata lie outside.
+
+    In a block that is wider than dendrites reach, they lie anywhere along its wide axes, and outside its faces across one that
+    is not, if there is one: above and below a wide thin section.
+    """
+    size = np.array(box)
+    wide, share = size > reach_um, rng.uniform(0.2, 0.8, 3)
+    place_um: Floats = size * np.where(wide, (share - 0.2) / 0.6, share)
+    if not wide.all():
+        across = [axis for axis in (1, 2) if not wide[axis]] or [0]
+        axis, outside = across[int(rng.integers(len(across)))], rng.uniform(4.0, 12.0)
+        place_um[axis] = -outside if rng.random() < 0.5 else box[axis] + outside
     return place_um
 
 
@@ -284,9 +294,7 @@ def _spines(
     start, stop = tree.points_um[tree.parent[piece]], tree.points_um[piece]
     base = start + rng.random((n, 1)) * (stop - start)
     axis = (stop - start) / np.linalg.norm(stop - start, axis=1, keepdims=True)
-    side = np.cross(axis, np.array([0.31, 0.52, 0.79]))
-    side /= np.linalg.norm(side, axis=1, keepdims=True)
-    other = np.cross(axis, side)
+    side, other = across(axis)
     # Gamma law with the CV of 0.45 of 155 spines in ferret V1 (data of Scholl et al. 2021, Nature 590:111)
     neck = rng.gamma(1 / 0.45**2, config.tissue.neck_length_um * 0.45**2, n)
     neck = np.where(head_radius > 0, neck, 0.0)
@@ -376,9 +384,10 @@ def receptor_positions(
     total = int(n.sum())
     radius_rng, angle_rng = rng, later(rng, total)
     for low, high in split(n):
-        of = np.repeat(contact[low:high], n[low:high])
-        disc = tissue.position_um[of], tissue.normal[of], tissue.disc_radius_um[of]
-        yield _on_discs(*disc, radius_rng.random(of.size), angle_rng.uniform(0, 2 * np.pi, of.size)), of
+        its = contact[low:high]
+        of = np.repeat(np.arange(its.size), n[low:high])
+        uniform = radius_rng.random(of.size), angle_rng.uniform(0, 2 * np.pi, of.size)
+        yield tissue.position_um[its][of] + _on_discs(tissue.normal[its], tissue.disc_radius_um[its], of, *uniform), its[of]
 
 
 def split(n: Ints) -> Iterator[tuple[int, int]]:
@@ -396,21 +405,20 @@ def split(n: Ints) -> Iterator[tuple[int, int]]:
 
 def on_discs(centre_um: Floats, normal: Floats, radius_um: Floats, rng: np.random.Generator) -> Floats:
     """Positions (n, 3) [um] of single receptors, each on a disc of its own."""
-    uniform = rng.random(radius_um.size), rng.uniform(0, 2 * np.pi, radius_um.size)
-    return _on_discs(centre_um, normal, radius_um, *uniform)
+    n = radius_um.size
+    return centre_um + _on_discs(normal, radius_um, np.arange(n), rng.random(n), rng.uniform(0, 2 * np.pi, n))
 
 
-def _on_discs(centre_um: Floats, normal: Floats, radius_um: Floats, uniform: Floats, angle: Floats) -> Floats:
-    """The same for `uniform` numbers (n,) between 0 and 1, which set how far out they lie, and for angles (n,).
+def _on_discs(normal: Floats, radius_um: Floats, of: Ints, uniform: Floats, angle: Floats) -> Floats:
+    """The same from the centre of the disc `of` (n,) each, with a `uniform` number between 0 and 1 and an angle for each.
 
     Notes
     -----
     AMPA receptors sit slightly to the rim: the disc's area within a receptor's radius has a median of 0.6 of the
     whole (Nat Commun 2021, s41467-021-21004-x, Fig. 2), which ``area = u^0.737`` with uniform u gives.
     """
-    radius = radius_um * np.sqrt(uniform**0.737)
-    side = np.cross(normal, np.array([0.31, 0.52, 0.79]))
-    side /= np.linalg.norm(side, axis=1, keepdims=True)
-    other = np.cross(normal, side)
-    offset = np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * other
-    return centre_um + radius[:, None] * offset
+    radius = radius_um[of] * np.sqrt(uniform**0.737)
+    side, other = across(normal)
+    offset: Floats = np.cos(angle)[:, None] * side[of] + np.sin(angle)[:, None] * other[of]
+    offset *= radius[:, None]
+    return offset

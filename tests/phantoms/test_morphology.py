@@ -198,6 +198,13 @@ def test_a_real_neuron_is_moved_rigidly_with_dendrite_in_the_box_and_the_soma_ou
     assert ((soma < -clear) | (soma > np.array(BOX_UM) + clear)).any()
 
 
+def test_imported_neurons_lie_anywhere_in_a_block_that_is_wider_than_they_are():
+    tree, box_um = grown(1), (9.6, 400.0, 500.0)
+    middles = np.array([np.mean(place(tree, box_um, stream(seed, "test")).points_um, axis=0) for seed in range(60)])
+    for axis in (1, 2):
+        assert np.histogram(middles[:, axis], 4, (0.0, box_um[axis]))[0].min() > 5
+
+
 def test_where_every_section_branches_the_sections_of_a_tree_have_half_of_the_way_to_a_branching():
     room = np.array([75.0, 125.0, 125.0]), (150.0, 250.0, 250.0)
     trees = [grow(*room, 2000.0, Tissue(segment_um=12.0), stream(seed, "test")) for seed in range(16)]

@@ -13,7 +13,7 @@ from synimg.errors import SynimgError
 from synimg.phantoms.morphology import Tree, grow
 from synimg.phantoms.neighbours import Neighbours
 from synimg.phantoms.solids import fill, paint_labels, solids
-from synimg.phantoms.tissue import Tissue, build_tissue, check_room, receptor_positions, tree_of
+from synimg.phantoms.tissue import Tissue, build_tissue, check_room, receptor_positions, tree_of, trees_of
 from synimg.phantoms.wiring import Wiring, build_wiring
 from synimg.store.morphology import read_tree_arrays
 from synimg.streams import stream
@@ -145,6 +145,20 @@ def test_a_branch_belongs_to_one_neuron(tissue):
 def test_somata_lie_outside_the_block(tissue):
     outside = (tissue.soma_um < 0) | (tissue.soma_um > BOX_UM)
     assert outside.any(axis=1).all()
+
+
+@pytest.mark.parametrize("size_um", [(13.0, 150.0, 170.0), (13.0, 40.0, 170.0), (70.0, 70.0, 90.0)])
+def test_a_block_wider_than_dendrites_reach_is_filled_evenly(size_um):
+    shape_vox = tuple(round(size / voxel) for size, voxel in zip(size_um, VOXEL_UM, strict=True))
+    wide = CONFIG.model_copy(update={"volume": CONFIG.volume.model_copy(update={"shape_vox": shape_vox})})
+    n = round(0.2 * np.prod(size_um) / 60.0)
+    trees = trees_of(wide, np.arange(n), np.full(n, round(60.0 * CONFIG.tissue.spine_density_per_um)), 1, [])
+    places = np.concatenate([tree.points_um[tree.pieces(size_um)] for tree in trees])
+    for axis in np.flatnonzero(np.array(size_um) > 60.0):
+        share = np.histogram(places[:, axis], 5, (0.0, size_um[axis]))[0] / len(places)
+        np.testing.assert_allclose(share, 0.2, atol=0.06)
+    outside = [((tree.points_um[0] < 0) | (tree.points_um[0] > size_um)).any() for tree in trees]
+    assert all(outside) or min(size_um) > 60.0  # in a block thick all ways they have no other place than inside
 
 
 def test_the_same_seed_builds_the_same_tissue(tissue, wiring, a_end):
