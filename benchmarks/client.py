@@ -3,8 +3,9 @@
 With ``--axons UM_PER_UM3`` before the numbers there are axons too; they are drawn in this process, which is worker as well.
 
 Networks of N neurons (by default 100, 400, 1600) of 90 synapses each, from a table, with half a synapse and a third of a um of
-dendrite in each um^3. It draws the tissue and writes the truth, and puts what the workers render into files, as `generate`
-does before the first voxel; each network in a process of its own. Times are of the processor.
+dendrite in each um^3. Before the first voxel `generate` draws the tissue and writes the truth (*placed*), and draws it again and
+orders every receptor and every piece of dendrite by place, in the files that workers render from (*indexed*); here the same is
+done, each network in a process of its own. Times are by the clock, memory is the most that the process held.
 """
 
 import subprocess
@@ -55,16 +56,16 @@ def one(n: int, axons_um_per_um3: float) -> None:
         config = config_of(n, axons_um_per_um3, folder)
         dataset = Dataset.create(folder / "mouse", config)
         make_network(dataset, config, Pool(), silent)
-        text = f"{n * N_SYNAPSES:>9} synapses, {prod(config.volume.shape_vox) / 1e6:>6.0f} Mvoxel"
+        print(f"{n * N_SYNAPSES:>9} synapses, {prod(config.volume.shape_vox) / 1e6:>6.0f} Mvoxel", end="", flush=True)
         for what, work in (
-            ("tissue", lambda: make_tissue(dataset, config, [], Pool(), silent)),
-            ("what is rendered from", lambda: image_parts(dataset, config, [], folder / "emitters")),
+            ("placed", lambda: make_tissue(dataset, config, [], Pool(), silent)),
+            ("indexed", lambda: image_parts(dataset, config, [], folder / "emitters")),
         ):
             clear_peak_memory()
-            begin = time.process_time()
+            begin = time.monotonic()
             work()
-            text += f"; {what}: {time.process_time() - begin:.1f} s, {peak_memory_mb():.0f} MB"
-        print(text, flush=True)
+            print(f"; {what}: {time.monotonic() - begin:.1f} s, {peak_memory_mb():.0f} MB", end="", flush=True)
+        print()
 
 
 if __name__ == "__main__":

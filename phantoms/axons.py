@@ -164,7 +164,7 @@ def _dendrites(tissue: Tissue, config: Config, folder: Path) -> Bins:
             yield end / voxel_um, (end, radius)
 
     thickest_um = max(float(radius.max(initial=0.0)) for _, _, radius, _, _ in dendrite_capsules(tissue))
-    return bins_of(pieces, volume.shape_vox, tuple((thickest_um + config.axons.radius_um) / voxel_um), folder)
+    return bins_of(pieces(), volume.shape_vox, tuple((thickest_um + config.axons.radius_um) / voxel_um), folder)
 
 
 def draw_piece(item: tuple[int, list[Stops]], config: Config, dendrites: Bins, folder: str) -> list[float]:

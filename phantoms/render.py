@@ -171,7 +171,7 @@ def _channel(
 
     emitters = None
     if lights:
-        emitters = bins_of(pieces, volume.shape_vox, kernel.reach_vox, folder / name if folder else None)
+        emitters = bins_of(pieces(), volume.shape_vox, kernel.reach_vox, folder / name if folder else None)
     file = folder / name / "lattice.npy" if folder else None
     return Channel(
         name=name,

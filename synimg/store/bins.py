@@ -1,16 +1,20 @@
 """Things in space, ordered by bins of the image, in memory or on disk: a block of work reads those near it and no others."""
 
-from collections.abc import Callable, Iterable
+import shutil
+from collections.abc import Iterable
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synimg.store.atomic import atomic_path
+from synimg.store.atomic import atomic_path, disk_errors
 
 BIN_VOX = (8, 32, 32)
+ROWS_AT_ONCE = 1 << 20
+"""Rows that are put into order at a time."""
 Piece = tuple[NDArray[Any], tuple[NDArray[Any], ...]]
 """Places (n, 3) [voxels] and columns of n rows each."""
 
@@ -110,51 +114,94 @@ def _with_index(folder: Path, shape: Any, reach: Any, first: NDArray[np.int64]) 
 
 
 def bins_of(
-    pieces: Callable[[], Iterable[Piece]],
+    pieces: Iterable[Piece],
     shape_vox: tuple[int, int, int],
     reach_vox: tuple[float, ...],
     folder: Path | None,
 ) -> Bins:
-    """Bins of all `pieces` together; in files of a `folder`, where one is given, and then in the memory of one piece.
+    """Bins of all `pieces` together; in files of a `folder`, where one is given, and then in the memory of a few pieces.
 
     Parameters
     ----------
-    pieces : callable
-        Gives the pieces, one at least, the same whenever it is called: they are counted first, and then put into their places.
+    pieces : iterable
+        One piece at least.
     """
     if folder is None:
-        places, parts = zip(*pieces(), strict=True)
+        places, parts = zip(*pieces, strict=True)
         columns = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
         return Bins(np.concatenate(places), columns, shape_vox, reach_vox)
-    shape = _bins_along(shape_vox)
-    count = np.zeros(int(np.prod(shape)), np.int64)
-    kinds: tuple[NDArray[Any], ...] = ()
-    for place, columns in pieces():
-        found, n = np.unique(_bin_of(place, shape), return_counts=True)
-        count[found] += n
-        kinds = tuple(column[:0] for column in columns)
-    first = np.concatenate([[0], np.cumsum(count)])
-    free = first[:-1].copy()
+    shape, reach, spool = _bins_along(shape_vox), tuple(float(r) for r in reach_vox), folder / "spool"
+    with disk_errors(spool):
+        spool.mkdir(parents=True, exist_ok=True)
+        first, ends = _spool(pieces, shape, spool)
+        _merge(spool, ends, first, folder)
+        shutil.rmtree(spool)
+    return _with_index(folder, shape, reach, first)
+
+
+def _spool(
+    pieces: Iterable[Piece], shape: tuple[int, ...], folder: Path
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Write pieces, each sorted by bin, one after the other to files of a folder.
+
+    Returns
+    -------
+    tuple of ndarray
+        The first row of each bin of all pieces together, and the end of each piece, both with one more at the other end.
+    """
+    count, ends = np.zeros(int(np.prod(shape)), np.int64), [0]
     with ExitStack() as stack:
-        files = []
-        for i, kind in enumerate(kinds):
-            file = stack.enter_context(stack.enter_context(atomic_path(folder / f"column{i}.npy")).open("wb"))
-            shape_of = int(first[-1]), *kind.shape[1:]
-            header = {"descr": np.lib.format.dtype_to_descr(kind.dtype), "fortran_order": False, "shape": shape_of}
-            np.lib.format.write_array_header_1_0(file, header)
-            files.append((file, file.tell(), kind.dtype.itemsize * int(np.prod(kind.shape[1:]))))
-        for place, columns in pieces():
+        files: list[tuple[BinaryIO, NDArray[Any]]] = []
+        for place, columns in pieces:
             index = _bin_of(place, shape)
             order = np.argsort(index, kind="stable")
-            found, begin, n = np.unique(index[order], return_index=True, return_counts=True)
-            for column, (file, start, row_bytes) in zip(columns, files, strict=True):
-                rows = memoryview(column[order].tobytes())
-                runs = zip((begin * row_bytes).tolist(), (n * row_bytes).tolist(), free[found].tolist(), strict=True)
-                for a, length, row in runs:
-                    file.seek(start + row * row_bytes)
-                    file.write(rows[a : a + length])
-            free[found] += n
-    return _with_index(folder, shape, tuple(float(r) for r in reach_vox), first)
+            if not files:
+                for name, column in zip(["index", *_names(len(columns))], (index, *columns), strict=True):
+                    files.append((stack.enter_context((folder / name).open("wb")), column[:0]))
+                    _write_header(*files[-1], 0)
+            for column, (file, _) in zip((index, *columns), files, strict=True):
+                file.write(column[order].tobytes())
+            found, n = np.unique(index[order], return_counts=True)
+            count[found] += n
+            ends.append(ends[-1] + index.size)
+        for file, kind in files:
+            file.seek(0)
+            _write_header(file, kind, ends[-1])
+    return np.concatenate([[0], np.cumsum(count)]), np.array(ends)
+
+
+def _merge(spool: Path, ends: NDArray[np.int64], first: NDArray[np.int64], folder: Path) -> None:
+    """Write the columns in the order of the bins: some bins at a time, which every piece has side by side."""
+    index = Rows(spool / "index")
+    cuts = np.searchsorted(first, np.arange(0, first[-1], ROWS_AT_ONCE), side="right") - 1
+    cuts = np.unique([*cuts, first.size - 1])
+    rows = [
+        begin + np.searchsorted(index.read([(begin, end)]), cuts) for begin, end in zip(ends[:-1], ends[1:], strict=True)
+    ]
+    edges = np.array(rows).T.tolist()
+    with ExitStack() as stack:
+        columns = []
+        for name in _names(sum(1 for _ in spool.glob("column*"))):
+            column = Rows(spool / name)
+            file = stack.enter_context(stack.enter_context(atomic_path(folder / name)).open("wb"))
+            _write_header(file, np.empty((0, *column.shape[1:]), column.dtype), len(column))
+            columns.append((column, file))
+        for begin, end in pairwise(edges):
+            spans = list(zip(begin, end, strict=True))
+            order = np.argsort(index.read(spans), kind="stable")
+            for column, file in columns:
+                file.write(column.read(spans)[order].tobytes())
+
+
+def _names(n: int) -> list[str]:
+    return [f"column{i}.npy" for i in range(n)]
+
+
+def _write_header(file: BinaryIO, kind: NDArray[Any], n: int) -> None:
+    """The header of `n` rows; numpy leaves room in it, so that it may be written again when their number is known."""
+    descr = np.lib.format.dtype_to_descr(kind.dtype)
+    header = {"descr": descr, "fortran_order": False, "shape": (n, *kind.shape[1:])}
+    np.lib.format.write_array_header_1_0(file, header)
 
 
 def _of_parts(shape: Any, reach: Any, first: Any, columns: Any, folder: Path | None = None) -> Bins:
