@@ -32,8 +32,8 @@ from synimg.streams import stream
 Floats = NDArray[np.float64]
 LABEL_BYTES = 0.06
 """Of two label volumes, per voxel, compressed: most of it is empty."""
-SCRATCH_BYTES, CAPSULE_BYTES = 48, 100
-"""Of a receptor's point of light, and of a piece of dendrite, spine or axon, on disk while the image is being made."""
+DISC_BYTES, SHAFT_BYTES, CAPSULE_BYTES = 180, 72, 180
+"""Of a synapse in a channel, a receptor on the shaft, and a piece of dendrite, spine or axon, on disk while the image is made."""
 PIECE_UM = 0.4
 
 
@@ -100,7 +100,7 @@ def plan(config: Config | str | Path, out: str | Path = ".", workers: int | None
     n_voxels, levels = int(np.prod(volume.shape_vox)), _levels(config)
     block = np.minimum(volume.block_vox, volume.shape_vox)
     on_disk, free = int(n_animals * n_voxels * levels * (n_bytes + LABEL_BYTES)), free_bytes(Path(out))
-    _refuse_full(on_disk + _scratch(config, density, n_contacts), Path(out))
+    _refuse_full(on_disk + _scratch(config, n_contacts), Path(out))
     per_voxel = len(density) * (8 + 8 * bool(config.optics.bleed_through) + 2) + 8 + 3 * 4
     return Plan(
         n_voxels=n_voxels,
@@ -176,7 +176,7 @@ def check_disk(config: Config, out: Path, n_contacts: int) -> None:
     """
     n_voxels = max(len(animals_of(config)), 1) * float(np.prod(config.volume.shape_vox)) * _levels(config)
     density = _emitters(config, n_contacts)
-    scratch = _scratch(config, density, n_contacts)
+    scratch = _scratch(config, n_contacts)
     if n_voxels * (2 * len(density) + 2 * 4) + scratch > free_bytes(out):  # as if nothing were compressed
         _, n_bytes = _calibrate(config, density)
         _refuse_full(n_voxels * (n_bytes + LABEL_BYTES) + scratch, out)
@@ -204,20 +204,23 @@ def _emitters(config: Config, n_contacts: int) -> list[float]:
     around, tissue_um3 = config.surroundings, float(np.prod(tissue_config(config).volume.size_um))
     specks = (around.synapses_per_um3 * MOST_POINTS / 2 + around.nonspecific_per_um3) * tissue_um3
     granules = around.granules_per_um3 * GRANULE_POINTS * tissue_um3
-    dendrite_um, _ = _lengths(config, n_contacts)
-    on_shafts = around.extrasynaptic_per_um2 * 2 * np.pi * config.tissue.dendrite_radius_um * dendrite_um
-    receptors = [
-        n_receptors / 2 + specks + granules + (labelled_share(config, name) * on_shafts if on_shafts else 0.0)
-        for name in ("pulse", "chase")
-    ]
+    receptors = [n_receptors / 2 + specks + granules + n for n in _on_shafts(config, n_contacts)]
     return [*receptors, *(dendrite_um3 * FILL_PER_UM3 + granules for _ in config.identity.dye_channels())]
 
 
-def _scratch(config: Config, density: list[float], n_contacts: int) -> float:
+def _on_shafts(config: Config, n_contacts: int) -> list[float]:
+    """Expected points of light of receptors on the shafts, in the channels pulse and chase."""
+    dendrite_um, _ = _lengths(config, n_contacts)
+    per_um2 = config.surroundings.extrasynaptic_per_um2
+    n = per_um2 * 2 * np.pi * config.tissue.dendrite_radius_um * dendrite_um
+    return [n * labelled_share(config, name) if n else 0.0 for name in ("pulse", "chase")]
+
+
+def _scratch(config: Config, n_contacts: int) -> float:
     """Bytes on disk while an image is being made, besides the image."""
     dendrite_um, axon_um = _lengths(config, n_contacts)
     pieces = (dendrite_um + axon_um) / PIECE_UM + 2 * n_contacts
-    return SCRATCH_BYTES * (density[0] + density[1]) + CAPSULE_BYTES * pieces
+    return 2 * DISC_BYTES * n_contacts + SHAFT_BYTES * sum(_on_shafts(config, n_contacts)) + CAPSULE_BYTES * pieces
 
 
 def _lengths(config: Config, n_contacts: int) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """From emitters to grey levels, block by block: a voxel's bytes depend on the seed and its place alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from synimg.config import Config
 from synimg.errors import SynimgError, nearest
 from synimg.optics.profile import FWHM
+from synimg.phantoms.discs import Discs, Lights, discs_of
 from synimg.phantoms.identity.protocol import Identity
 from synimg.phantoms.prepare import Preparation, preparation_of
 from synimg.phantoms.receptors import Counts
 from synimg.phantoms.solids import paint_labels
 from synimg.phantoms.strands import Strands
-from synimg.phantoms.surroundings import Crowd, Lights, shaft_lights
-from synimg.phantoms.tissue import Tissue, receptor_positions
+from synimg.phantoms.surroundings import Crowd, shaft_lights
+from synimg.phantoms.tissue import Tissue
 from synimg.psf.protocol import Kernel
 from synimg.store.atomic import atomic_path
 from synimg.store.bins import Bins, Piece, bins_of
@@ -33,14 +34,15 @@ Ints = NDArray[np.int64]
 class Channel:
     """What is to be recorded in one channel.
 
-    emitters : Bins, places (n, 3) in voxels (z, y, x) and expected photons (n,); None in a channel of a dye that fills
+    emitters : Bins, places (n, 3) in voxels (z, y, x) and expected photons (n,); None where there are no single ones
     kernel : Kernel, the point spread function as the voxels collect it
     lattice : (z, y, x) ndarray, normal numbers at the nodes of the background's lattice; or the .npy file that holds it
     lattice_vox : (3,) ndarray, spacing of the nodes
     background, background_cv : float, mean photons per voxel and their relative sd
     shift_um : (3,) ndarray, where the channel shows what lies at 0
     noise_key : int, key of the camera's noise
-    crowd : Crowd, optional, further light, made where it is asked for
+    discs : Discs, optional, the receptors in the network's synapses, made where they are asked for
+    crowd : Crowd, optional, further light, likewise
     strands : Strands, optional, and the number of the dye: what it fills, likewise
     """
 
@@ -55,6 +57,7 @@ class Channel:
     background_cv: float
     shift_um: Floats
     noise_key: int
+    discs: Discs | None = None
     crowd: Crowd | None = None
     strands: tuple[Strands, int] | None = None
 
@@ -119,13 +122,14 @@ def build_channels(
         ("chase", "00FF00", dyes.chase_emission_nm, counts.labelled_new, counts.photons_new),
     )
     for name, color, emission_nm, labelled, photons in receptor:
-
-        def lights(name: str = name, labelled: Ints = labelled, photons: Floats = photons) -> Iterator[Lights]:
-            for points, each in _receptor_lights(config, tissue, preparation, name, labelled, photons, seed):
-                yield points, each * preparation.is_visible(points)
-
+        files = folder / name / "synapses" if folder else None
         known = name, color, emission_nm, crowd, folder
-        channels.append(_channel(config, seed, known, lights, dyes.background_photons))
+        channel = _channel(
+            config, seed, known, _shaft_lights(config, tissue, preparation, name, seed), dyes.background_photons
+        )
+        space = config.volume.shape_vox, config.volume.voxel_um
+        discs = discs_of(tissue, labelled, photons, *space, seed, name, preparation, files)
+        channels.append(replace(channel, discs=discs))
     identity: Identity = config.identity
     strands = Strands(filled, config, seed, preparation)
     for k, (name, color, emission_nm) in enumerate(identity.dye_channels()):
@@ -135,24 +139,21 @@ def build_channels(
     return channels
 
 
-def _receptor_lights(
-    config: Config, tissue: Tissue, preparation: Preparation, name: str, labelled: Ints, photons: Floats, seed: int
-) -> Iterator[Lights]:
-    """Light of the receptors in synapses, and of those on the shafts, of one channel."""
-    shown = np.flatnonzero(tissue.is_imaged & (labelled > 0))
-    of_one = np.divide(photons, labelled, out=np.zeros(labelled.size), where=labelled > 0)
-    rng = stream(seed, "render", "receptors", name)
-    for points, contact in receptor_positions(tissue, shown, labelled[shown], rng):
-        yield points, of_one[contact]
-    if config.surroundings.extrasynaptic_per_um2 > 0:
-        yield from shaft_lights(config, tissue, preparation, name, seed)
+def _shaft_lights(
+    config: Config, tissue: Tissue, preparation: Preparation, name: str, seed: int
+) -> Iterator[Lights] | None:
+    """Light of the receptors on the shafts in a channel; None where there are none."""
+    if config.surroundings.extrasynaptic_per_um2 == 0:
+        return None
+    lights = shaft_lights(config, tissue, preparation, name, seed)
+    return ((points, photons * preparation.is_visible(points)) for points, photons in lights)
 
 
 def _channel(
     config: Config,
     seed: int,
     known: tuple[str, str, float, Crowd | None, Path | None],
-    lights: Callable[[], Iterator[Lights]] | None,
+    lights: Iterator[Lights] | None,
     background: float,
 ) -> Channel:
     name, color, emission_nm, crowd, folder = known
@@ -164,13 +165,13 @@ def _channel(
     shift_um = channel_shift_um(config, name, seed)
 
     def pieces() -> Iterator[Piece]:
-        for points_um, photons in lights() if lights else ():
+        for points_um, photons in lights or ():
             points_vox = (points_um + shift_um) / voxel
             light = optics.brightness(points_vox, volume.shape_vox, voxel[0], config.first_depth_um)
             yield points_vox, (points_vox, photons * light)
 
     emitters = None
-    if lights:
+    if lights is not None:
         emitters = bins_of(pieces(), volume.shape_vox, kernel.reach_vox, folder / name if folder else None)
     file = folder / name / "lattice.npy" if folder else None
     return Channel(
@@ -217,12 +218,8 @@ def expected_photons(channels: list[Channel], config: Config, box: Box) -> Float
     for c, channel in enumerate(channels):
         if background is None:
             _fill_background(signal[c], channel, config, start)
-        if channel.emitters is not None:
-            points, photons = channel.emitters.near(start, start + shape)
+        for points, photons in lights_near(channel, config, start, start + shape):
             channel.kernel.deposit(signal[c], start, points, photons)
-        for light in (channel.strands, channel.crowd):
-            if light is not None:
-                channel.kernel.deposit(signal[c], start, *_near(light, channel, config, start, start + shape))
     if background is None:
         return signal
     total = signal.copy()
@@ -234,21 +231,34 @@ def expected_photons(channels: list[Channel], config: Config, box: Box) -> Float
     return total
 
 
-def _near(
-    light: Crowd | tuple[Strands, int], channel: Channel, config: Config, start: NDArray[Any], stop: NDArray[Any]
-) -> tuple[Floats, Floats]:
-    """Places [voxels] and photons of light that is felt in a block, in an order that the block does not change."""
+def lights_near(
+    channel: Channel, config: Config, start: NDArray[Any], stop: NDArray[Any]
+) -> Iterator[tuple[Floats, Floats]]:
+    """Places (n, 3) [voxels] and photons (n,) of what is felt in a block, kind by kind, in an order that the block does not change.
+
+    Parameters
+    ----------
+    start, stop : (3,) ndarray
+        The half-open block [voxels].
+    """
+    if channel.emitters is not None:
+        places, photons = channel.emitters.near(start, stop)
+        yield places, photons
     voxel, reach = np.array(config.volume.voxel_um), np.ceil(channel.kernel.reach_vox) + 1
     low, high = (start - reach) * voxel - channel.shift_um, (stop + reach) * voxel - channel.shift_um
-    if isinstance(light, Crowd):
-        points_um, photons = light.near(channel.name, channel.emission_nm, low, high)
-    else:
-        strands, dye = light
-        points_um, photons = strands.near(dye, low, high)
-    near = ((points_um >= low) & (points_um < high)).all(axis=1)
-    points = (points_um[near] + channel.shift_um) / voxel
-    light = config.optics.brightness(points, config.volume.shape_vox, float(voxel[0]), config.first_depth_um)
-    return points, photons[near] * light
+    made = []
+    if channel.discs is not None:
+        made.append(channel.discs.near(low, high))
+    if channel.strands is not None:
+        strands, dye = channel.strands
+        made.append(strands.near(dye, low, high))
+    if channel.crowd is not None:
+        made.append(channel.crowd.near(channel.name, channel.emission_nm, low, high))
+    for points_um, photons in made:
+        near = ((points_um >= low) & (points_um < high)).all(axis=1)
+        places = (points_um[near] + channel.shift_um) / voxel
+        light = config.optics.brightness(places, config.volume.shape_vox, float(voxel[0]), config.first_depth_um)
+        yield places, photons[near] * light
 
 
 def _fill_background(block: Floats, channel: Channel, config: Config, start: NDArray[np.int64]) -> None:

@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg.config import Config
+from synimg.phantoms.discs import Lights
 from synimg.phantoms.identity.protocol import Identity
 from synimg.phantoms.prepare import Preparation
 from synimg.phantoms.solids import Columns, by_place, fill, is_near, n_points
-from synimg.phantoms.surroundings import Lights
 from synimg.store.bins import Bins
 
 Floats = NDArray[np.float64]

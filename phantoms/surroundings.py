@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 
 from synimg.config import Config
 from synimg.phantoms.across import across
+from synimg.phantoms.discs import Lights, on_discs
 from synimg.phantoms.prepare import Preparation, preparation_of, tissue_config
 from synimg.phantoms.receptors import Counts, count_receptors, survival
 from synimg.phantoms.solids import dendrite_capsules
-from synimg.phantoms.tissue import Tissue, on_discs, split
-from synimg.streams import later, stream
+from synimg.phantoms.tissue import Tissue
+from synimg.streams import key64, later, stream
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Cell = tuple[int, int, int]
-Lights = tuple[Floats, Floats]
-"""Places in the image (n, 3) [um], and expected photons (n,)."""
+POINTS_AT_ONCE = 1 << 17
+"""Receptors on shafts that are made at once: those of a large tissue do not fit into memory."""
 CELL_UM = 6.0
 """Edge of a cell in tissue, the piece of space that the random numbers belong to. Part of what a seed means."""
 MOST_POINTS = 12
@@ -169,9 +170,9 @@ def _lights(crowd: Crowd, channel: str, emission_nm: float, cell: Cell) -> Light
         )
         shown = np.flatnonzero(labelled > 0)
         n_points = np.minimum(labelled[shown], MOST_POINTS)
-        contact = np.repeat(shown, n_points)
-        disc = others.position_um[contact], others.normal[contact], others.disc_radius_um[contact]
-        found.append((on_discs(*disc, rng), np.repeat(photons[shown] / n_points, n_points)))
+        disc = others.position_um[shown], others.normal[shown], others.disc_radius_um[shown]
+        key = np.uint64(key64(crowd.seed, "surroundings", "receptors", channel, *cell))
+        found.append((on_discs(*disc, n_points, key, shown), np.repeat(photons[shown] / n_points, n_points)))
         low, edges, tissue_um3 = crowd.box_um(cell)
         n = rng.poisson(settings.nonspecific_per_um3 * tissue_um3)
         found.append((low + rng.random((n, 3)) * edges, rng.exponential(settings.nonspecific_photons, n)))
@@ -227,12 +228,25 @@ def shaft_lights(config: Config, tissue: Tissue, preparation: Preparation, chann
     total = int(sum(n.sum() for n in n_of))
     along_rng, photon_rng = later(rng, total), later(rng, 2 * total)
     for n, (start, end, radius, _) in zip(n_of, _shafts(config, tissue, per_um2, preparation), strict=True):
-        for low, high in split(n):
+        for low, high in _split(n):
             piece = np.repeat(np.arange(low, high), n[low:high])
             angle, along = rng.uniform(0, 2 * np.pi, piece.size), along_rng.random((piece.size, 1))
             points = _on_shafts(start[piece], end[piece], radius[piece], angle, along)
             photons = photon_rng.gamma(dyes.photons_shape, dyes.photons_per_receptor / dyes.photons_shape, piece.size)
             yield points, photons
+
+
+def _split(n: Ints) -> Iterator[tuple[int, int]]:
+    """Half-open ranges of entries that have `POINTS_AT_ONCE` points or fewer, or are one entry; one range at least."""
+    ends, low = np.cumsum(n), 0
+    while True:
+        before = int(ends[low - 1]) if low else 0
+        high = int(np.searchsorted(ends, before + POINTS_AT_ONCE, side="right"))
+        high = min(max(high, low + 1), n.size)
+        yield low, high
+        if high >= n.size:
+            return
+        low = high
 
 
 def labelled_share(config: Config, channel: str) -> float:

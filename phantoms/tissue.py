@@ -1,6 +1,5 @@
 """The imaged block: dendrites of the imaged neurons, their spines, the receptors on them, and the dye inside."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,12 +14,10 @@ from synimg.phantoms.across import across
 from synimg.phantoms.morphology import CLEARANCE_UM, SWC_AXON, Tree, branches_of, grow, place, reach_um, resample
 from synimg.phantoms.neighbours import Index, Neighbours, nearest
 from synimg.phantoms.wiring import Wiring
-from synimg.streams import later, stream
+from synimg.streams import stream
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-POINTS_AT_ONCE = 1 << 17
-"""Points of light that are made at once: what is made of a large tissue does not fit into memory."""
 ROOM_UM_PER_UM3 = 0.5
 """Dendrite that a block holds at most: of a radius of 0.3 um, a seventh of its volume."""
 LEAST_DISTANCE_UM = 0.4
@@ -372,53 +369,3 @@ def _between(tree: Tree, pieces: Ints, place: Floats, occupied: Floats) -> Float
     start, stop = tree.points_um[tree.parent[pieces[i]]], tree.points_um[pieces[i]]
     points: Floats = start + ((along - ends[i] + lengths[i]) / lengths[i])[:, None] * (stop - start)
     return points
-
-
-def receptor_positions(
-    tissue: Tissue, contact: Ints, n: Ints, rng: np.random.Generator
-) -> Iterator[tuple[Floats, Ints]]:
-    """Positions (m, 3) [um] of `n` (n_contacts,) receptors on the disc of each `contact`, and the contact of each.
-
-    In pieces, whose size does not change what is drawn.
-    """
-    total = int(n.sum())
-    radius_rng, angle_rng = rng, later(rng, total)
-    for low, high in split(n):
-        its = contact[low:high]
-        of = np.repeat(np.arange(its.size), n[low:high])
-        uniform = radius_rng.random(of.size), angle_rng.uniform(0, 2 * np.pi, of.size)
-        yield tissue.position_um[its][of] + _on_discs(tissue.normal[its], tissue.disc_radius_um[its], of, *uniform), its[of]
-
-
-def split(n: Ints) -> Iterator[tuple[int, int]]:
-    """Half-open ranges of entries that have `POINTS_AT_ONCE` points or fewer, or are one entry; one range at least."""
-    ends, low = np.cumsum(n), 0
-    while True:
-        before = int(ends[low - 1]) if low else 0
-        high = int(np.searchsorted(ends, before + POINTS_AT_ONCE, side="right"))
-        high = min(max(high, low + 1), n.size)
-        yield low, high
-        if high >= n.size:
-            return
-        low = high
-
-
-def on_discs(centre_um: Floats, normal: Floats, radius_um: Floats, rng: np.random.Generator) -> Floats:
-    """Positions (n, 3) [um] of single receptors, each on a disc of its own."""
-    n = radius_um.size
-    return centre_um + _on_discs(normal, radius_um, np.arange(n), rng.random(n), rng.uniform(0, 2 * np.pi, n))
-
-
-def _on_discs(normal: Floats, radius_um: Floats, of: Ints, uniform: Floats, angle: Floats) -> Floats:
-    """The same from the centre of the disc `of` (n,) each, with a `uniform` number between 0 and 1 and an angle for each.
-
-    Notes
-    -----
-    AMPA receptors sit slightly to the rim: the disc's area within a receptor's radius has a median of 0.6 of the
-    whole (Nat Commun 2021, s41467-021-21004-x, Fig. 2), which ``area = u^0.737`` with uniform u gives.
-    """
-    radius = radius_um[of] * np.sqrt(uniform**0.737)
-    side, other = across(normal)
-    offset: Floats = np.cos(angle)[:, None] * side[of] + np.sin(angle)[:, None] * other[of]
-    offset *= radius[:, None]
-    return offset

@@ -175,9 +175,7 @@ def _merge(spool: Path, ends: NDArray[np.int64], first: NDArray[np.int64], folde
     index = Rows(spool / "index")
     cuts = np.searchsorted(first, np.arange(0, first[-1], ROWS_AT_ONCE), side="right") - 1
     cuts = np.unique([*cuts, first.size - 1])
-    rows = [
-        begin + np.searchsorted(index.read([(begin, end)]), cuts) for begin, end in zip(ends[:-1], ends[1:], strict=True)
-    ]
+    rows = [begin + np.searchsorted(index.read([(begin, end)]), cuts) for begin, end in pairwise(ends)]
     edges = np.array(rows).T.tolist()
     with ExitStack() as stack:
         columns = []

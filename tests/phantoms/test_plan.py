@@ -14,7 +14,7 @@ from synimg.phantoms import generate
 from synimg.phantoms.axons import draw_axons
 from synimg.phantoms.plan import check_tissue
 from synimg.phantoms.prepare import preparation_of
-from synimg.phantoms.render import build_channels
+from synimg.phantoms.render import build_channels, lights_near
 from synimg.phantoms.stages.drawn import draw
 from synimg.phantoms.stages.image import image_parts
 from synimg.phantoms.strands import axon_capsules
@@ -30,7 +30,7 @@ def test_the_plan_of_a_data_set_is_near_what_it_became(tiny_path):
     channels, _, _ = image_parts(dataset, dataset.config)
     assert found.n_voxels == 32 * 160 * 192
     assert found.n_channels == len(channels)
-    assert found.n_emitters == pytest.approx(sum(map(n_points, channels)), rel=0.5)
+    assert found.n_emitters == pytest.approx(sum(n_points(channel, dataset.config) for channel in channels), rel=0.5)
     on_disk = sum(f.stat().st_size for f in dataset.image.rglob("*") if f.is_file())
     assert found.bytes_on_disk == pytest.approx(on_disk, rel=0.3)
     truth = read_table(tiny_path / "truth/synapses.parquet", schema.TRUTH_SYNAPSES)
@@ -41,12 +41,11 @@ def test_the_plan_of_a_data_set_is_near_what_it_became(tiny_path):
     assert found.notes == ()
 
 
-def n_points(channel):
+def n_points(channel, config):
     """Points of light of a channel, near the image."""
-    if channel.emitters is not None:
-        return channel.emitters.n
-    strands, dye = channel.strands
-    return len(strands.near(dye, np.zeros(3), np.array(strands.config.volume.size_um))[0])
+    return sum(
+        len(places) for places, _ in lights_near(channel, config, np.zeros(3), np.array(config.volume.shape_vox))
+    )
 
 
 def test_axons_count_in_the_plan(tiny_path, tmp_path):
@@ -57,7 +56,7 @@ def test_axons_count_in_the_plan(tiny_path, tmp_path):
     tables = list(draw_axons(drawn.grown, drawn.wiring.contact_pre, config, compute.Pool(), tmp_path))
     axons = axon_capsules(lambda: iter(tables), config)
     channels = build_channels(config, drawn.grown, drawn.counts, (axons,), 1)
-    n = sum(n_points(channel) for channel in channels if channel.strands)
+    n = sum(n_points(channel, config) for channel in channels if channel.strands)
     assert synimg.plan(config, tiny_path).n_emitters - bare == pytest.approx(n, rel=0.3)
 
 

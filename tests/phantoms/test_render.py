@@ -182,9 +182,7 @@ def test_bins_made_piece_by_piece_are_those_made_at_once(tmp_path, cuts):
     columns = places, rng.random(500), np.arange(500, dtype=np.int32)
     parts = [(np.split(places, cuts)), *(np.split(column, cuts) for column in columns)]
     reach = (3.0, 4.0, 5.0)
-    made = bins_of(
-        ((place, tuple(row)) for place, *row in zip(*parts, strict=True)), SHAPE, reach, tmp_path / "pieces"
-    )
+    made = bins_of(((place, tuple(row)) for place, *row in zip(*parts, strict=True)), SHAPE, reach, tmp_path / "pieces")
     Bins(places, columns, SHAPE, reach).save(tmp_path / "once")
     assert made.n == 500
     for file in (tmp_path / "once").iterdir():

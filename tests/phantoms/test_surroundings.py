@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 import synimg
 from synimg import schema
 from synimg.config import Config, preset
-from synimg.phantoms import solids, tissue
-from synimg.phantoms.render import render
+from synimg.phantoms import discs, solids, surroundings
+from synimg.phantoms.render import lights_near, render
 from synimg.phantoms.solids import dendrite_capsules
 from synimg.phantoms.stages.drawn import draw
 from synimg.phantoms.stages.image import image_parts
@@ -93,23 +93,24 @@ def test_a_crowd_shows_the_same_voxels_in_any_block(tiny_path):
 def test_the_long_parts_of_an_image_lie_in_files_and_give_the_same_voxels(tiny_path, tmp_path, monkeypatch):
     config, box = with_(synapses_per_um3=1.0, extrasynaptic_per_um2=19.0), ((8, 40, 48), (8, 40, 48))
     here, _, _ = image_parts(Dataset.open(tiny_path), config)
-    monkeypatch.setattr(tissue, "POINTS_AT_ONCE", 1000)
+    monkeypatch.setattr(surroundings, "POINTS_AT_ONCE", 1000)
+    monkeypatch.setattr(discs, "DISCS_AT_ONCE", 50)
     monkeypatch.setattr(solids, "CAPSULES_AT_ONCE", 300)
     filed, things, _ = image_parts(Dataset.open(tiny_path), config, folder=tmp_path)
     assert len(pickle.dumps((filed, things))) < 150_000
     np.testing.assert_array_equal(render(pickle.loads(pickle.dumps(filed)), config, box), render(here, config, box))
 
 
-def channels_of(path, config):
-    dataset = Dataset.open(path)
-    channels, _, _ = image_parts(dataset, config)
+def places_of(path, config):
+    """Where light comes from in the receptors' channels [voxels]."""
+    channels, _, _ = image_parts(Dataset.open(path), config)
     everything = (np.full(3, -1e6), np.full(3, 1e6))
-    return {c.name: c.emitters.near(*everything) for c in channels if c.emitters}
+    return {c.name: np.vstack([places for places, _ in lights_near(c, config, *everything)]) for c in channels[:2]}
 
 
 def test_extrasynaptic_receptors_lie_on_the_dendrites_surface_as_dense_as_stated(tiny_path):
-    bare, rich = (channels_of(tiny_path, with_(extrasynaptic_per_um2=d)) for d in (0.0, 19.0))
-    n = {name: len(rich[name][0]) - len(bare[name][0]) for name in ("pulse", "chase")}
+    bare, rich = (places_of(tiny_path, with_(extrasynaptic_per_um2=d)) for d in (0.0, 19.0))
+    n = {name: len(rich[name]) - len(bare[name]) for name in ("pulse", "chase")}
     config = TINY
 
     tissue = draw(Dataset.open(tiny_path), config, []).tissue
@@ -141,8 +142,8 @@ def test_a_channel_with_a_chromatic_shift_shows_every_emitter_so_much_away(tiny_
     shifted = Config.parse(
         TINY.model_dump() | {"optics": {"chromatic_shift_um": {"pulse": (0.15, 0.04, -0.03)}}}, "test"
     )
-    bare, moved = (channels_of(tiny_path, config) for config in (TINY, shifted))
+    bare, moved = (places_of(tiny_path, config) for config in (TINY, shifted))
     voxel = np.array(TINY.volume.voxel_um)
     for name, shift in (("pulse", (0.15, 0.04, -0.03)), ("chase", (0.0, 0.0, 0.0))):
-        there, here = (np.sort(found[name][0], axis=0) for found in (bare, moved))
+        there, here = (np.sort(found[name], axis=0) for found in (bare, moved))
         np.testing.assert_allclose((here - there) * voxel, np.tile(shift, (len(here), 1)), atol=1e-9)

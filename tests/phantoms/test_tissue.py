@@ -13,7 +13,7 @@ from synimg.errors import SynimgError
 from synimg.phantoms.morphology import Tree, grow
 from synimg.phantoms.neighbours import Neighbours
 from synimg.phantoms.solids import fill, paint_labels, solids
-from synimg.phantoms.tissue import Tissue, build_tissue, check_room, receptor_positions, tree_of, trees_of
+from synimg.phantoms.tissue import Tissue, build_tissue, check_room, tree_of, trees_of
 from synimg.phantoms.wiring import Wiring, build_wiring
 from synimg.store.morphology import read_tree_arrays
 from synimg.streams import stream
@@ -166,19 +166,6 @@ def test_the_same_seed_builds_the_same_tissue(tissue, wiring, a_end):
     np.testing.assert_array_equal(again.position_um, tissue.position_um)
     other = build_tissue(CONFIG, wiring, a_end, 2, [])
     assert not np.array_equal(other.neuron_id, tissue.neuron_id)
-
-
-def test_receptors_lie_on_their_disc_slightly_to_the_rim(tissue):
-    spines = on_spines(tissue)[:50]
-    pieces = receptor_positions(tissue, spines, np.full(50, 400), stream(1, "test"))
-    points, contact = (np.concatenate(column) for column in zip(*pieces, strict=True))
-    np.testing.assert_array_equal(contact, np.repeat(spines, 400))
-    off = points - tissue.position_um[contact]
-    assert np.abs((off * tissue.normal[contact]).sum(axis=1)).max() < 1e-9
-    area = (np.linalg.norm(off, axis=1) / tissue.disc_radius_um[contact]) ** 2
-    assert area.max() <= 1.0
-    # median normalised area 0.6; the density there is about 1, so its se is 0.5 / sqrt(n)
-    assert np.median(area) == pytest.approx(0.6, abs=5 * 0.5 / np.sqrt(contact.size))
 
 
 def dye_points(tissue):
