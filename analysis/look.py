@@ -61,9 +61,13 @@ class Measured:
         readouts = dataset.path / "readouts.parquet"
         recording = recording_of(dataset.image)
         where = f"{dataset.path}: errors of {run}"
-        if used := read_notes(file).get("channels"):  # widths and shift as the measurement had them
-            channels = tuple(RecordedChannel.parse(c, where) for c in used)
+        used = read_notes(file)  # widths, shift and codes as the measurement had them
+        if used.get("channels"):
+            channels = tuple(RecordedChannel.parse(c, where) for c in used["channels"])
             recording = recording.model_copy(update={"channels": channels})
+        if used.get("codebook"):
+            identity = recording.identity | {"codebook": used["codebook"]}
+            recording = recording.model_copy(update={"identity": identity})
         return cls(
             image=dataset.image,
             recording=recording,
