@@ -25,8 +25,11 @@ HEAD_OFFSET_UM = 0.15  # from the synapse's disc to the middle of its spine head
 SHARP_OFFSET_UM = 0.1  # sharpened light: as far, it would be that of what lies beside a small head
 REACH_UM = 1.2  # from a synapse to the middle of its dendrite: radius, neck and head; falls off over REACH_SD_UM beyond
 REACH_SD_UM = 0.8
+TRACED_SHARE, TRACED_KNOWN = 0.98, 20.0  # dendrites that are traced, expected as of so many synapses
+N_STEPS = 30
 LEAST_LN_PRIOR = -6.0  # a dendrite may pass nearby that was not traced
-MOST_OFF_RAD = np.radians(5.0)  # from the colour of a dendrite to its neuron's code
+MOST_OFF_RAD = np.radians(5.0)  # from the colour of a dendrite to its neuron's code, and between its places
+LEAST_TRACED = 0.1  # share of what is bright
 LEAST_EXTENT_UM = 1.2  # of a piece of a neuron; what is shorter is a spine head or a mixture at a crossing
 
 
@@ -166,19 +169,21 @@ def trace_neurons(cores: Cores, codebook: Floats) -> tuple[Floats, Ints]:
     -----
     The middles of bright structures are decoded by their colour, averaged over those nearby; what is no neuron's colour is
     a mixture. Places of one neuron that hang together are kept if they reach far enough: a dendrite is long, the mixture where
-    two of them cross is short.
+    two of them cross is short. Where next to nothing is a neuron's, as in dim images, what is found by chance would mislead.
     """
     n = len(cores.points_um)
     if not n:
         return np.zeros((0, 3)), np.zeros(0, np.int64)
     alike = cores.colours @ (codebook / np.linalg.norm(codebook, axis=1, keepdims=True)).T
-    row, known = alike.argmax(axis=1), alike.max(axis=1) > np.cos(MOST_OFF_RAD)
+    row, known = alike.argmax(axis=1), (alike.max(axis=1) > np.cos(MOST_OFF_RAD)) & (cores.spread < MOST_OFF_RAD)
     pairs = cores.pairs[(row[cores.pairs[:, 0]] == row[cores.pairs[:, 1]]) & known[cores.pairs].all(axis=1)]
     joined = sparse.coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
     n_pieces, piece = connected_components(joined, directed=False)
     index = np.arange(n_pieces)
     size = [ndimage.maximum(x, piece, index) - ndimage.minimum(x, piece, index) for x in cores.points_um.T]
     long = known & (np.linalg.norm(size, axis=0)[piece] >= LEAST_EXTENT_UM)
+    if long.mean() < LEAST_TRACED:
+        long[:] = False
     return cores.points_um[long], row[long]
 
 
@@ -203,8 +208,9 @@ def parents(log_likelihood: Floats, points_um: Floats, traced_um: Floats, traced
     Notes
     -----
     The prior of a neuron falls off with the distance from the synapse to its nearest traced piece beyond what a spine
-    reaches. A share of heads has a colour that tells nothing (mixtures), and dyes that are disturbed together tell less than
-    each alone: with both, stated probabilities agree with the truth of the demonstration within 0.03.
+    reaches; how far that can be trusted, the synapses tell together. A share of heads has a colour that tells nothing
+    (mixtures), and dyes that are disturbed together tell less than each alone: with both, stated probabilities agree with the
+    truth of the demonstration within 0.03.
     """
     posterior = _weights(log_likelihood, points_um, traced_um, traced_row)
     posterior /= posterior.sum(axis=1, keepdims=True)
@@ -223,7 +229,34 @@ def agreement(log_likelihood: Floats, points_um: Floats, traced_um: Floats, trac
 
 
 def _weights(log_likelihood: Floats, points_um: Floats, traced_um: Floats, traced_row: Ints) -> Floats:
-    return by_colour(log_likelihood) * by_place(points_um, traced_um, traced_row, log_likelihood.shape[1])
+    """By colour and by place, and, where the parent's dendrite was not traced, by colour alone."""
+    n_neurons = log_likelihood.shape[1]
+    colour = by_colour(log_likelihood)
+    place = by_place(points_um, traced_um, traced_row, n_neurons)
+    share = place.sum(axis=1, keepdims=True) / n_neurons
+    traced = _traced_share((colour * place).sum(axis=1) / share[:, 0])
+    weights: Floats = colour * (place + (1.0 - traced) / traced * share)
+    return weights
+
+
+def _traced_share(fit: Floats) -> float:
+    """Share of the synapses whose parent's dendrite was traced.
+
+    Parameters
+    ----------
+    fit : (n,) ndarray
+        How much likelier each one's colour is with the neurons that lie near than with any.
+
+    Notes
+    -----
+    Maximum a posteriori: the colours of heads and the dendrites around agree as far as dendrites were traced. Few are in a dim or
+    blurred image.
+    """
+    traced = TRACED_SHARE
+    for _ in range(N_STEPS):
+        is_traced = traced * fit / (traced * fit + 1.0 - traced)
+        traced = float((is_traced.sum() + TRACED_SHARE * TRACED_KNOWN) / (len(fit) + TRACED_KNOWN))
+    return traced
 
 
 def by_colour(log_likelihood: Floats) -> Floats:

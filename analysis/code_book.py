@@ -12,6 +12,8 @@ from synimg.analysis.recording import Recording
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+SHOWN = ("codebook", "expression_cv")
+"""What of an identity the image sets right."""
 PURE_RAD = np.radians(3.0)
 """Cores around which colours differ more are mixtures of neurons."""
 LEAST_NEAR = 6
@@ -37,8 +39,8 @@ def pure_colours(cores: Cores) -> Floats:
     return cores.colours[(cores.spread < PURE_RAD) & (cores.n_near >= LEAST_NEAR)]
 
 
-def shown_codes(codebook: Floats, expression_cv: float, colours: Floats) -> Floats:
-    """Codes (m, c) of the neurons' dendrites.
+def shown_codes(codebook: Floats, expression_cv: float, colours: Floats) -> tuple[Floats, float]:
+    """Codes (m, c) of the neurons' dendrites, and how far colours scatter around them [rad].
 
     Parameters
     ----------
@@ -64,7 +66,7 @@ def shown_codes(codebook: Floats, expression_cv: float, colours: Floats) -> Floa
     if len(strays := law.strays(codes, sd)):
         codes, sd = law.fitted(seen, law.sent_back(codes, strays), WIDTHS_RAD[WIDTHS_RAD < AGAIN_RAD])
         codes = law.sent_back(codes, law.strays(codes, sd))
-    return codes * length
+    return codes * length, sd
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class _Law:
                 codes = (self.read / self.error2 + facts * mean) / (1.0 / self.error2 + facts)
                 codes /= np.linalg.norm(codes, axis=1, keepdims=True)
             least = float(np.sqrt((share * off2).sum() / ((c - 1) * max(share.sum(), 1e-9))))
-        return codes, sd
+        return codes, least
 
     def strays(self, codes: Floats, sd: float) -> Ints:
         """Of two codes that came together, the one that had to move farther."""
@@ -118,9 +120,15 @@ def _angles(codes: Floats) -> Floats:
 
 
 def as_dendrites_show(recording: Recording, colours: Sequence[Floats]) -> Recording:
-    """The recording with the codes (`shown_codes`) that dendrites show; `colours` (n, c) are those of parts of its image."""
-    if not colours:
+    """The recording with the codes (`shown_codes`) that dendrites show; `colours` (n, c) are those of parts of its image.
+
+    What colours scatter beyond the stated error of a level adds to it: in a dim or blurred image they tell less.
+    """
+    every = np.concatenate(colours) if colours else np.zeros((0, 0))
+    if not len(every):
         return recording
     identity = recording.identity
-    codes = shown_codes(np.array(identity["codebook"]), float(identity["expression_cv"]), np.concatenate(colours))
-    return recording.model_copy(update={"identity": identity | {"codebook": codes.tolist()}})
+    book, cv = np.array(identity["codebook"]), float(identity["expression_cv"])
+    codes, scatter = shown_codes(book, cv, every)
+    known = {"codebook": codes.tolist(), "expression_cv": float(np.hypot(cv, scatter))}
+    return recording.model_copy(update={"identity": identity | known})

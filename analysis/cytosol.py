@@ -22,6 +22,7 @@ SHARE_OF_NOISE = 0.2
 READ_VARIANCE = 3.0
 LEAST_LIGHT = 0.25
 """Of the brightest hundredth of the block: what is dimmer is no dendrite."""
+LEAST_SNR = 6.0
 CORE_SHARE = 0.6
 """Of the brightest place nearby: the middle of a dendrite, where neighbours mix in least."""
 NEAR_UM = 0.35
@@ -147,7 +148,8 @@ def _blur(image: Light, out: Light, kz: Light, ky: Light, kx: Light) -> None:
 def cores_of(seen: Cytosol) -> Cores:
     """The middles of what is bright."""
     total = seen.light.sum(axis=0)
-    bright = total > LEAST_LIGHT * np.percentile(total, 99.0)
+    noise = SHARE_OF_NOISE * np.sqrt((seen.dark + READ_VARIANCE).sum())
+    bright = total > max(LEAST_LIGHT * float(np.percentile(total, 99.0)), LEAST_SNR * noise)
     places = np.argwhere(bright & (total > CORE_SHARE * ndimage.maximum_filter(total, size=(3, 7, 7))))
     points = (places * [1.0, 2.0, 2.0] + [0.0, 0.5, 0.5]) * seen.voxel_um
     n, colours = len(points), _unit(seen.light[(slice(None), *places.T)].T.astype(float))

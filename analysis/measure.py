@@ -31,7 +31,7 @@ from synimg.analysis.block import (
     read_tile,
     tiles,
 )
-from synimg.analysis.code_book import as_dendrites_show
+from synimg.analysis.code_book import SHOWN, as_dendrites_show
 from synimg.analysis.damage import read_recorded, share_lost
 from synimg.analysis.extent import TO_THE_RIM
 from synimg.analysis.noise_rate import N_NOISE_TILES, false_rate, least_noise_gain, noise_tile
@@ -293,7 +293,7 @@ def measure_voxels(
         "true_errors": true_errors and true_errors.model_dump(),
         "others": others.model_dump(),
         "channels": [c.model_dump(mode="json") for c in recording.channels],
-        "codebook": recording.identity.get("codebook"),
+        **{name: recording.identity[name] for name in SHOWN if name in recording.identity},
     }
     finds = [f for i in range(len(empty)) if (f := dark[i]) is not None]
     by_noise = false_rate(finds, least_noise_gain(settings), settings.least_gain)
