@@ -12,18 +12,24 @@ from scipy import ndimage, sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from synimg.analysis.cytosol import Cores, Cytosol
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-OUTLIER_SHARE = 0.2  # heads whose colour tells nothing: mixtures with what passes by
+OUTLIER_SHARE = 0.1  # heads whose colour tells nothing: mixtures with what passes by
 DYES_PER_FACT = (
     2.0  # what disturbs a colour, mixing above all, disturbs its dyes together: so many tell what one would alone
 )
-MODEL_ERROR = 0.15
+MODEL_ERROR = 0.07
 HEAD_OFFSET_UM = 0.15  # from the synapse's disc to the middle of its spine head
+SHARP_OFFSET_UM = 0.1  # sharpened light: as far, it would be that of what lies beside a small head
 REACH_UM = 1.2  # from a synapse to the middle of its dendrite: radius, neck and head; falls off over REACH_SD_UM beyond
 REACH_SD_UM = 0.8
-CORE_SHARE = 0.6  # of the brightest place nearby: the middle of a dendrite, where neighbours mix in least
+TRACED_SHARE, TRACED_KNOWN = 0.98, 20.0  # dendrites that are traced, expected as of so many synapses
+N_STEPS = 30
 LEAST_LN_PRIOR = -6.0  # a dendrite may pass nearby that was not traced
+MOST_OFF_RAD = np.radians(5.0)  # from the colour of a dendrite to its neuron's code, and between its places
+LEAST_TRACED = 0.1  # share of what is bright
 LEAST_EXTENT_UM = 1.2  # of a piece of a neuron; what is shorter is a spine head or a mixture at a crossing
 
 
@@ -93,13 +99,32 @@ def head_colours(
 
     The head lies beside the synapse in an unknown direction: of places around it, the clearest blob is taken.
     """
+    values, errors = zip(
+        *(read_colours(dyes, variance, places, sigma_vox) for places in _around(points_vox, HEAD_OFFSET_UM, voxel_um)),
+        strict=True,
+    )
+    value, error = np.array(values), np.array(errors)
+    return _first(value, error, (np.maximum(value, 0.0) / error).sum(axis=2))
+
+
+def sharp_colours(seen: Cytosol, points_vox: Floats) -> tuple[Floats, Floats]:
+    """Sharpened dye light (n, c) at each synapse, and its standard error: of places around it, the brightest."""
+    found = [seen.at(places) for places in _around(points_vox, SHARP_OFFSET_UM, seen.voxel_um)]
+    value, error = (np.array(v) for v in zip(*found, strict=True))
+    return _first(value, error, value.sum(axis=2))
+
+
+def _around(points_vox: Floats, distance_um: float, voxel_um: Floats) -> list[Floats]:
+    """The points, and places so far from each: eight in the plane, one above and one below."""
     angles = np.arange(8) * np.pi / 4
     ring = np.column_stack([np.zeros(8), np.sin(angles), np.cos(angles)])
-    around = np.vstack([np.zeros((1, 3)), ring, [[1.0, 0, 0], [-1.0, 0, 0]]]) * HEAD_OFFSET_UM / voxel_um
-    values, errors = zip(*(read_colours(dyes, variance, points_vox + step, sigma_vox) for step in around), strict=True)
-    value, error = np.array(values), np.array(errors)
-    best = (np.maximum(value, 0.0) / error).sum(axis=2).argmax(axis=0)
-    rows = np.arange(len(points_vox))
+    steps = np.vstack([np.zeros((1, 3)), ring, [[1.0, 0, 0], [-1.0, 0, 0]]]) * distance_um / voxel_um
+    return [points_vox + step for step in steps]
+
+
+def _first(value: Floats, error: Floats, clear: Floats) -> tuple[Floats, Floats]:
+    """Of values (k, n, c) and their errors those (n, c) at the clearest (k, n) places."""
+    best, rows = clear.argmax(axis=0), np.arange(clear.shape[1])
     return value[best, rows], error[best, rows]
 
 
@@ -137,43 +162,29 @@ def colour_log_likelihood(colours: Floats, colours_se: Floats, codebook: Floats,
     return log_likelihood
 
 
-def trace_neurons(dyes: Floats, voxel_um: Floats, codebook: Floats, expression_cv: float) -> tuple[Floats, Ints]:
+def trace_neurons(cores: Cores, codebook: Floats) -> tuple[Floats, Ints]:
     """Places (n, 3) [um] in a block that hold cytosol, and the row (n,) of the code book that each belongs to.
 
     Notes
     -----
-    The middles of bright structures are decoded by their colour; the evidence is averaged over what is bright within
-    0.35 um, so that a dendrite outvotes the mixtures along its border. Places of one label that hang together are kept
-    if they reach far enough: a dendrite is long, the mixture where two of them cross is short.
+    The middles of bright structures are decoded by their colour, averaged over those nearby; what is no neuron's colour is
+    a mixture. Places of one neuron that hang together are kept if they reach far enough: a dendrite is long, the mixture where
+    two of them cross is short. Where next to nothing is a neuron's, as in dim images, what is found by chance would mislead.
     """
-    smooth = np.array([ndimage.gaussian_filter(dye, [0.5, 1.0, 1.0]) for dye in dyes])[:, :, ::2, ::2]
-    dark = np.array([np.percentile(dye, 20) for dye in smooth])
-    smooth -= dark[:, None, None, None]
-    total = smooth.sum(axis=0)
-    bright = total > 0.15 * np.percentile(total, 99.0)
-    peak = ndimage.maximum_filter(total, size=(3, 7, 7))
-    mask = bright & (total > CORE_SHARE * peak)
-    places = np.argwhere(mask)
-    if not len(places):
+    n = len(cores.points_um)
+    if not n:
         return np.zeros((0, 3)), np.zeros(0, np.int64)
-    colours = smooth[:, mask].T
-    noise = np.sqrt(np.maximum(colours, 0.0) + dark + 3.0) * 0.2
-    evidence = np.clip(colour_log_likelihood(colours, noise, codebook, expression_cv), -40.0, None)
-    points = places * np.array([1.0, 2.0, 2.0]) * voxel_um
-    pairs = cKDTree(points).query_pairs(0.35, output_type="ndarray")
-    n = len(points)
-    ones = np.ones(len(pairs))
-    near = sparse.coo_matrix((ones, (pairs[:, 0], pairs[:, 1])), shape=(n, n)).tocsr()
-    near = near + near.T + sparse.identity(n, format="csr")
-    mean = (near @ evidence) / np.asarray(near.sum(axis=1))
-    label = mean.argmax(axis=1)
-    same = pairs[label[pairs[:, 0]] == label[pairs[:, 1]]]
-    joined = sparse.coo_matrix((np.ones(len(same)), (same[:, 0], same[:, 1])), shape=(n, n))
+    alike = cores.colours @ (codebook / np.linalg.norm(codebook, axis=1, keepdims=True)).T
+    row, known = alike.argmax(axis=1), (alike.max(axis=1) > np.cos(MOST_OFF_RAD)) & (cores.spread < MOST_OFF_RAD)
+    pairs = cores.pairs[(row[cores.pairs[:, 0]] == row[cores.pairs[:, 1]]) & known[cores.pairs].all(axis=1)]
+    joined = sparse.coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
     n_pieces, piece = connected_components(joined, directed=False)
     index = np.arange(n_pieces)
-    size = [ndimage.maximum(x, piece, index) - ndimage.minimum(x, piece, index) for x in points.T]
-    long = np.linalg.norm(size, axis=0)[piece] >= LEAST_EXTENT_UM
-    return points[long], label[long]
+    size = [ndimage.maximum(x, piece, index) - ndimage.minimum(x, piece, index) for x in cores.points_um.T]
+    long = known & (np.linalg.norm(size, axis=0)[piece] >= LEAST_EXTENT_UM)
+    if long.mean() < LEAST_TRACED:
+        long[:] = False
+    return cores.points_um[long], row[long]
 
 
 def ln_reach(distance_um: Floats) -> Floats:
@@ -197,8 +208,9 @@ def parents(log_likelihood: Floats, points_um: Floats, traced_um: Floats, traced
     Notes
     -----
     The prior of a neuron falls off with the distance from the synapse to its nearest traced piece beyond what a spine
-    reaches. A share of heads has a colour that tells nothing (mixtures), and dyes that are disturbed together tell less than
-    each alone: with both, stated probabilities agree with the truth of the demonstration within 0.03.
+    reaches; how far that can be trusted, the synapses tell together. A share of heads has a colour that tells nothing
+    (mixtures), and dyes that are disturbed together tell less than each alone: with both, stated probabilities agree with the
+    truth of the demonstration within 0.03.
     """
     posterior = _weights(log_likelihood, points_um, traced_um, traced_row)
     posterior /= posterior.sum(axis=1, keepdims=True)
@@ -217,7 +229,34 @@ def agreement(log_likelihood: Floats, points_um: Floats, traced_um: Floats, trac
 
 
 def _weights(log_likelihood: Floats, points_um: Floats, traced_um: Floats, traced_row: Ints) -> Floats:
-    return by_colour(log_likelihood) * by_place(points_um, traced_um, traced_row, log_likelihood.shape[1])
+    """By colour and by place, and, where the parent's dendrite was not traced, by colour alone."""
+    n_neurons = log_likelihood.shape[1]
+    colour = by_colour(log_likelihood)
+    place = by_place(points_um, traced_um, traced_row, n_neurons)
+    share = place.sum(axis=1, keepdims=True) / n_neurons
+    traced = _traced_share((colour * place).sum(axis=1) / share[:, 0])
+    weights: Floats = colour * (place + (1.0 - traced) / traced * share)
+    return weights
+
+
+def _traced_share(fit: Floats) -> float:
+    """Share of the synapses whose parent's dendrite was traced.
+
+    Parameters
+    ----------
+    fit : (n,) ndarray
+        How much likelier each one's colour is with the neurons that lie near than with any.
+
+    Notes
+    -----
+    Maximum a posteriori: the colours of heads and the dendrites around agree as far as dendrites were traced. Few are in a dim or
+    blurred image.
+    """
+    traced = TRACED_SHARE
+    for _ in range(N_STEPS):
+        is_traced = traced * fit / (traced * fit + 1.0 - traced)
+        traced = float((is_traced.sum() + TRACED_SHARE * TRACED_KNOWN) / (len(fit) + TRACED_KNOWN))
+    return traced
 
 
 def by_colour(log_likelihood: Floats) -> Floats:

@@ -1,6 +1,7 @@
 """What a few tiles say before all are measured: does the recording fit its image, how wide are synapses, where are channels."""
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,11 @@ from synimg.analysis.block import (
     Block,
     MeasureSettings,
     Tile,
+    dendrite_colours,
     find_puncta,
     first_search,
     measure_block,
+    read_tile,
     scene_of,
 )
 from synimg.analysis.damage import is_near, is_noisy
@@ -37,6 +40,8 @@ MOST_PER_UM3 = 5.0
 MOST_NOISE = 2.0
 """Times the variance that a camera says: beyond it noise makes more candidates than synapses do."""
 MOST_PASSES, STILL = 3, 0.03
+N_COLOUR_TILES = 64
+"""At most, of which dendrites are read beforehand."""
 
 
 def _cut_over(work: list[Tile], cut: Cut, n_chosen: int) -> Iterator[tuple[Tile, Block]]:
@@ -71,6 +76,20 @@ def median_spread(work: list[Tile], cut: Cut, recording: Recording, settings: Me
             ]
         )
     )
+
+
+def colour_tiles(work: list[Tile], recording: Recording) -> list[Tile]:
+    """The tiles whose dendrites are to show the codes of the neurons; none where parents are not told by colours."""
+    is_colour = recording.identity.get("kind") == "colour"
+    return [work[i] for i in spread_over(len(work), min(N_COLOUR_TILES, len(work)))] if is_colour else []
+
+
+def colour_tile(tile: Tile, image: str, recording: Recording) -> Floats:
+    """`dendrite_colours` of a tile of an image in a file; none if all of it is lost."""
+    block, _ = read_tile(Path(image), tile, recording)
+    if isinstance(block, str):
+        return np.zeros((0, len(recording.dye_index)))
+    return dendrite_colours(block.grey, recording, tile.box[0])
 
 
 def refuse_unfit(recording: Recording, size_um: Floats, where: str) -> None:

@@ -12,6 +12,8 @@ from scipy.spatial import cKDTree
 
 from synimg.analysis import assign
 from synimg.analysis.background import smooth_background
+from synimg.analysis.code_book import pure_colours
+from synimg.analysis.cytosol import cores_of, cytosol
 from synimg.analysis.damage import read_recorded, stand_in, why_lost
 from synimg.analysis.detect import candidates, log_significance
 from synimg.analysis.extent import extents_of
@@ -327,20 +329,38 @@ class ColourEvidence:
     traced_row: NDArray[np.int64]
 
 
+def dyes_of_block(
+    grey: NDArray[np.uint16], recording: Recording, first_vox: tuple[int, int, int]
+) -> tuple[Floats, Floats, Floats]:
+    """Dyes and their variance (c, z, y, x) [electrons, electrons^2] of a block's grey levels from voxel `first_vox` on.
+
+    The last is the width (3,) [voxels] of the image of a point in them.
+    """
+    dyes, pixels = recording.dye_index, recording.pixels(first_vox, grey.shape)
+    electrons = moved_back(recording.electrons(grey[dyes], pixels), recording.shift_vox(dyes))
+    return electrons, np.maximum(electrons, 0.0) + np.square(pixels[2]), recording.sigma_vox(dyes).mean(axis=0)
+
+
 def colour_evidence(
     grey: NDArray[np.uint16], recording: Recording, points_vox: Floats, first_vox: tuple[int, int, int]
 ) -> ColourEvidence:
     """What the dyes of a block, (channel, z, y, x) grey levels from voxel `first_vox` on, say of synapses in it."""
-    dyes, voxel = recording.dye_index, np.array(recording.voxel_um)
     book, cv = np.array(recording.identity["codebook"]), float(recording.identity["expression_cv"])
-    pixels = recording.pixels(first_vox, grey.shape)
-    electrons = moved_back(recording.electrons(grey[dyes], pixels), recording.shift_vox(dyes))
-    variance = np.maximum(electrons, 0.0) + np.square(pixels[2])
-    sigma = recording.sigma_vox(dyes).mean(axis=0)
+    voxel = np.array(recording.voxel_um)
+    electrons, variance, sigma = dyes_of_block(grey, recording, first_vox)
+    seen = cytosol(electrons, sigma, voxel)
     colours, colours_se = assign.head_colours(electrons, variance, points_vox, sigma, voxel)
-    likelihood = assign.colour_log_likelihood(colours, colours_se, book, cv)
+    sharp = assign.sharp_colours(seen, points_vox)
+    by_blob, by_light = (assign.colour_log_likelihood(*read, book, cv) for read in ((colours, colours_se), sharp))
+    likelihood = 0.5 * (by_blob + by_light)  # the same light, read in two ways: together they tell as much as one
     snr = np.linalg.norm(np.maximum(colours, 0.0) / np.maximum(colours_se, 1e-9), axis=1)
-    return ColourEvidence(likelihood, snr, colours, *assign.trace_neurons(electrons, voxel, book, cv))
+    return ColourEvidence(likelihood, snr, colours, *assign.trace_neurons(cores_of(seen), book))
+
+
+def dendrite_colours(grey: NDArray[np.uint16], recording: Recording, first_vox: tuple[int, int, int]) -> Floats:
+    """Colours (n, c) of dendrites in a block; see `code_book.pure_colours`."""
+    electrons, _, sigma = dyes_of_block(grey, recording, first_vox)
+    return pure_colours(cores_of(cytosol(electrons, sigma, np.array(recording.voxel_um))))
 
 
 def _parents_by_colour(

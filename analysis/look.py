@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from synimg import compute, schema
 from synimg.analysis.beforehand import spread_of_block
 from synimg.analysis.block import MeasureSettings, detections_of, find_puncta, scene_of
+from synimg.analysis.code_book import SHOWN
 from synimg.analysis.fit import Fit, Scene, fit_puncta, model_of, start
 from synimg.analysis.measure import read_parents, recording_of, synapse_table, widened
 from synimg.analysis.others import Others, with_others
@@ -61,9 +62,12 @@ class Measured:
         readouts = dataset.path / "readouts.parquet"
         recording = recording_of(dataset.image)
         where = f"{dataset.path}: errors of {run}"
-        if used := read_notes(file).get("channels"):  # widths and shift as the measurement had them
-            channels = tuple(RecordedChannel.parse(c, where) for c in used)
+        used = read_notes(file)  # widths, shift and codes as the measurement had them
+        if used.get("channels"):
+            channels = tuple(RecordedChannel.parse(c, where) for c in used["channels"])
             recording = recording.model_copy(update={"channels": channels})
+        codes = {name: used[name] for name in SHOWN if used.get(name) is not None}
+        recording = recording.model_copy(update={"identity": recording.identity | codes})
         return cls(
             image=dataset.image,
             recording=recording,

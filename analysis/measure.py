@@ -11,8 +11,27 @@ from numpy.typing import NDArray
 
 from synimg import __version__, compute, schema
 from synimg.analysis import assign, replica
-from synimg.analysis.beforehand import as_puncta_show, learn, median_spread, near_damage, refuse_unfit
-from synimg.analysis.block import ELECTRONS, Block, MeasureSettings, Tile, measure_block, measure_tile, read_tile, tiles
+from synimg.analysis.beforehand import (
+    as_puncta_show,
+    colour_tile,
+    colour_tiles,
+    learn,
+    median_spread,
+    near_damage,
+    refuse_unfit,
+)
+from synimg.analysis.block import (
+    ELECTRONS,
+    Block,
+    MeasureSettings,
+    Tile,
+    dendrite_colours,
+    measure_block,
+    measure_tile,
+    read_tile,
+    tiles,
+)
+from synimg.analysis.code_book import SHOWN, as_dendrites_show
 from synimg.analysis.damage import read_recorded, share_lost
 from synimg.analysis.extent import TO_THE_RIM
 from synimg.analysis.noise_rate import N_NOISE_TILES, false_rate, least_noise_gain, noise_tile
@@ -247,10 +266,15 @@ def measure_voxels(
     recording = as_puncta_show(recording, work, cut, settings, size_um)
     spread_um2 = median_spread(work, cut, recording, settings)
     report("estimating the synapses' width", 1, 1)
-    shared = (str(image.resolve()), recording, settings, spread_um2)
-    key = [__version__, settings.model_dump(mode="json"), recording.model_dump(mode="json"), spread_um2, resumed[1]]
-    parts = Parts(resumed[0], key)
+    path = str(image.resolve())
     with compute.pool(*where, folder=image.parent) as pool:
+        colours = dict(
+            pool.run(colour_tile, colour_tiles(work, recording), (path, recording), "reading colours", report)
+        )
+        recording = as_dendrites_show(recording, [colours[i] for i in sorted(colours)])
+        shared = (path, recording, settings, spread_um2)
+        key = [__version__, settings.model_dump(mode="json"), recording.model_dump(mode="json"), spread_um2, resumed[1]]
+        parts = Parts(resumed[0], key)
         readable, damaged = _measure_tiles(work, parts, shared, pool, report)
         everywhere = parts.read(readable)
         detections = everywhere[~near_damage(everywhere, damaged, recording, settings)].reset_index(drop=True)
@@ -269,6 +293,7 @@ def measure_voxels(
         "true_errors": true_errors and true_errors.model_dump(),
         "others": others.model_dump(),
         "channels": [c.model_dump(mode="json") for c in recording.channels],
+        **{name: recording.identity[name] for name in SHOWN if name in recording.identity},
     }
     finds = [f for i in range(len(empty)) if (f := dark[i]) is not None]
     by_noise = false_rate(finds, least_noise_gain(settings), settings.least_gain)
@@ -358,6 +383,8 @@ def measure_image(
     refuse_unfit(recording, size_um, "the image")
     recording = as_puncta_show(recording, work, cut, settings, size_um)
     spread = median_spread(work, cut, recording, settings)
+    seen = [dendrite_colours(cut(t).grey, recording, t.box[0]) for t in colour_tiles(work, recording)]
+    recording = as_dendrites_show(recording, seen)
     parts = [measure_block(cut(tile).grey, recording, settings, spread, tile) for tile in work]
     detections = pd.concat(parts, ignore_index=True)
     known = to_replicate(work, detections, recording, size_um, settings)

@@ -11,8 +11,10 @@ from synimg.analysis.assign import (
     nearest_readout,
     parents,
     read_colours,
+    sharp_colours,
     trace_neurons,
 )
+from synimg.analysis.cytosol import cores_of, cytosol
 from synimg.config import Config
 from synimg.phantoms.solids import paint_labels, solids
 from synimg.phantoms.tissue import build_tissue
@@ -66,9 +68,10 @@ def scene():
 def decoded(scene):
     """Rows and probabilities of the scene's synapses."""
     dyes, variance, points, _, book, cv, *_ = scene
-    colours, colours_se = head_colours(dyes, variance, points, SIGMA_VOX, VOXEL_UM)
-    likelihood = colour_log_likelihood(colours, colours_se, book, cv)
-    return parents(likelihood, points * VOXEL_UM, *trace_neurons(dyes, VOXEL_UM, book, cv))
+    seen = cytosol(dyes, SIGMA_VOX, VOXEL_UM)
+    read = head_colours(dyes, variance, points, SIGMA_VOX, VOXEL_UM), sharp_colours(seen, points)
+    likelihood = 0.5 * sum(colour_log_likelihood(*colours, book, cv) for colours in read)
+    return parents(likelihood, points * VOXEL_UM, *trace_neurons(cores_of(seen), book))
 
 
 def test_nearly_every_synapse_gets_its_parent(scene, decoded):
@@ -84,8 +87,8 @@ def test_probabilities_of_parents_are_about_as_often_right_as_they_say(scene, de
 
 
 def test_traced_places_lie_on_their_neuron(scene):
-    dyes, *_, book, cv, neurons, neuron_id = scene
-    traced_um, traced_row = trace_neurons(dyes, VOXEL_UM, book, cv)
+    dyes, *_, book, _, neurons, neuron_id = scene
+    traced_um, traced_row = trace_neurons(cores_of(cytosol(dyes, SIGMA_VOX, VOXEL_UM)), book)
     assert set(traced_row) == set(range(len(book)))
     here = neurons[tuple(np.rint(traced_um / VOXEL_UM).astype(int).T)]
     assert (here == neuron_id[traced_row]).mean() > 0.8  # the rest lies just outside, or where two neurons mix
@@ -146,19 +149,19 @@ def test_of_two_neurons_equally_near_the_colour_decides():
     traced_um, traced_row = np.array([[5.0, 4.0, 5.0], [5.0, 6.0, 5.0]]), np.array([0, 1])
     row, probability = parents(np.array([[-6.0, 0.0], [0.0, 0.0]]), np.full((2, 3), 5.0), traced_um, traced_row)
     assert row[0] == 1
-    assert probability[0] > 0.8  # a fifth of the heads has a colour that tells nothing
+    assert probability[0] > 0.8  # a tenth of the heads has a colour that tells nothing
     assert probability[1] == pytest.approx(0.5)
 
 
 def test_without_any_trace_the_colour_alone_decides():
     row, probability = parents(np.array([[0.0, -9.0, -9.0]]), np.zeros((1, 3)), np.zeros((0, 3)), np.zeros(0, np.int64))
     assert row.tolist() == [0]
-    assert probability[0] > 0.8  # a fifth of the heads has a colour that tells nothing
+    assert probability[0] > 0.8  # a tenth of the heads has a colour that tells nothing
 
 
 def test_a_dark_block_has_no_trace():
-    dyes = np.zeros((3, 9, 40, 42))
-    traced_um, traced_row = trace_neurons(dyes, VOXEL_UM, np.eye(3) + 0.1, 0.05)
+    cores = cores_of(cytosol(np.zeros((3, 9, 40, 42)), SIGMA_VOX, VOXEL_UM))
+    traced_um, traced_row = trace_neurons(cores, np.eye(3) + 0.1)
     assert traced_um.shape == (0, 3)
     assert traced_row.shape == (0,)
 
