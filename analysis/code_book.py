@@ -7,7 +7,7 @@ from math import gamma
 import numpy as np
 from numpy.typing import NDArray
 
-from synimg.analysis.cytosol import Cores
+from synimg.analysis.cytosol import Cores, unit
 from synimg.analysis.recording import Recording
 
 Floats = NDArray[np.float64]
@@ -58,8 +58,7 @@ def shown_codes(codebook: Floats, expression_cv: float, colours: Floats) -> tupl
     what they show; all neurons weigh the same, or one of two alike would take the colours of both. A neuron that the image
     does not show keeps its code: one that runs off to another's colours is sent back.
     """
-    length = np.linalg.norm(codebook, axis=1, keepdims=True)
-    read = codebook / length
+    read, length = unit(codebook)
     law = _Law(read, 2.0 * (expression_cv * read) ** 2 + BOOK_FLOOR**2, max(-(-len(colours) // MOST_CORES), 1))
     seen = colours[:: law.every]
     codes, sd = law.fitted(seen, read, WIDTHS_RAD)
@@ -95,9 +94,8 @@ class _Law:
                 n = share.sum(axis=0)[:, None]
                 facts = n * self.every / CORES_PER_FACT / sd**2
                 mean = share.T @ seen / np.maximum(n, 1e-9)
-                codes = (self.read / self.error2 + facts * mean) / (1.0 / self.error2 + facts)
-                codes /= np.linalg.norm(codes, axis=1, keepdims=True)
-            least = float(np.sqrt((share * off2).sum() / ((c - 1) * max(share.sum(), 1e-9))))
+                codes, _ = unit((self.read / self.error2 + facts * mean) / (1.0 / self.error2 + facts))
+            least = float(np.sqrt((share * off2).sum() / max((c - 1) * share.sum(), 1e-9)))
         return codes, least
 
     def strays(self, codes: Floats, sd: float) -> Ints:

@@ -152,7 +152,7 @@ def cores_of(seen: Cytosol) -> Cores:
     bright = total > max(LEAST_LIGHT * float(np.percentile(total, 99.0)), LEAST_SNR * noise)
     places = np.argwhere(bright & (total > CORE_SHARE * ndimage.maximum_filter(total, size=(3, 7, 7))))
     points = (places * [1.0, 2.0, 2.0] + [0.0, 0.5, 0.5]) * seen.voxel_um
-    n, colours = len(points), _unit(seen.light[(slice(None), *places.T)].T.astype(float))
+    n, (colours, _) = len(points), unit(seen.light[(slice(None), *places.T)].T.astype(float))
     if not n:
         return Cores(points, colours, np.zeros(0), np.zeros(0), np.zeros((0, 2), np.int64))
     pairs = cKDTree(points).query_pairs(NEAR_UM, output_type="ndarray")
@@ -160,10 +160,11 @@ def cores_of(seen: Cytosol) -> Cores:
     near = near + near.T + sparse.identity(n, format="csr")
     n_near = np.asarray(near.sum(axis=1)).ravel()
     mean = (near @ colours) / n_near[:, None]
-    length = np.linalg.norm(mean, axis=1)
-    return Cores(points, _unit(mean), n_near, np.sqrt(np.maximum(2.0 - 2.0 * length, 0.0)), pairs)
+    mean, length = unit(mean)
+    return Cores(points, mean, n_near, np.sqrt(np.maximum(2.0 - 2.0 * length[:, 0], 0.0)), pairs)
 
 
-def _unit(colours: Floats) -> Floats:
-    unit: Floats = colours / np.maximum(np.linalg.norm(colours, axis=1, keepdims=True), 1e-12)
-    return unit
+def unit(colours: Floats) -> tuple[Floats, Floats]:
+    """Colours (n, c) of length 1, those without light apart, and the lengths (n, 1) that they had."""
+    length = np.maximum(np.linalg.norm(colours, axis=1, keepdims=True), 1e-12)
+    return colours / length, length

@@ -80,3 +80,12 @@ def test_mixtures_and_lone_cores_are_not_pure():
 def test_a_recording_without_colours_stays_as_it_is():
     recording = SimpleNamespace(identity={"kind": "none"})
     assert as_dendrites_show(recording, []) is recording
+
+
+@pytest.mark.parametrize("n_dyes", [1, 3])
+def test_a_neuron_without_dye_and_a_single_dye_are_no_obstacle(n_dyes):
+    book = np.vstack([np.zeros(n_dyes), np.eye(3)[:, :n_dyes] + 0.2])
+    colours = unit(book[1:][np.arange(400) % 3])
+    codes, scatter = shown_codes(book, 0.05, colours)
+    np.testing.assert_allclose(codes, book, atol=0.02)
+    assert scatter < 0.02
