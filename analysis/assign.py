@@ -12,7 +12,7 @@ from scipy import ndimage, sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from synimg.analysis.cytosol import Cores, Cytosol, unit
+from synimg.analysis.cytosol import Cores, Cytosol, alike, unit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -174,8 +174,8 @@ def trace_neurons(cores: Cores, codebook: Floats) -> tuple[Floats, Ints]:
     n = len(cores.points_um)
     if not n:
         return np.zeros((0, 3)), np.zeros(0, np.int64)
-    alike = cores.colours @ unit(codebook)[0].T
-    row, known = alike.argmax(axis=1), (alike.max(axis=1) > np.cos(MOST_OFF_RAD)) & (cores.spread < MOST_OFF_RAD)
+    cosines = alike(cores.colours, unit(codebook)[0])
+    row, known = cosines.argmax(axis=1), (cosines.max(axis=1) > np.cos(MOST_OFF_RAD)) & (cores.spread < MOST_OFF_RAD)
     pairs = cores.pairs[(row[cores.pairs[:, 0]] == row[cores.pairs[:, 1]]) & known[cores.pairs].all(axis=1)]
     joined = sparse.coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
     n_pieces, piece = connected_components(joined, directed=False)

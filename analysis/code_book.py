@@ -7,7 +7,7 @@ from math import gamma
 import numpy as np
 from numpy.typing import NDArray
 
-from synimg.analysis.cytosol import Cores, unit
+from synimg.analysis.cytosol import Cores, alike, unit
 from synimg.analysis.recording import Recording
 
 Floats = NDArray[np.float64]
@@ -88,12 +88,12 @@ class _Law:
             sd = max(float(width), least)
             outlier = OUTLIER_SHARE * (sd * np.sqrt(2.0 * np.pi)) ** (c - 1) / of_all_colours
             for _ in range(N_STEPS):
-                off2 = np.maximum(2.0 - 2.0 * seen @ codes.T, 0.0)
+                off2 = np.maximum(2.0 - 2.0 * alike(seen, codes), 0.0)
                 share = (1.0 - OUTLIER_SHARE) / m * np.exp(-0.5 * off2 / sd**2)
                 share /= share.sum(axis=1, keepdims=True) + outlier
                 n = share.sum(axis=0)[:, None]
                 facts = n * self.every / CORES_PER_FACT / sd**2
-                mean = share.T @ seen / np.maximum(n, 1e-9)
+                mean = np.einsum("nm,nc->mc", share, seen) / np.maximum(n, 1e-9)
                 codes, _ = unit((self.read / self.error2 + facts * mean) / (1.0 / self.error2 + facts))
             least = float(np.sqrt((share * off2).sum() / max((c - 1) * share.sum(), 1e-9)))
         return codes, least
@@ -113,7 +113,7 @@ class _Law:
 
 
 def _angles(codes: Floats) -> Floats:
-    angles: Floats = np.arccos(np.clip(codes @ codes.T, -1.0, 1.0))
+    angles: Floats = np.arccos(np.clip(alike(codes, codes), -1.0, 1.0))
     return angles
 
 

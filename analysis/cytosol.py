@@ -168,3 +168,12 @@ def unit(colours: Floats) -> tuple[Floats, Floats]:
     """Colours (n, c) of length 1, those without light apart, and the lengths (n, 1) that they had."""
     length = np.maximum(np.linalg.norm(colours, axis=1, keepdims=True), 1e-12)
     return colours / length, length
+
+
+def alike(colours: Floats, codes: Floats) -> Floats:
+    """Cosines (n, m) of the angles between colours (n, c) and codes (m, c) of length 1.
+
+    No matrix product, whose last digits depend on the number of threads.
+    """
+    cosines: Floats = np.einsum("nc,mc->nm", colours, codes)
+    return cosines

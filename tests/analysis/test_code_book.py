@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 from synimg.analysis.code_book import as_dendrites_show, pure_colours, shown_codes
 from synimg.analysis.cytosol import Cores
@@ -89,3 +90,12 @@ def test_a_neuron_without_dye_and_a_single_dye_are_no_obstacle(n_dyes):
     codes, scatter = shown_codes(book, 0.05, colours)
     np.testing.assert_allclose(codes, book, atol=0.02)
     assert scatter < 0.02
+
+
+def test_codes_do_not_depend_on_the_number_of_threads():
+    book, _, colours = drawn(1)
+    found = []
+    for n in (1, 2):
+        with threadpoolctl.threadpool_limits(n):
+            found.append(shown_codes(book, CV, colours)[0])
+    np.testing.assert_array_equal(*found)
