@@ -26,7 +26,7 @@ SHARP_OFFSET_UM = 0.1  # sharpened light: as far, it would be that of what lies 
 REACH_UM = 1.2  # from a synapse to the middle of its dendrite: radius, neck and head; falls off over REACH_SD_UM beyond
 REACH_SD_UM = 0.8
 TRACED_SHARE, TRACED_KNOWN = 0.98, 20.0  # dendrites that are traced, expected as of so many synapses
-N_STEPS = 30
+N_STEPS = 30  # towards the share that was traced
 LEAST_LN_PRIOR = -6.0  # a dendrite may pass nearby that was not traced
 MOST_OFF_RAD = np.radians(5.0)  # from the colour of a dendrite to its neuron's code, and between its places
 LEAST_TRACED = 0.1  # share of what is bright
@@ -150,14 +150,13 @@ def colour_log_likelihood(colours: Floats, colours_se: Floats, codebook: Floats,
     scale = np.linalg.norm(colours, axis=1, keepdims=True) + 1e-9
     log_likelihood = np.empty((len(colours), len(codebook)))
     for j, code in enumerate(codebook):
-        unit = code / np.linalg.norm(code)
-        amount = np.maximum((colours * unit).sum(1, keepdims=True), 1e-9)
+        pure = code / max(np.linalg.norm(code), 1e-12)  # that of a neuron without dye stays 0
+        amount = np.maximum((colours * pure).sum(1, keepdims=True), 1e-9)
         for _ in range(2):
-            variance = colours_se**2 + (relative * amount * unit) ** 2 + floor**2
-            amount = np.maximum(
-                (colours * unit / variance).sum(1, keepdims=True) / (unit**2 / variance).sum(1, keepdims=True), 1e-9
-            )
-        off = colours - amount * unit
+            variance = colours_se**2 + (relative * amount * pure) ** 2 + floor**2
+            weight = np.maximum((pure**2 / variance).sum(1, keepdims=True), 1e-300)
+            amount = np.maximum((colours * pure / variance).sum(1, keepdims=True) / weight, 1e-9)
+        off = colours - amount * pure
         log_likelihood[:, j] = -0.5 * (off**2 / variance + np.log(variance / scale**2)).sum(1)
     return log_likelihood
 

@@ -174,3 +174,10 @@ def test_the_nearest_read_out_names_the_parent_with_its_stated_reliability():
     neuron_id, probability = nearest_readout(points, readouts, 0.6)
     assert neuron_id.tolist() == [7, 9, 9]
     np.testing.assert_allclose(probability, [0.9, 0.8, 0.0])
+
+
+def test_a_neuron_without_dye_is_the_parent_of_nothing_that_glows():
+    book = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.2], [0.1, 1.0, 0.0]])
+    colours = 50.0 * book[[1, 2, 1]]
+    likelihood = colour_log_likelihood(colours, np.full_like(colours, 2.0), book, 0.05)
+    assert likelihood.argmax(axis=1).tolist() == [1, 2, 1]
