@@ -1,10 +1,10 @@
 """Things in space, ordered by bins of the image, in memory or on disk: a block of work reads those near it and no others."""
 
-import shutil
 from collections.abc import Iterable
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from synimg.store.atomic import atomic_path, disk_errors
 
 BIN_VOX = (8, 32, 32)
+INDEX = "index.npy"
 ROWS_AT_ONCE = 1 << 20
 """Rows that are put into order at a time."""
 Piece = tuple[NDArray[Any], tuple[NDArray[Any], ...]]
@@ -130,12 +131,12 @@ def bins_of(
         places, parts = zip(*pieces, strict=True)
         columns = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
         return Bins(np.concatenate(places), columns, shape_vox, reach_vox)
-    shape, reach, spool = _bins_along(shape_vox), tuple(float(r) for r in reach_vox), folder / "spool"
-    with disk_errors(spool):
-        spool.mkdir(parents=True, exist_ok=True)
-        first, ends = _spool(pieces, shape, spool)
-        _merge(spool, ends, first, folder)
-        shutil.rmtree(spool)
+    shape, reach = _bins_along(shape_vox), tuple(float(r) for r in reach_vox)
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix="spool-", dir=folder) as spool:
+            first, ends = _spool(pieces, shape, Path(spool))
+            _merge(Path(spool), ends, first, folder)
     return _with_index(folder, shape, reach, first)
 
 
@@ -156,33 +157,33 @@ def _spool(
             index = _bin_of(place, shape)
             order = np.argsort(index, kind="stable")
             if not files:
-                for name, column in zip(["index", *_names(len(columns))], (index, *columns), strict=True):
+                names = INDEX, *(f"column{i}.npy" for i in range(len(columns)))
+                for name, column in zip(names, (index, *columns), strict=True):
                     files.append((stack.enter_context((folder / name).open("wb")), column[:0]))
-                    _write_header(*files[-1], 0)
+                    write_header(files[-1][0], column.dtype, (0, *column.shape[1:]))
             for column, (file, _) in zip((index, *columns), files, strict=True):
                 file.write(column[order].tobytes())
             found, n = np.unique(index[order], return_counts=True)
             count[found] += n
             ends.append(ends[-1] + index.size)
         for file, kind in files:
-            file.seek(0)
-            _write_header(file, kind, ends[-1])
+            file.seek(0)  # numpy leaves room in a header for the number of rows, which is known now
+            write_header(file, kind.dtype, (ends[-1], *kind.shape[1:]))
     return np.concatenate([[0], np.cumsum(count)]), np.array(ends)
 
 
 def _merge(spool: Path, ends: NDArray[np.int64], first: NDArray[np.int64], folder: Path) -> None:
     """Write the columns in the order of the bins: some bins at a time, which every piece has side by side."""
-    index = Rows(spool / "index")
+    index = Rows(spool / INDEX)
     cuts = np.searchsorted(first, np.arange(0, first[-1], ROWS_AT_ONCE), side="right") - 1
     cuts = np.unique([*cuts, first.size - 1])
     rows = [begin + np.searchsorted(index.read([(begin, end)]), cuts) for begin, end in pairwise(ends)]
     edges = np.array(rows).T.tolist()
     with ExitStack() as stack:
         columns = []
-        for name in _names(sum(1 for _ in spool.glob("column*"))):
-            column = Rows(spool / name)
-            file = stack.enter_context(stack.enter_context(atomic_path(folder / name)).open("wb"))
-            _write_header(file, np.empty((0, *column.shape[1:]), column.dtype), len(column))
+        for column in _columns(spool):
+            file = stack.enter_context(stack.enter_context(atomic_path(folder / column.file.name)).open("wb"))
+            write_header(file, column.dtype, column.shape)
             columns.append((column, file))
         for begin, end in pairwise(edges):
             spans = list(zip(begin, end, strict=True))
@@ -191,15 +192,16 @@ def _merge(spool: Path, ends: NDArray[np.int64], first: NDArray[np.int64], folde
                 file.write(column.read(spans)[order].tobytes())
 
 
-def _names(n: int) -> list[str]:
-    return [f"column{i}.npy" for i in range(n)]
-
-
-def _write_header(file: BinaryIO, kind: NDArray[Any], n: int) -> None:
-    """The header of `n` rows; numpy leaves room in it, so that it may be written again when their number is known."""
-    descr = np.lib.format.dtype_to_descr(kind.dtype)
-    header = {"descr": descr, "fortran_order": False, "shape": (n, *kind.shape[1:])}
+def write_header(file: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    """What a ``.npy`` file begins with, of an array in C order that is written piece by piece."""
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
+
+
+def _columns(folder: Path) -> "list[Rows]":
+    """The columns in the files of a folder."""
+    files = folder.glob("column*.npy")
+    return [Rows(file) for file in sorted(files, key=lambda file: int(file.stem.removeprefix("column")))]
 
 
 def _of_parts(shape: Any, reach: Any, first: Any, columns: Any, folder: Path | None = None) -> Bins:
@@ -240,8 +242,6 @@ class Rows:
 
 def open_bins(folder: Path) -> Bins:
     """What `Bins.save` wrote, read where and when it is asked for."""
-    files = sorted(folder.glob("column*.npy"), key=lambda file: int(file.stem.removeprefix("column")))
     shape, reach = np.load(folder / "shape.npy")
-    return _of_parts(
-        tuple(shape.astype(int)), tuple(reach), Rows(folder / "first.npy"), tuple(Rows(file) for file in files), folder
-    )
+    first, columns = Rows(folder / "first.npy"), tuple(_columns(folder))
+    return _of_parts(tuple(shape.astype(int)), tuple(reach), first, columns, folder)
