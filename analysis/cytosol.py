@@ -79,9 +79,8 @@ def cytosol(dyes: Floats, sigma_vox: Floats, voxel_um: Floats) -> Cytosol:
     whole = dyes[:, :, : 2 * n_y, : 2 * n_x]
     small = whole.reshape(*whole.shape[:2], n_y, 2, n_x, 2).mean(axis=(3, 5)).astype(np.float32)
     dark = np.array([np.percentile(dye, 20) for dye in small])
-    width = WIDER * np.hypot(
-        np.asarray(sigma_vox) / [1.0, 2.0, 2.0], [0.0, 0.25, 0.25]
-    )  # two voxels together blur, too
+    # two voxels together blur, too
+    width = WIDER * np.hypot(np.asarray(sigma_vox) / [1.0, 2.0, 2.0], [0.0, 0.25, 0.25])
     kernels, smooth = tuple(_kernel(sd) for sd in width), _kernel(SMOOTH)
     light = np.array([_sharpened(dye, max(float(d), 0.1), kernels, smooth) for dye, d in zip(small, dark, strict=True)])
     return Cytosol(light, np.maximum(dark, 0.0), np.asarray(voxel_um))

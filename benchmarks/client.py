@@ -4,7 +4,7 @@ With ``--axons UM_PER_UM3`` before the numbers there are axons too; they are dra
 
 Networks of N neurons (by default 100, 400, 1600) of 90 synapses each, from a table, with half a synapse and a third of a um of
 dendrite in each um^3. Before the first voxel `generate` draws the tissue and writes the truth (*placed*), and draws it again and
-orders every receptor and every piece of dendrite by place, in the files that workers render from (*indexed*); here the same is
+orders every synapse and every piece of dendrite by place, in the files that workers render from (*indexed*); here the same is
 done, each network in a process of its own. Times are by the clock, memory is the most that the process held.
 """
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synimg import counter
+from synimg.config import Config
 from synimg.phantoms.across import across
-from synimg.phantoms.prepare import Preparation
+from synimg.phantoms.prepare import Preparation, preparation_of
 from synimg.phantoms.tissue import Tissue
 from synimg.store.bins import Bins, Piece, bins_of
 from synimg.streams import key64
@@ -49,15 +50,7 @@ class Discs:
 
 
 def discs_of(
-    tissue: Tissue,
-    labelled: Ints,
-    photons: Floats,
-    shape_vox: tuple[int, int, int],
-    voxel_um: tuple[float, float, float],
-    seed: int,
-    name: str,
-    preparation: Preparation,
-    folder: Path | None,
+    config: Config, tissue: Tissue, labelled: Ints, photons: Floats, name: str, seed: int, folder: Path | None
 ) -> Discs:
     """The synapses of a tissue in the channel `name`, by place; in files of a `folder`, where one is given.
 
@@ -67,7 +60,7 @@ def discs_of(
         Receptors that carry the channel's dye, and what all of a contact send.
     """
     shown = np.flatnonzero(tissue.is_imaged & (labelled > 0))
-    voxel = np.array(voxel_um)
+    voxel = np.array(config.volume.voxel_um)
 
     def pieces() -> Iterator[Piece]:
         for i in range(0, max(shown.size, 1), DISCS_AT_ONCE):
@@ -76,8 +69,8 @@ def discs_of(
             yield centre / voxel, (centre, tissue.normal[some], tissue.disc_radius_um[some], n, photons[some] / n, some)
 
     reach_vox = tuple(tissue.disc_radius_um[shown].max(initial=0.0) / voxel)
-    synapses = bins_of(pieces(), shape_vox, reach_vox, folder)
-    return Discs(synapses, voxel, key64(seed, "render", "receptors", name), preparation)
+    synapses = bins_of(pieces(), config.volume.shape_vox, reach_vox, folder)
+    return Discs(synapses, voxel, key64(seed, "render", "receptors", name), preparation_of(config, seed))
 
 
 @nb.njit(cache=True)

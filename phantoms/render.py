@@ -22,7 +22,7 @@ from synimg.phantoms.surroundings import Crowd, shaft_lights
 from synimg.phantoms.tissue import Tissue
 from synimg.psf.protocol import Kernel
 from synimg.store.atomic import atomic_path
-from synimg.store.bins import Bins, Piece, bins_of
+from synimg.store.bins import Bins, Piece, bins_of, write_header
 from synimg.store.image import Box, Level, open_array, read_block, write_block
 from synimg.streams import key64, stream
 
@@ -122,14 +122,11 @@ def build_channels(
         ("chase", "00FF00", dyes.chase_emission_nm, counts.labelled_new, counts.photons_new),
     )
     for name, color, emission_nm, labelled, photons in receptor:
-        files = folder / name / "synapses" if folder else None
         known = name, color, emission_nm, crowd, folder
-        channel = _channel(
-            config, seed, known, _shaft_lights(config, tissue, preparation, name, seed), dyes.background_photons
-        )
-        space = config.volume.shape_vox, config.volume.voxel_um
-        discs = discs_of(tissue, labelled, photons, *space, seed, name, preparation, files)
-        channels.append(replace(channel, discs=discs))
+        on_shafts = _shaft_lights(config, tissue, preparation, name, seed)
+        channel = _channel(config, seed, known, on_shafts, dyes.background_photons)
+        files = folder / name / "synapses" if folder else None
+        channels.append(replace(channel, discs=discs_of(config, tissue, labelled, photons, name, seed, files)))
     identity: Identity = config.identity
     strands = Strands(filled, config, seed, preparation)
     for k, (name, color, emission_nm) in enumerate(identity.dye_channels()):
@@ -157,22 +154,21 @@ def _channel(
     background: float,
 ) -> Channel:
     name, color, emission_nm, crowd, folder = known
-    volume, optics = config.volume, config.optics
+    volume = config.volume
     voxel, preparation = np.array(volume.voxel_um), preparation_of(config, seed)
     lattice_vox = config.dyes.background_scale_um / voxel
     nodes = [int(np.ceil(n / s)) + 2 for n, s in zip(volume.shape_vox, lattice_vox, strict=True)]
     kernel = config.psf.kernel(emission_nm, volume.voxel_um, volume.shape_vox[0])
     shift_um = channel_shift_um(config, name, seed)
 
-    def pieces() -> Iterator[Piece]:
-        for points_um, photons in lights or ():
-            points_vox = (points_um + shift_um) / voxel
-            light = optics.brightness(points_vox, volume.shape_vox, voxel[0], config.first_depth_um)
-            yield points_vox, (points_vox, photons * light)
+    def pieces(lights: Iterator[Lights]) -> Iterator[Piece]:
+        for points_um, photons in lights:
+            seen = _as_seen(points_um, photons, config, shift_um)
+            yield seen[0], seen
 
     emitters = None
     if lights is not None:
-        emitters = bins_of(pieces(), volume.shape_vox, kernel.reach_vox, folder / name if folder else None)
+        emitters = bins_of(pieces(lights), volume.shape_vox, kernel.reach_vox, folder / name if folder else None)
     file = folder / name / "lattice.npy" if folder else None
     return Channel(
         name=name,
@@ -202,8 +198,7 @@ def _lattice(nodes: list[int], rng: np.random.Generator, file: Path | None) -> F
         return rng.standard_normal(nodes)
     # not through a memory map: there a full disk kills the process, and here it is an error
     with atomic_path(file) as temporary, temporary.open("wb") as opened:
-        header = {"descr": "<f8", "fortran_order": False, "shape": tuple(nodes)}
-        np.lib.format.write_array_header_1_0(opened, header)
+        write_header(opened, np.dtype("<f8"), tuple(nodes))
         for _ in range(nodes[0]):
             opened.write(rng.standard_normal(nodes[1:]).astype("<f8").tobytes())
     return file.resolve()
@@ -256,9 +251,15 @@ def lights_near(
         made.append(channel.crowd.near(channel.name, channel.emission_nm, low, high))
     for points_um, photons in made:
         near = ((points_um >= low) & (points_um < high)).all(axis=1)
-        places = (points_um[near] + channel.shift_um) / voxel
-        light = config.optics.brightness(places, config.volume.shape_vox, float(voxel[0]), config.first_depth_um)
-        yield places, photons[near] * light
+        yield _as_seen(points_um[near], photons[near], config, channel.shift_um)
+
+
+def _as_seen(points_um: Floats, photons: Floats, config: Config, shift_um: Floats) -> tuple[Floats, Floats]:
+    """Places [voxels] at which a channel shows points, and the photons that come from there."""
+    volume = config.volume
+    places: Floats = (points_um + shift_um) / np.array(volume.voxel_um)
+    light = config.optics.brightness(places, volume.shape_vox, volume.voxel_um[0], config.first_depth_um)
+    return places, photons * light
 
 
 def _fill_background(block: Floats, channel: Channel, config: Config, start: NDArray[np.int64]) -> None:

@@ -23,6 +23,7 @@ ROOM_UM_PER_UM3 = 0.5
 LEAST_DISTANCE_UM = 0.4
 N_AZIMUTHS = 12
 CELL_UM = 0.6
+"""Edge of the cells in which other dendrites are looked for: about as far as a spine head has to keep off."""
 SOLID_REACH_UM = 2.0
 """How far from a spine head other dendrites are looked for at most."""
 
@@ -253,8 +254,8 @@ def _soma(box: tuple[float, float, float], reach_um: float, rng: np.random.Gener
     wide, share = size > reach_um, rng.uniform(0.2, 0.8, 3)
     place_um: Floats = size * np.where(wide, (share - 0.2) / 0.6, share)
     if not wide.all():
-        across = [axis for axis in (1, 2) if not wide[axis]] or [0]
-        axis, outside = across[int(rng.integers(len(across)))], rng.uniform(4.0, 12.0)
+        narrow = [axis for axis in (1, 2) if not wide[axis]] or [0]
+        axis, outside = narrow[int(rng.integers(len(narrow)))], rng.uniform(4.0, 12.0)
         place_um[axis] = -outside if rng.random() < 0.5 else box[axis] + outside
     return place_um
 

@@ -323,10 +323,8 @@ def _deposit(
         z, y, x = z0 + low[0] - origin[0], y0 + low[1] - origin[1], x0 + low[2] - origin[2]
         if z >= nz or z + n_planes <= 0 or y >= ny or y + n_rows <= 0 or x >= nx or x + width <= 0:
             continue
-        a, length = (
-            max(0, -x),
-            np.uint64(min(width, nx - x) - max(0, -x)),
-        )  # of each row the part that lies in the block
+        a = max(0, -x)  # of each row the part that lies in the block
+        length = np.uint64(min(width, nx - x) - a)
         fy, fx = (points[i, 1] - y0) * N_STEPS, (points[i, 2] - x0) * N_STEPS
         jy, jx = int(fy), int(fx)
         ay, ax = fy - jy, fx - jx

@@ -5,7 +5,6 @@ import pytest
 
 from synimg.config import Config
 from synimg.phantoms.discs import discs_of, on_discs
-from synimg.phantoms.prepare import preparation_of
 from synimg.phantoms.tissue import Tissue, build_tissue
 from synimg.phantoms.wiring import build_wiring
 
@@ -23,8 +22,7 @@ def tissue() -> Tissue:
 
 def discs(tissue: Tissue, name: str = "pulse", folder=None):
     n = np.where(np.arange(tissue.is_imaged.size) % 3 == 0, 0, 40)
-    space = CONFIG.volume.shape_vox, CONFIG.volume.voxel_um
-    return discs_of(tissue, n, 50.0 * n, *space, 1, name, preparation_of(CONFIG, 1), folder)
+    return discs_of(CONFIG, tissue, n, 50.0 * n, name, 1, folder)
 
 
 def test_receptors_lie_on_their_disc_slightly_to_the_rim(tissue):
