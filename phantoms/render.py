@@ -27,6 +27,7 @@ from synimg.store.image import Box, Level, open_array, read_block, write_block
 from synimg.streams import key64, stream
 
 Floats = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 
@@ -204,12 +205,15 @@ def _lattice(nodes: list[int], rng: np.random.Generator, file: Path | None) -> F
     return file.resolve()
 
 
-def expected_photons(channels: list[Channel], config: Config, box: Box) -> Floats:
-    """Expected photons per voxel (channel, z, y, x) of a block: background, and emitters through the PSF."""
+def expected_photons(channels: list[Channel], config: Config, box: Box) -> Floats32:
+    """Expected photons per voxel (channel, z, y, x) of a block: background, and emitters through the PSF.
+
+    Single precision: memory is what limits workers side by side, and what is rounded off is far below the photons' own noise.
+    """
     start, shape = np.array(box[0]), box[1]
     leaks = config.optics.leaks([c.name for c in channels])
-    signal = np.zeros((len(channels), *shape)) if leaks else np.empty((len(channels), *shape))
-    background = np.empty(shape) if leaks else None
+    signal: Floats32 = (np.zeros if leaks else np.empty)((len(channels), *shape), np.float32)
+    background = np.empty(shape, np.float32) if leaks else None
     for c, channel in enumerate(channels):
         if background is None:
             _fill_background(signal[c], channel, config, start)
@@ -219,7 +223,7 @@ def expected_photons(channels: list[Channel], config: Config, box: Box) -> Float
         return signal
     total = signal.copy()
     for source, target, share in leaks:
-        total[target] += share * signal[source]
+        total[target] += np.float32(share) * signal[source]
     for c, channel in enumerate(channels):
         _fill_background(background, channel, config, start)
         total[c] += background
@@ -262,7 +266,7 @@ def _as_seen(points_um: Floats, photons: Floats, config: Config, shift_um: Float
     return places, photons * light
 
 
-def _fill_background(block: Floats, channel: Channel, config: Config, start: NDArray[np.int64]) -> None:
+def _fill_background(block: Floats32, channel: Channel, config: Config, start: NDArray[np.int64]) -> None:
     lattice = channel.lattice
     if isinstance(lattice, Path):
         lattice = np.asarray(np.load(lattice, mmap_mode="r"))
@@ -278,29 +282,36 @@ def _fill_background(block: Floats, channel: Channel, config: Config, start: NDA
 
 @nb.njit(cache=True, nogil=True)
 def _background(
-    block: Floats, start: NDArray[np.int64], lattice: Floats, spacing: Floats, mean: float, cv: float
+    block: Floats32, start: NDArray[np.int64], lattice: Floats, spacing: Floats, mean: float, cv: float
 ) -> None:
     """Fill `block` with ``mean (1 + cv g)``: g is the lattice interpolated, weighted to unit variance everywhere."""
     nx = block.shape[2]
-    node_x, part_x, width_x = np.empty(nx, np.int64), np.empty(nx), np.empty(nx)
+    # where each node of a row begins to be the one below; shares of that node and of the next
+    begins, below, above = [0], np.empty(nx, np.float32), np.empty(nx, np.float32)
+    first, part, width = _between(start[2], spacing[2])
+    last = first
     for x in range(nx):
-        node_x[x], part_x[x], width_x[x] = _between(start[2] + x, spacing[2])
-    first, last = node_x[0], node_x[nx - 1] + 2
-    line = np.empty(last - first)
+        node, part, width = _between(start[2] + x, spacing[2])
+        while node > last:
+            begins.append(x)
+            last += 1
+        below[x], above[x] = (1.0 - part) / width, part / width
+    begins.append(nx)
+    line = np.empty(last + 2 - first)
     for z in range(block.shape[0]):
         k, pz, width_z = _between(start[0] + z, spacing[0])
         for y in range(block.shape[1]):
             j, py, width_y = _between(start[1] + y, spacing[1])
-            for i in range(first, last):
-                low = (1.0 - py) * lattice[k, j, i] + py * lattice[k, j + 1, i]
-                line[i - first] = (1.0 - pz) * low + pz * (
-                    (1.0 - py) * lattice[k + 1, j, i] + py * lattice[k + 1, j + 1, i]
-                )
-            scale = cv / (width_z * width_y)
-            for x in range(nx):
-                i = node_x[x] - first
-                value = scale * ((1.0 - part_x[x]) * line[i] + part_x[x] * line[i + 1]) / width_x[x]
-                block[z, y, x] = max(mean * (1.0 + value), 0.0)
+            scale = mean * cv / (width_z * width_y)
+            for i in range(line.size):
+                near = (1.0 - py) * lattice[k, j, first + i] + py * lattice[k, j + 1, first + i]
+                far = (1.0 - py) * lattice[k + 1, j, first + i] + py * lattice[k + 1, j + 1, first + i]
+                line[i] = scale * ((1.0 - pz) * near + pz * far)
+            row, level = block[z, y], np.float32(mean)
+            for i in range(line.size - 1):
+                low, high = np.float32(line[i]), np.float32(line[i + 1])
+                for x in range(begins[i], begins[i + 1]):
+                    row[x] = max(level + (below[x] * low + above[x] * high), np.float32(0.0))
 
 
 @nb.njit(inline="always")

@@ -4,13 +4,14 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from synimg.cameras.protocol import Photons
 from synimg.counter import gamma, normal, poisson, start
 
 Floats = NDArray[np.float64]
 
 
 def multiplied(
-    photons: Floats,
+    photons: Photons,
     settings: tuple[float, ...],
     key: int,
     origin_vox: tuple[int, int, int],
@@ -38,7 +39,7 @@ def multiplied(
 
 @nb.njit(cache=True, nogil=True)
 def _multiplied(
-    photons: Floats,
+    photons: Photons,
     grey: NDArray[np.uint16],
     settings: Floats,
     key: np.uint64,

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from synimg.cameras.base import multiplied
+from synimg.cameras.protocol import Photons
 from synimg.model import Model
 
 Floats = NDArray[np.float64]
@@ -46,7 +47,7 @@ class Emccd(Model):
         return int(2**self.bits - 1)
 
     def record(
-        self, photons: Floats, key: int, origin_vox: tuple[int, int, int], shape_vox: tuple[int, int, int]
+        self, photons: Photons, key: int, origin_vox: tuple[int, int, int], shape_vox: tuple[int, int, int]
     ) -> NDArray[np.uint16]:
         """Grey levels of a block of the image; see `synimg.cameras.protocol.Camera`."""
         gain, noise = self.em_gain / self.electrons_per_adu, self.register_noise_electrons / self.em_gain

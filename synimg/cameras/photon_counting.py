@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from synimg.cameras.protocol import Photons
 from synimg.counter import start, uniform
 from synimg.model import Model
 
@@ -52,7 +53,7 @@ class PhotonCounting(Model):
         return int(min(most, 2**self.bits - 1))
 
     def record(
-        self, photons: Floats, key: int, origin_vox: tuple[int, int, int], shape_vox: tuple[int, int, int]
+        self, photons: Photons, key: int, origin_vox: tuple[int, int, int], shape_vox: tuple[int, int, int]
     ) -> NDArray[np.uint16]:
         """Counts in a block of the image; see `synimg.cameras.protocol.Camera`."""
         dead = self.dead_time_ns * 1e-3 / self.dwell_us
@@ -64,7 +65,7 @@ class PhotonCounting(Model):
 
 @nb.njit(cache=True, nogil=True)
 def _count(
-    photons: Floats,
+    photons: Photons,
     counts: NDArray[np.uint16],
     settings: Floats,
     key: np.uint64,

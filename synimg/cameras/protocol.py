@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Photons = NDArray[np.float32] | NDArray[np.float64]
+"""Expected photons per voxel, in single precision where they are rendered."""
 
 
 class Camera(Protocol):
@@ -44,7 +46,7 @@ class Camera(Protocol):
         ...
 
     def record(
-        self, photons: Floats, key: int, origin_vox: tuple[int, int, int], shape_vox: tuple[int, int, int]
+        self, photons: Photons, key: int, origin_vox: tuple[int, int, int], shape_vox: tuple[int, int, int]
     ) -> NDArray[np.uint16]:
         """Grey levels of a block of the image.
 

@@ -10,6 +10,7 @@ import tifffile
 from numpy.typing import NDArray
 from pydantic import Field
 
+from synimg.cameras.protocol import Photons
 from synimg.counter import normal, poisson_and_normal, start
 from synimg.errors import SynimgError
 from synimg.model import Model
@@ -54,7 +55,7 @@ class Scmos(Model):
         return int(min(top, 2**self.bits - 1))
 
     def record(
-        self, photons: Floats, key: int, origin_vox: tuple[int, int, int], shape_vox: tuple[int, int, int]
+        self, photons: Photons, key: int, origin_vox: tuple[int, int, int], shape_vox: tuple[int, int, int]
     ) -> NDArray[np.uint16]:
         """Grey levels of a block of the image; see `synimg.cameras.protocol.Camera`."""
         settings = np.array([self.quantum_efficiency, self.full_well_electrons, self.largest_adu])
@@ -131,7 +132,7 @@ def _pixels(draws: Floats, key: np.uint64, origin: NDArray[np.int64]) -> None:
 
 @nb.njit(cache=True, nogil=True)
 def _record(
-    photons: Floats,
+    photons: Photons,
     grey: NDArray[np.uint16],
     settings: Floats,
     maps: Floats,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synimg.errors import SynimgError
+from synimg.psf.protocol import Block
 
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
@@ -92,7 +93,7 @@ class Table:
         z, y, x = (max(-low, low + size) for low, size in zip(self.low, n, strict=True))
         return z + 1, y, x
 
-    def deposit(self, block: Floats, origin_vox: Ints, points_vox: Floats, photons: Floats) -> None:
+    def deposit(self, block: Block, origin_vox: Ints, points_vox: Floats, photons: Floats) -> None:
         """Add every emitter's expected photons to the voxels of a block; see `synimg.psf.protocol.Kernel`."""
         depth = self.first_depth_um + points_vox[:, 0] * self.voxel_z_um
         level = np.zeros(depth.size, np.int64)
@@ -274,24 +275,24 @@ def _four(
 
 
 @nb.njit(cache=True, nogil=True)
-def _four_more(
-    out: Floats32,
-    one: Floats32,
-    two: Floats32,
-    three: Floats32,
-    last: Floats32,
-    a: np.float32,
-    b: np.float32,
-    c: np.float32,
-    d: np.float32,
+def _three(
+    out: Floats32, one: Floats32, two: Floats32, last: Floats32, a: np.float32, b: np.float32, c: np.float32
 ) -> None:
     for k in range(out.size):
-        out[k] += (a * one[k] + b * two[k]) + (c * three[k] + d * last[k])
+        out[k] = a * one[k] + b * two[k] + c * last[k]
+
+
+@nb.njit(cache=True, nogil=True)
+def _three_more(
+    out: Floats32, one: Floats32, two: Floats32, last: Floats32, a: np.float32, b: np.float32, c: np.float32
+) -> None:
+    for k in range(out.size):
+        out[k] += a * one[k] + b * two[k] + c * last[k]
 
 
 @nb.njit(cache=True, nogil=True)
 def _deposit(
-    block: Floats,
+    block: Block,
     origin: Ints,
     points: Floats,
     photons: Floats,
@@ -312,7 +313,7 @@ def _deposit(
     voxels = block.reshape(-1)
     n_terms, n_planes, n_cells = along.shape[1], spans.shape[0], across.shape[-1]
     n_rows = n_cells // width
-    padded = -(-n_terms // 4) * 4
+    padded = -(-n_terms // 3) * 3
     flat = np.zeros((padded, n_cells), np.float32)
     light = np.empty(n_cells, np.float32)
     weight = np.zeros((n_planes, padded))
@@ -351,17 +352,16 @@ def _deposit(
         for p in range(max(0, -z), min(n_planes, nz - z)):
             first, last = spans[p, 0], spans[p, 1]
             lit = slice(first * width, last * width)
-            for k in range(0, padded, 4):
-                four = (
+            for k in range(0, padded, 3):
+                three = (
                     np.float32(scale * weight[p, k]),
                     np.float32(scale * weight[p, k + 1]),
                     np.float32(scale * weight[p, k + 2]),
-                    np.float32(scale * weight[p, k + 3]),
                 )
                 if k == 0:
-                    _four(light[lit], flat[k][lit], flat[k + 1][lit], flat[k + 2][lit], flat[k + 3][lit], *four)
+                    _three(light[lit], flat[k][lit], flat[k + 1][lit], flat[k + 2][lit], *three)
                 else:
-                    _four_more(light[lit], flat[k][lit], flat[k + 1][lit], flat[k + 2][lit], flat[k + 3][lit], *four)
+                    _three_more(light[lit], flat[k][lit], flat[k + 1][lit], flat[k + 2][lit], *three)
             low_row = max(first, -y)
             target, source = np.uint64(((z + p) * ny + y + low_row) * nx + x + a), np.uint64(low_row * width + a)
             for _ in range(min(last, ny - y) - low_row):

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from synimg.model import Model
 from synimg.optics.pupil import refuse_beyond
+from synimg.psf.protocol import Block
 
 Floats = NDArray[np.float64]
 REACH = 4.0
@@ -68,7 +69,7 @@ class GaussianKernel:
         z, y, x = (int(n) + 1 for n in np.ceil(REACH * self.sigma_vox))
         return z, y, x
 
-    def deposit(self, block: Floats, origin_vox: NDArray[np.int64], points_vox: Floats, photons: Floats) -> None:
+    def deposit(self, block: Block, origin_vox: NDArray[np.int64], points_vox: Floats, photons: Floats) -> None:
         """Add every emitter's expected photons to the voxels of a block; see `synimg.psf.protocol.Kernel`."""
         deposit(block, origin_vox, points_vox, photons, self.sigma_vox)
 
@@ -93,7 +94,7 @@ def axis_kernel(center: float, sigma: float, first: int, weights: Floats) -> Non
 
 @nb.njit(cache=True, nogil=True)
 def deposit(
-    block: Floats, origin_vox: NDArray[np.int64], points_vox: Floats, photons: Floats, sigma_vox: Floats
+    block: Block, origin_vox: NDArray[np.int64], points_vox: Floats, photons: Floats, sigma_vox: Floats
 ) -> None:
     """Add every emitter's expected photons to the voxels of a block.
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Block = NDArray[np.float32] | NDArray[np.float64]
 
 
 class Kernel(Protocol):
@@ -17,7 +18,7 @@ class Kernel(Protocol):
         """Farthest voxel from an emitter along z, y, x that gets light of it."""
         ...
 
-    def deposit(self, block: Floats, origin_vox: Ints, points_vox: Floats, photons: Floats) -> None:
+    def deposit(self, block: Block, origin_vox: Ints, points_vox: Floats, photons: Floats) -> None:
         """Add every emitter's expected photons to the voxels of a block.
 
         Parameters

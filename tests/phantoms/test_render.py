@@ -86,8 +86,8 @@ def test_light_bleeds_into_the_other_channel_without_its_background():
     pulse, chase = channel(config), channel(config, "chase", points=POINTS[:0], photons=PHOTONS[:0])
     clean = expected_photons([pulse, chase], config_of(), WHOLE)
     mixed = expected_photons([pulse, chase], config, WHOLE)
-    np.testing.assert_allclose(mixed[0], clean[0], rtol=1e-12)
-    np.testing.assert_allclose(mixed[1] - clean[1], 0.03 * (clean[0] - clean[1]), atol=1e-9)
+    np.testing.assert_allclose(mixed[0], clean[0], rtol=1e-6)
+    np.testing.assert_allclose(mixed[1] - clean[1], 0.03 * (clean[0] - clean[1]), atol=1e-5)
 
 
 def test_brightness_falls_with_depth_in_the_corners_and_along_the_scan():
@@ -103,7 +103,7 @@ def test_brightness_falls_with_depth_in_the_corners_and_along_the_scan():
     empty = channel(config, points=POINTS[:0], photons=PHOTONS[:0])
     planes = expected_photons([empty], config, WHOLE)[0].mean(axis=(1, 2))
     flat = expected_photons([empty], config_of(), WHOLE)[0].mean(axis=(1, 2))
-    np.testing.assert_allclose(planes / flat, np.exp(-np.arange(17) * 0.2 / 2.0), rtol=1e-9)
+    np.testing.assert_allclose(planes / flat, np.exp(-np.arange(17) * 0.2 / 2.0), rtol=1e-6)
 
 
 def test_a_chromatic_shift_is_recovered_from_the_image():
