@@ -9,7 +9,9 @@ from scipy.spatial import cKDTree
 
 from synimg.analysis.fit import Fit, Scene
 from synimg.analysis.punctum import (
+    N_POWERS,
     N_SHAPE,
+    N_SUMS,
     PAIRS,
     add_line,
     add_plane,
@@ -136,7 +138,7 @@ def shared_information(
         peak = 1.0 / ((2.0 * math.pi) ** 3 * math.sqrt(p_determinant * q_determinant))
         p_spans, p_begins, p_fall = lines_of(one, p, mine)
         q_spans, q_begins, q_fall = lines_of(other, q, its)
-        weights, plane = np.zeros((5, 5, 5)), np.zeros((5, 5))
+        line, plane, sums = np.zeros(N_SUMS), np.zeros((N_POWERS, N_SUMS)), np.zeros((N_POWERS, N_POWERS, N_SUMS))
         for z in range(max(mine[0, 0], its[0, 0]), min(mine[0, 1], its[0, 1])):
             for y in range(max(mine[1, 0], its[1, 0]), min(mine[1, 1], its[1, 1])):
                 p_line, q_line = (z - mine[0, 0], y - mine[1, 0]), (z - its[0, 0], y - its[1, 0])
@@ -161,11 +163,12 @@ def shared_information(
                     w4 += w * dx
                     h *= ratio
                     ratio *= fall
-                add_line(plane, (w0, w1, w2, w3, w4), y - one[1])
-            add_plane(weights, plane, z - one[0])
+                line[0], line[1], line[2], line[3], line[4] = w0, w1, w2, w3, w4
+                add_line(plane, line, y - one[1])
+            add_plane(sums, plane, z - one[0])
         g_one = gradient_polynomials(one, c, p, scale)
         g_other = gradient_polynomials(other, c, q, scale) @ apart
-        information += g_one @ moments_of(weights) @ g_other.T
+        information += g_one @ moments_of(sums) @ g_other.T
     return information
 
 

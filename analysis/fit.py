@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from synimg.analysis.punctum import (
+    N_POWERS,
     N_SHAPE,
+    N_SUMS,
     PAIRS,
     POWERS,
     add_line,
@@ -198,8 +200,8 @@ def take_out(
     for c in range(psf.shape[0]):
         theta, inverse, volume, window, spans, begins, fall = _in_voxels(model, whole, c, psf, shift, scale)
         peak, electrons = 1.0 / volume, theta[3 + c]
-        weights, plane_weights = np.zeros((5, 5, 5)), np.zeros((5, 5))
-        excesses, plane_excesses = np.zeros((3, 3, 3)), np.zeros((3, 3))
+        # of the weights times powers 0 to 4 of x, and of the excesses times powers 0 to 2
+        line, plane, sums = np.empty(N_SUMS), np.zeros((N_POWERS, N_SUMS)), np.zeros((N_POWERS, N_POWERS, N_SUMS))
         for i in range(spans.shape[0]):
             z = window[0, 0] + i
             for j in range(spans.shape[1]):
@@ -229,16 +231,15 @@ def take_out(
                     dx += 1.0
                     h *= ratio
                     ratio *= fall
-                add_line(plane_weights, (w0, w1, w2, w3, w4), y - theta[1])
-                add_line(plane_excesses, (e0, e1, e2), y - theta[1])
-            add_plane(weights, plane_weights, z - theta[0])
-            add_plane(excesses, plane_excesses, z - theta[0])
+                line[0], line[1], line[2], line[3], line[4], line[5], line[6], line[7] = w0, w1, w2, w3, w4, e0, e1, e2
+                add_line(plane, line, y - theta[1])
+            add_plane(sums, plane, z - theta[0])
         residual = np.empty(10)
         for m in range(10):
-            residual[m] = excesses[POWERS[m, 0], POWERS[m, 1], POWERS[m, 2]]
+            residual[m] = sums[POWERS[m, 0], POWERS[m, 1], N_POWERS + POWERS[m, 2]]
         g = gradient_polynomials(theta, c, inverse, scale)
         score += g @ residual
-        information += g @ moments_of(weights) @ g.T
+        information += g @ moments_of(sums) @ g.T
     return score, information
 
 

@@ -17,6 +17,7 @@ PAIRS = np.array([[0, 0], [1, 1], [2, 2], [0, 1], [0, 2], [1, 2]])  # axes of ea
 POWERS = np.array(  # powers of the distance along z, y, x in the polynomials of the gradients
     [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [2, 0, 0], [0, 2, 0], [0, 0, 2], [1, 1, 0], [1, 0, 1], [0, 1, 1]]
 )
+N_POWERS, N_SUMS = 5, 8  # powers of a distance that are summed; of x, the first three of another quantity besides
 VOXEL_VARIANCE = 1.0 / 12.0  # integrating over a voxel widens a Gaussian by the voxel's own variance, to fourth order
 
 
@@ -145,23 +146,23 @@ def gradient_polynomials(theta: Floats, c: int, inverse: Floats, scale: Floats) 
     return g
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def add_line(plane: Floats, line: tuple[float, ...], dy: float) -> None:
-    """Add a line's sums of 1, dx, dx^2, ... to a plane's of all ``dy^j dx^k`` with ``j + k`` below their number."""
-    n, p = len(line), 1.0
-    for j in range(n):
-        for k in range(n - j):
+@nb.njit(cache=True, nogil=True)
+def add_line(plane: Floats, line: Floats, dy: float) -> None:
+    """Add a line's sums (`N_SUMS`,), each times ``dy^j``, to row j of a plane's (5, `N_SUMS`)."""
+    p = 1.0
+    for j in range(N_POWERS):
+        for k in range(N_SUMS):  # of a number that is known beforehand: vector instructions
             plane[j, k] += p * line[k]
         p *= dy
 
 
 @nb.njit(cache=True, nogil=True)
 def add_plane(sums: Floats, plane: Floats, dz: float) -> None:
-    """Add a plane's sums (`add_line`) to those of all ``dz^i dy^j dx^k`` with ``i + j + k`` below their number; clear them."""
-    n, p = len(plane), 1.0
-    for i in range(n):
-        for j in range(n - i):
-            for k in range(n - i - j):
+    """Add a plane's sums (`add_line`), each times ``dz^i``, to block i of all (5, 5, `N_SUMS`); clear them."""
+    p = 1.0
+    for i in range(N_POWERS):
+        for j in range(N_POWERS):
+            for k in range(N_SUMS):
                 sums[i, j, k] += p * plane[j, k]
         p *= dz
     plane[:] = 0.0
@@ -169,7 +170,7 @@ def add_plane(sums: Floats, plane: Floats, dz: float) -> None:
 
 @nb.njit(cache=True, nogil=True)
 def moments_of(weights: Floats) -> Floats:
-    """Weighted sums (10, 10) of the products of the monomials in `POWERS`, from the sums of all powers (5, 5, 5)."""
+    """Weighted sums (10, 10) of the products of the monomials in `POWERS`, from the sums of all powers of z, y, x."""
     moments = np.empty((10, 10))
     for m in range(10):
         for n in range(10):
