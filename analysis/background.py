@@ -55,14 +55,17 @@ def _binned(image: Floats, step: NDArray[np.int64]) -> Floats:
 
 def _unbinned(image: Floats, step: NDArray[np.int64], shape: tuple[int, ...]) -> Floats:
     """The voxels' values, linear between the centres of the bins."""
-    for axis, (s, n) in enumerate(zip(step, shape, strict=True)):
-        at = np.clip((np.arange(n) + 0.5) / s - 0.5, 0, image.shape[axis] - 1)
-        low = np.minimum(at.astype(int), max(image.shape[axis] - 2, 0))
-        part = (at - low).reshape([-1 if k == axis else 1 for k in range(image.ndim)])
-        image = (
-            np.take(image, low, axis) * (1 - part)
-            + np.take(image, np.minimum(low + 1, image.shape[axis] - 1), axis) * part
-        )
+    return _between(image, [(np.arange(n) + 0.5) / s - 0.5 for s, n in zip(step, shape, strict=True)])
+
+
+def _between(image: Floats, at: list[Floats]) -> Floats:
+    """Values at the places ``at[axis]`` along every axis [voxels], linear between voxels and those of the faces beyond."""
+    for axis, place in enumerate(at):
+        last = image.shape[axis] - 1
+        inside = np.clip(place, 0, last)
+        low = np.minimum(inside.astype(int), max(last - 1, 0))
+        part = (inside - low).reshape([-1 if k == axis else 1 for k in range(image.ndim)])
+        image = np.take(image, low, axis) * (1 - part) + np.take(image, np.minimum(low + 1, last), axis) * part
     return image
 
 
@@ -82,9 +85,7 @@ def _block_medians(image: Floats, size: NDArray[np.int64]) -> Floats:
     medians = np.array([[[_median(image[z, y, x]) for x in cuts[2]] for y in cuts[1]] for z in cuts[0]])
     centres = [np.array([p.mean() for p in part]) for part in parts]
     at = [np.interp(np.arange(n), c, np.arange(c.size)) for n, c in zip(image.shape, centres, strict=True)]
-    grid = np.meshgrid(*at, indexing="ij")
-    smooth: Floats = ndimage.map_coordinates(medians, grid, order=1, mode="nearest")
-    return smooth
+    return _between(medians, at)
 
 
 def _median(values: Floats) -> float:

@@ -4,9 +4,9 @@ The job: 64 x 512 x 512 voxels of 0.2 x 0.07 x 0.07 um, 20 000 emitters, a physi
 and read noise, uint16 to OME-Zarr. Each contender runs in a process of its own on one thread; times are of the processor, so
 that what else runs does not count. Then both do the job by the clock on two cores: microsim with as many threads as its libraries
 take, ours with two workers; once more with the labels that ours also writes, as every data set has them. All times are the best
-of several, one and two workers by turns: a shared machine is not always as fast. microsim pins numpy below 2 and zarr below 3, so it
-lives in an environment of its own, which this script makes in .venv-microsim (--microsim PYTHON names another one). --large also
-renders more emitters, and more voxels, up to a billion or --largest-gvox.
+of several, one and two workers by turns: a shared machine is not always as fast. microsim pins numpy below 2 and zarr below 3,
+so it lives in an environment of its own, which this script makes in .venv-microsim (--microsim PYTHON names another one).
+--large also renders more emitters, and more voxels, up to a billion or --largest-gvox.
 """
 
 import argparse
