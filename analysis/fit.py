@@ -34,8 +34,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 STILL = 2e-3  # widths, or share of a count
 FELT = 3.5  # widths; the overlap of two Gaussians that far apart is 5 %
-LONGER, LONGEST = 1.3, 1.9
-"""Steps that go on in one direction become so many times as long, until they are so many times Fisher's; a turn ends it."""
+LONGER, LONGEST = 1.2, 1.7
+"""Steps that go on in one direction become so many times as long, until they are so many times Fisher's; a turn ends it. With
+longer ones what changes in one place is felt farther away, beyond the margin around a damaged chunk too."""
 LARGEST_SHAPE = 0.04  # um^2: an sd of 0.2 um is a synapse of 0.8 um
 
 

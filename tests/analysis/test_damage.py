@@ -77,8 +77,7 @@ def test_beyond_the_margin_a_damaged_chunk_changes_no_synapse(tiny_path):
     assert apart.max() < 0.01
     for name in ("pulse_electrons", "chase_electrons"):
         off = rest[name].to_numpy() - whole[name].to_numpy()[nearest]
-        # neighbours hand on what changed; a quarter of an error adds 3 % to it (fits run to their very end differ by 0.18)
-        assert np.abs(off / whole[f"{name}_se"].to_numpy()[nearest]).max() < 0.25
+        assert np.abs(off / whole[f"{name}_se"].to_numpy()[nearest]).max() < 0.2
 
 
 def test_an_incomplete_table_names_the_place_until_repair_and_a_second_measurement(whole, incomplete, tmp_path):
