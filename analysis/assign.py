@@ -149,8 +149,7 @@ def colour_log_likelihood(colours: Floats, colours_se: Floats, codebook: Floats,
     floor = 0.03 * np.linalg.norm(colours, axis=1, keepdims=True) + 1e-9
     scale = np.linalg.norm(colours, axis=1, keepdims=True) + 1e-9
     log_likelihood = np.empty((len(colours), len(codebook)))
-    for j, code in enumerate(codebook):
-        pure = code / max(np.linalg.norm(code), 1e-12)  # that of a neuron without dye stays 0
+    for j, pure in enumerate(unit(codebook)[0]):  # that of a neuron without dye stays 0
         amount = np.maximum((colours * pure).sum(1, keepdims=True), 1e-9)
         for _ in range(2):
             variance = colours_se**2 + (relative * amount * pure) ** 2 + floor**2

@@ -31,6 +31,7 @@ ELECTRONS = ["pulse_electrons", "chase_electrons"]
 Floats = NDArray[np.float64]
 AROUND = (4.0, 12.0)  # widths between which neighbours tell how crowded it is: farther than a disc's own parts
 ROUGHLY = 0.03  # widths; a punctum that moves less between two searches stands still
+N_SWEEPS = 4, 3, 16  # at most, of what a search added, of what was kept of it, and at the end
 TYPICAL_SPREAD_UM2 = 0.005  # variance of a synapse of 0.28 um across, for the search alone
 
 
@@ -186,9 +187,9 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> Fit:
         nearest = tuple(np.clip(np.rint(new), 0, np.array(residual.shape[1:]) - 1).astype(int).T)
         electrons = np.maximum(residual[(slice(None), *nearest)].T, 0.5) * volume
         known = known.joined(start(new, electrons, scene)).stirred(new, psf)
-        fit = _prune(scene, *fitted(scene, known.in_rows(scene), 4, ROUGHLY), settings)
-        fit, model = fitted(scene, fit, 3, ROUGHLY)
-    return _prune(scene, *fitted(scene, fit, 16), settings)
+        fit = _prune(scene, *fitted(scene, known.in_rows(scene), N_SWEEPS[0], ROUGHLY), settings)
+        fit, model = fitted(scene, fit, N_SWEEPS[1], ROUGHLY)
+    return _prune(scene, *fitted(scene, fit, N_SWEEPS[2]), settings)
 
 
 def first_search(scene: Scene, settings: MeasureSettings) -> tuple[NDArray[np.float32], Floats]:
