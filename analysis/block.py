@@ -32,6 +32,7 @@ Floats = NDArray[np.float64]
 AROUND = (4.0, 12.0)  # widths between which neighbours tell how crowded it is: farther than a disc's own parts
 ROUGHLY = 0.03  # widths; a punctum that moves less between two searches stands still
 N_SWEEPS = 4, 3, 16  # at most, of what a search added, of what was kept of it, and at the end
+PER_UM2 = 980.0  # receptors of a postsynaptic density (Tanaka et al. 2005, J Neurosci 25:799: about 1000)
 TYPICAL_SPREAD_UM2 = 0.005  # variance of a synapse of 0.28 um across, for the search alone
 
 
@@ -52,7 +53,7 @@ class MeasureSettings(Model):
     least_crowd: float = Field(
         0.1,
         ge=0,
-        description="other puncta expected within 2.5 PSF widths from which on the common disc is no reason to take two for one",
+        description="other puncta expected within 2.5 PSF widths from which on a disc is no wider than its receptors need",
     )
     split_share: float = Field(
         0.05,
@@ -125,8 +126,17 @@ def scene_of(
         recording.shift_vox(index),
         np.array(recording.voxel_um),
         settings,
-        spread_um2,
+        (spread_um2, _disc_um2(recording)),
     )
+
+
+def _disc_um2(recording: Recording) -> float:
+    """Squared radius of the disc that a synapse's receptors fill [um^2 / electron]; 0 where a receptor's light is not known."""
+    if not recording.is_light_known:
+        return 0.0
+    n_channels = len(recording.receptor_index)
+    per_electron = float(recording.n_receptors(np.ones((1, n_channels)))[0]) / n_channels
+    return per_electron / (np.pi * PER_UM2)
 
 
 def scene_of_electrons(
@@ -136,16 +146,17 @@ def scene_of_electrons(
     shift_vox: Floats,
     voxel_um: Floats,
     settings: MeasureSettings,
-    spread_um2: float,
+    extent_um2: tuple[float, float] = (0.0, 0.0),
 ) -> Scene:
     """Photo-electrons (channel, z, y, x) with their background, ready for the fit; `psf_vox`, `shift_vox` are (channel, 3).
 
-    The read noise is one number or that of every pixel (y, x).
+    The read noise is one number or that of every pixel (y, x); the extent is `Scene.spread_um2` and `Scene.disc_um2`, those of
+    points if not given.
     """
     smooth, variance = np.maximum(settings.background_um / voxel_um, 2.0), np.square(read_noise)
     typical = float(np.sqrt(np.mean(variance)))
     background = np.stack([smooth_background(channel, smooth, typical) for channel in electrons])
-    return Scene(electrons + variance, background + variance, psf_vox, shift_vox, voxel_um, spread_um2)
+    return Scene(electrons + variance, background + variance, psf_vox, shift_vox, voxel_um, *extent_um2)
 
 
 def moved_back(image: Floats, shift_vox: Floats) -> Floats:
@@ -230,11 +241,13 @@ def _parts(scene: Scene, fit: Fit, gain: Floats, settings: MeasureSettings) -> N
     is_first_weak = gain[pairs[:, 0]] < gain[pairs[:, 1]]
     weak, strong = np.where(is_first_weak, pairs.T, pairs.T[::-1])
     away = points_um[weak] - points_um[strong]
+    light, crowd = (fit.electrons[weak] + fit.electrons[strong]).sum(axis=1), _crowd(points_um, psf_um, scene)[strong]
     # a disc seen from all sides has the variance radius^2 / 6 per axis
-    disc_um = np.sqrt(6.0 * scene.spread_um2 * (fit.electrons[weak] + fit.electrons[strong]).sum(axis=1))
+    filled_um, seen_um = np.sqrt(scene.disc_um2 * light), np.sqrt(6.0 * scene.spread_um2 * light)
+    # by its light it holds what the point spread function is no Gaussian, too: where others are near it would take them in
+    disc_um = np.where(crowd < settings.least_crowd, np.maximum(filled_um, seen_um), filled_um)
     is_one = np.linalg.norm(away / psf_um, axis=1) < settings.merge_sigma
-    crowd = _crowd(points_um, psf_um, scene)[strong]
-    is_one |= (crowd < settings.least_crowd) & (np.linalg.norm(away, axis=1) < settings.same_disc * disc_um)
+    is_one |= np.linalg.norm(away, axis=1) < settings.same_disc * disc_um
     # how far a disc is from the Gaussian that fits it best grows with its size beside that of the PSF
     wide = scene.spread_um2 * fit.electrons[strong].sum(axis=1)
     share = settings.split_share * (wide / (wide + psf_um[1:].prod())) ** 2

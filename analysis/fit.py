@@ -50,6 +50,7 @@ class Scene:
     shift_vox : (channel, 3) ndarray, where each channel shows what lies at 0
     voxel_um : (3,) ndarray
     spread_um2 : float, expected variance of a synapse's shape per axis and electron [um^2 / electron]
+    disc_um2 : float, squared radius of the disc that a synapse's receptors fill, likewise
 
     Notes
     -----
@@ -63,6 +64,7 @@ class Scene:
     shift_vox: Floats
     voxel_um: Floats
     spread_um2: float
+    disc_um2: float = 0.0
 
     @property
     def n_parameters(self) -> int:

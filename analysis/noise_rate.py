@@ -61,7 +61,13 @@ def measure_noise(
     variance = np.square(read_noise)
     noise = rng.poisson(np.maximum(scene.background, 0.0)).astype(np.float64) - variance
     again = scene_of_electrons(
-        noise, read_noise, scene.psf_vox, scene.shift_vox, scene.voxel_um, settings, scene.spread_um2
+        noise,
+        read_noise,
+        scene.psf_vox,
+        scene.shift_vox,
+        scene.voxel_um,
+        settings,
+        (scene.spread_um2, scene.disc_um2),
     )
     fit = find_puncta(again, settings.model_copy(update={"least_gain": least_noise_gain(settings)}))
     first, size = (np.array(v, float) for v in tile.box)

@@ -15,6 +15,8 @@ from synimg.optics.bleed_through import separable
 
 Floats = NDArray[np.float64]
 RECEPTOR_CHANNELS = ("pulse", "chase")
+STEADY = 1e9
+"""Shape of a Gamma law that does not scatter: dyes whose photons are not known are taken for such."""
 
 
 class RecordedChannel(Model):
@@ -149,6 +151,11 @@ class Recording(Model):
     def shift_vox(self, index: list[int]) -> Floats:
         """Where channels show what lies at 0 (channel, axis), in voxels."""
         return np.array([self.channels[i].shift_um or (0.0, 0.0, 0.0) for i in index]) / np.array(self.voxel_um)
+
+    @property
+    def is_light_known(self) -> bool:
+        """Whether the photons of a receptor are, and not only a typical number of dyes that do not scatter."""
+        return self.photons_shape < STEADY
 
     def electrons_per_dye(self, index: int) -> float:
         """Mean electrons of a dye in channel `index`, in the Gaussian that is fitted: not all of a physical PSF's light."""

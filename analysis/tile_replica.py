@@ -57,7 +57,7 @@ def measure_replica(
         scene.shift_vox,
         scene.voxel_um,
         settings,
-        scene.spread_um2,
+        (scene.spread_um2, scene.disc_um2),
     )
     fit = find_puncta(again, settings)
     covariance = covariances(again, fit, model_of(again, fit))

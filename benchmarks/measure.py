@@ -151,7 +151,7 @@ def by_synimg(truth: Field, width: float = 1.0) -> Found:
     def scene_of(tile: Tile) -> Scene:
         cut = tuple(slice(first, first + n) for first, n in zip(*tile.box, strict=True))
         block = truth.image[(slice(None), *cut)]
-        return scene_of_electrons(block, noise, psf_vox, shift_vox, VOXEL_UM, settings, 0.0)
+        return scene_of_electrons(block, noise, psf_vox, shift_vox, VOXEL_UM, settings)
 
     parts = []
     for tile in work:

@@ -14,9 +14,9 @@ VOXEL = np.array([0.2, 0.07, 0.07])
 THETA = np.array([[9.3, 14.2, 15.6, 900.0, 500.0, 0.004, 0.003, 0.006, 0.001, -0.001, 0.002]])
 
 
-def scene(data=None, spread=4.5e-6):
+def scene(data=None, spread=4.5e-6, disc=0.0):
     flat = np.full((2, 21, 31, 33), 5.0)
-    return f.Scene(flat if data is None else data, flat, PSF, SHIFT, VOXEL, spread)
+    return f.Scene(flat if data is None else data, flat, PSF, SHIFT, VOXEL, spread, disc)
 
 
 def test_the_score_is_the_derivative_of_the_log_likelihood():
@@ -131,16 +131,19 @@ def test_a_synapse_whose_channels_are_shifted_is_one_and_keeps_its_counts():
     np.testing.assert_allclose(found.electrons[0], THETA[0, 3:5], rtol=0.03)
 
 
-@pytest.mark.parametrize(("others", "n_found"), [(0, 1), (10, 2)])
-def test_two_puncta_within_their_common_disc_are_one_unless_synapses_crowd(others, n_found):
+@pytest.mark.parametrize(("others", "disc", "n_found"), [(0, 0.0, 1), (10, 0.0, 2), (10, 1.4e-5, 1), (10, 4e-6, 2)])
+def test_two_puncta_within_the_disc_of_their_receptors_are_one_and_within_that_of_their_light_unless_synapses_crowd(
+    others, disc, n_found
+):
     away = np.array(
         [[0, dy, dx] for dy in (-10, 0, 10) for dx in (-10, 0, 10) if dy or dx] + [[-6, 0, 0], [6, 0, 0]], float
     )
     theta = np.repeat(THETA, 2 + others, axis=0)
     theta[:, -6:] = [0.002, 0.002, 0.002, 0.0, 0.0, 0.0]
     theta[:, 3:5] *= 3.0
-    theta[:2, :3] = [[10.0, 15.0, 13.8], [10.0, 15.0, 18.2]]  # 0.31 um; the radius of both counts' disc is 0.48 um
+    # 0.31 um; the radius of both counts' disc is 0.48 um by their light, by their receptors 0.34 or 0.18 um
+    theta[:2, :3] = [[10.0, 15.0, 13.8], [10.0, 15.0, 18.2]]
     theta[2:, :3] = np.array([10.0, 15.0, 16.0]) + away[:others]
-    world = scene(f.model_of(scene(), f.Fit(theta)))
+    world = scene(f.model_of(scene(), f.Fit(theta)), disc=disc)
     found = find_puncta(world, MeasureSettings()).points_vox
     assert (np.linalg.norm((found - [10.0, 15.0, 16.0]) / PSF[0], axis=1) < 2.0).sum() == n_found

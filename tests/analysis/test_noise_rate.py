@@ -38,7 +38,7 @@ def test_noise_alone_is_found_at_the_low_gain_as_often_as_elsewhere_and_the_same
     rng = stream(1, "test", "empty")
     tile = tiles((40, 140, 140), settings)[0]
     flat = rng.poisson(8.0, (1, 40, 140, 140)).astype(float)
-    scene = scene_of_electrons(flat, 1.6, PSF, np.zeros((1, 3)), VOXEL, settings, 4e-6)
+    scene = scene_of_electrons(flat, 1.6, PSF, np.zeros((1, 3)), VOXEL, settings, (4e-6, 0.0))
     found = measure_noise(scene, tile, 1.6, settings, stream(0, "test"))
     again = measure_noise(scene, tile, 1.6, settings, stream(0, "test"))
     np.testing.assert_array_equal(found.gain, again.gain)
