@@ -1,5 +1,7 @@
 """Errors that all counts of a recording share: factors that no number of synapses averages out."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from pydantic import Field
 
@@ -23,6 +25,11 @@ class Scale(Model):
     def is_stated(self) -> bool:
         """Whether any of them is."""
         return max(self.old_se, self.new_se, self.mixing_se) > 0
+
+    @classmethod
+    def largest(cls, scales: Sequence["Scale"]) -> "Scale":
+        """Of recordings that were calibrated together: the largest of each error."""
+        return cls(**{name: max((getattr(one, name) for one in scales), default=0.0) for name in cls.model_fields})
 
     def headlines(self) -> dict[str, str]:
         """The numbers as text, where there are any."""

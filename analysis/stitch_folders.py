@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 from synimg import __version__, schema
+from synimg.analysis import quality
+from synimg.analysis.scale import Scale
 from synimg.analysis.stitch import Stitched, StitchSettings, TileTable, stitch_tiles
 from synimg.analysis.traces import NO_TRACES, Tracing, with_parents
 from synimg.errors import SynimgError
@@ -88,6 +90,7 @@ def stitch(
             "settings": settings.model_dump(),
             "traces": tracing.facts(),
             "unit": facts[0]["unit"],
+            "scale": Scale.largest([_scale(folder) for folder in found]).model_dump(),
             "tiles": {folder.name: str(folder) for folder in found},
             "warnings": stitched.warnings + said,
         }
@@ -107,6 +110,12 @@ def _recordings(folder: Path) -> list[Path]:
     if "shape_vox" not in facts:
         raise SynimgError(f"{folder}: holds other results than those of a recording of old and new receptors")
     return [folder]
+
+
+def _scale(folder: Path) -> Scale:
+    """The errors that all counts of a recording share; none where it states none."""
+    file = folder / quality.FILE
+    return Scale.model_validate(read_json(file).get("scale", {})) if file.is_file() else Scale()
 
 
 def _tile(folder: Path, facts: dict[str, object], position_um: np.ndarray | None) -> TileTable:

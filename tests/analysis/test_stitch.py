@@ -162,6 +162,14 @@ def test_folders_become_one_table(folders, tmp_path):
     }
 
 
+def test_what_all_counts_share_stays_beside_the_table(folders, tmp_path):
+    for folder, error in zip(folders, (0.03, 0.05), strict=True):
+        (folder / "quality.json").write_text(json.dumps({"scale": {"old_se": error, "new_se": 0.02}}))
+    stitch(folders, tmp_path / "out", tmp_path / "at.csv")
+    scale = json.loads((tmp_path / "out/result.json").read_text())["scale"]
+    assert scale == {"old_se": 0.05, "new_se": 0.02, "ratio_se": 0.0, "mixing_se": 0.0}
+
+
 def test_a_tile_that_is_incomplete_makes_the_whole_incomplete(folders, tmp_path):
     file = folders[1] / "synapses.parquet"
     write_table(file, read_table(file), schema.SYNAPSES, {"missing": "the table is incomplete: planes"})
