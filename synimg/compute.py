@@ -40,9 +40,9 @@ WORKERS_SETTINGS = {
 ANSWER_S = 10
 SAY_AFTER_S, WAIT_FOR_WORKERS_S = 5, 300
 """How long a cluster may be without a worker before the user is told, and before the work ends."""
-TASKS_PER_THREAD = 4
-"""Tasks that wait at the scheduler."""
-TASK_S = 0.5
+TASKS_PER_THREAD = 2
+"""Tasks that run or wait at the scheduler."""
+TASK_S = 1.0
 """What a task lasts, about: short pieces of work go out together, as a task costs this process some 5 ms."""
 NEEDS_MAIN = "a script that asks for workers keeps its calls under: if __name__ == '__main__':"
 
