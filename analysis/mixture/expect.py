@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import logsumexp
 
 from synimg.analysis.mixture.counts import GROWTH, Floats, Floats32, Ints, likelihood
 from synimg.analysis.mixture.data import Data
@@ -23,6 +22,7 @@ class Grid:
     """Likelihoods of the counts on the grid of growths, of wrong and of born rows, and classes of like totals.
 
     noise : list of float, variance of ln total around the mean of each class, by counting and by what is in a class
+    ln_irregular : (n,) ndarray of wrong and of born rows, as `irregular.ln_irregular` has it
     `ratio` is the likelihood of old and new alone, where totals do not count in full (`Model.offset_share`).
     """
 
@@ -34,6 +34,7 @@ class Grid:
     growth: Floats
     classes: list[tuple[Ints, float]]
     noise: list[float]
+    ln_irregular: tuple[Floats, Floats]
     ratio: Floats32 | None
     ratio_log_factor: Floats
 
@@ -78,19 +79,29 @@ class Posterior:
     log_likelihood: float
 
 
-def make_grid(data: Data, model: Model, stay: float, largest: float, coarser: int = 1) -> Grid:
-    """Likelihoods under a model's turnover and sizes; `log_likelihood` is as good on a grid twice as coarse."""
+def make_grid(
+    data: Data, model: Model, stay: float, largest: float, coarser: int = 1, alike: Grid | None = None
+) -> Grid:
+    """Likelihoods under a model's turnover and sizes; `log_likelihood` is as good on a grid twice as coarse.
+
+    What neither bears on is taken from a grid `alike`: one of the same table for a model that differs in nothing else.
+    """
     growth = GROWTH[::coarser]
     values, top = likelihood(data.counts, model.turnover, stay, model.form.depression, model.sizes, growth)
-    ln_total = np.log(data.counts.total)
-    classes = _classes(ln_total, model.form)
-    wrong, born = (np.exp(np.minimum(ln - top, 60.0)) for ln in ln_irregular(data.counts, stay, model.born))
-    variance = data.counts.total_variance(data.counts.total, stay) / data.counts.total**2
-    noise = [float(variance[rows].mean() + ln_total[rows].var()) for rows, _ in classes]
+    if alike is None:
+        ln_total = np.log(data.counts.total)
+        classes = _classes(ln_total, model.form)
+        variance = data.counts.total_variance(data.counts.total, stay) / data.counts.total**2
+        noise = [float(variance[rows].mean() + ln_total[rows].var()) for rows, _ in classes]
+        irregular = ln_irregular(data.counts, stay, model.born)
+    else:
+        classes, noise, irregular = alike.classes, alike.noise, alike.ln_irregular
+    wrong, born = (np.exp(np.minimum(ln - top, 60.0)) for ln in irregular)
     ratio, ratio_top = None, np.zeros(0)
     if model.offset_share > 0.0:
         ratio, ratio_top = likelihood(data.counts, model.turnover, stay, model.form.depression, None, growth)
-    return Grid(values, top, wrong, born, factor_grid(largest, coarser), growth, classes, noise, ratio, ratio_top)
+    factor = factor_grid(largest, coarser)
+    return Grid(values, top, wrong, born, factor, growth, classes, noise, irregular, ratio, ratio_top)
 
 
 def grids(data: Data, models: Sequence[Model], stay: float, largest: float) -> Iterator[tuple[Model, Grid]]:
@@ -139,7 +150,17 @@ def priors(data: Data, model: Model) -> Floats:
 def probabilities(log_odds: Floats) -> Floats:
     """Of no learning and of each sign (n, n_signs + 1), from their log odds against none."""
     ln = np.column_stack([np.zeros(len(log_odds)), log_odds])
-    return np.exp(ln - logsumexp(ln, axis=1, keepdims=True))
+    return np.exp(ln - ln_sum(ln))
+
+
+def ln_sum(ln: Floats) -> Floats:
+    """Log of the sum of exponentials over the last axis, which is kept; scipy's own makes sure of much that is not here."""
+    top = ln.max(axis=-1, keepdims=True)
+    at_top = ln == top
+    n_top = at_top.sum(axis=-1, keepdims=True)
+    rest = np.where(at_top, 0.0, np.exp(ln - top)).sum(axis=-1, keepdims=True)
+    summed: Floats = np.log1p(rest / n_top) + np.log(n_top) + top
+    return summed
 
 
 def factor_prior(data: Data, model: Model, factor: Floats, of_another: bool = False) -> Floats:
@@ -151,7 +172,7 @@ def factor_prior(data: Data, model: Model, factor: Floats, of_another: bool = Fa
     else:
         mean = mean + expected
     ln = -0.5 * ((factor - mean[:, None]) / sd[:, None]) ** 2
-    normalised: Floats = ln - logsumexp(ln, axis=1, keepdims=True)
+    normalised: Floats = ln - ln_sum(ln)
     return normalised
 
 
@@ -241,7 +262,7 @@ def log_likelihood(data: Data, model: Model, grid: Grid) -> float:
     ln = _ln_of_units(data, model, given.ln)
     if model.form.by_branch:
         ln = _ln_of_neurons(data, model, ln, grid.factor)
-    return float(logsumexp(given.ln_factor + ln, axis=1).sum()) + given.log_factor
+    return float(ln_sum(given.ln_factor + ln).sum()) + given.log_factor
 
 
 def _by_factor(of_growth: list[Floats32], grid: Grid, weights: Sequence[Sequence[Floats32]]) -> list[Floats32]:
@@ -300,12 +321,12 @@ def _factors(
     by_unit = _ln_of_units(data, model, ln_given)
     if not model.form.by_branch:
         ln = ln_prior + by_unit
-        whole = logsumexp(ln, axis=1, keepdims=True)
+        whole = ln_sum(ln)
         posterior = np.exp(ln - whole)
         return posterior, posterior, 0.0, float(whole.sum())
     seen, message, spread = _messages(model, by_unit, factor)
     ln = ln_prior + _ln_of_neurons(data, model, by_unit, factor)
-    whole = logsumexp(ln, axis=1, keepdims=True)
+    whole = ln_sum(ln)
     of_neuron = np.exp(ln - whole)
     back = of_neuron[data.neuron_of_branch] / np.maximum(message, 1e-300)
     unit = seen * (back @ spread)

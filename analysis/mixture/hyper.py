@@ -179,13 +179,14 @@ def hyper_posterior(
     rng : Generator
     """
     axes = Axes(fitted[0])
-    kept = make_grid(data, fitted[0], stay, largest, COARSER) if "turnover" not in axes.names else None
+    first = make_grid(data, fitted[0], stay, largest, COARSER)
+    moves = "turnover" in axes.names
 
     def log_posterior(at: Floats) -> float:
         there = axes.model(at)
         if there is None:
             return -np.inf
-        grid = kept if kept is not None else make_grid(data, there, stay, largest, COARSER)
+        grid = make_grid(data, there, stay, largest, COARSER, first) if moves else first
         return log_likelihood(data, there, grid) + axes.log_prior(at)
 
     # evidence that just fails to pay for a sign still leaves it a chance, which no walker would find far from there
