@@ -114,13 +114,15 @@ def _walk(
         np.empty(1024),
         np.empty(1024, np.int64),
     )
-    points[0], parents[0], radii[0], branches[0] = soma_um, -1, radius_um * 4, 0
+    _put(points, 0, soma_um)
+    parents[0], radii[0], branches[0] = -1, radius_um * 4, 0
     # of each branch, by its number: its last point, its direction, the way left and its pace
     n_branches = first_um.size
     tip, left, pace = np.zeros(1024, np.int64), np.empty(1024), np.empty(1024)
     heading = np.empty((1024, 3))
     for k in range(n_branches):
-        heading[k + 1], left[k + 1], pace[k + 1] = _unit(inward[k]), first_um[k], _pace(1.0, pace_sd_ln, rng)
+        _put(heading, k + 1, _unit(inward[k]))
+        left[k + 1], pace[k + 1] = first_um[k], _pace(1.0, pace_sd_ln, rng)
     turns = [(0.0, 0, branch) for branch in range(1, n_branches + 1)]  # when, after which point, which branch
     n, inside_um = 1, 0.0
     margin, soft = np.minimum(MARGIN_UM, box / 4), np.minimum(3.0, box / 3)
@@ -142,7 +144,7 @@ def _walk(
             away = _unit(here - index[0][found[0]] + 1e-9)
             direction += 0.6 * (1.0 - distance[0] / CLEARANCE_UM) * away
         direction = _unit(direction)
-        points[n] = here + STEP_UM * direction
+        _put(points, n, here + STEP_UM * direction)
         parents[n], branches[n] = tip[branch], branch
         radii[n] = max(radius_um * (1.0 - 0.1 * min(n_branches, 4) / 4), 0.1)
         middle = 0.5 * (here + points[n])
@@ -151,14 +153,15 @@ def _walk(
         turn += 1.0 / pace[branch]
         left[branch] -= STEP_UM
         if left[branch] > 0:
-            tip[branch], heading[branch] = n, direction
+            tip[branch] = n
+            _put(heading, branch, direction)
             heapq.heappush(turns, (turn, n, branch))
         else:
             side = _unit(_cross(direction, _normal3(rng)))
             for sign in (1.0, -1.0):
                 n_branches += 1
                 tip[n_branches] = n
-                heading[n_branches] = _unit(direction + sign * rng.uniform(0.4, 0.8) * side)
+                _put(heading, n_branches, _unit(direction + sign * rng.uniform(0.4, 0.8) * side))
                 left[n_branches] = 2 * STEP_UM + rng.exponential(segment_um)
                 if fork_share < 1.0 and rng.random() > fork_share:
                     left[n_branches] = np.inf
@@ -166,6 +169,13 @@ def _walk(
                 heapq.heappush(turns, (turn, n, n_branches))
         n += 1
     return points[:n].copy(), parents[:n].copy(), radii[:n].copy(), branches[:n].copy()
+
+
+@nb.njit(inline="always")
+def _put(rows: Floats, i: int, vector: Floats) -> None:
+    """Set a row number by number: numba takes seconds to compile `rows[i] = vector` with what it would say of its shape."""
+    for axis in range(3):
+        rows[i, axis] = vector[axis]
 
 
 @nb.njit
