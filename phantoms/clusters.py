@@ -6,7 +6,6 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from synimg.streams import stream
 
@@ -34,11 +33,10 @@ def scores_within(post: Ints, values: Floats) -> Floats:
     n_of = np.bincount(post)
     first = np.cumsum(n_of) - n_of
     # ranks over all units at once: the units' values are kept apart by their order
-    number = np.empty(post.size)
-    number[order] = np.cumsum(
-        np.concatenate([[0], (np.diff(post[order]) != 0) | (np.diff(values[order]) != 0)]).astype(float)
-    )
-    rank = rankdata(number) - first[post]
+    number = np.empty(post.size, np.int64)
+    number[order] = np.cumsum(np.concatenate([[0], (np.diff(post[order]) != 0) | (np.diff(values[order]) != 0)]))
+    n_alike = np.bincount(number)
+    rank = (np.cumsum(n_alike) - 0.5 * (n_alike - 1.0))[number] - first[post]
     return ndtri((rank - 0.5) / n_of[post])
 
 
