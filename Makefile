@@ -41,9 +41,11 @@ setup: $(DEV_READY)
 demo: $(RUN_READY)
 	@$(BIN)/synimg demo --out "$(DEMO_OUT)"
 
+# A worker has a core to itself: threads of the linear algebra would only stand in the way of the other workers.
 test: $(DEV_READY)
 	@sh scripts/setup_x.sh
-	@sh scripts/with_x.sh $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile $(ARGS)
+	@OMP_NUM_THREADS=1 sh scripts/with_x.sh $(BIN)/python -m pytest -n auto --maxprocesses=4 \
+	    --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(DEV_READY)
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import contextlib
 import os
 import shutil
 import sys
@@ -13,7 +14,12 @@ if TYPE_CHECKING:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, with the reason, the tests for which this machine has no display or no browser."""
+    """Skip, with the reason, the tests for which this machine has no display or no browser; files with slow tests come first.
+
+    Workers take file after file: a long one at the end would leave the others without work.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
     for item in items:
         if item.get_closest_marker("window") and (reason := no_window()):
             item.add_marker(pytest.mark.skip(reason=reason))
@@ -61,11 +67,25 @@ def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from synimg.analysis.separation_files import separate_dataset
 
     path = tmp_path_factory.mktemp("tiny") / "mouse"
+    # a worker that comes later takes a copy of what another has made
+    made = tmp_path_factory.getbasetemp().parent / "tiny" if "PYTEST_XDIST_WORKER" in os.environ else None
+    if made is not None and made.exists():
+        return Path(shutil.copytree(made, path))
     synimg.generate("tiny", path)
     synimg.measure(path)
     separate_dataset(path, method="neuron_mode")
     synimg.validate(path)
+    if made is not None:
+        copy = shutil.copytree(path, path.parent / "copy")
+        with contextlib.suppress(OSError):  # another has made one meanwhile
+            os.rename(copy, made)
     return path
+
+
+@pytest.fixture
+def short_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Validation tries the raw ratio alone on the tables of its error budget; the mixture takes most of its time."""
+    monkeypatch.setattr("synimg.analysis.validate.separation.COMPARED", ("raw",))
 
 
 @pytest.fixture

@@ -63,6 +63,7 @@ def test_weights_become_receptors_and_causes_add_up_in_both_scales(tmp_path, nam
     assert (found.inhibitory["weight"] < 0).all()
 
 
+@pytest.mark.usefixtures("short_budget")
 def test_an_imported_network_is_imaged_measured_separated_and_scored(tmp_path):
     data = synimg.generate(importing(written(some_edges(), tmp_path)), tmp_path / "mouse")
     synimg.measure(data)

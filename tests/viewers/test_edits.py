@@ -77,6 +77,7 @@ def test_a_synapse_deleted_and_added_again_by_hand_has_the_receptors_that_were_m
     assert added == pytest.approx(measured, rel=0.02)
 
 
+@pytest.mark.usefixtures("short_budget")
 def test_an_edited_run_is_separated_and_validated_like_any_other(opened):
     dataset, places, features = opened
     run, _ = save_edits(dataset, "default", places[1:], features[1:].reset_index(drop=True))

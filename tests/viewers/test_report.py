@@ -44,6 +44,7 @@ def test_the_page_is_self_contained_and_tells_the_whole_story(page):
     assert not re.findall(r"(?:src|href)=[\"'](?!data:)", page)
 
 
+@pytest.mark.usefixtures("short_budget")
 def test_a_question_about_groups_has_its_figure_until_it_is_asked_no_more(tiny_copy):
     separate_dataset(tiny_copy, method="neuron_median", by="z_um")
     validate(tiny_copy)

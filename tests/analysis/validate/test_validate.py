@@ -38,6 +38,7 @@ def test_undoing_nothing_leaves_the_task_as_it_was(tiny_path):
     assert scores["erasure"]["loss_intact"] == pytest.approx(scores["network"]["final_loss"], rel=1e-6)
 
 
+@pytest.mark.usefixtures("short_budget")
 def test_without_learning_nothing_counts_as_learned_and_nothing_is_called(tmp_path):
     values = config.preset("tiny").model_dump() | {"rule": {"kind": "off"}}
     synimg.generate(config.Config.parse(values, "null"), tmp_path / "null")
