@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -36,12 +38,15 @@ class Cluster:
             time.sleep(0.1)
         self.address = json.loads(address.read_text())["address"]
         self._worker = [*dask, "worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
-        self.add_worker()
-        self.add_worker()
+
+    def mend(self):
+        """Two workers again."""
+        self.workers = [worker for worker in self.workers if worker.poll() is None]
+        while len(self.workers) < 2:
+            self.add_worker()
 
     def add_worker(self):
-        scratch = self.folder / f"machine{len(self.workers)}"
-        scratch.mkdir()
+        scratch = Path(tempfile.mkdtemp(dir=self.folder))
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         call = [*self._worker, "--local-directory", str(scratch)]
         self.workers.append(subprocess.Popen(call, cwd=scratch, **quiet))
@@ -49,21 +54,23 @@ class Cluster:
     def kill_workers(self):
         for worker in self.workers:
             worker.kill()
+            worker.wait()
 
     def stop(self):
-        for process in [self.scheduler, *self.workers]:
-            process.kill()
-            process.wait()
+        self.kill_workers()
+        self.scheduler.kill()
+        self.scheduler.wait()
 
 
-@pytest.fixture
-def start(tmp_path):
-    """Starts a cluster in a folder of a given name."""
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """Gives the cluster that runs, with two workers: another one where its scheduler was killed."""
     clusters = []
 
-    def one(name):
-        (tmp_path / name).mkdir()
-        clusters.append(Cluster(tmp_path / name))
+    def one():
+        if not clusters or clusters[-1].scheduler.poll() is not None:
+            clusters.append(Cluster(tmp_path_factory.mktemp("cluster")))
+        clusters[-1].mend()
         return clusters[-1]
 
     yield one
@@ -112,8 +119,8 @@ class Client:
         return self.process.returncode, said
 
 
-def test_a_killed_worker_and_a_killed_client_cost_nothing_but_time(settings, quiet, start, tmp_path):
-    cluster, client = start("cluster"), Client(settings, tmp_path)
+def test_a_killed_worker_and_a_killed_client_cost_nothing_but_time(settings, quiet, running, tmp_path):
+    cluster, client = running(), Client(settings, tmp_path)
     client.begin(cluster)
     client.wait_for(5)
     os.kill(cluster.workers[0].pid, signal.SIGKILL)
@@ -127,23 +134,24 @@ def test_a_killed_worker_and_a_killed_client_cost_nothing_but_time(settings, qui
     assert sums(client.out) == quiet
 
 
-def test_a_killed_scheduler_is_one_sentence_and_another_cluster_ends_the_work(settings, quiet, start, tmp_path):
-    cluster, client = start("cluster"), Client(settings, tmp_path)
+def test_a_killed_scheduler_is_one_sentence_and_another_cluster_ends_the_work(settings, quiet, running, tmp_path):
+    cluster, client = running(), Client(settings, tmp_path)
     client.begin(cluster)
     client.wait_for(5)
     cluster.scheduler.kill()
+    cluster.scheduler.wait()
     code, said = client.end()
     assert code == 2
     assert said.splitlines()[-1].startswith("synimg: the dask cluster went away")
     assert "Traceback" not in said
-    client.begin(start("another"))
+    client.begin(running())
     code, said = client.end()
     assert code == 0, said
     assert sums(client.out) == quiet
 
 
-def test_where_all_workers_vanish_the_work_waits_for_another_one(settings, quiet, start, tmp_path):
-    cluster, client = start("cluster"), Client(settings, tmp_path)
+def test_where_all_workers_vanish_the_work_waits_for_another_one(settings, quiet, running, tmp_path):
+    cluster, client = running(), Client(settings, tmp_path)
     client.begin(cluster)
     client.wait_for(5)
     cluster.kill_workers()
@@ -155,8 +163,8 @@ def test_where_all_workers_vanish_the_work_waits_for_another_one(settings, quiet
     assert sums(client.out) == quiet
 
 
-def test_where_no_worker_comes_back_the_work_ends_and_can_be_resumed(settings, quiet, start, tmp_path):
-    cluster, client = start("cluster"), Client(settings, tmp_path)
+def test_where_no_worker_comes_back_the_work_ends_and_can_be_resumed(settings, quiet, running, tmp_path):
+    cluster, client = running(), Client(settings, tmp_path)
     client.begin(cluster, patience_s=7)
     client.wait_for(5)
     cluster.kill_workers()
