@@ -1,6 +1,7 @@
 """Neighbours on the dendrite tell where learning is clustered, and nothing where it is not."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -40,8 +41,19 @@ def test_a_synapses_own_evidence_is_not_in_what_its_neighbours_say():
     assert abs(moved[20]) < 0.1 * moved[19]
 
 
+@cache
+def drawn_with(n_neurons):
+    return draw(scenario("sparse_potentiation").model_copy(update={"n_neurons": n_neurons}), 1001)
+
+
+@cache
+def without_places(n_neurons):
+    """What the mixture finds where nobody knows the places: the same however these are."""
+    return hierarchical(drawn_with(n_neurons).table, 1)
+
+
 def clustered_table(n_neurons, clustered=True):
-    drawn = draw(scenario("sparse_potentiation").model_copy(update={"n_neurons": n_neurons}), 1001)
+    drawn = drawn_with(n_neurons)
     learned, neuron = drawn.truth["is_learned"].to_numpy(bool), drawn.table["neuron_id"].to_numpy()
     rng = np.random.default_rng(1)
     place = 100.0 * rng.random(learned.size)
@@ -66,7 +78,7 @@ def test_a_rival_reading_knows_the_neighbours_too(monkeypatch):
 def test_clusters_raise_the_ranking_and_scatter_does_no_harm(clustered):
     table, learned, places = clustered_table(30, clustered)
     with_places = hierarchical(table.assign(**places), 1)
-    without = hierarchical(table, 1)
+    without = without_places(30)
     assert ("clustering" in with_places.info["parameters"]["prior_weights"]) == clustered
     if not clustered:
         assert with_places.synapses.equals(without.synapses)

@@ -1,5 +1,7 @@
 """Blocks of presynaptic cells by neurons, found from the evidence of their synapses."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from scipy.special import logit
@@ -74,10 +76,15 @@ def test_axons_must_come_back():
     assert not has_structure(np.repeat(np.arange(20), 5))
 
 
+@cache
+def low_rank(seed):
+    """What the mixture finds in the scenario, and which synapses learned."""
+    drawn = draw(scenario("low_rank"), seed)
+    return hierarchical(drawn.table, 1), drawn.truth["is_learned"].to_numpy(bool)
+
+
 def test_hierarchical_uses_pre_ids_and_says_so():
-    drawn = draw(scenario("low_rank"), 7)
-    learned = drawn.truth["is_learned"].to_numpy(bool)
-    result = hierarchical(drawn.table, 1)
+    result, learned = low_rank(22)
     assert average_precision(learned, result.synapses["p_learning"].to_numpy()) > 0.85  # 0.6 without pre_id
     block = result.info["diagnosis"]["structure"]["potentiated"]
     assert block["gain_nats"] > LEAST_GAIN
@@ -89,11 +96,10 @@ def test_hierarchical_uses_pre_ids_and_says_so():
 def test_false_discoveries_of_structure_stay_at_nominal():
     false, n = np.zeros(2), np.zeros(2)
     for seed in (21, 22, 23):
-        drawn = draw(scenario("low_rank"), seed)
-        lfdr = hierarchical(drawn.table, 1).synapses["lfdr"].to_numpy()
+        result, learned = low_rank(seed)
         for k, nominal in enumerate((0.05, 0.10)):
-            chosen = called(lfdr, nominal)
-            false[k] += (~drawn.truth["is_learned"].to_numpy(bool)[chosen]).sum()
+            chosen = called(result.synapses["lfdr"].to_numpy(), nominal)
+            false[k] += (~learned[chosen]).sum()
             n[k] += chosen.sum()
     nominal = np.array([0.05, 0.10])
     assert (n > 500).all()

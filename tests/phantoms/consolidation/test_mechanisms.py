@@ -40,15 +40,22 @@ def test_learning_is_the_sum_of_the_tasks_and_every_synapse_adds_up(kind):
     assert np.isnan(learned.history.score_by_task[0, 1])
 
 
+def scores_in_the_end(kind, **values):
+    """Score of each task after both, the mean of three networks."""
+    return np.mean([train(in_a_row(kind, **values), seed).history.score_by_task[-1] for seed in (1, 2, 3)], axis=0)
+
+
+@pytest.fixture(scope="module")
+def forgotten():
+    """Those of networks that nothing consolidates."""
+    return scores_in_the_end("none")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["elastic", "synaptic_intelligence"])
-def test_consolidation_keeps_the_first_task_that_is_forgotten_without(kind):
-    kept, lost = [], []
-    for seed in (1, 2, 3):
-        kept.append(train(in_a_row(kind, strength=0.1), seed).history.score_by_task[-1])
-        lost.append(train(in_a_row("none"), seed).history.score_by_task[-1])
-    kept, lost = np.mean(kept, axis=0), np.mean(lost, axis=0)
-    assert kept[0] > lost[0] + 0.25
+def test_consolidation_keeps_the_first_task_that_is_forgotten_without(kind, forgotten):
+    kept = scores_in_the_end(kind, strength=0.1)
+    assert kept[0] > forgotten[0] + 0.25
     assert kept[1] > 0.8
 
 

@@ -76,7 +76,7 @@ def test_in_a_silent_network_nothing_becomes_infinite(kind):
 def test_in_a_network_rates_end_nearer_to_their_set_points(kind, seed):
     mechanism = part(FOLDER, kind)(rate_per_update=0.005)
     off = {name: part(f"synimg.phantoms.{folder}", "off")() for name, folder in (("rule", "rules"), ("drift", "drift"))}
-    training = TINY.training.model_copy(update={"n_updates": 600, "test_every": 600})
+    training = TINY.training.model_copy(update={"n_updates": 400, "test_every": 400})
     network = train(TINY.model_copy(update={"homeostasis": mechanism, "training": training, **off}), seed)
 
     target = mechanism.target(network.rate_start, stream(seed, "homeostasis", "target"))

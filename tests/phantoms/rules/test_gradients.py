@@ -95,7 +95,7 @@ def test_sparse_weights_give_the_activity_and_the_gradient_of_dense_ones(rule):
 
 def test_perturbed_trials_estimate_the_whole_gradient():
     # one trial again and again: what else makes trials better or worse averages out far more slowly
-    trials = some_trials(1, n_trials=1, perturbation_sd=0.02, repeats=20_000)
+    trials = some_trials(1, n_trials=1, perturbation_sd=0.02, repeats=5_000)
     estimate = at(excitatory(trials), NodePerturbation(noise=0.02), trials)
     unperturbed = some_trials(1, n_trials=1)
     assert cosine(estimate, at(excitatory(trials), Bptt(), unperturbed)) > 0.5
