@@ -48,7 +48,7 @@ def test_an_image_in_memory_gives_the_same_table(tiny_path):
 
 
 def test_most_synapses_are_found_and_counted_without_bias(tiny_path):
-    scores = synimg.validate(tiny_path)["imaging"]
+    scores = read_json(tiny_path / "analysis/default/scores.json")["imaging"]
     assert scores["f1"] > 0.85
     for name in ("r_old", "r_new"):
         assert scores["counts"][name]["bias"] == pytest.approx(1, abs=0.08)  # the median; 3 sigma for 220 of 40 counts
@@ -114,7 +114,7 @@ def test_the_covariance_of_unmixed_counts_is_their_scatter():
 
 
 def test_the_errors_of_both_counts_are_tied_as_their_covariance_says(tiny_path):
-    found = synimg.validate(tiny_path)["imaging"]["counts"]["correlation"]
+    found = read_json(tiny_path / "analysis/default/scores.json")["imaging"]["counts"]["correlation"]
     assert found["stated"] > 0.1
     assert found["seen"] == pytest.approx(found["stated"], abs=4 * found["seen_se"])
 
