@@ -115,7 +115,7 @@ def _recordings(folder: Path) -> list[Path]:
 def _scale(folder: Path) -> Scale:
     """The errors that all counts of a recording share; none where it states none."""
     file = folder / quality.FILE
-    return Scale.model_validate(read_json(file).get("scale", {})) if file.is_file() else Scale()
+    return Scale.parse(read_json(file).get("scale", {}), f"{file}: scale") if file.is_file() else Scale()
 
 
 def _tile(folder: Path, facts: dict[str, object], position_um: np.ndarray | None) -> TileTable:
