@@ -14,10 +14,10 @@ from synimg import __version__, compute
 from synimg.analysis.beforehand import refuse_unfit
 from synimg.analysis.block import MeasureSettings
 from synimg.analysis.foreign_image import OF_8_BITS, voxel_size_of
-from synimg.analysis.lab_recording import TYPICAL_PHOTONS, LabRecording
+from synimg.analysis.lab_recording import LabRecording
 from synimg.analysis.measure import Found, measure_voxels
 from synimg.analysis.plausible import is_top
-from synimg.analysis.recording import Recording
+from synimg.analysis.recording import TYPICAL_PHOTONS, Recording
 from synimg.analysis.traces import NO_TRACES, Tracing, outside, with_parents
 from synimg.errors import SynimgError
 from synimg.store.atomic import read_json, write_json

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat
 
 from synimg import schema
-from synimg.analysis.recording import STEADY, Attenuation, RecordedChannel, Recording
+from synimg.analysis.recording import STEADY, TYPICAL_PHOTONS, Attenuation, RecordedChannel, Recording
 from synimg.cameras.protocol import Camera
 from synimg.config import camera_beside, read_toml
 from synimg.errors import SynimgError
@@ -17,8 +17,6 @@ from synimg.psf.gaussian import Gaussian
 
 OF_NAME = {"old": "pulse", "new": "chase"}
 """The channels' names in `Recording`, by those that a lab gives them."""
-TYPICAL_PHOTONS = 40.0
-"""Photons of a receptor where they are not stated: for a first look at the image alone; counts are photons then."""
 Name = Literal["old", "new"]
 Widths = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 Leak = tuple[Name, Name, float] | tuple[Name, Name, float, NonNegativeFloat]

@@ -15,8 +15,9 @@ from synimg.optics.bleed_through import separable
 
 Floats = NDArray[np.float64]
 RECEPTOR_CHANNELS = ("pulse", "chase")
-STEADY = 1e9
-"""Shape of a Gamma law that does not scatter: dyes whose photons are not known are taken for such."""
+TYPICAL_PHOTONS, STEADY = 40.0, 1e9
+"""Photons of a receptor where they are not stated, and the shape of a Gamma law that does not scatter: for a first look at the
+image alone; counts are photons then."""
 
 
 class RecordedChannel(Model):
@@ -154,8 +155,8 @@ class Recording(Model):
 
     @property
     def is_light_known(self) -> bool:
-        """Whether the photons of a receptor are, and not only a typical number of dyes that do not scatter."""
-        return self.photons_shape < STEADY
+        """Whether the photons of a receptor are stated."""
+        return (self.photons_per_receptor, self.photons_shape) != (TYPICAL_PHOTONS, STEADY)
 
     def electrons_per_dye(self, index: int) -> float:
         """Mean electrons of a dye in channel `index`, in the Gaussian that is fitted: not all of a physical PSF's light."""

@@ -11,9 +11,10 @@ import synimg
 from synimg import schema
 from synimg.analysis.block import MeasureSettings
 from synimg.analysis.lab import Lab, measure_recordings
-from synimg.analysis.lab_recording import TYPICAL_PHOTONS, LabRecording, read_recording
+from synimg.analysis.lab_recording import LabRecording, read_recording
 from synimg.analysis.measure import recording_of
 from synimg.analysis.quality import read_quality
+from synimg.analysis.recording import TYPICAL_PHOTONS
 from synimg.analysis.separation_files import separate_table
 from synimg.cameras.scmos import Scmos
 from synimg.cli import app
@@ -104,6 +105,13 @@ def test_a_description_says_what_the_metadata_of_a_data_set_say(tiny_path, tmp_p
     assert {name: value for name, value in lab.tag.items() if value} == {
         n: ours.tag[n] for n in lab.tag if n in ours.tag
     }
+
+
+@pytest.mark.parametrize(("photons", "shape"), [(20.0, 4.0), (20.0, 1e9), (TYPICAL_PHOTONS, 4.0)])
+def test_light_that_is_stated_is_known(photons, shape):
+    assert not KNOWN.recording(VOXEL, is_psf_shown=False).is_light_known
+    stated = KNOWN.model_copy(update={"photons_per_receptor": photons, "photons_shape": shape})
+    assert stated.recording(VOXEL, is_psf_shown=False).is_light_known
 
 
 def test_counts_are_photons_where_no_receptor_s_light_is_known(whole, tmp_path):
