@@ -1,6 +1,6 @@
 """One block of an image: its puncta found, fitted and read, with the settings of a measurement."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -119,14 +119,14 @@ def scene_of(
 ) -> Scene:
     """The receptor channels of a block, (2, z, y, x) grey levels, ready for the fit; it begins at voxel `first_vox`."""
     index, pixels = recording.receptor_index, recording.pixels(first_vox, grey.shape)
-    return scene_of_electrons(
-        recording.electrons(grey, pixels),
-        pixels[2],
+    voxel_um = np.array(recording.voxel_um)
+    return Scene(
+        *data_and_background(recording.electrons(grey, pixels), pixels[2], voxel_um, settings),
         recording.sigma_vox(index),
         recording.shift_vox(index),
-        np.array(recording.voxel_um),
-        settings,
-        (spread_um2, _disc_um2(recording)),
+        voxel_um,
+        spread_um2,
+        _disc_um2(recording),
     )
 
 
@@ -139,24 +139,23 @@ def _disc_um2(recording: Recording) -> float:
     return per_electron / (np.pi * PER_UM2)
 
 
-def scene_of_electrons(
-    electrons: Floats,
-    read_noise: Floats | float,
-    psf_vox: Floats,
-    shift_vox: Floats,
-    voxel_um: Floats,
-    settings: MeasureSettings,
-    extent_um2: tuple[float, float] = (0.0, 0.0),
-) -> Scene:
-    """Photo-electrons (channel, z, y, x) with their background, ready for the fit; `psf_vox`, `shift_vox` are (channel, 3).
+def scene_again(scene: Scene, electrons: Floats, read_noise: Floats | float, settings: MeasureSettings) -> Scene:
+    """Other photo-electrons (channel, z, y, x) in the place of those of a scene, their background estimated anew."""
+    data, background = data_and_background(electrons, read_noise, scene.voxel_um, settings)
+    return replace(scene, data=data, background=background)
 
-    The read noise is one number or that of every pixel (y, x); the extent is `Scene.spread_um2` and `Scene.disc_um2`, those of
-    points if not given.
+
+def data_and_background(
+    electrons: Floats, read_noise: Floats | float, voxel_um: Floats, settings: MeasureSettings
+) -> tuple[Floats, Floats]:
+    """`Scene.data` and `Scene.background` of photo-electrons (channel, z, y, x).
+
+    The read noise is one number or that of every pixel (y, x).
     """
     smooth, variance = np.maximum(settings.background_um / voxel_um, 2.0), np.square(read_noise)
     typical = float(np.sqrt(np.mean(variance)))
     background = np.stack([smooth_background(channel, smooth, typical) for channel in electrons])
-    return Scene(electrons + variance, background + variance, psf_vox, shift_vox, voxel_um, *extent_um2)
+    return electrons + variance, background + variance
 
 
 def moved_back(image: Floats, shift_vox: Floats) -> Floats:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import digamma, gammaincc, gammaln, polygamma
 
-from synimg.analysis.block import MeasureSettings, Tile, find_puncta, read_tile, scene_of, scene_of_electrons
+from synimg.analysis.block import MeasureSettings, Tile, find_puncta, read_tile, scene_again, scene_of
 from synimg.analysis.fit import Scene, gains, model_of
 from synimg.analysis.recording import Recording
 from synimg.model import Model
@@ -58,17 +58,8 @@ def measure_noise(
 
     The background is estimated anew; the search is that of `settings` at a lower gain.
     """
-    variance = np.square(read_noise)
-    noise = rng.poisson(np.maximum(scene.background, 0.0)).astype(np.float64) - variance
-    again = scene_of_electrons(
-        noise,
-        read_noise,
-        scene.psf_vox,
-        scene.shift_vox,
-        scene.voxel_um,
-        settings,
-        (scene.spread_um2, scene.disc_um2),
-    )
+    noise = rng.poisson(np.maximum(scene.background, 0.0)).astype(np.float64) - np.square(read_noise)
+    again = scene_again(scene, noise, read_noise, settings)
     fit = find_puncta(again, settings.model_copy(update={"least_gain": least_noise_gain(settings)}))
     first, size = (np.array(v, float) for v in tile.box)
     low, high = np.maximum(tile.low, first - 0.5), np.minimum(tile.high, first + size - 0.5)

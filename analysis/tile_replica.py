@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg.analysis import replica
-from synimg.analysis.block import ELECTRONS, MeasureSettings, Tile, find_puncta, read_tile, scene_of, scene_of_electrons
+from synimg.analysis.block import ELECTRONS, MeasureSettings, Tile, find_puncta, read_tile, scene_again, scene_of
 from synimg.analysis.fisher import covariances
 from synimg.analysis.fit import Fit, Scene, model_of, start
 from synimg.analysis.recording import Recording
@@ -50,15 +50,7 @@ def measure_replica(
     made = replica.draw_replica(
         scene, known.points_vox - first, known.electrons, known.hidden, settings.least_gain, rng
     )
-    again = scene_of_electrons(
-        made.data - np.square(read_noise),
-        read_noise,
-        scene.psf_vox,
-        scene.shift_vox,
-        scene.voxel_um,
-        settings,
-        (scene.spread_um2, scene.disc_um2),
-    )
+    again = scene_again(scene, made.data - np.square(read_noise), read_noise, settings)
     fit = find_puncta(again, settings)
     covariance = covariances(again, fit, model_of(again, fit))
     outcome = replica.judge(made, again, fit, covariance, first, low, high, size_um)

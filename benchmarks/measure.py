@@ -20,7 +20,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from skimage.feature import blob_log
 
-from synimg.analysis.block import MeasureSettings, Tile, find_puncta, scene_of_electrons, tiles
+from synimg.analysis.block import MeasureSettings, Tile, data_and_background, find_puncta, tiles
 from synimg.analysis.fisher import covariances
 from synimg.analysis.fit import Fit, Scene, model_of, start
 from synimg.analysis.match import match
@@ -150,8 +150,8 @@ def by_synimg(truth: Field, width: float = 1.0) -> Found:
 
     def scene_of(tile: Tile) -> Scene:
         cut = tuple(slice(first, first + n) for first, n in zip(*tile.box, strict=True))
-        block = truth.image[(slice(None), *cut)]
-        return scene_of_electrons(block, noise, psf_vox, shift_vox, VOXEL_UM, settings)
+        seen = data_and_background(truth.image[(slice(None), *cut)], noise, VOXEL_UM, settings)
+        return Scene(*seen, psf_vox, shift_vox, VOXEL_UM, 0.0)
 
     parts = []
     for tile in work:

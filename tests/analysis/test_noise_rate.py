@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import gammaincc, gammainccinv
 
-from synimg.analysis.block import MeasureSettings, scene_of_electrons, tiles
+from synimg.analysis.block import MeasureSettings, data_and_background, tiles
+from synimg.analysis.fit import Scene
 from synimg.analysis.noise_rate import NoiseFinds, false_rate, least_noise_gain, measure_noise
 from synimg.streams import stream
 
@@ -38,7 +39,7 @@ def test_noise_alone_is_found_at_the_low_gain_as_often_as_elsewhere_and_the_same
     rng = stream(1, "test", "empty")
     tile = tiles((40, 140, 140), settings)[0]
     flat = rng.poisson(8.0, (1, 40, 140, 140)).astype(float)
-    scene = scene_of_electrons(flat, 1.6, PSF, np.zeros((1, 3)), VOXEL, settings, (4e-6, 0.0))
+    scene = Scene(*data_and_background(flat, 1.6, VOXEL, settings), PSF, np.zeros((1, 3)), VOXEL, 4e-6)
     found = measure_noise(scene, tile, 1.6, settings, stream(0, "test"))
     again = measure_noise(scene, tile, 1.6, settings, stream(0, "test"))
     np.testing.assert_array_equal(found.gain, again.gain)
