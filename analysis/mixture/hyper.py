@@ -1,7 +1,8 @@
 """Posterior of the hyper-parameters: share and size of learning, drift and factors trade off, and one value would promise too much.
 
 A Markov chain over all of them at once, in which a sign of learning comes and goes: its share is the square of a root
-that is uniform from 0 to 1, and below 0 there is none of that sign (`NOTHING`, half of the prior).
+that is uniform from 0 to 1, and below 0 there is none of that sign (`NOTHING`, half of the prior). Where both signs are there
+their shares are alike (`DOWN_PER_UP`, within `DOWN_PER_UP_SD_LN`).
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +26,9 @@ from synimg.analysis.mixture.fit import (
 )
 from synimg.analysis.mixture.model import DOWN, UP, Model, Slab
 
-N_WALKERS, N_GENERATIONS, N_LATE = 20, 60, 40
+N_WALKERS, GENERATIONS, LATE = 20, (60, 240), 2.0 / 3.0
+SYNAPSES_OF_CHAIN = 240_000
+"""Synapses over all generations: few leave more open, so that signs of learning come and go, and cost less to look at."""
 N_CLIMBS, WIDEST = 3, 4.0
 N_TRIES = 20
 FAR_BEHIND, LOWEST = 6.0, 20.0
@@ -147,8 +150,8 @@ class Axes:
                 expected = (mean, ln_sd)  # the rarer sign borrows from the other
             else:
                 density += np.log(self._nothing_odds(sign, root) / NOTHING)
-        if self.centre.form.depression == "label_blind_removal" and min(root.values()) > 0.0:
-            # shows in the totals alone: the likelihood hardly knows its share
+        if min(root.values()) > 0.0:
+            # of a small table, or where it shows in the totals alone, the likelihood hardly knows the rarer sign's share
             ratio = float(np.log(root[DOWN] ** 2 / (DOWN_PER_UP * root[UP] ** 2)))
             density += float(norm.logpdf(ratio, 0.0, DOWN_PER_UP_SD_LN)) + np.log(2.0 / root[DOWN])
         return density
@@ -195,8 +198,9 @@ def hyper_posterior(
     best = max(start.value for start in starts)
     near = [start for start in starts if start.value > best - FAR_BEHIND]
     walkers = np.stack([_scattered(near[i % len(near)], axes, rng) for i in range(N_WALKERS)])
-    generations = differential_evolution_chain(log_posterior, walkers, N_GENERATIONS, rng)
-    late = generations[-N_LATE:].reshape(-1, generations.shape[2])
+    n_generations = int(np.clip(SYNAPSES_OF_CHAIN // data.neuron.size, *GENERATIONS))
+    generations = differential_evolution_chain(log_posterior, walkers, n_generations, rng)
+    late = generations[-int(LATE * n_generations) :].reshape(-1, generations.shape[2])
     chosen, weights = representatives(late, [axes.names.index(f"root {sign}") for sign in (UP, DOWN)], n_models)
     models = [m for at in chosen if (m := axes.model(at)) is not None]  # all: the chain stays where there is a model
     if min(max(m.slab(sign).share for m in models) for sign in (UP, DOWN)) < HARDLY_ANY:

@@ -88,6 +88,17 @@ def test_half_of_the_prior_says_that_nothing_learned_up(table):
     assert density[roots < 0].sum() / density.sum() == pytest.approx(0.5, abs=0.01)
 
 
+@pytest.mark.parametrize("depression", ["reduced_insertion", "label_blind_removal"])
+def test_where_both_signs_learn_their_shares_are_alike_beforehand(table, depression):
+    model = replace(table[1], form=Form(depression=depression))
+    axes, effect = Axes(model), (EFFECT_MEAN, EFFECT_SD)
+
+    def ln_prior(down):
+        return axes.log_prior(axes.at(replace(model, slabs=(Slab(0.05, *effect), Slab(down, *effect)))))
+
+    assert ln_prior(0.03) > max(ln_prior(0.003), ln_prior(0.3)) + 3.0
+
+
 def test_the_quick_likelihood_is_that_of_the_expectation_step(table):
     data, model = table
     grid = make_grid(data, model, np.exp(-0.8), 1.0)
