@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
+from scipy.special import softmax
 from scipy.stats import norm
 
 from synimg.analysis.shares import CAUSES
@@ -44,6 +45,7 @@ SIZE_BANDWIDTH_LN = 0.3
 """Within which shares and spreads of contacts are averaged, in ln receptors."""
 LEAST_REST_SD = 0.04
 """Drift that is narrower is lost between the points of the grid."""
+LEAST_FACTOR_SD = 0.4 * FACTOR_STEP
 EFFECT_STEP, SHAPE_STEP, SHAPE_REACH = 0.03, 0.1, 6.0
 EXACT = ErrorLaw(0.01, 0.0)
 """Of counts without error; dyes are integers, so that any sd far below 1 will do."""
@@ -258,56 +260,63 @@ def network_ceiling(laws: Laws, neurons: pd.DataFrame, sheet: Sheet, turnover: f
     seen = (np.interp(np.log(a_end), *sheet.found) * laws.prior[:, None])[:, None].astype(np.float32)
     per_ln = a_end * np.where(np.abs(laws.growth) < 1e-9, 1.0, -np.expm1(-laws.growth) / np.where(
         np.abs(laws.growth) < 1e-9, 1.0, laws.growth))  # fmt: skip
-    own = _at(laws.factor, ln_factors(neurons, sheet.neuron_id))
-    imaged = neurons[neurons["is_imaged"]] if "is_imaged" in neurons else neurons
-    others = _at(laws.factor, ln_factors(imaged, imaged["neuron_id"].to_numpy())).mean(axis=0)
-    weight = sheet.sure[:, None] * own + (1.0 - sheet.sure[:, None]) * others
-    n, flat = old.size, laws.kernels.reshape(laws.size.size, laws.growth.size, -1)
-    total, learned, deltas = np.zeros(n), np.zeros(n), np.zeros((n, 3))
+    n, n_factor, flat = old.size, laws.factor.size, laws.kernels.reshape(laws.size.size, laws.growth.size, -1)
+    total, learned, deltas = np.zeros((n, n_factor)), np.zeros((n, n_factor)), np.zeros((n, n_factor, 3))
     order = np.argsort(new, kind="stable")
     for rows in (order[i : i + BLOCK] for i in range(0, n, BLOCK)):
         likelihood = grid.likelihood(old[rows], new[rows]) * seen
-        for in_receptors in (False, True):
-            # unit by unit of size, summed: (C, 4) per row, then over the factor
-            by_factor = np.zeros((rows.size, laws.factor.size, 4))
-            scaled = np.zeros((rows.size, laws.factor.size))
-            for a in range(laws.size.size):
-                of = likelihood[a] * per_ln[a].astype(np.float32) if in_receptors else likelihood[a]
-                part = (of @ flat[a]).reshape(rows.size, laws.factor.size, 4)
-                by_factor += part
-                scaled += laws.follows[a] * (part[..., 0] + part[..., 1])
-            found = np.einsum("nck,nc->nk", by_factor, weight[rows])
-            if not in_receptors:
-                total[rows], learned[rows] = found[:, 0] + found[:, 1], found[:, 1]
-            else:
-                homeostasis = (scaled * laws.factor * weight[rows]).sum(axis=1)
-                deltas[rows] = np.column_stack([found[:, 2], homeostasis, found[:, 3]])
+        for a in range(laws.size.size):  # unit by unit of size, summed
+            part = (likelihood[a] @ flat[a]).reshape(rows.size, n_factor, 4)
+            total[rows] += part[..., UNCHANGED] + part[..., LEARNED]
+            learned[rows] += part[..., LEARNED]
+            moved = ((likelihood[a] * per_ln[a].astype(np.float32)) @ flat[a]).reshape(rows.size, n_factor, 4)
+            deltas[rows, :, 0] += moved[..., 2]
+            deltas[rows, :, 1] += laws.follows[a] * laws.factor * (moved[..., UNCHANGED] + moved[..., LEARNED])
+            deltas[rows, :, 2] += moved[..., 3]
     total, learned, deltas = ((1.0 - laws.born) * part for part in (total, learned, deltas))
     if laws.born:
         seen_born = laws.born_prior * np.interp(np.log(laws.size), *sheet.found)
         by_size = laws.born * grid.born(old, new, seen_born)
-        total += by_size.sum(axis=1)
-        learned += laws.born_learned * by_size.sum(axis=1)
-        born = (by_size * laws.size).sum(axis=1)
-        deltas[:, 0] += laws.born_learned * born
-        deltas[:, 2] += (1.0 - laws.born_learned) * born
-    share = _normal_seen(laws, seen)
-    total, learned, deltas = total / share, learned / share, deltas / share
-    none = sheet.no_synapse * _no_synapse(sheet)
-    total = (1.0 - sheet.no_synapse) * total + none
-    learned, deltas = (1.0 - sheet.no_synapse) * learned, (1.0 - sheet.no_synapse) * deltas
-    total = np.maximum(total, 1e-300)
-    return Known(np.clip(learned / total, 0.0, 1.0), deltas / total[:, None])
+        is_born, born = by_size.sum(axis=1)[:, None], (by_size * laws.size).sum(axis=1)[:, None]
+        total += is_born
+        learned += laws.born_learned * is_born
+        deltas[..., 0] += laws.born_learned * born
+        deltas[..., 2] += (1.0 - laws.born_learned) * born
+    there = (1.0 - sheet.no_synapse) / _normal_seen(laws, seen)
+    total, learned, deltas = total * there, learned * there, deltas * there
+    total += sheet.no_synapse * _no_synapse(sheet)[:, None]
+    weight = _of_factors(np.maximum(total, 1e-300), sheet, _prior_of_factors(laws.factor, neurons))
+    p_learning = np.clip((learned * weight).sum(axis=1), 0.0, 1.0)
+    return Known(p_learning, np.einsum("nck,nc->nk", deltas, weight))
 
 
-def _at(grid: Floats, values: Floats) -> Floats:
-    """Weights of the points of an even grid, (n, C), whose mean is each value: those next to it."""
-    place = np.clip((values - grid[0]) / FACTOR_STEP, 0.0, grid.size - 1.000001)
-    low = place.astype(int)
-    found = np.zeros((values.size, grid.size))
-    found[np.arange(values.size), low] = 1.0 - (place - low)
-    found[np.arange(values.size), low + 1] = place - low
-    return found
+def _prior_of_factors(grid: Floats, neurons: pd.DataFrame) -> Floats:
+    """Probability (C,) of each ln factor before any count: normal, as the imaged neurons' are."""
+    imaged = neurons[neurons["is_imaged"]] if "is_imaged" in neurons else neurons
+    ln_factor = ln_factors(imaged, imaged["neuron_id"].to_numpy())
+    prior = norm.pdf(grid, ln_factor.mean(), max(ln_factor.std(), LEAST_FACTOR_SD))
+    whole: Floats = prior / prior.sum()
+    return whole
+
+
+def _of_factors(total: Floats, sheet: Sheet, prior: Floats) -> Floats:
+    """What each factor counts for in the sums over a row's densities (n, C), those of all rows of its neuron being known.
+
+    Parameters
+    ----------
+    total : (n, C) ndarray, density of the row by the factor of the neuron that it is on
+    sheet : Sheet
+        Whose row it is, and how surely; a row of another neuron says nothing of the stated one's factor.
+    prior : (C,) ndarray
+    """
+    sure = sheet.sure[:, None]
+    given = sure * total + (1.0 - sure) * (total @ prior)[:, None]
+    _, neuron = np.unique(sheet.neuron_id, return_inverse=True)
+    ln = np.zeros((neuron.max(initial=-1) + 1, prior.size)) + np.log(np.maximum(prior, 1e-300))
+    np.add.at(ln, neuron, np.log(given))
+    ratio = softmax(ln, axis=1)[neuron] / given
+    counts: Floats = sure * ratio + (1.0 - sure) * prior * ratio.sum(axis=1, keepdims=True)
+    return counts
 
 
 def _normal_seen(laws: Laws, seen: Singles) -> float:

@@ -238,14 +238,21 @@ def ceilings(world: World, imaged: pd.DataFrame, matched: pd.DataFrame) -> dict[
     for stage, sheet in sheets.items():
         if sheet is None:
             continue
-        n = sheet.old.size
-        rows = np.arange(n)
-        if n > MOST_CEILING_ROWS:
-            rows = np.sort(stream(world.seed, "validate", "ceiling").choice(n, MOST_CEILING_ROWS, replace=False))
+        rows = rows_of_some_neurons(sheet.neuron_id, world.seed)
         known = network_ceiling(laws, world.neurons, sheet.some(rows), world.turnover, world.depression)
         if known is not None:
             found[stage] = Ceiling(rows, known)
     return found
+
+
+def rows_of_some_neurons(neuron_id: Ints, seed: int) -> Ints:
+    """Rows of neurons drawn at random, `MOST_CEILING_ROWS` at most but for the first one's; all if they are not more."""
+    if neuron_id.size <= MOST_CEILING_ROWS:
+        return np.arange(neuron_id.size)
+    neuron, row, count = np.unique(neuron_id, return_inverse=True, return_counts=True)
+    order = stream(seed, "validate", "ceiling").permutation(neuron.size)
+    n_neurons = max(int(np.searchsorted(np.cumsum(count[order]), MOST_CEILING_ROWS, side="right")), 1)
+    return np.flatnonzero(np.isin(row, order[:n_neurons]))
 
 
 def ceiling_scores(top: Ceiling, result: Separation, truth: pd.DataFrame, seed: int) -> dict[str, Any]:

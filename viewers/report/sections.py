@@ -216,9 +216,7 @@ def _ranking_text(separation: dict[str, Any]) -> str:
     if "ceiling" in separation:
         top = separation["ceiling"]
         low, high = top["share_95"]
-        interval += (
-            f", {top['share']:.0%} ({low:.0%} to {high:.0%}) of what can be had by who knows every factor and the laws"
-        )
+        interval += f", {top['share']:.0%} ({low:.0%} to {high:.0%}) of what can be had by who knows the network's laws"
     return (
         f"{separation['share_learned_true']:.0%} of the measured synapses learned. Average precision of "
         f"'{separation['method']}': {separation['average_precision']:.2f}{interval}. At a nominal false discovery rate of "
