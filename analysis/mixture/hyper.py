@@ -26,7 +26,7 @@ from synimg.analysis.mixture.fit import (
 )
 from synimg.analysis.mixture.model import DOWN, UP, Model, Slab
 
-N_WALKERS, GENERATIONS, LATE = 20, (60, 240), 2.0 / 3.0
+N_WALKERS, GENERATIONS, LATE = 20, (60, 120), 2.0 / 3.0
 SYNAPSES_OF_CHAIN = 240_000
 """Synapses over all generations: few leave more open, so that signs of learning come and go, and cost less to look at."""
 N_CLIMBS, WIDEST = 3, 4.0
