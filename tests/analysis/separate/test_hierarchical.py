@@ -20,9 +20,9 @@ from synimg.phantoms.scenarios.suite import scenario
 
 
 @cache
-def separated(name, seed):
+def separated(name, seed, n_neurons=100):
     """A scenario's table as it is separated, its truth, and all that was drawn: seconds of work that several tests share."""
-    drawn = draw(scenario(name), seed)
+    drawn = draw(scenario(name).model_copy(update={"n_neurons": n_neurons}), seed)
     return separate(drawn.table, "hierarchical"), drawn.truth, drawn
 
 
@@ -50,7 +50,7 @@ def test_intervals_of_factor_and_changes_hold(sparse):
 
 
 def test_the_order_of_the_rows_does_not_matter():
-    table = draw(scenario("sparse_potentiation").model_copy(update={"n_neurons": 25}), 1).table
+    table = draw(scenario("sparse_potentiation").model_copy(update={"n_neurons": 8}), 1).table
     result = separate(table, "hierarchical")
     again = separate(table.sample(frac=1.0, random_state=1), "hierarchical")
     again = again.synapses.set_index("synapse_id").loc[table["synapse_id"]]
@@ -97,7 +97,7 @@ def test_the_realised_false_discovery_rate_is_the_stated_one(name):
     ],
 )
 def test_the_evidence_chooses_the_form_that_made_the_table(name, found, sparse):
-    result, _, _ = separated(name, 21)
+    result, _, _ = separated(name, 21, n_neurons=50)
     assert found(result.info["parameters"], result.info)
     plain = sparse[0].info
     assert not found(plain["parameters"], plain)
