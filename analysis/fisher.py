@@ -9,20 +9,24 @@ from scipy.spatial import cKDTree
 
 from synimg.analysis.fit import Fit, Scene
 from synimg.analysis.punctum import (
+    LEAST,
+    N_EXCESSES,
     N_POWERS,
+    N_SCRATCH,
     N_SHAPE,
-    N_SUMS,
     PAIRS,
-    add_line,
+    RISE,
+    WEIGHTS,
+    add_columns,
     add_plane,
-    covariance_of,
+    add_powers,
+    first_line,
     gradient_polynomials,
-    in_channel,
-    inverse_of,
-    lines_of,
+    in_voxels,
     moments_of,
     prior_sd,
-    window_of,
+    section_of,
+    sections_of,
 )
 
 Floats = NDArray[np.float64]
@@ -128,58 +132,38 @@ def shared_information(
     polynomials of that distance, too.
     """
     information = np.zeros((first.size, second.size))
-    shape = (model.shape[1], model.shape[2], model.shape[3])
     apart = _shifted(first[:3] - second[:3])
+    work, its, sums = np.zeros(N_SCRATCH), np.empty(WEIGHTS), np.empty((N_POWERS, N_POWERS, N_POWERS + N_EXCESSES))
     for c in range(psf.shape[0]):
-        one, other = in_channel(first, shift[c]), in_channel(second, shift[c])
-        mine, its = window_of(one, psf[c], scale, shape), window_of(other, psf[c], scale, shape)
-        p, p_determinant = inverse_of(covariance_of(one, psf[c], scale))
-        q, q_determinant = inverse_of(covariance_of(other, psf[c], scale))
-        peak = 1.0 / ((2.0 * math.pi) ** 3 * math.sqrt(p_determinant * q_determinant))
-        p_spans, p_begins, p_fall = lines_of(one, p, mine)
-        q_spans, q_begins, q_fall = lines_of(other, q, its)
-        line, plane, sums = np.zeros(N_SUMS), np.zeros((N_POWERS, N_SUMS)), np.zeros((N_POWERS, N_POWERS, N_SUMS))
-        for z in range(max(mine[0, 0], its[0, 0]), min(mine[0, 1], its[0, 1])):
-            for y in range(max(mine[1, 0], its[1, 0]), min(mine[1, 1], its[1, 1])):
-                p_line, q_line = (z - mine[0, 0], y - mine[1, 0]), (z - its[0, 0], y - its[1, 0])
-                a = max(p_spans[p_line][0], q_spans[q_line][0])
-                b = min(p_spans[p_line][1], q_spans[q_line][1])
-                if a >= b:
-                    continue
-                p_value, p_ratio = _forward(p_begins[p_line], p_fall, a - p_spans[p_line][0])
-                q_value, q_ratio = _forward(q_begins[q_line], q_fall, a - q_spans[q_line][0])
-                h, ratio, fall = peak * p_value * q_value, p_ratio * q_ratio, p_fall * q_fall
-                w0, w1, w2, w3, w4 = 0.0, 0.0, 0.0, 0.0, 0.0
-                for x in range(a, b):
-                    dx = x - one[2]
-                    w = h / max(model[c, z, y, x], 1e-6)
-                    w0 += w
-                    w *= dx
-                    w1 += w
-                    w *= dx
-                    w2 += w
-                    w *= dx
-                    w3 += w
-                    w4 += w * dx
-                    h *= ratio
-                    ratio *= fall
-                line[0], line[1], line[2], line[3], line[4] = w0, w1, w2, w3, w4
-                add_line(plane, line, y - one[1])
-            add_plane(sums, plane, z - one[0])
+        one, covariance, p, p_peak = in_voxels(first, c, psf, shift, scale)
+        sections = sections_of(one, covariance, model.shape[1:])
+        other, covariance, q, q_peak = in_voxels(second, c, psf, shift, scale)
+        p_least, p_fall, q_least, q_fall = p_peak * LEAST, math.exp(-p[1, 1]), q_peak * LEAST, math.exp(-q[1, 1])
+        sums[:] = 0.0
+        for s in range(sections.shape[0]):
+            z, y0, y1, x0, x1, left = sections[s]
+            y0, y1, x0, x1 = section_of(other, covariance, z, (y0, y1, x0, x1))
+            n, mine = x1 - x0, work[x0 - left :]
+            if y0 < y1 and n > 0:
+                first_line(mine, one, p, p_peak, (z, y0, x0), n)
+                first_line(its, other, q, q_peak, (z, y0, x0), n)
+            for y in range(y0, y1):
+                light = model[c, z, y, x0:x1]
+                dy = y - one[1]
+                for x in range(n):
+                    h, rise = mine[x], mine[RISE + x]
+                    mine[x], mine[RISE + x] = h * rise, rise * p_fall
+                    k, rise = its[x], its[RISE + x]
+                    its[x], its[RISE + x] = k * rise, rise * q_fall
+                    w = h * k / max(light[x], 1e-6) if h >= p_least and k >= q_least else 0.0
+                    add_powers(mine, WEIGHTS + x, N_POWERS, w, dy)
+            add_plane(mine, z - one[0], n)
+            if s + 1 == sections.shape[0] or sections[s + 1, 5] != left:
+                add_columns(sums, work, left - one[2])
         g_one = gradient_polynomials(one, c, p, scale)
         g_other = gradient_polynomials(other, c, q, scale) @ apart
         information += g_one @ moments_of(sums) @ g_other.T
     return information
-
-
-@nb.njit(cache=True, nogil=True)
-def _forward(begin: Floats, fall: float, n: int) -> tuple[float, float]:
-    """Value and ratio of a line (`lines_of`) n voxels after its first."""
-    value, ratio = begin[0], begin[1]
-    for _ in range(n):
-        value *= ratio
-        ratio *= fall
-    return value, ratio
 
 
 @nb.njit(cache=True, nogil=True)

@@ -13,21 +13,26 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from synimg.analysis.punctum import (
+    EXCESSES,
+    LEAST,
+    N_EXCESSES,
     N_POWERS,
+    N_SCRATCH,
     N_SHAPE,
-    N_SUMS,
     PAIRS,
     POWERS,
-    add_line,
+    RISE,
+    WEIGHTS,
+    add_columns,
+    add_information,
     add_plane,
-    covariance_of,
+    add_powers,
+    first_line,
     gradient_polynomials,
-    in_channel,
-    inverse_of,
-    lines_of,
+    in_voxels,
     moments_of,
     prior_sd,
-    window_of,
+    sections_of,
 )
 
 Floats = NDArray[np.float64]
@@ -161,32 +166,21 @@ def split(scene: Scene, fit: Fit, least_excess: float) -> Fit:
 
 
 @nb.njit(cache=True, nogil=True)
-def _in_voxels(
-    model: Floats, whole: Floats, c: int, psf: Floats, shift: Floats, scale: Floats
-) -> tuple[Floats, Floats, float, Ints, Ints, Floats, float]:
-    """A punctum in a channel of `model`: parameters, inverse covariance, root to divide by, window, `lines_of`."""
-    theta = in_channel(whole, shift[c])
-    window = window_of(theta, psf[c], scale, (model.shape[1], model.shape[2], model.shape[3]))
-    inverse, determinant = inverse_of(covariance_of(theta, psf[c], scale))
-    spans, begins, fall = lines_of(theta, inverse, window)
-    return theta, inverse, math.sqrt((2.0 * math.pi) ** 3 * determinant), window, spans, begins, fall
-
-
-@nb.njit(cache=True, nogil=True)
-def add_punctum(model: Floats, whole: Floats, psf: Floats, shift: Floats, scale: Floats, sign: float) -> None:
-    """Add (or with `sign` -1 take away) a punctum's expected electrons in every channel of `model`."""
+def add_punctum(model: Floats, whole: Floats, psf: Floats, shift: Floats, scale: Floats) -> None:
+    """Add a punctum's expected electrons in every channel of `model`."""
+    work = np.empty(N_SCRATCH)
     for c in range(psf.shape[0]):
-        theta, _, volume, window, spans, begins, fall = _in_voxels(model, whole, c, psf, shift, scale)
-        peak = sign * theta[3 + c] / volume
-        for i in range(spans.shape[0]):
-            z = window[0, 0] + i
-            for j in range(spans.shape[1]):
-                y = window[1, 0] + j
-                h, ratio = peak * begins[i, j, 0], begins[i, j, 1]
-                for x in range(spans[i, j, 0], spans[i, j, 1]):
-                    model[c, z, y, x] += h
-                    h *= ratio
-                    ratio *= fall
+        theta, covariance, inverse, peak = in_voxels(whole, c, psf, shift, scale)
+        peak *= theta[3 + c]
+        least, fall = peak * LEAST, math.exp(-inverse[1, 1])
+        for z, y0, y1, x0, x1, _ in sections_of(theta, covariance, model.shape[1:]):
+            first_line(work, theta, inverse, peak, (z, y0, x0), x1 - x0)
+            for y in range(y0, y1):
+                light = model[c, z, y, x0:x1]
+                for x in range(x1 - x0):
+                    h, rise = work[x], work[RISE + x]
+                    work[x], work[RISE + x] = h * rise, rise * fall
+                    light[x] += h if h >= least else 0.0
 
 
 @nb.njit(cache=True, nogil=True)
@@ -197,54 +191,39 @@ def take_out(
 
     Notes
     -----
-    Every derivative is the kernel times a polynomial of the distance, so sums over voxels are needed of its powers
-    only: five along each line of voxels, combined line by line.
+    Every derivative is the kernel times a polynomial of the distance, so sums over voxels are needed of its powers only. What is
+    done for every voxel is done for those of a line side by side, in vector instructions; sums along x come last.
     """
-    score = np.zeros(whole.size)
-    information = np.zeros((whole.size, whole.size))
+    score, information = np.zeros(whole.size), np.zeros((whole.size, whole.size))
+    work, sums, residual = np.zeros(N_SCRATCH), np.empty((N_POWERS, N_POWERS, N_POWERS + N_EXCESSES)), np.empty(10)
     for c in range(psf.shape[0]):
-        theta, inverse, volume, window, spans, begins, fall = _in_voxels(model, whole, c, psf, shift, scale)
-        peak, electrons = 1.0 / volume, theta[3 + c]
-        # of the weights times powers 0 to 4 of x, and of the excesses times powers 0 to 2
-        line, plane, sums = np.empty(N_SUMS), np.zeros((N_POWERS, N_SUMS)), np.zeros((N_POWERS, N_POWERS, N_SUMS))
-        for i in range(spans.shape[0]):
-            z = window[0, 0] + i
-            for j in range(spans.shape[1]):
-                a, b = spans[i, j]
-                if a >= b:
-                    continue
-                y = window[1, 0] + j
-                h, ratio, dx = peak * begins[i, j, 0], begins[i, j, 1], a - theta[2]
-                w0, w1, w2, w3, w4, e0, e1, e2 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-                for x in range(a, b):
-                    light = model[c, z, y, x]
-                    per_model = h / max(light, 1e-6)
-                    w, e = h * per_model, data[c, z, y, x] * per_model - h
-                    model[c, z, y, x] = light - electrons * h
-                    w0 += w
-                    e0 += e
-                    w *= dx
-                    e *= dx
-                    w1 += w
-                    e1 += e
-                    w *= dx
-                    w2 += w
-                    e2 += e * dx
-                    w *= dx
-                    w3 += w
-                    w4 += w * dx
-                    dx += 1.0
-                    h *= ratio
-                    ratio *= fall
-                line[0], line[1], line[2], line[3], line[4], line[5], line[6], line[7] = w0, w1, w2, w3, w4, e0, e1, e2
-                add_line(plane, line, y - theta[1])
-            add_plane(sums, plane, z - theta[0])
-        residual = np.empty(10)
+        theta, covariance, inverse, peak = in_voxels(whole, c, psf, shift, scale)
+        electrons, least, fall = theta[3 + c], peak * LEAST, math.exp(-inverse[1, 1])
+        sums[:] = 0.0
+        sections = sections_of(theta, covariance, model.shape[1:])
+        for s in range(sections.shape[0]):
+            z, y0, y1, x0, x1, left = sections[s]
+            n, row = x1 - x0, work[x0 - left :]
+            first_line(row, theta, inverse, peak, (z, y0, x0), n)
+            for y in range(y0, y1):
+                light, seen, dy = model[c, z, y, x0:x1], data[c, z, y, x0:x1], y - theta[1]
+                for x in range(n):
+                    h, rise = row[x], row[RISE + x]
+                    row[x], row[RISE + x] = h * rise, rise * fall
+                    h = h if h >= least else 0.0
+                    per_model = h / max(light[x], 1e-6)
+                    w, e = h * per_model, seen[x] * per_model - h
+                    light[x] -= electrons * h
+                    add_powers(row, WEIGHTS + x, N_POWERS, w, dy)
+                    add_powers(row, EXCESSES + x, N_EXCESSES, e, dy)
+            add_plane(row, z - theta[0], n)
+            if s + 1 == sections.shape[0] or sections[s + 1, 5] != left:
+                add_columns(sums, work, left - theta[2])
         for m in range(10):
             residual[m] = sums[POWERS[m, 0], POWERS[m, 1], N_POWERS + POWERS[m, 2]]
         g = gradient_polynomials(theta, c, inverse, scale)
         score += g @ residual
-        information += g @ moments_of(sums) @ g.T
+        add_information(information, g, moments_of(sums))
     return score, information
 
 
@@ -342,7 +321,7 @@ def _sweep(
         for k in range(theta.size - N_SHAPE, theta.size):
             theta[k] += min(max(step[k], -0.004), 0.004)
         _no_negative_shape(theta)
-        add_punctum(model, theta, psf, shift, scale, 1.0)
+        add_punctum(model, theta, psf, shift, scale)
         unrest[i] = moved
         for k in range(first[i], first[i + 1]):
             unrest[neighbour[k]] += overlap[k] * moved
@@ -359,7 +338,7 @@ def model_of(scene: Scene, fit: Fit) -> Floats:
 @nb.njit(cache=True, nogil=True)
 def _add_all(model: Floats, thetas: Floats, psf: Floats, shift: Floats, scale: Floats) -> None:
     for i in range(thetas.shape[0]):
-        add_punctum(model, thetas[i], psf, shift, scale, 1.0)
+        add_punctum(model, thetas[i], psf, shift, scale)
 
 
 def fit_puncta(scene: Scene, theta: Floats, n_sweeps: int = 32) -> Fit:
@@ -399,23 +378,28 @@ def _neighbours(scaled: Floats) -> tuple[Ints, Ints, Floats]:
 
 @nb.njit(cache=True, nogil=True)
 def _gains(data: Floats, model: Floats, thetas: Floats, psf: Floats, shift: Floats, scale: Floats) -> Floats:
-    found = np.zeros(thetas.shape[0])
+    found, work = np.empty(thetas.shape[0]), np.empty(N_SCRATCH)
     for i in range(thetas.shape[0]):
+        gain = 0.0
         for c in range(psf.shape[0]):
-            theta, _, volume, window, spans, begins, fall = _in_voxels(model, thetas[i], c, psf, shift, scale)
-            peak = theta[3 + c] / volume
-            for k in range(spans.shape[0]):
-                z = window[0, 0] + k
-                for j in range(spans.shape[1]):
-                    y = window[1, 0] + j
-                    h, ratio = peak * begins[k, j, 0], begins[k, j, 1]
-                    for x in range(spans[k, j, 0], spans[k, j, 1]):
-                        m = max(model[c, z, y, x], 1e-6)
-                        without = max(m - h, 1e-6)
-                        found[i] += max(data[c, z, y, x], 0.0) * math.log(m / without) - (m - without)
-                        h *= ratio
-                        ratio *= fall
-    return 2.0 * found
+            theta, covariance, inverse, peak = in_voxels(thetas[i], c, psf, shift, scale)
+            peak *= theta[3 + c]
+            least, fall = peak * LEAST, math.exp(-inverse[1, 1])
+            for z, y0, y1, x0, x1, _ in sections_of(theta, covariance, model.shape[1:]):
+                n = x1 - x0
+                first_line(work, theta, inverse, peak, (z, y0, x0), n)
+                for y in range(y0, y1):
+                    light, seen = model[c, z, y, x0:x1], data[c, z, y, x0:x1]
+                    for x in range(n):
+                        h, rise = work[x], work[RISE + x]
+                        work[x], work[RISE + x] = h * rise, rise * fall
+                        m = max(light[x], 1e-6)
+                        without = max(m - (h if h >= least else 0.0), 1e-6)
+                        work[WEIGHTS + x], work[EXCESSES + x] = m / without, m - without
+                    for x in range(n):
+                        gain += max(seen[x], 0.0) * math.log(work[WEIGHTS + x]) - work[EXCESSES + x]
+        found[i] = 2.0 * gain
+    return found
 
 
 def gains(scene: Scene, fit: Fit, model: Floats) -> Floats:
