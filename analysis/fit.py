@@ -34,6 +34,7 @@ from synimg.analysis.punctum import (
     prior_sd,
     sections_of,
 )
+from synimg.analysis.symmetric import diagonalise, solve
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -252,14 +253,15 @@ def _no_negative_shape(theta: Floats) -> None:
     s[0, 1] = s[1, 0] = theta[-3]
     s[0, 2] = s[2, 0] = theta[-2]
     s[1, 2] = s[2, 1] = theta[-1]
-    values, vectors = np.linalg.eigh(s)
-    if values[0] >= 0.0 and values[2] <= LARGEST_SHAPE:
+    vectors = diagonalise(s)
+    if min(s[0, 0], s[1, 1], s[2, 2]) >= 0.0 and max(s[0, 0], s[1, 1], s[2, 2]) <= LARGEST_SHAPE:
         return
-    clipped = np.minimum(np.maximum(values, 0.0), LARGEST_SHAPE)
-    s = (vectors * clipped) @ vectors.T
-    for a in range(3):
-        theta[a - N_SHAPE] = s[a, a]
-    theta[-3], theta[-2], theta[-1] = s[0, 1], s[0, 2], s[1, 2]
+    entries = np.zeros(N_SHAPE)
+    for k in range(N_SHAPE):
+        for d in range(3):
+            variance = min(max(s[d, d], 0.0), LARGEST_SHAPE)
+            entries[k] += variance * vectors[PAIRS[k, 0], d] * vectors[PAIRS[k, 1], d]
+    theta[-N_SHAPE:] = entries
 
 
 @nb.njit(cache=True, nogil=True)
@@ -300,7 +302,8 @@ def _sweep(
         _add_prior(score, information, theta, spread)
         for k in range(theta.size):  # a little of the diagonal keeps the matrix regular where a count is zero
             information[k, k] = information[k, k] * (1.0 + 1e-6) + 1e-9
-        step = np.linalg.solve(information, score)
+        solve(information, score)
+        step = score
         onward = 0.0
         for a in range(3):
             here = step[a] / psf[0, a]
