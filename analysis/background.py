@@ -1,11 +1,15 @@
 """Smooth background below puncta, by clipped local means."""
 
+import math
+
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 Floats = NDArray[np.float64]
 SEEN_REACH = 3.0
+COLUMNS = 64  # that are summed at a time: they stay in the processor's cache
 
 
 def smooth_background(electrons: Floats, sigma_vox: Floats, read_noise: float, n_rounds: int = 4) -> Floats:
@@ -36,21 +40,34 @@ def smooth_background(electrons: Floats, sigma_vox: Floats, read_noise: float, n
     size = 2 * np.maximum(np.rint(np.sqrt(1.5) * sigma_vox / step - 0.5), 0).astype(int) + 1
     background = _block_medians(binned, size)
     for _ in range(n_rounds):
-        sd = sd_smoothed * np.sqrt(np.maximum(background, 0.0) + read_noise**2)
-        keep = (seen < background + 3.0 * sd) & (seen > background - 4.0 * sd)
-        weight = _box_twice(keep.astype(np.float64), size)
-        total = _box_twice(np.where(keep, binned, 0.0), size)
+        weight, total = (_box_twice(v, size) for v in _kept(binned, seen, background, sd_smoothed, read_noise))
         background = np.where(weight > 1e-3, total / np.maximum(weight, 1e-3), background)
     return np.maximum(_unbinned(background, step, electrons.shape), 1e-3)
 
 
+@nb.njit(cache=True, nogil=True)
+def _kept(
+    binned: Floats, seen: Floats, background: Floats, sd_smoothed: float, read_noise: float
+) -> tuple[Floats, Floats]:
+    """1 where what is seen may be background, else 0, and the bins times that."""
+    weight, total = np.empty_like(binned), np.empty_like(binned)
+    bins, smooth, dark, w, t = binned.ravel(), seen.ravel(), background.ravel(), weight.ravel(), total.ravel()
+    for k in range(bins.size):
+        sd = sd_smoothed * math.sqrt(max(dark[k], 0.0) + read_noise**2)
+        w[k] = 1.0 if (smooth[k] < dark[k] + 3.0 * sd) & (smooth[k] > dark[k] - 4.0 * sd) else 0.0
+        t[k] = w[k] * bins[k]
+    return weight, total
+
+
 def _binned(image: Floats, step: NDArray[np.int64]) -> Floats:
     """Means over bins of `step` voxels; the last bins repeat the image's faces."""
-    padded = np.pad(image, [(0, -n % s) for n, s in zip(image.shape, step, strict=True)], mode="edge")
+    beyond = [(0, -n % s) for n, s in zip(image.shape, step, strict=True)]
+    binned = np.pad(image, beyond, mode="edge") if np.any(beyond) else image
     for axis, s in enumerate(step):
-        shape = (*padded.shape[:axis], -1, s, *padded.shape[axis + 1 :])
-        padded = padded.reshape(shape).mean(axis=axis + 1)
-    return padded
+        if s > 1:
+            along = [slice(None)] * axis
+            binned = sum(binned[(*along, slice(k, None, s))] for k in range(s)) / s
+    return binned
 
 
 def _unbinned(image: Floats, step: NDArray[np.int64], shape: tuple[int, ...]) -> Floats:
@@ -60,13 +77,27 @@ def _unbinned(image: Floats, step: NDArray[np.int64], shape: tuple[int, ...]) ->
 
 def _between(image: Floats, at: list[Floats]) -> Floats:
     """Values at the places ``at[axis]`` along every axis [voxels], linear between voxels and those of the faces beyond."""
-    for axis, place in enumerate(at):
-        last = image.shape[axis] - 1
-        inside = np.clip(place, 0, last)
-        low = np.minimum(inside.astype(int), max(last - 1, 0))
-        part = (inside - low).reshape([-1 if k == axis else 1 for k in range(image.ndim)])
-        image = np.take(image, low, axis) * (1 - part) + np.take(image, np.minimum(low + 1, last), axis) * part
+    for axis in reversed(range(image.ndim)):  # along x first, while there are few lines
+        place, shape = at[axis], image.shape
+        if not np.array_equal(place, np.arange(shape[axis])):
+            new = _lines_between(image.reshape(math.prod(shape[:axis]), shape[axis], -1), place)
+            image = new.reshape(*shape[:axis], place.size, *shape[axis + 1 :])
     return image
+
+
+@nb.njit(cache=True, nogil=True)
+def _lines_between(image: Floats, at: Floats) -> Floats:
+    """`_between` along the second of three axes."""
+    n_outer, n, n_inner = image.shape
+    out = np.empty((n_outer, at.size, n_inner))
+    for i in range(at.size):
+        inside = min(max(at[i], 0.0), n - 1.0)
+        low = max(min(int(inside), n - 2), 0)
+        high, part = min(low + 1, n - 1), inside - low
+        for o in range(n_outer):
+            for x in range(n_inner):
+                out[o, i, x] = image[o, low, x] * (1.0 - part) + image[o, high, x] * part
+    return out
 
 
 def _noise_after(sigma: float) -> float:
@@ -96,6 +127,44 @@ def _median(values: Floats) -> float:
 
 
 def _box_twice(image: Floats, size: NDArray[np.int64]) -> Floats:
-    once = ndimage.uniform_filter(image, size)
-    twice: Floats = ndimage.uniform_filter(once, size)
-    return twice
+    """Means of means over boxes of an odd `size`, in an image continued by its mirror image."""
+    for n in size:  # the first axis, which then becomes the last
+        image = _means_twice(image.reshape(len(image), -1), int(n) // 2).reshape(*image.shape[1:], -1)
+    return image
+
+
+@nb.njit(cache=True, nogil=True)
+def _means_twice(image: Floats, radius: int) -> Floats:
+    """Means of means over ``2 radius + 1`` rows around each of an image (rows, columns), transposed."""
+    n, n_columns = image.shape
+    out, once, twice = np.empty((n_columns, n)), np.empty((n, COLUMNS)), np.empty((n, COLUMNS))
+    share = 1.0 / (2 * radius + 1) ** 2
+    for first in range(0, n_columns, COLUMNS):
+        last = min(first + COLUMNS, n_columns)
+        _sums(image, radius, first, last, once)
+        _sums(once, radius, 0, last - first, twice)
+        for x in range(last - first):
+            for i in range(n):
+                out[first + x, i] = share * twice[i, x]
+    return out
+
+
+@nb.njit(cache=True, nogil=True)
+def _sums(image: Floats, radius: int, first: int, last: int, out: Floats) -> None:
+    """Sums over ``2 radius + 1`` rows around each, of some columns of an image (rows, columns) that its mirror image continues."""
+    n = image.shape[0]
+    out[0] = 0.0
+    for k in range(-radius, radius + 1):
+        out[0, : last - first] += image[_mirrored(k, n), first:last]
+    for i in range(1, n):
+        before, here = out[i - 1], out[i]
+        come, gone = image[_mirrored(i + radius, n), first:last], image[_mirrored(i - radius - 1, n), first:last]
+        for x in range(last - first):
+            here[x] = before[x] + (come[x] - gone[x])
+
+
+@nb.njit(cache=True, nogil=True)
+def _mirrored(i: int, n: int) -> int:
+    """Which of n rows is the i-th of an image with its mirror images on both sides."""
+    k = i % (2 * n)
+    return min(k, 2 * n - 1 - k)
