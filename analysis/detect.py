@@ -38,16 +38,21 @@ def log_significance(residual: Floats, variance: Floats, sigma_vox: Floats) -> S
     blind to a constant background. Variance passes through the squared kernel, taken as white within its reach. What lies
     beyond a face is its mirror image.
     """
-    smooth, curved = residual.astype(np.float32), np.zeros(residual.shape, np.float32)
-    local, none = variance.astype(np.float32), np.zeros((1, 1, 1), np.float32)
+    smooth, local, none = residual.astype(np.float32), variance.astype(np.float32), np.zeros((1, 1, 1), np.float32)
+    curved = none
     for axis in (2, 1, 0):
         g, second = _kernels(sigma_vox[axis], TRUNCATE_LOG)
-        smooth, curved = _along(axis, smooth, curved, g, second)
+        if axis == 2:  # nothing is curved along another axis yet
+            smooth, curved = (_along(axis, smooth, none, kernel, kernel)[0] for kernel in (g, second))
+        else:
+            smooth, curved = _along(axis, smooth, curved, g, second)
         g, _ = _kernels(sigma_vox[axis] / np.sqrt(2.0), TRUNCATE_NOISE)
         local, _ = _along(axis, local, none, g, g)
     # energy of the kernel: (1 / (8 pi^1.5 prod sigma)) * (3 * 3/4 + 6 * 1/4) = 3.75 / (8 pi^1.5 prod sigma)
     energy = np.float32(3.75 / (8.0 * np.pi**1.5 * np.prod(sigma_vox)))
-    curved /= np.sqrt(energy * np.maximum(local, np.float32(1e-12)))
+    np.maximum(local, np.float32(1e-12), out=local)
+    local *= energy
+    curved /= np.sqrt(local, out=local)
     return curved
 
 
@@ -78,15 +83,23 @@ def _filter(smooth: Singles, curved: Singles, g: Singles, second: Singles, out: 
     for i in range(mirror.size):
         k = (i - radius) % period
         mirror[i] = min(k, period - 1 - k)
-    if n_inner == 1:  # along x: lines are in one piece
-        line, line_curved = np.empty(mirror.size, np.float32), np.empty(mirror.size, np.float32)
+    if n_inner == 1 and not both:  # along x: lines are in one piece
+        lines, out_lines, line = (
+            smooth.reshape((n_outer, n)),
+            out.reshape((n_outer, n)),
+            np.empty(mirror.size, np.float32),
+        )
         for o in range(n_outer):
-            for i in range(mirror.size):
-                line[i] = smooth[o, mirror[i], 0]
-            if both:
-                for i in range(mirror.size):
-                    line_curved[i] = curved[o, mirror[i], 0]
-            _filter_line(line, line_curved, g, second, out[o, :, 0], out_curved[o if both else 0, :, 0], both)
+            line[radius : radius + n] = lines[o]
+            for i in range(radius):
+                line[i], line[n + radius + i] = lines[o, mirror[i]], lines[o, mirror[n + radius + i]]
+            total = out_lines[o]
+            for x in range(n):
+                total[x] = g[0] * line[x + radius]
+            for k in range(1, radius + 1):
+                low, high = line[radius - k :], line[radius + k :]
+                for x in range(n):
+                    total[x] += g[k] * (low[x] + high[x])
         return
     for o in range(n_outer):
         for first in range(0, n_inner, LINE):
@@ -115,36 +128,6 @@ def _filter(smooth: Singles, curved: Singles, g: Singles, second: Singles, out: 
                     low_curved, high_curved = curved[o, a, first:last], curved[o, b, first:last]
                     for x in range(total.size):
                         total[x] += g[k] * (low_curved[x] + high_curved[x]) + second[k] * (low[x] + high[x])
-
-
-@nb.njit(cache=True, nogil=True)
-def _filter_line(
-    line: Singles, line_curved: Singles, g: Singles, second: Singles, out: Singles, out_curved: Singles, both: bool
-) -> None:
-    """One line with its mirrored ends; the loops are over voxels inside, for the processor's vectors."""
-    n, radius = out.size, g.size - 1
-    total, total_curved = np.empty(n, np.float32), np.empty(n, np.float32)
-    for x in range(n):
-        total[x] = g[0] * line[x + radius]
-    for k in range(1, radius + 1):
-        low, high = line[radius - k :], line[radius + k :]
-        for x in range(n):
-            total[x] += g[k] * (low[x] + high[x])
-    out[:] = total
-    if not both:
-        return
-    for x in range(n):
-        total_curved[x] = g[0] * line_curved[x + radius] + second[0] * line[x + radius]
-    for k in range(1, radius + 1):
-        low, high, low_curved, high_curved = (
-            line[radius - k :],
-            line[radius + k :],
-            line_curved[radius - k :],
-            line_curved[radius + k :],
-        )
-        for x in range(n):
-            total_curved[x] += g[k] * (low_curved[x] + high_curved[x]) + second[k] * (low[x] + high[x])
-    out_curved[:] = total_curved
 
 
 def candidates(significance: Singles | Floats, least: float, radius_vox: Floats) -> Floats:
