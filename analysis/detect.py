@@ -84,11 +84,8 @@ def _filter(smooth: Singles, curved: Singles, g: Singles, second: Singles, out: 
         k = (i - radius) % period
         mirror[i] = min(k, period - 1 - k)
     if n_inner == 1 and not both:  # along x: lines are in one piece
-        lines, out_lines, line = (
-            smooth.reshape((n_outer, n)),
-            out.reshape((n_outer, n)),
-            np.empty(mirror.size, np.float32),
-        )
+        lines, out_lines = smooth.reshape((n_outer, n)), out.reshape((n_outer, n))
+        line = np.empty(mirror.size, np.float32)
         for o in range(n_outer):
             line[radius : radius + n] = lines[o]
             for i in range(radius):
@@ -105,29 +102,25 @@ def _filter(smooth: Singles, curved: Singles, g: Singles, second: Singles, out: 
         for first in range(0, n_inner, LINE):
             last = min(first + LINE, n_inner)
             for i in range(n):
-                total = out[o, i, first:last]
-                here = smooth[o, i, first:last]
+                total, here = out[o, i, first:last], smooth[o, i, first:last]
                 for x in range(total.size):
                     total[x] = g[0] * here[x]
-                for k in range(1, radius + 1):
-                    low, high = (
-                        smooth[o, mirror[i + radius - k], first:last],
-                        smooth[o, mirror[i + radius + k], first:last],
-                    )
+                if both:
+                    total_curved, here_curved = out_curved[o, i, first:last], curved[o, i, first:last]
                     for x in range(total.size):
-                        total[x] += g[k] * (low[x] + high[x])
-                if not both:
-                    continue
-                total = out_curved[o, i, first:last]
-                here_curved = curved[o, i, first:last]
-                for x in range(total.size):
-                    total[x] = g[0] * here_curved[x] + second[0] * here[x]
+                        total_curved[x] = g[0] * here_curved[x] + second[0] * here[x]
                 for k in range(1, radius + 1):
                     a, b = mirror[i + radius - k], mirror[i + radius + k]
                     low, high = smooth[o, a, first:last], smooth[o, b, first:last]
+                    if not both:
+                        for x in range(total.size):
+                            total[x] += g[k] * (low[x] + high[x])
+                        continue
                     low_curved, high_curved = curved[o, a, first:last], curved[o, b, first:last]
                     for x in range(total.size):
-                        total[x] += g[k] * (low_curved[x] + high_curved[x]) + second[k] * (low[x] + high[x])
+                        pair = low[x] + high[x]
+                        total[x] += g[k] * pair
+                        total_curved[x] += g[k] * (low_curved[x] + high_curved[x]) + second[k] * pair
 
 
 def candidates(significance: Singles | Floats, least: float, radius_vox: Floats) -> Floats:
