@@ -1,6 +1,7 @@
 """One block of an image: its puncta found, fitted and read, with the settings of a measurement."""
 
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any, Literal
 
@@ -188,8 +189,8 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> Fit:
     typical = np.sqrt(psf**2 + TYPICAL_SPREAD_UM2 / scene.voxel_um**2)
     for k in range(settings.n_rounds):
         residual = moved_back(scene.data - model, scene.shift_vox)
-        variance = moved_back(model, scene.shift_vox).sum(axis=0)
-        significance = log_significance(residual.sum(axis=0), variance, typical)
+        variance = moved_back(model, scene.shift_vox)
+        significance = log_significance(reduce(np.add, residual), reduce(np.add, variance), typical)
         new = candidates(significance, settings.candidate_significance, 0.7 * psf)
         known = split(scene, fit, settings.split_excess) if k else fit
         if not len(new) and len(known.theta) == len(fit.theta):
@@ -206,7 +207,7 @@ def first_search(scene: Scene, settings: MeasureSettings) -> tuple[NDArray[np.fl
     """Response of the search filter to a block without any punctum, in its sds, and the candidates (n, 3) that it takes up."""
     psf = scene.psf_vox.mean(axis=0)
     light, variance = (
-        moved_back(v, scene.shift_vox).sum(axis=0) for v in (scene.data - scene.background, scene.background)
+        reduce(np.add, moved_back(v, scene.shift_vox)) for v in (scene.data - scene.background, scene.background)
     )
     typical = np.sqrt(psf**2 + TYPICAL_SPREAD_UM2 / scene.voxel_um**2)
     significance = log_significance(light, variance, typical)
@@ -240,11 +241,15 @@ def _parts(scene: Scene, fit: Fit, gain: Floats, settings: MeasureSettings) -> N
     is_first_weak = gain[pairs[:, 0]] < gain[pairs[:, 1]]
     weak, strong = np.where(is_first_weak, pairs.T, pairs.T[::-1])
     away = points_um[weak] - points_um[strong]
-    light, crowd = (fit.electrons[weak] + fit.electrons[strong]).sum(axis=1), _crowd(points_um, psf_um, scene)[strong]
+    light = (fit.electrons[weak] + fit.electrons[strong]).sum(axis=1)
     # a disc seen from all sides has the variance radius^2 / 6 per axis
     filled_um, seen_um = np.sqrt(scene.disc_um2 * light), np.sqrt(6.0 * scene.spread_um2 * light)
     # by its light it holds what the point spread function is no Gaussian, too: where others are near it would take them in
-    disc_um = np.where(crowd < settings.least_crowd, np.maximum(filled_um, seen_um), filled_um)
+    is_seen = seen_um > filled_um
+    asked, row = np.unique(strong[is_seen], return_inverse=True)
+    is_alone = _crowd(points_um[asked], points_um, psf_um, scene) < settings.least_crowd
+    is_seen[is_seen] = is_alone[row]
+    disc_um = np.where(is_seen, seen_um, filled_um)
     is_one = np.linalg.norm(away / psf_um, axis=1) < settings.merge_sigma
     is_one |= np.linalg.norm(away, axis=1) < settings.same_disc * disc_um
     # how far a disc is from the Gaussian that fits it best grows with its size beside that of the PSF
@@ -256,10 +261,10 @@ def _parts(scene: Scene, fit: Fit, gain: Floats, settings: MeasureSettings) -> N
     return is_part
 
 
-def _crowd(points_um: Floats, psf_um: Floats, scene: Scene) -> Floats:
-    """Other puncta (n,) that are expected within 2.5 PSF widths of each, by those farther away."""
+def _crowd(points_um: Floats, among_um: Floats, psf_um: Floats, scene: Scene) -> Floats:
+    """Other puncta (n,) that are expected within 2.5 PSF widths of each point, by those farther away."""
     size_um = np.array(scene.data.shape[1:]) * scene.voxel_um
-    return nearby(points_um, psf_um, size_um, between=AROUND) * RESOLVED**3 / (AROUND[1] ** 3 - AROUND[0] ** 3)
+    return nearby(points_um, psf_um, size_um, among_um, AROUND) * RESOLVED**3 / (AROUND[1] ** 3 - AROUND[0] ** 3)
 
 
 def measure_tile(
