@@ -43,9 +43,10 @@ def match(found_um: Floats, true_um: Floats, lateral_um: float = 0.15, axial_um:
     graph = coo_matrix((np.ones(row.size), (row, col + n)), shape=(n + m, n + m))
     _, component = connected_components(graph, directed=False)
     order = np.argsort(component[row], kind="stable")
-    _, first = np.unique(component[row][order], return_index=True)
-    pairs = []
-    for group in np.split(order, first[1:]):
+    _, first, size = np.unique(component[row][order], return_index=True, return_counts=True)
+    alone = order[first[size == 1]]
+    pairs = [np.column_stack([row[alone], col[alone]])]
+    for group in (order[k : k + n] for k, n in zip(first[size > 1], size[size > 1], strict=True)):
         rows, r = np.unique(row[group], return_inverse=True)
         cols, c = np.unique(col[group], return_inverse=True)
         costs = np.full((rows.size, cols.size), FAR)
