@@ -19,7 +19,7 @@ from synimg.analysis.damage import read_recorded, stand_in, why_lost
 from synimg.analysis.detect import candidates, log_significance
 from synimg.analysis.extent import extents_of
 from synimg.analysis.fisher import joint_covariances
-from synimg.analysis.fit import Fit, Scene, cores, fitted, gains, model_of, split, start
+from synimg.analysis.fit import Fit, Scene, cores, fitted, gains, model_of, model_without, split, start
 from synimg.analysis.others import BESIDE, HERE, places_beside
 from synimg.analysis.recording import Recording
 from synimg.analysis.replica import RESOLVED, nearby
@@ -198,9 +198,9 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> Fit:
         nearest = tuple(np.clip(np.rint(new), 0, np.array(residual.shape[1:]) - 1).astype(int).T)
         electrons = np.maximum(residual[(slice(None), *nearest)].T, 0.5) * volume
         known = known.joined(start(new, electrons, scene)).stirred(new, psf)
-        fit = _prune(scene, *fitted(scene, known.in_rows(scene), N_SWEEPS[0], ROUGHLY), settings)
-        fit, model = fitted(scene, fit, N_SWEEPS[1], ROUGHLY)
-    return _prune(scene, *fitted(scene, fit, N_SWEEPS[2]), settings)
+        fit, model = _prune(scene, *fitted(scene, known.in_rows(scene), N_SWEEPS[0], ROUGHLY), settings)
+        fit, model = fitted(scene, fit, N_SWEEPS[1], ROUGHLY, model)
+    return _prune(scene, *fitted(scene, fit, N_SWEEPS[2], model=model), settings)[0]
 
 
 def first_search(scene: Scene, settings: MeasureSettings) -> tuple[NDArray[np.float32], Floats]:
@@ -214,8 +214,10 @@ def first_search(scene: Scene, settings: MeasureSettings) -> tuple[NDArray[np.fl
     return significance, candidates(significance, settings.candidate_significance, 0.7 * psf)
 
 
-def _prune(scene: Scene, fit: Fit, model: Floats, settings: MeasureSettings) -> Fit:
+def _prune(scene: Scene, fit: Fit, model: Floats, settings: MeasureSettings) -> tuple[Fit, Floats]:
     """Without puncta that left the block, that the likelihood does not want, or that are a part of a brighter one.
+
+    The expected image, too, which is used up.
 
     A synapse is a disc and not quite Gaussian. Two puncta that lie within the disc that their counts together would
     fill are one; and near a bright one a weak one is believed only if it explains more than a share `split_share` of
@@ -227,7 +229,8 @@ def _prune(scene: Scene, fit: Fit, model: Floats, settings: MeasureSettings) -> 
     is_part = np.zeros(len(keep), bool)
     is_part[keep] = _parts(scene, fit.keep(keep), gain[keep], settings)
     keep &= ~is_part
-    return fit.keep(keep).stirred(fit.points_vox[~keep], scene.psf_vox.mean(axis=0))
+    kept = fit.keep(keep).stirred(fit.points_vox[~keep], scene.psf_vox.mean(axis=0))
+    return kept, model_without(scene, fit.keep(~keep), model)
 
 
 def _parts(scene: Scene, fit: Fit, gain: Floats, settings: MeasureSettings) -> NDArray[np.bool_]:

@@ -139,7 +139,7 @@ def _scores(data: Floats, model: Floats, thetas: Floats, psf: Floats, shift: Flo
     found = np.empty_like(thetas)
     for i in range(thetas.shape[0]):
         found[i] = take_out(data, model, thetas[i], psf, shift, scale)[0]
-        add_punctum(model, thetas[i], psf, shift, scale)
+        add_punctum(model, thetas[i], psf, shift, scale, 1.0)
     return found
 
 

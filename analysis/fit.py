@@ -167,13 +167,12 @@ def split(scene: Scene, fit: Fit, least_excess: float) -> Fit:
 
 
 @nb.njit(cache=True, nogil=True)
-def add_punctum(model: Floats, whole: Floats, psf: Floats, shift: Floats, scale: Floats) -> None:
-    """Add a punctum's expected electrons in every channel of `model`."""
+def add_punctum(model: Floats, whole: Floats, psf: Floats, shift: Floats, scale: Floats, sign: float) -> None:
+    """Add (or with `sign` -1 take away) a punctum's expected electrons in every channel of `model`."""
     work = np.empty(N_SCRATCH)
     for c in range(psf.shape[0]):
         theta, covariance, inverse, peak = in_voxels(whole, c, psf, shift, scale)
-        peak *= theta[3 + c]
-        least, fall = peak * LEAST, math.exp(-inverse[1, 1])
+        electrons, least, fall = sign * theta[3 + c], peak * LEAST, math.exp(-inverse[1, 1])
         for z, y0, y1, x0, x1, _ in sections_of(theta, covariance, model.shape[1:]):
             first_line(work, theta, inverse, peak, (z, y0, x0), x1 - x0)
             for y in range(y0, y1):
@@ -181,7 +180,7 @@ def add_punctum(model: Floats, whole: Floats, psf: Floats, shift: Floats, scale:
                 for x in range(x1 - x0):
                     h, rise = work[x], work[RISE + x]
                     work[x], work[RISE + x] = h * rise, rise * fall
-                    light[x] += h if h >= least else 0.0
+                    light[x] += electrons * (h if h >= least else 0.0)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -324,7 +323,7 @@ def _sweep(
         for k in range(theta.size - N_SHAPE, theta.size):
             theta[k] += min(max(step[k], -0.004), 0.004)
         _no_negative_shape(theta)
-        add_punctum(model, theta, psf, shift, scale)
+        add_punctum(model, theta, psf, shift, scale, 1.0)
         unrest[i] = moved
         for k in range(first[i], first[i + 1]):
             unrest[neighbour[k]] += overlap[k] * moved
@@ -334,14 +333,20 @@ def _sweep(
 def model_of(scene: Scene, fit: Fit) -> Floats:
     """Expected image (channel, z, y, x) of background and puncta."""
     model = scene.background.copy()
-    _add_all(model, fit.theta, scene.psf_vox, scene.shift_vox, scene.shape_scale)
+    _add_all(model, fit.theta, scene.psf_vox, scene.shift_vox, scene.shape_scale, 1.0)
+    return model
+
+
+def model_without(scene: Scene, fit: Fit, model: Floats) -> Floats:
+    """An expected image, used up, without some of its puncta."""
+    _add_all(model, fit.theta, scene.psf_vox, scene.shift_vox, scene.shape_scale, -1.0)
     return model
 
 
 @nb.njit(cache=True, nogil=True)
-def _add_all(model: Floats, thetas: Floats, psf: Floats, shift: Floats, scale: Floats) -> None:
+def _add_all(model: Floats, thetas: Floats, psf: Floats, shift: Floats, scale: Floats, sign: float) -> None:
     for i in range(thetas.shape[0]):
-        add_punctum(model, thetas[i], psf, shift, scale)
+        add_punctum(model, thetas[i], psf, shift, scale, sign)
 
 
 def fit_puncta(scene: Scene, theta: Floats, n_sweeps: int = 32) -> Fit:
@@ -349,8 +354,12 @@ def fit_puncta(scene: Scene, theta: Floats, n_sweeps: int = 32) -> Fit:
     return fitted(scene, Fit(theta), n_sweeps)[0]
 
 
-def fitted(scene: Scene, begin: Fit, n_sweeps: int = 32, still: float = STILL) -> tuple[Fit, Floats]:
+def fitted(
+    scene: Scene, begin: Fit, n_sweeps: int = 32, still: float = STILL, model: Floats | None = None
+) -> tuple[Fit, Floats]:
     """Maximum likelihood of all puncta together, from where they are, and the expected image; at most `n_sweeps` rounds.
+
+    If the `model` of the puncta at the beginning is known, it is used up.
 
     Notes
     -----
@@ -359,7 +368,7 @@ def fitted(scene: Scene, begin: Fit, n_sweeps: int = 32, still: float = STILL) -
     """
     theta = begin.theta.copy()
     unrest = np.ones(len(theta)) if begin.unrest is None else begin.unrest.copy()
-    model = model_of(scene, begin)
+    model = model_of(scene, begin) if model is None else model
     puncta = theta, unrest, np.zeros((len(theta), 3)), np.ones(len(theta))
     near = _neighbours(theta[:, :3] / scene.psf_vox.mean(axis=0))
     optics = scene.psf_vox, scene.shift_vox, scene.shape_scale, float(scene.spread_um2)
