@@ -1,0 +1,25 @@
+"""The background's steps: boxes and interpolation are those of a slow version."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from synimg.analysis.background import _between, _binned, _box_twice
+from synimg.streams import stream
+
+
+@pytest.mark.parametrize("shape", [(9, 31, 143), (1, 30, 33), (3, 5, 7)])
+def test_means_of_means_are_those_of_a_filter_passed_twice(shape):
+    image, size = stream(1, "test").standard_normal(shape), np.array([3, 11, 7])
+    slow = ndimage.uniform_filter(ndimage.uniform_filter(image, size), size)
+    np.testing.assert_allclose(_box_twice(image, size), slow, atol=1e-13)
+
+
+def test_bins_are_means_and_a_plane_is_interpolated_exactly():
+    z, y, x = np.meshgrid(*(np.arange(n, dtype=float) for n in (5, 8, 9)), indexing="ij")
+    plane = 2.0 + 0.3 * z - 0.1 * y + 0.7 * x
+    bins = _binned(plane, np.array([1, 2, 3]))
+    np.testing.assert_allclose(bins, plane.reshape(5, 4, 2, 3, 3).mean(axis=(2, 4)))
+    at = [np.arange(5.0), np.array([1.0, 2.25]), np.array([0.5, 3.0, 7.75])]
+    expected = 2.0 + 0.3 * at[0][:, None, None] - 0.1 * at[1][:, None] + 0.7 * at[2]
+    np.testing.assert_allclose(_between(plane, at), expected)
