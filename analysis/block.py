@@ -186,12 +186,9 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> Fit:
     fit, model = Fit.none(scene), scene.background.copy()
     psf = scene.psf_vox.mean(axis=0)
     volume = (2.0 * np.pi) ** 1.5 * np.prod(psf)
-    typical = np.sqrt(psf**2 + TYPICAL_SPREAD_UM2 / scene.voxel_um**2)
     for k in range(settings.n_rounds):
         residual = moved_back(scene.data - model, scene.shift_vox)
-        variance = moved_back(model, scene.shift_vox)
-        significance = log_significance(reduce(np.add, residual), reduce(np.add, variance), typical)
-        new = candidates(significance, settings.candidate_significance, 0.7 * psf)
+        _, new = _searched(residual, moved_back(model, scene.shift_vox), scene, settings)
         known = split(scene, fit, settings.split_excess) if k else fit
         if not len(new) and len(known.theta) == len(fit.theta):
             break
@@ -205,12 +202,17 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> Fit:
 
 def first_search(scene: Scene, settings: MeasureSettings) -> tuple[NDArray[np.float32], Floats]:
     """Response of the search filter to a block without any punctum, in its sds, and the candidates (n, 3) that it takes up."""
+    light, variance = (moved_back(v, scene.shift_vox) for v in (scene.data - scene.background, scene.background))
+    return _searched(light, variance, scene, settings)
+
+
+def _searched(
+    light: Floats, variance: Floats, scene: Scene, settings: MeasureSettings
+) -> tuple[NDArray[np.float32], Floats]:
+    """The same of light and its variance (channel, z, y, x), moved back."""
     psf = scene.psf_vox.mean(axis=0)
-    light, variance = (
-        reduce(np.add, moved_back(v, scene.shift_vox)) for v in (scene.data - scene.background, scene.background)
-    )
     typical = np.sqrt(psf**2 + TYPICAL_SPREAD_UM2 / scene.voxel_um**2)
-    significance = log_significance(light, variance, typical)
+    significance = log_significance(reduce(np.add, light), reduce(np.add, variance), typical)
     return significance, candidates(significance, settings.candidate_significance, 0.7 * psf)
 
 

@@ -189,14 +189,12 @@ def scores(made: Made, table: pd.DataFrame) -> dict[str, float]:
     if not i.size:
         return out
     found, true = table.iloc[i][["r_old", "r_new"]].to_numpy(float), made.receptors[j].astype(float)
-    out |= _sizes(_ln_errors(found, true))
-    out |= {f"{name}, of the light": value for name, value in _sizes(_ln_errors(found, made.light[j])).items()}
+    light = made.light[j]
+    out |= _sizes(_ln_errors(found, true)) | _sizes(_ln_errors(found, light), ", of the light")
     if "r_old_se" in table:
         se = table.iloc[i][["r_old_se", "r_new_se"]].to_numpy(float)
         told = found[:, 0] > 2.0 * se[:, 0]
-        out["ln error rms, of the light, old told"] = _sizes(_ln_errors(found[told], made.light[j][told]))[
-            "ln error rms"
-        ]
+        out |= _sizes(_ln_errors(found[told], light[told]), ", of the light, old told")
         for k, name in enumerate(("r_old", "r_new")):
             z = (found[:, k] - true[:, k]) / se[:, k]
             out[f"{name} holds"] = float((np.abs(z) < 1.96).mean())
@@ -237,8 +235,8 @@ def _ln_errors(found: Floats, true: Floats) -> Floats:
     return errors
 
 
-def _sizes(errors: Floats) -> dict[str, float]:
-    return {"ln error rms": float(np.sqrt(np.mean(errors**2))), "ln error robust": robust_sd(errors)}
+def _sizes(errors: Floats, of: str = "") -> dict[str, float]:
+    return {f"ln error rms{of}": float(np.sqrt(np.mean(errors**2))), f"ln error robust{of}": robust_sd(errors)}
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ is measured on one worker and on two by turns, in processes of their own. Times 
 process.
 """
 
-import resource
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import time
 from pathlib import Path
 
 from client import N_SYNAPSES, config_of
+from start import largest_child_gib
 
 TURNS = 2
 
@@ -31,8 +31,7 @@ def one(dataset: str, n_workers: str) -> None:
     begin = time.monotonic()
     command = [sys.executable, "-m", "synimg", "measure", dataset, "--workers", n_workers]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    print(time.monotonic() - begin, peak / 2**30)
+    print(time.monotonic() - begin, largest_child_gib())
 
 
 def main() -> None:

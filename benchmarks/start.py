@@ -19,6 +19,11 @@ def seconds(code: str) -> float:
     return best
 
 
+def largest_child_gib() -> float:
+    """Memory of the largest process that has come from this one, and has ended."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 2**30
+
+
 def main() -> None:
     bare, ours, peer = seconds("pass"), seconds("import synimg"), seconds("import numpy")
     print(
@@ -30,9 +35,8 @@ def main() -> None:
         command = [sys.executable, "-m", "synimg", "demo", "--out", str(folder / "demo"), "--workers", "2"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         took = time.perf_counter() - begin
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (1 if sys.platform == "darwin" else 1024) / 1024
         size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 2**20
-        print(f"demo: {took:.0f} s, largest process {peak:.2f} GiB, {size:.0f} MiB on disk")
+        print(f"demo: {took:.0f} s, largest process {largest_child_gib():.2f} GiB, {size:.0f} MiB on disk")
     finally:
         shutil.rmtree(folder)
 

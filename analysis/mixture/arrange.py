@@ -95,11 +95,15 @@ def some_neurons(data: Data, n_synapses: int, seed: int) -> Data:
     if data.neuron.size <= n_synapses:
         return data
     lot = stream(seed, "separate", "hierarchical", "neurons").permutation(data.n_neurons)
-    chosen = np.zeros(data.n_neurons, bool)
-    sizes = np.bincount(data.neuron)
+    return take(data, first_of_lot(np.bincount(data.neuron), lot, n_synapses))
+
+
+def first_of_lot(sizes: Ints, lot: Ints, n_synapses: int) -> NDArray[np.bool_]:
+    """Which neurons (n_neurons,), of such sizes, come first in a lot and have that many synapses at most; the first in any case."""
+    chosen = np.zeros(sizes.size, bool)
     chosen[lot[np.cumsum(sizes[lot]) <= n_synapses]] = True
     chosen[lot[0]] = True
-    return take(data, chosen)
+    return chosen
 
 
 def some_of_each(data: Data, animal: Ints, n_synapses: int, seed: int) -> NDArray[np.bool_]:

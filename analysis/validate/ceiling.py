@@ -20,6 +20,7 @@ from synimg.analysis.separate.protocol import Separation
 from synimg.analysis.shares import animal_table
 from synimg.analysis.validate.count_grid import FACTOR_STEP, GROWTH_STEP, ROOT_STEP, Singles
 from synimg.analysis.validate.grids import DOWN, NULL, UP, WHOLE, Grids
+from synimg.analysis.validate.units import normalised, summed_logs
 from synimg.phantoms.scenarios.draw import Drawn, drift_sd, scaling_law
 from synimg.phantoms.scenarios.scenario import Scenario
 from synimg.streams import stream
@@ -192,7 +193,7 @@ def _mixed_parents(
     for _ in range(2):
         elsewhere = (others * evidence.total).sum(axis=(1, 2))
         mixed = rows.sure[:, None, None] * evidence.total + ((1.0 - rows.sure) * elsewhere)[:, None, None]
-        posterior = _normalised(_summed_logs(mixed, rows.unit, len(units)), prior)
+        posterior = normalised(summed_logs(mixed, rows.unit, len(units)), prior)
         mean = {a: posterior[animal == a].sum(axis=0) for a in np.unique(animal)}
         spread = np.stack([(mean[a] - posterior[i]) / ((animal == a).sum() - 1) for i, a in enumerate(animal)])
         others = spread[rows.unit]
@@ -200,26 +201,13 @@ def _mixed_parents(
     return rows.sure[:, None, None] * evidence.total + ((1.0 - rows.sure) * elsewhere)[:, None, None], others
 
 
-def _summed_logs(likelihood: Floats, unit: Ints, n: int) -> Floats:
-    """Log likelihood of every unit (U, V, C)."""
-    total = np.zeros((n, *likelihood.shape[1:]))
-    np.add.at(total, unit, np.log(np.maximum(likelihood, 1e-300)))
-    return total
-
-
-def _normalised(log_likelihood: Floats, prior: Floats) -> Floats:
-    weight = prior * np.exp(log_likelihood - log_likelihood.max(axis=(1, 2), keepdims=True))
-    normal: Floats = weight / weight.sum(axis=(1, 2), keepdims=True)
-    return normal
-
-
 def _units(grids: Grids, rows: Rows, mixed: Floats, prior: Floats, units: pd.DataFrame) -> tuple[Floats, Ints, Floats]:
     """Posterior of every unit (U, V, C), neurons' ids and the posterior of their ln factors (N, C)."""
     scenario, ids = grids.scenario, units["neuron_id"].to_numpy(np.int64)
-    logs = _summed_logs(mixed, rows.unit, len(units))
+    logs = summed_logs(mixed, rows.unit, len(units))
     neurons, of = np.unique(ids, return_inverse=True)
     if not scenario.branch_sd_ln:
-        posterior = _normalised(logs, prior)
+        posterior = normalised(logs, prior)
         if scenario.shuffled == "neurons":  # an id tells nothing about the neuron's factor
             return posterior, neurons, np.repeat(prior[:1].sum(axis=1), neurons.size, axis=0)
         return posterior, neurons, posterior.sum(axis=1)

@@ -17,10 +17,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
-from scipy.special import softmax
 from scipy.stats import norm
 
-from synimg.analysis.shares import CAUSES
+from synimg.analysis.shares import CAUSES, per_ln
 from synimg.analysis.validate.count_grid import (
     FACTOR_STEP,
     GROWTH_STEP,
@@ -31,6 +30,7 @@ from synimg.analysis.validate.count_grid import (
     Singles,
     error_law,
 )
+from synimg.analysis.validate.units import normalised, summed_logs
 from synimg.streams import stream
 
 Floats = NDArray[np.float64]
@@ -46,6 +46,7 @@ SIZE_BANDWIDTH_LN = 0.3
 LEAST_REST_SD = 0.04
 """Drift that is narrower is lost between the points of the grid."""
 LEAST_FACTOR_SD = 0.4 * FACTOR_STEP
+"""Factors that are more alike lie between the points of the grid."""
 EFFECT_STEP, SHAPE_STEP, SHAPE_REACH = 0.03, 0.1, 6.0
 EXACT = ErrorLaw(0.01, 0.0)
 """Of counts without error; dyes are integers, so that any sd far below 1 will do."""
@@ -258,8 +259,7 @@ def network_ceiling(laws: Laws, neurons: pd.DataFrame, sheet: Sheet, turnover: f
     grid = CountGrid(laws.size, laws.growth, turnover, depression, labels, sheet.error, most)
     a_end = laws.size[:, None] * np.exp(laws.growth)
     seen = (np.interp(np.log(a_end), *sheet.found) * laws.prior[:, None])[:, None].astype(np.float32)
-    per_ln = a_end * np.where(np.abs(laws.growth) < 1e-9, 1.0, -np.expm1(-laws.growth) / np.where(
-        np.abs(laws.growth) < 1e-9, 1.0, laws.growth))  # fmt: skip
+    in_receptors = a_end * per_ln(laws.growth)
     n, n_factor, flat = old.size, laws.factor.size, laws.kernels.reshape(laws.size.size, laws.growth.size, -1)
     total, learned, deltas = np.zeros((n, n_factor)), np.zeros((n, n_factor)), np.zeros((n, n_factor, 3))
     order = np.argsort(new, kind="stable")
@@ -269,7 +269,7 @@ def network_ceiling(laws: Laws, neurons: pd.DataFrame, sheet: Sheet, turnover: f
             part = (likelihood[a] @ flat[a]).reshape(rows.size, n_factor, 4)
             total[rows] += part[..., UNCHANGED] + part[..., LEARNED]
             learned[rows] += part[..., LEARNED]
-            moved = ((likelihood[a] * per_ln[a].astype(np.float32)) @ flat[a]).reshape(rows.size, n_factor, 4)
+            moved = ((likelihood[a] * in_receptors[a].astype(np.float32)) @ flat[a]).reshape(rows.size, n_factor, 4)
             deltas[rows, :, 0] += moved[..., 2]
             deltas[rows, :, 1] += laws.follows[a] * laws.factor * (moved[..., UNCHANGED] + moved[..., LEARNED])
             deltas[rows, :, 2] += moved[..., 3]
@@ -312,9 +312,7 @@ def _of_factors(total: Floats, sheet: Sheet, prior: Floats) -> Floats:
     sure = sheet.sure[:, None]
     given = sure * total + (1.0 - sure) * (total @ prior)[:, None]
     _, neuron = np.unique(sheet.neuron_id, return_inverse=True)
-    ln = np.zeros((neuron.max(initial=-1) + 1, prior.size)) + np.log(np.maximum(prior, 1e-300))
-    np.add.at(ln, neuron, np.log(given))
-    ratio = softmax(ln, axis=1)[neuron] / given
+    ratio = normalised(summed_logs(given, neuron, neuron.max(initial=-1) + 1), prior)[neuron] / given
     counts: Floats = sure * ratio + (1.0 - sure) * prior * ratio.sum(axis=1, keepdims=True)
     return counts
 

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg.analysis.calls import called
+from synimg.analysis.mixture.arrange import first_of_lot
 from synimg.analysis.separate.protocol import Separation
 from synimg.analysis.separation import separate
 from synimg.analysis.shares import CAUSES
@@ -249,10 +250,9 @@ def rows_of_some_neurons(neuron_id: Ints, seed: int) -> Ints:
     """Rows of neurons drawn at random, `MOST_CEILING_ROWS` at most but for the first one's; all if they are not more."""
     if neuron_id.size <= MOST_CEILING_ROWS:
         return np.arange(neuron_id.size)
-    neuron, row, count = np.unique(neuron_id, return_inverse=True, return_counts=True)
-    order = stream(seed, "validate", "ceiling").permutation(neuron.size)
-    n_neurons = max(int(np.searchsorted(np.cumsum(count[order]), MOST_CEILING_ROWS, side="right")), 1)
-    return np.flatnonzero(np.isin(row, order[:n_neurons]))
+    _, neuron, sizes = np.unique(neuron_id, return_inverse=True, return_counts=True)
+    lot = stream(seed, "validate", "ceiling").permutation(sizes.size)
+    return np.flatnonzero(first_of_lot(sizes, lot, MOST_CEILING_ROWS)[neuron])
 
 
 def ceiling_scores(top: Ceiling, result: Separation, truth: pd.DataFrame, seed: int) -> dict[str, Any]:
