@@ -22,6 +22,7 @@ DYES_PER_FACT = (
 )
 MODEL_ERROR = 0.07
 HEAD_OFFSET_UM = 0.15  # from the synapse's disc to the middle of its spine head
+N_AROUND = 11  # places at which a colour is looked for: the synapse and ten around it
 SHARP_OFFSET_UM = 0.1  # sharpened light: as far, it would be that of what lies beside a small head
 REACH_UM = 1.2  # from a synapse to the middle of its dendrite: radius, neck and head; falls off over REACH_SD_UM beyond
 REACH_SD_UM = 0.8
@@ -29,17 +30,20 @@ TRACED_SHARE, TRACED_KNOWN = 0.98, 20.0  # dendrites that are traced, expected a
 N_STEPS = 30  # towards the share that was traced
 LEAST_LN_PRIOR = -6.0  # a dendrite may pass nearby that was not traced
 MOST_OFF_RAD = np.radians(5.0)  # from the colour of a dendrite to its neuron's code, and between its places
+N_TERMS = 5  # of what is fitted to the dyes around a synapse: a blob, a constant, and a slope along each axis
 LEAST_TRACED = 0.1  # share of what is bright
 LEAST_EXTENT_UM = 1.2  # of a piece of a neuron; what is shorter is a spine head or a mixture at a crossing
 
 
-def read_colours(dyes: Floats, variance: Floats, points_vox: Floats, sigma_vox: Floats) -> tuple[Floats, Floats]:
+def read_colours(dyes: Floats, read_noise: Floats, points_vox: Floats, sigma_vox: Floats) -> tuple[Floats, Floats]:
     """Dye signal (n, c) of what lies at each point, and its standard error.
 
     Parameters
     ----------
-    dyes, variance : (c, z, y, x) ndarray [electrons, electrons^2]
-        Dye channels of a block, and the variance of each voxel.
+    dyes : (c, z, y, x) ndarray [electrons]
+        Dye channels of a block.
+    read_noise : ndarray [electrons]
+        That of every pixel (y, x), or (1, 1).
     points_vox : (n, 3) ndarray
         Synapses, in voxels of the block.
     sigma_vox : (3,) ndarray
@@ -51,15 +55,17 @@ def read_colours(dyes: Floats, variance: Floats, points_vox: Floats, sigma_vox: 
     dendrite that passes by is mostly constant and slope, the spine head at the synapse is the blob.
     """
     widths = np.sqrt(np.asarray(sigma_vox) ** 2 + np.array([0.4, 1.2, 1.2]) ** 2)
-    return _blobs(np.ascontiguousarray(dyes), np.ascontiguousarray(variance), np.asarray(points_vox), widths)
+    of_pixels = np.ascontiguousarray(np.broadcast_to(np.square(read_noise), dyes.shape[2:]))
+    return _blobs(np.ascontiguousarray(dyes), of_pixels, np.asarray(points_vox), widths)
 
 
 @nb.njit(cache=True, nogil=True)
-def _blobs(dyes: Floats, variance: Floats, points: Floats, widths: Floats) -> tuple[Floats, Floats]:
+def _blobs(dyes: Floats, read_variance: Floats, points: Floats, widths: Floats) -> tuple[Floats, Floats]:
     n, n_dyes = points.shape[0], dyes.shape[0]
     value, error = np.zeros((n, n_dyes)), np.full((n, n_dyes), np.inf)
     low, high = np.empty(3, np.int64), np.empty(3, np.int64)
-    row = np.empty(5)
+    n_x = 2 * int(np.ceil(2.5 * widths[2])) + 1
+    weight, seen, light = np.empty(n_x), np.empty((n_dyes, n_x)), np.empty((n_dyes, n_x))
     for i in range(n):
         for a in range(3):
             reach = int(np.ceil(2.5 * widths[a]))
@@ -67,65 +73,89 @@ def _blobs(dyes: Floats, variance: Floats, points: Floats, widths: Floats) -> tu
             low[a], high[a] = max(middle - reach, 0), min(middle + reach + 1, dyes.shape[a + 1])
         if (high <= low).any():
             continue
+        size = high - low
+        along = _terms(points[i] - low, size, widths)
+        of_blob = np.linalg.inv(_normal(along, size))[0]
+        blob, slope = along[2, 0], of_blob[4] * along[2, 4]
+        # sums along x come last: until then all of a line is worked on at once
+        seen[:] = 0.0
+        light[:] = 0.0
+        for z in range(size[0]):
+            for y in range(size[1]):
+                height = of_blob[0] * along[0, 0, z] * along[1, 0, y]
+                level = of_blob[1] + of_blob[2] * along[0, 2, z] + of_blob[3] * along[1, 3, y]
+                for x in range(size[2]):
+                    weight[x] = height * blob[x] + level + slope[x]
+                for c in range(n_dyes):
+                    for x in range(size[2]):
+                        dye = dyes[c, low[0] + z, low[1] + y, low[2] + x]
+                        seen[c, x] += weight[x] * dye
+                        light[c, x] += max(dye, 0.0)
+        read = read_variance[low[1] : high[1], low[2] : high[2]].mean()
         for c in range(n_dyes):
-            normal, right = np.zeros((5, 5)), np.zeros(5)
-            mean_variance = 0.0
-            count = 0
-            for z in range(low[0], high[0]):
-                for y in range(low[1], high[1]):
-                    for x in range(low[2], high[2]):
-                        dz, dy, dx = z - points[i, 0], y - points[i, 1], x - points[i, 2]
-                        u = (dz / widths[0]) ** 2 + (dy / widths[1]) ** 2 + (dx / widths[2]) ** 2
-                        row[0], row[1] = np.exp(-0.5 * u), 1.0
-                        row[2], row[3], row[4] = dz, dy, dx
-                        for p in range(5):
-                            right[p] += row[p] * dyes[c, z, y, x]
-                            for q in range(5):
-                                normal[p, q] += row[p] * row[q]
-                        mean_variance += variance[c, z, y, x]
-                        count += 1
-            for p in range(5):
-                normal[p, p] += 1e-9
-            inverse = np.linalg.inv(normal)
-            value[i, c] = (inverse[0] * right).sum()
-            error[i, c] = np.sqrt(max(inverse[0, 0], 0.0) * mean_variance / count)
+            value[i, c] = seen[c].sum()
+            error[i, c] = np.sqrt(max(of_blob[0], 0.0) * (light[c].sum() / size.prod() + read))
     return value, error
 
 
+@nb.njit(cache=True, nogil=True)
+def _terms(middle: Floats, size: Ints, widths: Floats) -> Floats:
+    """The terms (axis, term, voxel) of a window of `size` voxels around `middle`: each is a product of one along each axis."""
+    along = np.ones((3, N_TERMS, size.max()))
+    for a in range(3):
+        for k in range(size[a]):
+            away = k - middle[a]
+            along[a, 0, k] = np.exp(-0.5 * (away / widths[a]) ** 2)
+            along[a, 2 + a, k] = away
+    return along
+
+
+@nb.njit(cache=True, nogil=True)
+def _normal(along: Floats, size: Ints) -> Floats:
+    """Products of the terms with each other, summed over the window."""
+    normal = np.ones((N_TERMS, N_TERMS))
+    for p in range(N_TERMS):
+        for q in range(p + 1):
+            for a in range(3):
+                total = 0.0
+                for k in range(size[a]):
+                    total += along[a, p, k] * along[a, q, k]
+                normal[p, q] *= total
+            normal[q, p] = normal[p, q]
+        normal[p, p] += 1e-9
+    return normal
+
+
 def head_colours(
-    dyes: Floats, variance: Floats, points_vox: Floats, sigma_vox: Floats, voxel_um: Floats
+    dyes: Floats, read_noise: Floats, points_vox: Floats, sigma_vox: Floats, voxel_um: Floats
 ) -> tuple[Floats, Floats]:
     """Dye signal (n, c) of the spine head at each synapse, and its standard error.
 
     The head lies beside the synapse in an unknown direction: of places around it, the clearest blob is taken.
     """
-    values, errors = zip(
-        *(read_colours(dyes, variance, places, sigma_vox) for places in _around(points_vox, HEAD_OFFSET_UM, voxel_um)),
-        strict=True,
-    )
-    value, error = np.array(values), np.array(errors)
-    return _first(value, error, (np.maximum(value, 0.0) / error).sum(axis=2))
+    value, error = read_colours(dyes, read_noise, _around(points_vox, HEAD_OFFSET_UM, voxel_um), sigma_vox)
+    return _clearest(value, error, (np.maximum(value, 0.0) / error).sum(axis=1))
 
 
 def sharp_colours(seen: Cytosol, points_vox: Floats) -> tuple[Floats, Floats]:
     """Sharpened dye light (n, c) at each synapse, and its standard error: of places around it, the brightest."""
-    found = [seen.at(places) for places in _around(points_vox, SHARP_OFFSET_UM, seen.voxel_um)]
-    value, error = (np.array(v) for v in zip(*found, strict=True))
-    return _first(value, error, value.sum(axis=2))
+    value, error = seen.at(_around(points_vox, SHARP_OFFSET_UM, seen.voxel_um))
+    return _clearest(value, error, value.sum(axis=1))
 
 
-def _around(points_vox: Floats, distance_um: float, voxel_um: Floats) -> list[Floats]:
-    """The points, and places so far from each: eight in the plane, one above and one below."""
+def _around(points_vox: Floats, distance_um: float, voxel_um: Floats) -> Floats:
+    """Each point, followed by the places (in all `N_AROUND`) so far from it: eight in the plane, one above and one below."""
     angles = np.arange(8) * np.pi / 4
     ring = np.column_stack([np.zeros(8), np.sin(angles), np.cos(angles)])
     steps = np.vstack([np.zeros((1, 3)), ring, [[1.0, 0, 0], [-1.0, 0, 0]]]) * distance_um / voxel_um
-    return [points_vox + step for step in steps]
+    return (points_vox[:, None] + steps).reshape(-1, 3)
 
 
-def _first(value: Floats, error: Floats, clear: Floats) -> tuple[Floats, Floats]:
-    """Of values (k, n, c) and their errors those (n, c) at the clearest (k, n) places."""
-    best, rows = clear.argmax(axis=0), np.arange(clear.shape[1])
-    return value[best, rows], error[best, rows]
+def _clearest(value: Floats, error: Floats, clear: Floats) -> tuple[Floats, Floats]:
+    """Of values (n * N_AROUND, c) at places around n points, and their errors, those (n, c) at the clearest place of each."""
+    best = clear.reshape(-1, N_AROUND).argmax(axis=1)
+    rows = np.arange(best.size) * N_AROUND + best
+    return value[rows], error[rows]
 
 
 def colour_log_likelihood(colours: Floats, colours_se: Floats, codebook: Floats, expression_cv: float) -> Floats:

@@ -44,38 +44,77 @@ N_COLOUR_TILES = 64
 """At most, of which dendrites are read beforehand."""
 
 
+def stretches(work: list[Tile], n_chosen: int) -> list[list[Tile]]:
+    """The tiles in as many stretches as tiles are to be looked at: of each its first that is not lost."""
+    begins = spread_over(len(work), n_chosen)
+    return [work[i:j] for i, j in zip(begins, [*begins[1:], len(work)], strict=True)]
+
+
+def _first_there(stretch: list[Tile], cut: Cut) -> tuple[Tile, Block] | str:
+    """A stretch's first tile that is not lost, with its block, or why all are."""
+    why = ""
+    for tile in stretch:
+        block = cut(tile)
+        if isinstance(block, Block):
+            return tile, block
+        why = block
+    return why
+
+
 def _cut_over(work: list[Tile], cut: Cut, n_chosen: int) -> Iterator[tuple[Tile, Block]]:
-    """A few of the tiles with their blocks; in the place of one that is lost the next that is not.
+    """A few of the tiles with their blocks.
 
     Raises
     ------
     SynimgError
         If all are lost.
     """
-    used: set[int] = set()
-    why = ""
-    for i in spread_over(len(work), n_chosen):
-        for j in (j for j in range(i, len(work)) if j not in used):
-            block = cut(work[j])
-            if isinstance(block, Block):
-                used.add(j)
-                yield work[j], block
-                break
-            why = block
-    if not used:
-        raise SynimgError(f"no part of the image can be measured: {why}")
+    why: list[str] = []
+    for stretch in stretches(work, n_chosen):
+        found = _first_there(stretch, cut)
+        if isinstance(found, str):
+            why.append(found)
+        else:
+            yield found
+    if len(why) == len(stretches(work, n_chosen)):
+        raise _lost(why)
+
+
+def _lost(why: list[str]) -> SynimgError:
+    return SynimgError(f"no part of the image can be measured: {why[-1]}")
+
+
+def _spread_in(stretch: list[Tile], cut: Cut, recording: Recording, settings: MeasureSettings) -> float | str:
+    """`spread_of_block` of a stretch's first tile that is not lost, or why all are."""
+    found = _first_there(stretch, cut)
+    if isinstance(found, str):
+        return found
+    tile, block = found
+    return spread_of_block(block.grey, recording, settings, tile.box[0], block.damaged)
+
+
+def spread_in_file(stretch: list[Tile], image: str, recording: Recording, settings: MeasureSettings) -> float | str:
+    """The same of an image in a file."""
+    return _spread_in(stretch, lambda tile: read_tile(Path(image), tile, recording)[0], recording, settings)
 
 
 def median_spread(work: list[Tile], cut: Cut, recording: Recording, settings: MeasureSettings) -> float:
     """The median of `spread_of_block` over a few of the tiles, which `cut` takes out of the image."""
-    return float(
-        np.median(
-            [
-                spread_of_block(block.grey, recording, settings, tile.box[0], block.damaged)
-                for tile, block in _cut_over(work, cut, settings.n_spread_tiles)
-            ]
-        )
-    )
+    return median_of([_spread_in(s, cut, recording, settings) for s in stretches(work, settings.n_spread_tiles)])
+
+
+def median_of(spreads: list[float | str]) -> float:
+    """The median of those that are known.
+
+    Raises
+    ------
+    SynimgError
+        If none is.
+    """
+    known = [spread for spread in spreads if not isinstance(spread, str)]
+    if not known:
+        raise _lost([why for why in spreads if isinstance(why, str)])
+    return float(np.median(known))
 
 
 def colour_tiles(work: list[Tile], recording: Recording) -> list[Tile]:

@@ -1,5 +1,6 @@
 """One block of an image: its puncta found, fitted and read, with the settings of a measurement."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -24,6 +25,7 @@ from synimg.analysis.others import BESIDE, HERE, places_beside
 from synimg.analysis.recording import Recording
 from synimg.analysis.replica import RESOLVED, nearby
 from synimg.model import Model
+from synimg.schema import PLACE
 from synimg.store.image import Box, blocks
 from synimg.streams import stream
 
@@ -155,8 +157,10 @@ def data_and_background(
     """
     smooth, variance = np.maximum(settings.background_um / voxel_um, 2.0), np.square(read_noise)
     typical = float(np.sqrt(np.mean(variance)))
-    background = np.stack([smooth_background(channel, smooth, typical) for channel in electrons])
-    return electrons + variance, background + variance
+    background = np.empty_like(electrons)
+    for channel, out in zip(electrons, background, strict=True):
+        np.add(smooth_background(channel, smooth, typical), variance, out=out)
+    return electrons + variance, background
 
 
 def moved_back(image: Floats, shift_vox: Floats) -> Floats:
@@ -187,13 +191,11 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> Fit:
     psf = scene.psf_vox.mean(axis=0)
     volume = (2.0 * np.pi) ** 1.5 * np.prod(psf)
     for k in range(settings.n_rounds):
-        residual = moved_back(scene.data - model, scene.shift_vox)
-        _, new = _searched(residual, moved_back(model, scene.shift_vox), scene, settings)
+        _, new = _searched(model, scene, settings)
         known = split(scene, fit, settings.split_excess) if k else fit
         if not len(new) and len(known.theta) == len(fit.theta):
             break
-        nearest = tuple(np.clip(np.rint(new), 0, np.array(residual.shape[1:]) - 1).astype(int).T)
-        electrons = np.maximum(residual[(slice(None), *nearest)].T, 0.5) * volume
+        electrons = np.maximum(_at(scene.data, new, scene) - _at(model, new, scene), 0.5) * volume
         known = known.joined(start(new, electrons, scene)).stirred(new, psf)
         fit, model = _prune(scene, *fitted(scene, known.in_rows(scene), N_SWEEPS[0], ROUGHLY), settings)
         fit, model = fitted(scene, fit, N_SWEEPS[1], ROUGHLY, model)
@@ -202,18 +204,30 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> Fit:
 
 def first_search(scene: Scene, settings: MeasureSettings) -> tuple[NDArray[np.float32], Floats]:
     """Response of the search filter to a block without any punctum, in its sds, and the candidates (n, 3) that it takes up."""
-    light, variance = (moved_back(v, scene.shift_vox) for v in (scene.data - scene.background, scene.background))
-    return _searched(light, variance, scene, settings)
+    return _searched(scene.background, scene, settings)
 
 
-def _searched(
-    light: Floats, variance: Floats, scene: Scene, settings: MeasureSettings
-) -> tuple[NDArray[np.float32], Floats]:
-    """The same of light and its variance (channel, z, y, x), moved back."""
+def _searched(model: Floats, scene: Scene, settings: MeasureSettings) -> tuple[NDArray[np.float32], Floats]:
+    """The same of what is there beyond a model (channel, z, y, x)."""
     psf = scene.psf_vox.mean(axis=0)
     typical = np.sqrt(psf**2 + TYPICAL_SPREAD_UM2 / scene.voxel_um**2)
-    significance = log_significance(reduce(np.add, light), reduce(np.add, variance), typical)
+    light = _together(map(np.subtract, scene.data, model), scene)
+    significance = log_significance(light, _together(model, scene), typical)
     return significance, candidates(significance, settings.candidate_significance, 0.7 * psf)
+
+
+def _together(channels: Iterable[Floats], scene: Scene) -> NDArray[np.float32]:
+    """The sum of channels, each moved back by its shift."""
+    moved = (moved_back(v[None], s[None])[0] for v, s in zip(channels, scene.shift_vox, strict=True))
+    return reduce(np.add, moved).astype(np.float32)
+
+
+def _at(channels: Floats, points_vox: Floats, scene: Scene) -> Floats:
+    """Values (n, channel) of the voxels in which the channels show points."""
+    last = np.array(channels.shape[1:]) - 1
+    nearest = np.clip(np.rint(points_vox), 0, last).astype(int)
+    at = (np.clip(nearest + step, 0, last) for step in np.rint(scene.shift_vox).astype(int))
+    return np.column_stack([v[tuple(a.T)] for v, a in zip(channels, at, strict=True)])
 
 
 def _prune(scene: Scene, fit: Fit, model: Floats, settings: MeasureSettings) -> tuple[Fit, Floats]:
@@ -294,20 +308,23 @@ def measure_block(
     grey: NDArray[np.uint16], recording: Recording, settings: MeasureSettings, spread_um2: float, tile: Tile
 ) -> pd.DataFrame:
     """Detections in a block of grey levels (channel, z, y, x), of the part that `tile` owns."""
+    # what the fit of the receptors holds is gone before the dyes are looked at
+    found = _measure_receptors(grey, recording, settings, spread_um2, tile)
+    return with_dyes(found, grey, recording, tile.box[0])
+
+
+def _measure_receptors(
+    grey: NDArray[np.uint16], recording: Recording, settings: MeasureSettings, spread_um2: float, tile: Tile
+) -> pd.DataFrame:
     scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2, tile.box[0])
     fit = find_puncta(scene, settings)
     at = fit.points_vox + np.array(tile.box[0])
     own = ((at >= np.array(tile.low)) & (at < np.array(tile.high))).all(axis=1)
-    return detections_of(grey, recording, scene, fit, own, tile.box[0])
+    return detections_of(recording, scene, fit, own, tile.box[0])
 
 
 def detections_of(
-    grey: NDArray[np.uint16],
-    recording: Recording,
-    scene: Scene,
-    fit: Fit,
-    own: NDArray[np.bool_],
-    first_vox: tuple[int, int, int],
+    recording: Recording, scene: Scene, fit: Fit, own: NDArray[np.bool_], first_vox: tuple[int, int, int]
 ) -> pd.DataFrame:
     """The table of those puncta of a fitted block that `own` marks; the block begins at voxel `first_vox` of the image."""
     at = fit.points_vox + np.array(first_vox)
@@ -330,9 +347,17 @@ def detections_of(
     in_gaussian = min(recording.channels[i].psf_gaussian_share for i in recording.receptor_index)
     seen = extents_of(scene, fit, model, covariance, recording.n_receptors(fit.electrons), in_gaussian)
     table |= {str(name): values[own].array for name, values in seen.items()}
-    if recording.identity.get("kind") == "colour":
-        table |= _parents_by_colour(grey, recording, fit.points_vox[own], first_vox)
     return pd.DataFrame(table)
+
+
+def with_dyes(
+    detections: pd.DataFrame, grey: NDArray[np.uint16], recording: Recording, first_vox: tuple[int, int, int]
+) -> pd.DataFrame:
+    """Detections in a block of grey levels with what its dyes say of their parents, if those are told by colours."""
+    if recording.identity.get("kind") != "colour":
+        return detections
+    points_vox = detections[PLACE].to_numpy(float) / np.array(recording.voxel_um) - np.array(first_vox)
+    return detections.assign(**_parents_by_colour(grey, recording, points_vox, first_vox))
 
 
 @dataclass(frozen=True)
@@ -355,13 +380,13 @@ class ColourEvidence:
 def dyes_of_block(
     grey: NDArray[np.uint16], recording: Recording, first_vox: tuple[int, int, int]
 ) -> tuple[Floats, Floats, Floats]:
-    """Dyes and their variance (c, z, y, x) [electrons, electrons^2] of a block's grey levels from voxel `first_vox` on.
+    """Dyes (c, z, y, x) [electrons] of a block's grey levels from voxel `first_vox` on, and the pixels' read noise [electrons].
 
     The last is the width (3,) [voxels] of the image of a point in them.
     """
     dyes, pixels = recording.dye_index, recording.pixels(first_vox, grey.shape)
     electrons = moved_back(recording.electrons(grey[dyes], pixels), recording.shift_vox(dyes))
-    return electrons, np.maximum(electrons, 0.0) + np.square(pixels[2]), recording.sigma_vox(dyes).mean(axis=0)
+    return electrons, pixels[2], recording.sigma_vox(dyes).mean(axis=0)
 
 
 def colour_evidence(
@@ -370,9 +395,9 @@ def colour_evidence(
     """What the dyes of a block, (channel, z, y, x) grey levels from voxel `first_vox` on, say of synapses in it."""
     book, cv = np.array(recording.identity["codebook"]), float(recording.identity["expression_cv"])
     voxel = np.array(recording.voxel_um)
-    electrons, variance, sigma = dyes_of_block(grey, recording, first_vox)
+    electrons, read_noise, sigma = dyes_of_block(grey, recording, first_vox)
     seen = cytosol(electrons, sigma, voxel)
-    colours, colours_se = assign.head_colours(electrons, variance, points_vox, sigma, voxel)
+    colours, colours_se = assign.head_colours(electrons, read_noise, points_vox, sigma, voxel)
     sharp = assign.sharp_colours(seen, points_vox)
     by_blob, by_light = (assign.colour_log_likelihood(*read, book, cv) for read in ((colours, colours_se), sharp))
     likelihood = 0.5 * (by_blob + by_light)  # the same light, read in two ways: together they tell as much as one

@@ -22,7 +22,7 @@ def laplacian(image: Floats, sigma_vox: Floats) -> Floats:
     return response
 
 
-def log_significance(residual: Floats, variance: Floats, sigma_vox: Floats) -> Singles:
+def log_significance(residual: Floats | Singles, variance: Floats | Singles, sigma_vox: Floats) -> Singles:
     """Response of a Laplacian of Gaussian at the punctum's width, in its own standard deviations.
 
     Parameters
@@ -38,8 +38,8 @@ def log_significance(residual: Floats, variance: Floats, sigma_vox: Floats) -> S
     blind to a constant background. Variance passes through the squared kernel, taken as white within its reach. What lies
     beyond a face is its mirror image.
     """
-    smooth, local, none = residual.astype(np.float32), variance.astype(np.float32), np.zeros((1, 1, 1), np.float32)
-    curved = none
+    smooth, local = (v.astype(np.float32, copy=False) for v in (residual, variance))
+    none = curved = np.zeros((1, 1, 1), np.float32)
     for axis in (2, 1, 0):
         g, second = _kernels(sigma_vox[axis], TRUNCATE_LOG)
         if axis == 2:  # nothing is curved along another axis yet

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from synimg import compute, schema
 from synimg.analysis.beforehand import spread_of_block
-from synimg.analysis.block import MeasureSettings, detections_of, find_puncta, scene_of
+from synimg.analysis.block import MeasureSettings, detections_of, find_puncta, scene_of, with_dyes
 from synimg.analysis.code_book import SHOWN
 from synimg.analysis.fit import Fit, Scene, fit_puncta, model_of, start
 from synimg.analysis.measure import read_parents, recording_of, synapse_table, widened
@@ -227,7 +227,8 @@ def fit_at(measured: Measured, places_um: Floats) -> tuple[pd.DataFrame, pd.Data
             theta[-near.size :, :3] = np.clip(theta[-near.size :, :3], at[near] - reach, at[near] + reach)
         fit, own = Fit(theta), np.zeros(len(theta), bool)
         own[len(block.known) + int(np.searchsorted(near, k))] = True
-        parts.append(detections_of(block.grey, measured.recording, scene, fit, own, block.first_vox))
+        found = detections_of(measured.recording, scene, fit, own, block.first_vox)
+        parts.append(with_dyes(found, block.grey, measured.recording, block.first_vox))
     detections = pd.concat(parts, ignore_index=True)
     size_um = np.array(measured.shape_vox) * measured.recording.voxel_um
     around = pd.concat([measured.detections[PLACE], detections[PLACE]])

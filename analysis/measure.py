@@ -16,9 +16,12 @@ from synimg.analysis.beforehand import (
     colour_tile,
     colour_tiles,
     learn,
+    median_of,
     median_spread,
     near_damage,
     refuse_unfit,
+    spread_in_file,
+    stretches,
 )
 from synimg.analysis.block import (
     ELECTRONS,
@@ -34,12 +37,12 @@ from synimg.analysis.block import (
 from synimg.analysis.code_book import SHOWN, as_dendrites_show
 from synimg.analysis.damage import read_recorded, share_lost
 from synimg.analysis.extent import TO_THE_RIM
-from synimg.analysis.noise_rate import N_NOISE_TILES, false_rate, least_noise_gain, noise_tile
+from synimg.analysis.noise_rate import N_NOISE_TILES, NoiseFinds, false_rate, least_noise_gain, noise_tile
 from synimg.analysis.others import others_of, sure_parents, with_others
 from synimg.analysis.quality import FILE as QUALITY_FILE
 from synimg.analysis.quality import Missing, Quality, quality_of
 from synimg.analysis.recording import Recording
-from synimg.analysis.tile_replica import replica_of_block, replica_tile, spread_over, to_replicate
+from synimg.analysis.tile_replica import Checked, Known, replica_of_block, replica_tile, spread_over, to_replicate
 from synimg.analysis.traces import Tracing, outside, with_parents
 from synimg.analysis.widening import TrueErrors
 from synimg.calibrate import dyes_of, fitted_covariance, receptors_of_dyes, unmixed
@@ -262,12 +265,13 @@ def measure_voxels(
     def cut(tile: Tile) -> Block | str:
         return read_tile(image, tile, recording)[0]
 
-    report("estimating the synapses' width", 0, 1)
     recording = as_puncta_show(recording, work, cut, settings, size_um)
-    spread_um2 = median_spread(work, cut, recording, settings)
-    report("estimating the synapses' width", 1, 1)
     path = str(image.resolve())
     with compute.pool(*where, folder=image.parent) as pool:
+        looked_at = stretches(work, settings.n_spread_tiles)
+        what = "estimating the synapses' width"
+        spreads = dict(pool.run(spread_in_file, looked_at, (path, recording, settings), what, report))
+        spread_um2 = median_of([spreads[i] for i in sorted(spreads)])
         colours = dict(
             pool.run(colour_tile, colour_tiles(work, recording), (path, recording), "reading colours", report)
         )
@@ -279,10 +283,11 @@ def measure_voxels(
         everywhere = parts.read(readable)
         detections = everywhere[~near_damage(everywhere, damaged, recording, settings)].reset_index(drop=True)
         known = to_replicate([work[i] for i in readable], detections, recording, size_um, settings)
-        replicas = dict(pool.run(replica_tile, known, (*shared, size_um), "measuring replicas", report))
         empty = [known[i].tile for i in spread_over(len(known), min(N_NOISE_TILES, len(known)))]
-        dark = dict(pool.run(noise_tile, empty, shared, "measuring noise alone", report))
-    checked = [c for i in range(len(known)) if (c := replicas[i]) is not None]
+        what = "measuring replicas and noise"
+        outcomes = dict(pool.run(_check, [*known, *empty], (*shared, size_um), what, report))
+    in_turn = [outcomes[i] for i in sorted(outcomes)]
+    checked = [c for c in in_turn if isinstance(c, Checked)]
     true_errors, optics = learn(checked, recording)
     others = others_of(detections)
     detections = with_others(widened(detections, everywhere, true_errors, recording, size_um), others)
@@ -295,10 +300,19 @@ def measure_voxels(
         "channels": [c.model_dump(mode="json") for c in recording.channels],
         **{name: recording.identity[name] for name in SHOWN if name in recording.identity},
     }
-    finds = [f for i in range(len(empty)) if (f := dark[i]) is not None]
+    finds = [f for f in in_turn if isinstance(f, NoiseFinds)]
     by_noise = false_rate(finds, least_noise_gain(settings), settings.least_gain)
     quality = quality_of(detections, recording, [c.outcome for c in checked], optics, size_um, missing, by_noise)
     return Found(detections, synapse_table(detections, recording), quality, facts, damaged)
+
+
+def _check(
+    work: Known | Tile, image: str, recording: Recording, settings: MeasureSettings, spread_um2: float, size_um: Floats
+) -> Checked | NoiseFinds | None:
+    """A replica where it is known what was found, the noise alone of a tile; None if all of it is lost."""
+    if isinstance(work, Known):
+        return replica_tile(work, image, recording, settings, spread_um2, size_um)
+    return noise_tile(work, image, recording, settings, spread_um2)
 
 
 def _measure_tiles(

@@ -12,6 +12,7 @@ from scipy.special import digamma, gammaincc, gammaln, polygamma
 from synimg.analysis.block import MeasureSettings, Tile, find_puncta, read_tile, scene_again, scene_of
 from synimg.analysis.fit import Scene, gains, model_of
 from synimg.analysis.recording import Recording
+from synimg.analysis.replica import drawn
 from synimg.model import Model
 from synimg.streams import stream
 
@@ -58,14 +59,15 @@ def measure_noise(
 
     The background is estimated anew; the search is that of `settings` at a lower gain.
     """
-    noise = rng.poisson(np.maximum(scene.background, 0.0)).astype(np.float64) - np.square(read_noise)
+    noise = drawn(scene.background, rng) - np.square(read_noise)
     again = scene_again(scene, noise, read_noise, settings)
+    del scene, noise  # some 50 MB each: the fit needs as much again
     fit = find_puncta(again, settings.model_copy(update={"least_gain": least_noise_gain(settings)}))
     first, size = (np.array(v, float) for v in tile.box)
     low, high = np.maximum(tile.low, first - 0.5), np.minimum(tile.high, first + size - 0.5)
     at = fit.points_vox + first
     own = ((at >= np.array(tile.low)) & (at < np.array(tile.high))).all(axis=1)
-    return NoiseFinds(gains(again, fit, model_of(again, fit))[own], float(np.prod((high - low) * scene.voxel_um)))
+    return NoiseFinds(gains(again, fit, model_of(again, fit))[own], float(np.prod((high - low) * again.voxel_um)))
 
 
 def noise_tile(
@@ -76,9 +78,14 @@ def noise_tile(
     if isinstance(block, str):
         return None
     first, grey = tile.box[0], block.grey
-    scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2, first)
-    rng = stream(0, "measure", "noise", *first)
-    return measure_noise(scene, tile, recording.pixels(first, grey.shape)[2], settings, rng)
+    read_noise, rng = recording.pixels(first, grey.shape)[2], stream(0, "measure", "noise", *first)
+    return measure_noise(
+        scene_of(grey[recording.receptor_index], recording, settings, spread_um2, first),
+        tile,
+        read_noise,
+        settings,
+        rng,
+    )
 
 
 def false_rate(finds: Sequence[NoiseFinds], least: float, gain: float) -> FalseRate | None:

@@ -220,4 +220,6 @@ class Recording(Model):
 
     def electrons(self, grey: NDArray[np.uint16], pixels: Floats) -> Floats:
         """Photo-electrons of grey levels (..., y, x); negative where read noise went below the offset."""
-        return (grey.astype(np.float64) - pixels[0]) / pixels[1]
+        electrons: Floats = grey - pixels[0]
+        electrons /= pixels[1]
+        return electrons

@@ -109,22 +109,20 @@ def hidden_neighbours(points_um: Floats, psf_um: Floats, size_um: Floats) -> Hid
 
 @dataclass(frozen=True)
 class Replica:
-    """An image with its truth.
+    """The truth of an image.
 
-    data : (channel, z, y, x) ndarray [electrons], plus the variance of the read noise, as in `Scene`
     theta : (n, parameters) ndarray, what is in it, as in `Fit`
     is_probe : (n,) ndarray, faint ones at random places
     """
 
-    data: Floats
     theta: Floats
     is_probe: NDArray[np.bool_]
 
 
 def draw_replica(
     scene: Scene, points_vox: Floats, electrons: Floats, hidden: Hidden, least_gain: float, rng: np.random.Generator
-) -> Replica:
-    """A replica of a block.
+) -> tuple[Replica, Floats]:
+    """A replica of a block, and its data (channel, z, y, x) [electrons], plus the variance of the read noise, as in `Scene`.
 
     Parameters
     ----------
@@ -158,8 +156,16 @@ def draw_replica(
     counts = np.vstack([electrons, electrons[like], faint[:, None] * share])
     theta = start(points, counts, scene)
     theta[:, -N_SHAPE:] = _discs(theta[:, 3:-N_SHAPE].sum(axis=1) * scene.spread_um2, rng)
-    data = rng.poisson(np.maximum(model_of(scene, Fit(theta)), 0.0)).astype(np.float64)
-    return Replica(data, theta, np.arange(len(theta)) >= len(theta) - n_probes)
+    data = drawn(model_of(scene, Fit(theta)), rng)
+    return Replica(theta, np.arange(len(theta)) >= len(theta) - n_probes), data
+
+
+def drawn(expected: Floats, rng: np.random.Generator) -> Floats:
+    """Photo-electrons (channel, z, y, x) of which so many are expected."""
+    electrons = np.empty_like(expected)
+    for channel, out in zip(expected, electrons, strict=True):
+        out[...] = rng.poisson(np.maximum(channel, 0.0))
+    return electrons
 
 
 def _within_shells(inner: Floats, outer: Floats, rng: np.random.Generator) -> Floats:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numba as nb
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ OWN_SIZE_UM2 = (
 KNOWN = 0.2  # largest standard error of a width that is known, as a share of it
 LEAST_PUNCTA = 12
 LEAST_NOISE = 2000
+DARK = 0.02  # light of puncta over background, below which there is no punctum
 WORTH_SAYING = 0.05
 WORTH_SAYING_UM = 0.02
 WORTH_SAYING_NOISE = 0.1
@@ -94,19 +96,31 @@ def noise_of(scene: Scene, fit: Fit) -> Floats:
     Differences between neighbours along z, y and x in turn: what is left of 2 x 2 x 2 voxels is noise, whatever smooth
     background lies below.
     """
-    out = np.zeros((len(scene.data), 3))
-    light = model_of(scene, fit) - scene.background
-    for c, data in enumerate(scene.data):
-        difference, variance, bright = data, scene.background[c], light[c]
-        for axis in range(3):
-            low, high = (
-                tuple(slice(a, b) if k == axis else slice(None) for k in range(3)) for a, b in ((0, -1), (1, None))
-            )
-            difference, variance = difference[high] - difference[low], variance[high] + variance[low]
-            bright = np.maximum(bright[high], bright[low])
-        dark = bright < 0.02 * variance / 8.0
-        out[c] = (difference[dark] ** 2).sum(), variance[dark].sum(), dark.sum()
-    return out
+    model = model_of(scene, fit)
+    return np.array([_noise(*channel) for channel in zip(scene.data, scene.background, model, strict=True)])
+
+
+@nb.njit(cache=True, nogil=True)
+def _noise(data: Floats, background: Floats, model: Floats) -> Floats:
+    n_z, n_y, n_x = data.shape
+    sums = np.zeros(3)
+    for z in range(n_z - 1):
+        for y in range(n_y - 1):
+            for x in range(n_x - 1):
+                difference, variance, bright = 0.0, 0.0, -np.inf
+                for i in range(2):
+                    for j in range(2):
+                        for k in range(2):
+                            at = z + i, y + j, x + k
+                            sign = 1.0 - 2.0 * ((i + j + k) % 2)
+                            difference += sign * data[at]
+                            variance += background[at]
+                            bright = max(bright, model[at] - background[at])
+                if bright < DARK * variance / 8.0:
+                    sums[0] += difference**2
+                    sums[1] += variance
+                    sums[2] += 1.0
+    return sums
 
 
 def _window(at: Floats, psf: Floats, shape: tuple[int, ...]) -> tuple[slice, ...] | None:
@@ -135,36 +149,12 @@ def fit_blob(
     -----
     Poisson maximum likelihood by Fisher scoring; None if it runs away.
     """
-    d0 = [np.arange(s.start, s.stop) for s in window]
+    z, y, x = (np.arange(s.start, s.stop, dtype=float) for s in window)
     p = np.array([*at, max(electrons, 1.0), max(float(np.median(data)), 1e-3), psf_um[0] ** 2, psf_um[1] * psf_um[2]])
-    ones = np.ones(data.shape).ravel()
     for _ in range(15):
-        variance = np.array([p[5], p[6], p[6]]) / voxel_um**2 + VOXEL_VARIANCE
-        away = [d - p[a] for a, d in enumerate(d0)]
-        line = [np.exp(-0.5 * away[a] ** 2 / variance[a]) / np.sqrt(2 * np.pi * variance[a]) for a in range(3)]
-        g = (line[0][:, None, None] * line[1][None, :, None] * line[2][None, None, :]).ravel()
-        z, y, x = (u.ravel() for u in np.meshgrid(*away, indexing="ij"))
-        slope = p[3] * g
-        wide = [
-            0.5 * slope * (u**2 / variance[a] ** 2 - 1.0 / variance[a]) / voxel_um[a] ** 2
-            for a, u in enumerate((z, y, x))
-        ]
-        jacobian = np.stack(
-            [
-                slope * z / variance[0],
-                slope * y / variance[1],
-                slope * x / variance[2],
-                g,
-                ones,
-                wide[0],
-                wide[1] + wide[2],
-            ]
-        )
-        model = slope + p[4]
-        weighted = jacobian / model
-        information = weighted @ jacobian.T
+        information, gradient = _blob_sums(data, z - p[0], y - p[1], x - p[2], p, voxel_um)
         try:
-            step = np.linalg.solve(information, weighted @ (data.ravel() - model))
+            step = np.linalg.solve(information, gradient)
         except np.linalg.LinAlgError:
             return None
         limit = np.array([0.5, 0.5, 0.5, 0.5 * p[3] + 20.0, 0.5 * p[4] + 1.0, 0.4 * p[5], 0.4 * p[6]])
@@ -175,6 +165,35 @@ def fit_blob(
     if not np.isfinite(p).all() or p[5] > 4 * psf_um[0] ** 2 or p[6] > 4 * psf_um[1] * psf_um[2]:
         return None
     return p, np.sqrt(np.maximum(np.diag(np.linalg.inv(information)), 0.0))
+
+
+@nb.njit(cache=True, nogil=True)
+def _blob_sums(data: Floats, z: Floats, y: Floats, x: Floats, p: Floats, voxel_um: Floats) -> tuple[Floats, Floats]:
+    """Fisher information and gradient of the log likelihood of a blob `p`, of voxels at such distances from its middle."""
+    information, gradient, slope = np.zeros((7, 7)), np.zeros(7), np.ones(7)
+    variance = np.array([p[5], p[6], p[6]]) / voxel_um**2 + VOXEL_VARIANCE
+    peak = 1.0 / np.sqrt((2.0 * np.pi) ** 3 * variance.prod())
+    wide = np.empty(3)
+    for i in range(z.size):
+        for j in range(y.size):
+            for k in range(x.size):
+                away = (z[i], y[j], x[k])
+                square = z[i] ** 2 / variance[0] + y[j] ** 2 / variance[1] + x[k] ** 2 / variance[2]
+                slope[3] = peak * np.exp(-0.5 * square)
+                light = p[3] * slope[3]
+                for a in range(3):
+                    slope[a] = light * away[a] / variance[a]
+                    wide[a] = 0.5 * light * (away[a] ** 2 / variance[a] - 1.0) / (variance[a] * voxel_um[a] ** 2)
+                slope[5], slope[6] = wide[0], wide[1] + wide[2]
+                model = light + p[4]
+                for m in range(7):
+                    weighted = slope[m] / model
+                    gradient[m] += weighted * (data[i, j, k] - model)
+                    for n in range(m + 1):
+                        information[m, n] += weighted * slope[n]
+    for m in range(7):
+        information[:m, m] = information[m, :m]
+    return information, gradient
 
 
 def _add_profile(

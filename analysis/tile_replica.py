@@ -47,15 +47,15 @@ def measure_replica(
     """
     first, low, high = (np.array(v) for v in (known.tile.box[0], known.tile.low, known.tile.high))
     rng = stream(0, "measure", "replica", *known.tile.box[0])
-    made = replica.draw_replica(
-        scene, known.points_vox - first, known.electrons, known.hidden, settings.least_gain, rng
-    )
-    again = scene_again(scene, made.data - np.square(read_noise), read_noise, settings)
+    points_vox = known.points_vox - first
+    of_tile = survey(scene, Fit(start(points_vox, known.electrons, scene)))
+    made, data = replica.draw_replica(scene, points_vox, known.electrons, known.hidden, settings.least_gain, rng)
+    again = scene_again(scene, data - np.square(read_noise), read_noise, settings)
+    del scene, data  # some 50 MB each: the fit needs as much again
     fit = find_puncta(again, settings)
     covariance = covariances(again, fit, model_of(again, fit))
     outcome = replica.judge(made, again, fit, covariance, first, low, high, size_um)
-    found = Fit(start(known.points_vox - first, known.electrons, scene))
-    return Checked(outcome, survey(scene, found), survey(again, fit))
+    return Checked(outcome, of_tile, survey(again, fit))
 
 
 def to_replicate(
@@ -106,5 +106,11 @@ def replica_of_block(
     size_um: Floats,
 ) -> Checked:
     first = known.tile.box[0]
-    scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2, first)
-    return measure_replica(known, scene, recording.pixels(first, grey.shape)[2], size_um, settings)
+    read_noise = recording.pixels(first, grey.shape)[2]
+    return measure_replica(
+        known,
+        scene_of(grey[recording.receptor_index], recording, settings, spread_um2, first),
+        read_noise,
+        size_um,
+        settings,
+    )
