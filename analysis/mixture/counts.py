@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from synimg.analysis.mixture.totals import ln_evidence, moments
 from synimg.analysis.turnover import noise_law
 
 Floats = NDArray[np.float64]
@@ -18,6 +19,8 @@ GROWTH = np.arange(-2.0, 2.8 + 1e-9, 0.04)
 TOTAL_CLASS_WIDTH = 0.25
 N_NEWTON, NODES = 8, np.linspace(-4.0, 4.0, 25)
 LEAST_DISPERSION = 0.05
+LEAST_EVENTS = 0.5
+"""That a total counts."""
 MOST_OLD = 0.95
 """Expected share of old receptors where growth is below what turnover allows: some new ones always come."""
 
@@ -82,6 +85,11 @@ class Counts:
         bounded = np.hypot(1.0, (stay * new + (1.0 - stay) * old) / total)
         return old / bounded, new / bounded
 
+    def events(self, stay: float) -> Floats:
+        """What the total (n,) counts, on a scale on which it is Poisson's."""
+        old, new = self.dispersion(stay, self.total)
+        return np.maximum(self.old / old + self.new / new, LEAST_EVENTS)
+
     def total_variance(self, receptors: Floats, stay: float) -> Floats:
         """Variance of the total where there are that many receptors."""
         old, new = self._dispersion(stay, receptors)
@@ -129,25 +137,24 @@ class Sizes:
         """Sizes larger by that many ln receptors."""
         return Sizes(self.weight, (self.centre[0] + by, self.centre[1] + by), self.width)
 
-    def fitted(self, ln_start: Floats, spread: Floats, noise: Floats, regular: Floats, n_steps: int = 5) -> "Sizes":
-        """Some EM steps towards sizes (n,): total less growth, of which `spread` is the variance, `noise` the total's.
+    def fitted(self, ln_start: Floats, spread: Floats, events: Floats, regular: Floats, n_steps: int = 5) -> "Sizes":
+        """Some EM steps towards sizes (n,): ln total less growth, of which `spread` is the variance; a total counts `events`.
 
         Each counts with its probability of being `regular`.
         """
         sizes = self
         for _ in range(n_steps):
             centre, width = np.array(sizes.centre), np.array(sizes.width)
-            variance = width**2 + noise[:, None]
-            ln = np.log(sizes.weight) - 0.5 * (ln_start[:, None] - centre) ** 2 / variance - 0.5 * np.log(variance)
+            each = [moments(events, c - ln_start, w**2) for c, w in zip(sizes.centre, sizes.width, strict=True)]
+            ln, value, left = np.stack(each, axis=-1)
+            value += ln_start[:, None]
+            ln += np.log(sizes.weight)
             member = np.exp(ln - ln.max(axis=1, keepdims=True))
             member *= (regular / member.sum(axis=1))[:, None]
             count = member.sum(axis=0) + 1.0
-            keep = width**2 / variance
-            value = centre + keep * (ln_start[:, None] - centre)
+            keep = 1.0 - left / width**2
             centre = ((member * value).sum(axis=0) + sizes.centre) / count
-            square = (member * ((value - centre) ** 2 + keep**2 * spread[:, None] + keep * noise[:, None])).sum(
-                axis=0
-            ) + width**2
+            square = (member * ((value - centre) ** 2 + keep**2 * spread[:, None] + left)).sum(axis=0) + width**2
             width = np.sqrt(np.maximum(square / count, 0.01))
             weight = count / count.sum()
             sizes = Sizes(
@@ -214,27 +221,22 @@ def likelihood(
 
     Notes
     -----
-    Quasi-likelihood of two over-dispersed counts with the total integrated out; new receptors
-    arrive at random, old ones survive binomially. The total follows from the size at the pulse and the growth.
+    Quasi-likelihood of two over-dispersed counts; new receptors arrive at random, old ones survive binomially. How many receptors
+    there are is integrated out: they follow from the size at the pulse and the growth, or anything is as likely.
     """
     share = old_share(growth, turnover, depression)
     of_class, row_class = counts.total_class
     phi_old, phi_new = (phi[row_class] for phi in counts.dispersion(stay, of_class))
-    old, new, ln_total = counts.old / phi_old, counts.new / phi_new, np.log(counts.total) - counts.ln_offset
-    all_, column = old + new, (slice(None), None)
+    old, new, column = counts.old / phi_old, counts.new / phi_new, (slice(None), None)
     mixed = np.log([share / a + (1.0 - share) / b for a, b in zip(*counts.dispersion(stay, of_class), strict=True)])
     ln = np.column_stack([old, new]) @ np.stack([np.log(share), np.log1p(-share)])
-    ln -= (all_ + 0.5)[column] * mixed[row_class]
     ln -= (old * np.log(phi_old) + new * np.log(phi_new))[column]
-    if sizes is not None:
-        # an exponential of single precision is good to 1e-6 here, and takes half the time
-        apart = (ln_total[column] - growth).astype(np.float32)
-        size = np.zeros_like(apart)
-        for weight, centre, width in zip(sizes.weight, sizes.centre, sizes.width, strict=True):
-            variance = (width**2 + 1.0 / np.maximum(all_, 0.5)).astype(np.float32)
-            size += (np.float32(weight) / np.sqrt(variance))[column] * np.exp(
-                (np.float32(-0.5) / variance)[column] * (apart - np.float32(centre)) ** 2
-            )
-        ln += np.log(np.maximum(size, np.float32(1e-37)))
+    if sizes is None:
+        ln -= (old + new + 0.5)[column] * mixed[row_class]
+    else:
+        ln -= (old + new)[column] * mixed[row_class]
+        offset = np.broadcast_to(counts.ln_offset, old.shape)
+        law = sizes.weight, sizes.centre, sizes.width
+        ln += ln_evidence(np.maximum(old + new, LEAST_EVENTS), offset, mixed + growth, row_class, law)
     top = ln.max(axis=1)
     return np.exp((ln - top[column]).astype(np.float32)), top

@@ -19,6 +19,7 @@ DRIFT_WEIGHT, DRIFT_SD = 20.0, 0.2
 BORROWED_SHARE, DOWN_PER_UP = 0.2, 0.6
 LEAST_OUTLIERS, MOST_OUTLIERS = 0.002, 0.005  # on images more would take what was learned for wrong counts
 N_ROUNDS, N_STEPS, NEWTON_STEPS = 4, 10, 3
+SURE_EVENTS = 1e5
 TURNOVER_STEP = 0.03
 HOPELESS_STEPS, HOPELESS = 4, 60.0
 HASTE = 1.6  # drift and learning trade off along a ridge, where plain steps creep
@@ -272,16 +273,16 @@ def recentre(
     by_size = model.form.learns_by_size
     growth, spread = growth_moments(grid, posterior, by_class, if_null=by_size)
     regular = posterior.member[:, 0] if by_size else posterior.member.sum(axis=1)
-    ln_start, noise = np.log(data.counts.total) - growth, 1.0 / data.counts.total
+    ln_start, events = np.log(data.counts.total) - growth, data.counts.events(stay)
     if data.ln_threshold is not None:
         start, missing = unseen_sizes(data.ln_threshold, model.sizes, *_growth(data, model))
         ln_start, regular = np.append(ln_start, start), np.append(regular, missing * regular.sum())
-        spread, noise = np.append(spread, np.zeros(start.size)), np.append(noise, np.zeros(start.size))
+        spread, events = np.append(spread, np.zeros(start.size)), np.append(events, np.full(start.size, SURE_EVENTS))
     if model.form.depression == "label_blind_removal":
-        sizes = model.sizes.fitted(ln_start, spread, noise, regular)
+        sizes = model.sizes.fitted(ln_start, spread, events, regular)
         return _best_turnover(data, replace(model, sizes=sizes), stay, largest)
     zero = float(np.asarray(model.factor_mean)[data.kind[data.reference]].mean())
-    sizes = model.sizes.fitted(ln_start + zero, spread, noise, regular)
+    sizes = model.sizes.fitted(ln_start + zero, spread, events, regular)
     turnover = float(np.clip(model.turnover + zero, 0.02, 8.0))
     return replace(model, turnover=turnover, factor_mean=_shifted(model, -zero), sizes=sizes)
 

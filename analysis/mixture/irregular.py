@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln
 
-from synimg.analysis.mixture.counts import Counts, Floats
+from synimg.analysis.mixture.counts import LEAST_EVENTS, Counts, Floats
 
 BORN_WEIGHT = 10.0
 LEAST_BLANK = 0.1
@@ -46,10 +46,7 @@ def ln_irregular(counts: Counts, stay: float, born: Born) -> tuple[Floats, Float
     """
     phi_old, phi_new = counts.dispersion(stay, counts.total)
     old, new = counts.old / phi_old, counts.new / phi_new
-    all_ = np.maximum(old + new, 0.5)
-    scale = gammaln(old + 1.0) + gammaln(new + 1.0) - gammaln(all_) + 0.5 * np.log(2.0 * np.pi)
-    share = counts.old.sum() / max(counts.old.sum() + counts.new.sum(), 1e-9)
-    scale -= 0.5 * np.log(share / phi_old + (1.0 - share) / phi_new)
+    scale = gammaln(old + 1.0) + gammaln(new + 1.0) - gammaln(np.maximum(old + new, LEAST_EVENTS))
     wrong = scale.copy()
     for values, phi in ((counts.old, phi_old), (counts.new, phi_new)):
         at_least = np.maximum(values, 0.5 * phi)

@@ -48,12 +48,23 @@ def test_counts_of_zero_need_no_special_case():
 def test_sizes_are_found_behind_the_noise_of_counts(seed):
     rng = np.random.default_rng(seed)
     large = rng.random(5000) < 0.25
-    start = np.where(large, 5.0, 3.5) + 0.4 * rng.standard_normal(5000)
-    noise = np.full(5000, 0.09)
-    sizes = Sizes.normal(3.8, 0.8).fitted(start + 0.3 * rng.standard_normal(5000), 0 * noise, noise, np.ones(5000), 200)
+    start = np.where(large, 4.0, 2.5) + 0.4 * rng.standard_normal(5000)
+    count = np.maximum(rng.poisson(np.exp(start)), 0.5)
+    sizes = Sizes.normal(2.8, 0.8).fitted(np.log(count), np.zeros(5000), count, np.ones(5000), 200)
     assert sizes.mean == pytest.approx(start.mean(), abs=0.03)
     assert sizes.sd == pytest.approx(start.std(), rel=0.04)
-    assert max(sizes.centre) == pytest.approx(5.0, abs=0.15)
+    assert max(sizes.centre) == pytest.approx(4.0, abs=0.15)
+
+
+@pytest.mark.parametrize("shrinkage", [0.0, 0.3])
+@pytest.mark.parametrize("size", [10.0, 60.0])
+def test_totals_alone_show_how_far_synapses_shrank_however_few_receptors_they_have(shrinkage, size):
+    rng, n, width = np.random.default_rng(1), 20_000, 0.5
+    receptors = np.exp(np.log(size) - shrinkage + width * rng.standard_normal(n))
+    counts = Counts(*(rng.poisson(share * receptors).astype(float) for share in (0.4, 0.6)), EXACT, EXACT)
+    values, top = likelihood(counts, -np.log(0.4), 0.0, KINDS[1], Sizes.normal(np.log(size), width))
+    together = (np.log(np.maximum(values, 1e-30)) + top[:, None]).sum(axis=0)
+    assert GROWTH[np.argmax(together)] == pytest.approx(-shrinkage, abs=0.021)
 
 
 def test_receptors_at_death_are_less_extreme_than_noisy_totals():
