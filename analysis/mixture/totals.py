@@ -14,8 +14,8 @@ Ints = NDArray[np.int64]
 N_NEWTON = 10
 NODES, WEIGHTS = np.polynomial.hermite.hermgauss(9)
 COUNT_STEP, APART_STEP, WIDTH_STEP, MOST_APART = 0.1, 0.02, 0.1, 7.0
-"""Of the table in ln count, in ln of what was expected over the count, and in ln sd. What it is off adds up over a table of synapses, and
-must not pull at the sd: the likelihood of 4000 is off by less than .1 where the sd moves by a step."""
+"""Of the table in ln count, in ln of what was expected over the count, and in ln sd. What it is off adds up over a table of
+synapses, and must not pull at the sd: the ln likelihood of 4000 changes by less than .1 too much or too little by a step."""
 
 
 def posterior_nodes(count: Floats, apart: Floats, variance: float) -> tuple[Floats, Floats]:
@@ -84,7 +84,7 @@ def ln_evidence(
 
 
 def _table(width: float, first: int, last: int) -> Floats32:
-    """Log of the sum of `posterior_nodes`' weights, (n_count, n_apart): a cubic through four sds nearby, of which tables are at hand."""
+    """Log of the sum of `posterior_nodes`' weights, (n_count, n_apart): a cubic through four sds nearby."""
     at = np.log(width) / WIDTH_STEP
     below = int(np.floor(at))
     u = at - below
