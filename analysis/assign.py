@@ -22,7 +22,6 @@ DYES_PER_FACT = (
 )
 MODEL_ERROR = 0.07
 HEAD_OFFSET_UM = 0.15  # from the synapse's disc to the middle of its spine head
-N_AROUND = 11  # places at which a colour is looked for: the synapse and ten around it
 SHARP_OFFSET_UM = 0.1  # sharpened light: as far, it would be that of what lies beside a small head
 REACH_UM = 1.2  # from a synapse to the middle of its dendrite: radius, neck and head; falls off over REACH_SD_UM beyond
 REACH_SD_UM = 0.8
@@ -143,18 +142,21 @@ def sharp_colours(seen: Cytosol, points_vox: Floats) -> tuple[Floats, Floats]:
     return _clearest(value, error, value.sum(axis=1))
 
 
+_ANGLES = np.arange(8) * np.pi / 4
+_RING = np.column_stack([np.zeros(8), np.sin(_ANGLES), np.cos(_ANGLES)])
+AROUND = np.vstack([np.zeros((1, 3)), _RING, [[1.0, 0, 0], [-1.0, 0, 0]]])
+"""Where a colour is looked for, by steps from a synapse: at it, at eight places in the plane, at one above and one below."""
+
+
 def _around(points_vox: Floats, distance_um: float, voxel_um: Floats) -> Floats:
-    """Each point, followed by the places (in all `N_AROUND`) so far from it: eight in the plane, one above and one below."""
-    angles = np.arange(8) * np.pi / 4
-    ring = np.column_stack([np.zeros(8), np.sin(angles), np.cos(angles)])
-    steps = np.vstack([np.zeros((1, 3)), ring, [[1.0, 0, 0], [-1.0, 0, 0]]]) * distance_um / voxel_um
-    return (points_vox[:, None] + steps).reshape(-1, 3)
+    """Of each point in turn all places `AROUND` it, so far from it."""
+    return (points_vox[:, None] + AROUND * distance_um / voxel_um).reshape(-1, 3)
 
 
 def _clearest(value: Floats, error: Floats, clear: Floats) -> tuple[Floats, Floats]:
-    """Of values (n * N_AROUND, c) at places around n points, and their errors, those (n, c) at the clearest place of each."""
-    best = clear.reshape(-1, N_AROUND).argmax(axis=1)
-    rows = np.arange(best.size) * N_AROUND + best
+    """Of values at places `_around` n points, and their errors, those (n, c) at the clearest place of each."""
+    best = clear.reshape(-1, len(AROUND)).argmax(axis=1)
+    rows = np.arange(best.size) * len(AROUND) + best
     return value[rows], error[rows]
 
 

@@ -62,21 +62,21 @@ def _first_there(stretch: list[Tile], cut: Cut) -> tuple[Tile, Block] | str:
 
 
 def _cut_over(work: list[Tile], cut: Cut, n_chosen: int) -> Iterator[tuple[Tile, Block]]:
-    """A few of the tiles with their blocks.
+    """A few of the tiles with their blocks: of each of as many `stretches` its first that is not lost.
 
     Raises
     ------
     SynimgError
         If all are lost.
     """
-    why: list[str] = []
-    for stretch in stretches(work, n_chosen):
+    there, why = stretches(work, n_chosen), list[str]()
+    for stretch in there:
         found = _first_there(stretch, cut)
         if isinstance(found, str):
             why.append(found)
         else:
             yield found
-    if len(why) == len(stretches(work, n_chosen)):
+    if len(why) == len(there):
         raise _lost(why)
 
 

@@ -268,14 +268,11 @@ def measure_voxels(
     recording = as_puncta_show(recording, work, cut, settings, size_um)
     path = str(image.resolve())
     with compute.pool(*where, folder=image.parent) as pool:
-        looked_at = stretches(work, settings.n_spread_tiles)
-        what = "estimating the synapses' width"
-        spreads = dict(pool.run(spread_in_file, looked_at, (path, recording, settings), what, report))
-        spread_um2 = median_of([spreads[i] for i in sorted(spreads)])
-        colours = dict(
-            pool.run(colour_tile, colour_tiles(work, recording), (path, recording), "reading colours", report)
-        )
-        recording = as_dendrites_show(recording, [colours[i] for i in sorted(colours)])
+        looked_at, what = stretches(work, settings.n_spread_tiles), "estimating the synapses' width"
+        spread_um2 = median_of(pool.in_turn(spread_in_file, looked_at, (path, recording, settings), what, report))
+        dyed = colour_tiles(work, recording)
+        colours = pool.in_turn(colour_tile, dyed, (path, recording), "reading colours", report)
+        recording = as_dendrites_show(recording, colours)
         shared = (path, recording, settings, spread_um2)
         key = [__version__, settings.model_dump(mode="json"), recording.model_dump(mode="json"), spread_um2, resumed[1]]
         parts = Parts(resumed[0], key)
@@ -285,9 +282,8 @@ def measure_voxels(
         known = to_replicate([work[i] for i in readable], detections, recording, size_um, settings)
         empty = [known[i].tile for i in spread_over(len(known), min(N_NOISE_TILES, len(known)))]
         what = "measuring replicas and noise"
-        outcomes = dict(pool.run(_check, [*known, *empty], (*shared, size_um), what, report))
-    in_turn = [outcomes[i] for i in sorted(outcomes)]
-    checked = [c for c in in_turn if isinstance(c, Checked)]
+        outcomes = pool.in_turn(_check, [*known, *empty], (*shared, size_um), what, report)
+    checked = [c for c in outcomes if isinstance(c, Checked)]
     true_errors, optics = learn(checked, recording)
     others = others_of(detections)
     detections = with_others(widened(detections, everywhere, true_errors, recording, size_um), others)
@@ -300,7 +296,7 @@ def measure_voxels(
         "channels": [c.model_dump(mode="json") for c in recording.channels],
         **{name: recording.identity[name] for name in SHOWN if name in recording.identity},
     }
-    finds = [f for f in in_turn if isinstance(f, NoiseFinds)]
+    finds = [f for f in outcomes if isinstance(f, NoiseFinds)]
     by_noise = false_rate(finds, least_noise_gain(settings), settings.least_gain)
     quality = quality_of(detections, recording, [c.outcome for c in checked], optics, size_um, missing, by_noise)
     return Found(detections, synapse_table(detections, recording), quality, facts, damaged)

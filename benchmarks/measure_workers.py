@@ -47,7 +47,7 @@ def main() -> None:
             voxels = zarr.open_array(dataset / "image.ome.zarr" / "0", mode="r").size / 1e6
             by_turns = [[measured(dataset, n_workers) for n_workers in (1, 2)] for _ in range(TURNS)]
         (one_s, one_gib), (two_s, two_gib) = (
-            map(min, zip(*turns, strict=True)) for turns in zip(*by_turns, strict=True)
+            (min(s for s, _ in turns), max(gib for _, gib in turns)) for turns in zip(*by_turns, strict=True)
         )
         print(
             f"{n * N_SYNAPSES:>8} synapses, {voxels:>5.0f} Mvoxel in all channels; one worker {one_s:.0f} s, {one_gib:.2f} GiB; "

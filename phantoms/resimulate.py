@@ -92,8 +92,7 @@ def resimulate(
     first = dataset.config.seed if seed is None else seed
     seeds = [key64(first, "resimulate", k) for k in range(runs)]
     with compute.pool(workers) as pool:
-        done = dict(pool.run(run_again, seeds, (config, start), "running the rule again", report))
-    learned = np.stack([done[k] for k in range(runs)])
+        learned = np.stack(pool.in_turn(run_again, seeds, (config, start), "running the rule again", report))
     if not learned.any():
         raise SynimgError(f"{dataset.path}: rule '{config.rule.kind}' moves no synapse of this network; name another")
     error = learned.std(axis=0, ddof=1) / np.sqrt(runs) if runs > 1 else np.full(synapse_id.size, np.nan)

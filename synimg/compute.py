@@ -89,6 +89,18 @@ class Pool:
             report(what, done, len(items))
             yield result
 
+    def in_turn(
+        self,
+        function: Callable[..., Any],
+        items: Sequence[Any],
+        shared: tuple[Any, ...] = (),
+        what: str = "",
+        report: Report = silent,
+    ) -> list[Any]:
+        """What `run` yields, all of it, in the order of the items."""
+        results = dict(self.run(function, items, shared, what, report))
+        return [results[i] for i in range(len(items))]
+
     @staticmethod
     def _here(function: Callable[..., Any], items: Sequence[Any], shared: tuple[Any, ...]) -> Iterator[tuple[int, Any]]:
         for index, item in enumerate(items):

@@ -226,9 +226,10 @@ def likelihood(
     """
     share = old_share(growth, turnover, depression)
     of_class, row_class = counts.total_class
-    phi_old, phi_new = (phi[row_class] for phi in counts.dispersion(stay, of_class))
+    of_classes = counts.dispersion(stay, of_class)
+    phi_old, phi_new = (phi[row_class] for phi in of_classes)
     old, new, column = counts.old / phi_old, counts.new / phi_new, (slice(None), None)
-    mixed = np.log([share / a + (1.0 - share) / b for a, b in zip(*counts.dispersion(stay, of_class), strict=True)])
+    mixed = np.log([share / a + (1.0 - share) / b for a, b in zip(*of_classes, strict=True)])
     ln = np.column_stack([old, new]) @ np.stack([np.log(share), np.log1p(-share)])
     ln -= (old * np.log(phi_old) + new * np.log(phi_new))[column]
     if sizes is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln
 
-from synimg.analysis.mixture.counts import LEAST_EVENTS, Counts, Floats
+from synimg.analysis.mixture.counts import Counts, Floats
 
 BORN_WEIGHT = 10.0
 LEAST_BLANK = 0.1
@@ -46,7 +46,7 @@ def ln_irregular(counts: Counts, stay: float, born: Born) -> tuple[Floats, Float
     """
     phi_old, phi_new = counts.dispersion(stay, counts.total)
     old, new = counts.old / phi_old, counts.new / phi_new
-    scale = gammaln(old + 1.0) + gammaln(new + 1.0) - gammaln(np.maximum(old + new, LEAST_EVENTS))
+    scale = gammaln(old + 1.0) + gammaln(new + 1.0) - gammaln(counts.events(stay))
     wrong = scale.copy()
     for values, phi in ((counts.old, phi_old), (counts.new, phi_new)):
         at_least = np.maximum(values, 0.5 * phi)

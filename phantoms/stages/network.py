@@ -38,9 +38,10 @@ def _train_network(dataset: Dataset, config: Config, pool: compute.Pool, report:
         states = scratch / "states"
         states.mkdir(exist_ok=True)
         runs: list[str | None] = [None, *off]
-        done = dict(pool.run(train_one, runs, (config, str(states.resolve())), "training the network", report))
-        learned: Learned = done[0]
-        a_without = {cause: done[i + 1].ledger.a for i, cause in enumerate(off)}
+        learned: Learned
+        shared = config, str(states.resolve())
+        learned, *without = pool.in_turn(train_one, runs, shared, "training the network", report)
+        a_without = {cause: other.ledger.a for cause, other in zip(off, without, strict=True)}
         truth = scratch / "truth"
         truth.mkdir(exist_ok=True)
         known: dict[str, Floats] = {}

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from synimg.analysis.blob import fit_blob
 from synimg.analysis.fit import Fit, Scene, model_of, start
-from synimg.analysis.survey import ChannelOptics, OpticsCheck, Width, check_optics, fit_blob, survey
+from synimg.analysis.survey import ChannelOptics, OpticsCheck, Width, check_optics, survey
 from synimg.streams import stream
 
 VOXEL = np.array([0.2, 0.07, 0.07])
