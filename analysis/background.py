@@ -12,7 +12,9 @@ SEEN_REACH = 3.0
 COLUMNS = 64  # that are summed at a time: they stay in the processor's cache
 
 
-def smooth_background(electrons: Floats, sigma_vox: Floats, read_noise: float, n_rounds: int = 4) -> Floats:
+def smooth_background(
+    electrons: Floats, sigma_vox: Floats, read_noise: float, light: Floats | None = None, n_rounds: int = 4
+) -> Floats:
     """Background (z, y, x) [electrons]: a local mean over voxels that hold no punctum.
 
     Parameters
@@ -23,6 +25,9 @@ def smooth_background(electrons: Floats, sigma_vox: Floats, read_noise: float, n
         Standard deviation of the local mean's window, much wider than a punctum.
     read_noise : float
         Read noise [electrons].
+    light : (z, y, x) ndarray [electrons], optional
+        Expected of puncta that are taken out of `electrons` already: their noise is there still, and voxels count by the
+        inverse of their variance.
     n_rounds : int
         Rounds of clipping at +3 and -4 standard deviations of a voxel smoothed a little.
 
@@ -38,23 +43,27 @@ def smooth_background(electrons: Floats, sigma_vox: Floats, read_noise: float, n
     sd_smoothed = np.prod([_noise_after(1.0 / n) / np.sqrt(n) for n in step])
     # two boxes have the variance size^2 / 6; an even box would shift the image
     size = 2 * np.maximum(np.rint(np.sqrt(1.5) * sigma_vox / step - 0.5), 0).astype(int) + 1
+    above = np.zeros_like(binned) if light is None else _binned(light, step)
     background = _block_medians(binned, size)
     for _ in range(n_rounds):
-        weight, total = (_box_twice(v, size) for v in _kept(binned, seen, background, sd_smoothed, read_noise))
+        weight, total = (_box_twice(v, size) for v in _kept(binned, seen, background, above, sd_smoothed, read_noise))
         background = np.where(weight > 1e-3, total / np.maximum(weight, 1e-3), background)
     return np.maximum(_unbinned(background, step, electrons.shape), 1e-3)
 
 
 @nb.njit(cache=True, nogil=True)
 def _kept(
-    binned: Floats, seen: Floats, background: Floats, sd_smoothed: float, read_noise: float
+    binned: Floats, seen: Floats, background: Floats, above: Floats, sd_smoothed: float, read_noise: float
 ) -> tuple[Floats, Floats]:
-    """1 where what is seen may be background, else 0, and the bins times that."""
+    """Weights, 0 where what is seen is no background and else 1 where no light is above it, and the bins times them."""
     weight, total = np.empty_like(binned), np.empty_like(binned)
-    bins, smooth, dark, w, t = binned.ravel(), seen.ravel(), background.ravel(), weight.ravel(), total.ravel()
+    bins, smooth, dark, light = binned.ravel(), seen.ravel(), background.ravel(), above.ravel()
+    w, t = weight.ravel(), total.ravel()
     for k in range(bins.size):
-        sd = sd_smoothed * math.sqrt(max(dark[k], 0.0) + read_noise**2)
-        w[k] = 1.0 if (smooth[k] < dark[k] + 3.0 * sd) & (smooth[k] > dark[k] - 4.0 * sd) else 0.0
+        noise = max(dark[k], 0.0) + read_noise**2
+        sd = sd_smoothed * math.sqrt(noise + light[k])
+        is_kept = (smooth[k] < dark[k] + 3.0 * sd) & (smooth[k] > dark[k] - 4.0 * sd)
+        w[k] = noise / (noise + light[k]) if is_kept else 0.0
         t[k] = w[k] * bins[k]
     return weight, total
 

@@ -195,7 +195,7 @@ def spread_of_block(
             f"{n_found} puncta in {volume_um3:.0f} um^3 stand out from the noise that {_camera(recording)} say: check these "
             "numbers"
         )
-    fit = find_puncta(scene, settings.model_copy(update={"n_rounds": 1}))
+    scene, fit = find_puncta(scene, settings.model_copy(update={"n_rounds": 1}))
     for i, (seen, expected, n) in zip(recording.receptor_index, noise_of(scene, fit), strict=True):
         if n > LEAST_NOISE and seen > MOST_NOISE * expected:
             raise SynimgError(

@@ -130,6 +130,7 @@ def scene_of(
         voxel_um,
         spread_um2,
         _disc_um2(recording),
+        pixels[2],
     )
 
 
@@ -142,10 +143,23 @@ def _disc_um2(recording: Recording) -> float:
     return per_electron / (np.pi * PER_UM2)
 
 
-def scene_again(scene: Scene, electrons: Floats, read_noise: Floats | float, settings: MeasureSettings) -> Scene:
+def scene_again(scene: Scene, electrons: Floats, settings: MeasureSettings) -> Scene:
     """Other photo-electrons (channel, z, y, x) in the place of those of a scene, their background estimated anew."""
-    data, background = data_and_background(electrons, read_noise, scene.voxel_um, settings)
+    data, background = data_and_background(electrons, scene.read_noise, scene.voxel_um, settings)
     return replace(scene, data=data, background=background)
+
+
+def background_again(scene: Scene, model: Floats, settings: MeasureSettings) -> tuple[Scene, Floats]:
+    """The scene with the background that is left without its puncta, and the expected image (channel, z, y, x), which is used up.
+
+    The light of neighbours passes for background between them, until they are known.
+    """
+    variance, background = np.square(scene.read_noise), np.empty_like(scene.background)
+    for before, data, expected, out in zip(scene.background, scene.data, model, background, strict=True):
+        light = expected - before
+        out[...] = _background(data - variance - light, scene.read_noise, scene.voxel_um, settings, light)
+        np.add(light, out, out=expected)
+    return replace(scene, background=background), model
 
 
 def data_and_background(
@@ -155,12 +169,22 @@ def data_and_background(
 
     The read noise is one number or that of every pixel (y, x).
     """
-    smooth, variance = np.maximum(settings.background_um / voxel_um, 2.0), np.square(read_noise)
-    typical = float(np.sqrt(np.mean(variance)))
     background = np.empty_like(electrons)
     for channel, out in zip(electrons, background, strict=True):
-        np.add(smooth_background(channel, smooth, typical), variance, out=out)
-    return electrons + variance, background
+        out[...] = _background(channel, read_noise, voxel_um, settings)
+    return electrons + np.square(read_noise), background
+
+
+def _background(
+    electrons: Floats,
+    read_noise: Floats | float,
+    voxel_um: Floats,
+    settings: MeasureSettings,
+    light: Floats | None = None,
+) -> Floats:
+    """One channel's background, plus the variance of the read noise; see `smooth_background`."""
+    smooth, variance = np.maximum(settings.background_um / voxel_um, 2.0), np.square(read_noise)
+    return smooth_background(electrons, smooth, float(np.sqrt(np.mean(variance))), light) + variance
 
 
 def moved_back(image: Floats, shift_vox: Floats) -> Floats:
@@ -178,14 +202,14 @@ def moved_back(image: Floats, shift_vox: Floats) -> Floats:
     return out
 
 
-def find_puncta(scene: Scene, settings: MeasureSettings) -> Fit:
-    """Puncta of a block.
+def find_puncta(scene: Scene, settings: MeasureSettings) -> tuple[Scene, Fit]:
+    """Puncta of a block, and the block with the background beside them.
 
     Notes
     -----
     Search the residual, fit all puncta together, drop what the likelihood does not want; again, until the rounds
-    are over. The search runs on the sum of the channels, each moved back by its shift to the nearest voxel: a threshold per
-    channel would bias the ratio.
+    are over. Before every other search the background is estimated once more, without the puncta. The search runs on the
+    sum of the channels, each moved back by its shift to the nearest voxel: a threshold per channel would bias the ratio.
     """
     fit, model = Fit.none(scene), scene.background.copy()
     psf = scene.psf_vox.mean(axis=0)
@@ -199,7 +223,11 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> Fit:
         known = known.joined(start(new, electrons, scene)).stirred(new, psf)
         fit, model = _prune(scene, *fitted(scene, known.in_rows(scene), N_SWEEPS[0], ROUGHLY), settings)
         fit, model = fitted(scene, fit, N_SWEEPS[1], ROUGHLY, model)
-    return _prune(scene, *fitted(scene, fit, N_SWEEPS[2], model=model), settings)[0]
+        if k + 1 < settings.n_rounds:
+            scene, model = background_again(scene, model, settings)
+            fit = fit.stirred(fit.points_vox, psf)
+    fit, model = _prune(scene, *fitted(scene, fit, N_SWEEPS[2], model=model), settings)
+    return scene, fitted(scene, fit, N_SWEEPS[2], model=model)[0]
 
 
 def first_search(scene: Scene, settings: MeasureSettings) -> tuple[NDArray[np.float32], Floats]:
@@ -261,7 +289,6 @@ def _parts(scene: Scene, fit: Fit, gain: Floats, settings: MeasureSettings) -> N
     weak, strong = np.where(is_first_weak, pairs.T, pairs.T[::-1])
     away = points_um[weak] - points_um[strong]
     light = (fit.electrons[weak] + fit.electrons[strong]).sum(axis=1)
-    # a disc seen from all sides has the variance radius^2 / 6 per axis
     filled_um, seen_um = np.sqrt(scene.disc_um2 * light), np.sqrt(6.0 * scene.spread_um2 * light)
     # by its light it holds what the point spread function is no Gaussian, too: where others are near it would take them in
     is_seen = seen_um > filled_um
@@ -317,7 +344,7 @@ def _measure_receptors(
     grey: NDArray[np.uint16], recording: Recording, settings: MeasureSettings, spread_um2: float, tile: Tile
 ) -> pd.DataFrame:
     scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2, tile.box[0])
-    fit = find_puncta(scene, settings)
+    scene, fit = find_puncta(scene, settings)
     at = fit.points_vox + np.array(tile.box[0])
     own = ((at >= np.array(tile.low)) & (at < np.array(tile.high))).all(axis=1)
     return detections_of(recording, scene, fit, own, tile.box[0])

@@ -120,10 +120,10 @@ def shapes_of(scene: Scene, fit: Fit, model: Floats, covariance: Floats) -> Shap
     """
     s0 = fit.theta[:, -N_SHAPE:]
     score = _scores(scene.data, model.copy(), fit.theta, scene.psf_vox, scene.shift_vox, scene.shape_scale)
-    sd = np.array([prior_sd(theta, scene.spread_um2) for theta in fit.theta])
+    sd = np.array([prior_sd(theta, scene.prior_um2) for theta in fit.theta])
     prior = np.eye(N_SHAPE) / sd[:, None, None] ** 2
     expected = np.zeros_like(s0)
-    expected[:, :3] = (scene.spread_um2 * fit.electrons.sum(axis=1))[:, None]
+    expected[:, :3] = (scene.prior_um2 * fit.electrons.sum(axis=1))[:, None]
     score[:, -N_SHAPE:] += (expected - s0) / sd[:, None] ** 2
     best = s0 + np.einsum("nij,nj->ni", covariance[:, -N_SHAPE:], score)
     posterior = np.linalg.inv(covariance[:, -N_SHAPE:, -N_SHAPE:])

@@ -61,7 +61,7 @@ def joint_covariances(scene: Scene, fit: Fit, model: Floats) -> Floats:
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]  # each group in order, the punctum itself among them
     first = np.searchsorted(pairs[:, 0], np.arange(n + 1))
     return _covariances(
-        model, fit.theta, first, pairs[:, 1].copy(), scene.psf_vox, scene.shift_vox, scene.shape_scale, scene.spread_um2
+        model, fit.theta, first, pairs[:, 1].copy(), scene.psf_vox, scene.shift_vox, scene.shape_scale, scene.prior_um2
     )
 
 

@@ -55,8 +55,10 @@ class Scene:
     psf_vox : (channel, 3) ndarray, standard deviations of the point spread function
     shift_vox : (channel, 3) ndarray, where each channel shows what lies at 0
     voxel_um : (3,) ndarray
-    spread_um2 : float, expected variance of a synapse's shape per axis and electron [um^2 / electron]
-    disc_um2 : float, squared radius of the disc that a synapse's receptors fill, likewise
+    spread_um2 : float, variance of a synapse's shape per axis and electron [um^2 / electron], as bright puncta show it: with
+        what the point spread function is no Gaussian
+    disc_um2 : float, squared radius of the disc that a synapse's receptors fill, likewise; 0 if that is not known
+    read_noise : float or (y, x) ndarray [electrons]
 
     Notes
     -----
@@ -71,6 +73,16 @@ class Scene:
     voxel_um: Floats
     spread_um2: float
     disc_um2: float = 0.0
+    read_noise: Floats | float = 0.0
+
+    @property
+    def prior_um2(self) -> float:
+        """Variance per axis and electron [um^2 / electron] at which the prior of a shape is centred.
+
+        Where it is known, no more than its receptors need (a disc seen from all sides has radius^2 / 6 per axis): a wider one takes
+        in neighbours, and what the point spread function is no Gaussian.
+        """
+        return min(self.spread_um2, self.disc_um2 / 6.0) if self.disc_um2 else self.spread_um2
 
     @property
     def n_parameters(self) -> int:
@@ -139,7 +151,7 @@ def start(points_vox: Floats, electrons: Floats, scene: Scene) -> Floats:
     """Rows of `Fit.theta` to begin a fit with: round shapes of the expected width."""
     theta, counts = np.zeros((len(points_vox), scene.n_parameters)), np.maximum(electrons, 1.0)
     theta[:, :3], theta[:, 3:-N_SHAPE] = points_vox, counts
-    theta[:, -N_SHAPE:-3] = (scene.spread_um2 * counts.sum(axis=1))[:, None]
+    theta[:, -N_SHAPE:-3] = (scene.prior_um2 * counts.sum(axis=1))[:, None]
     return theta
 
 
@@ -371,7 +383,7 @@ def fitted(
     model = model_of(scene, begin) if model is None else model
     puncta = theta, unrest, np.zeros((len(theta), 3)), np.ones(len(theta))
     near = _neighbours(theta[:, :3] / scene.psf_vox.mean(axis=0))
-    optics = scene.psf_vox, scene.shift_vox, scene.shape_scale, float(scene.spread_um2)
+    optics = scene.psf_vox, scene.shift_vox, scene.shape_scale, float(scene.prior_um2)
     for _ in range(n_sweeps):
         if not _sweep(scene.data, model, puncta, near, optics, still):
             break

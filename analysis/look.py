@@ -285,7 +285,7 @@ def preview(
     grey = read_block(dataset.image, "0", box)
     spread_um2 = spread_um2 or spread_of_block(grey, recording, settings, box[0])
     scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2, box[0])
-    fit = find_puncta(scene, settings)
+    _, fit = find_puncta(scene, settings)
     return Preview((fit.points_vox + first) * voxel, (first - 0.5) * voxel, (first + size - 0.5) * voxel, spread_um2)
 
 

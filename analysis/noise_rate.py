@@ -52,17 +52,15 @@ def least_noise_gain(settings: MeasureSettings) -> float:
     return min(COMPLETE * settings.candidate_significance**2, settings.least_gain)
 
 
-def measure_noise(
-    scene: Scene, tile: Tile, read_noise: Floats | float, settings: MeasureSettings, rng: np.random.Generator
-) -> NoiseFinds:
+def measure_noise(scene: Scene, tile: Tile, settings: MeasureSettings, rng: np.random.Generator) -> NoiseFinds:
     """What is found in the noise of a block's background, in the part that `tile` owns.
 
     The background is estimated anew; the search is that of `settings` at a lower gain.
     """
-    noise = drawn(scene.background, rng) - np.square(read_noise)
-    again = scene_again(scene, noise, read_noise, settings)
+    noise = drawn(scene.background, rng) - np.square(scene.read_noise)
+    again = scene_again(scene, noise, settings)
     del scene, noise  # some 50 MB each: the fit needs as much again
-    fit = find_puncta(again, settings.model_copy(update={"least_gain": least_noise_gain(settings)}))
+    again, fit = find_puncta(again, settings.model_copy(update={"least_gain": least_noise_gain(settings)}))
     first, size = (np.array(v, float) for v in tile.box)
     low, high = np.maximum(tile.low, first - 0.5), np.minimum(tile.high, first + size - 0.5)
     at = fit.points_vox + first
@@ -78,14 +76,8 @@ def noise_tile(
     if isinstance(block, str):
         return None
     first, grey = tile.box[0], block.grey
-    read_noise, rng = recording.pixels(first, grey.shape)[2], stream(0, "measure", "noise", *first)
-    return measure_noise(
-        scene_of(grey[recording.receptor_index], recording, settings, spread_um2, first),
-        tile,
-        read_noise,
-        settings,
-        rng,
-    )
+    scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2, first)
+    return measure_noise(scene, tile, settings, stream(0, "measure", "noise", *first))
 
 
 def false_rate(finds: Sequence[NoiseFinds], least: float, gain: float) -> FalseRate | None:

@@ -28,14 +28,14 @@ def estimate_spread(scene: Scene, fit: Fit, n_most: int = 80) -> float:
     -----
     Receptors cover the postsynaptic density at a constant density (Tanaka et al. 2005, J Neurosci 25:799), so the
     shape's variance is proportional to the counts. The shapes of the brightest isolated puncta are fitted under a wide
-    prior; one number for the whole image results, the centre of every other punctum's prior.
+    prior; one number for the whole image results.
     """
     alone = np.flatnonzero(isolated(fit.points_vox, scene.psf_vox))
     total = fit.electrons.sum(axis=1)
     used = alone[np.argsort(-total[alone], kind="stable")][:n_most]
     if used.size < 5:
         return scene.spread_um2
-    wide = replace(scene, spread_um2=0.01 / float(np.median(total[used])))
+    wide = replace(scene, spread_um2=0.01 / float(np.median(total[used])), disc_um2=0.0)
     again = fit_puncta(wide, fit.theta[used])
     variance = again.theta[:, -N_SHAPE:-3].mean(axis=1)
     return float(np.median(variance / again.electrons.sum(axis=1)))

@@ -71,9 +71,9 @@ def look_at_tile(measured: Measured, tile: Tile) -> TileLook:
     recording, settings, block = measured.recording, measured.settings, _read(measured, tile)
     first = tile.box[0]
     scene = scene_of(block.grey[recording.receptor_index], recording, settings, measured.spread_um2, first)
-    fit = find_puncta(scene, settings)
-    model = model_of(scene, fit)
     significance, at = first_search(scene, settings)
+    scene, fit = find_puncta(scene, settings)
+    model = model_of(scene, fit)
     read = recording.pixels(first, block.grey.shape)[2] ** 2
     voxel = np.array(recording.voxel_um)
     own = ((fit.points_vox + first >= tile.low) & (fit.points_vox + first < tile.high)).all(axis=1)
@@ -120,7 +120,7 @@ def look_at_shift(measured: Measured, n_tiles: int = 4) -> ShiftLook:
     for tile in fullest(measured, n_tiles):
         grey = _read(measured, tile).grey[recording.receptor_index]
         scene = scene_of(grey, recording, measured.settings, measured.spread_um2, tile.box[0])
-        rows = survey(scene, find_puncta(scene, measured.settings)).puncta
+        rows = survey(*find_puncta(scene, measured.settings)).puncta
         both = rows[rows["channel"] == 0].merge(rows[rows["channel"] == 1], on="punctum", suffixes=("", "_1"))
         parts.append(np.column_stack([both[f"{axis}_1"] - both[axis] for axis in "zyx"]))
         electrons.append(both["total"].to_numpy(float))

@@ -8,7 +8,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg.analysis import replica
-from synimg.analysis.block import ELECTRONS, MeasureSettings, Tile, find_puncta, read_tile, scene_again, scene_of
+from synimg.analysis.block import (
+    ELECTRONS,
+    MeasureSettings,
+    Tile,
+    background_again,
+    find_puncta,
+    read_tile,
+    scene_again,
+    scene_of,
+)
 from synimg.analysis.fisher import covariances
 from synimg.analysis.fit import Fit, Scene, model_of, start
 from synimg.analysis.recording import Recording
@@ -38,9 +47,7 @@ class Checked:
     replica_survey: Survey
 
 
-def measure_replica(
-    known: Known, scene: Scene, read_noise: Floats | float, size_um: Floats, settings: MeasureSettings
-) -> Checked:
+def measure_replica(known: Known, scene: Scene, size_um: Floats, settings: MeasureSettings) -> Checked:
     """How well a replica of a tile, whose `scene` is its box, is measured; the image is `size_um` large.
 
     The background is estimated anew, and the replica's draws belong to the tile's place.
@@ -48,11 +55,13 @@ def measure_replica(
     first, low, high = (np.array(v) for v in (known.tile.box[0], known.tile.low, known.tile.high))
     rng = stream(0, "measure", "replica", *known.tile.box[0])
     points_vox = known.points_vox - first
-    of_tile = survey(scene, Fit(start(points_vox, known.electrons, scene)))
+    found = Fit(start(points_vox, known.electrons, scene))
+    scene, _ = background_again(scene, model_of(scene, found), settings)
+    of_tile = survey(scene, found)
     made, data = replica.draw_replica(scene, points_vox, known.electrons, known.hidden, settings.least_gain, rng)
-    again = scene_again(scene, data - np.square(read_noise), read_noise, settings)
+    again = scene_again(scene, data - np.square(scene.read_noise), settings)
     del scene, data  # some 50 MB each: the fit needs as much again
-    fit = find_puncta(again, settings)
+    again, fit = find_puncta(again, settings)
     covariance = covariances(again, fit, model_of(again, fit))
     outcome = replica.judge(made, again, fit, covariance, first, low, high, size_um)
     return Checked(outcome, of_tile, survey(again, fit))
@@ -105,12 +114,5 @@ def replica_of_block(
     spread_um2: float,
     size_um: Floats,
 ) -> Checked:
-    first = known.tile.box[0]
-    read_noise = recording.pixels(first, grey.shape)[2]
-    return measure_replica(
-        known,
-        scene_of(grey[recording.receptor_index], recording, settings, spread_um2, first),
-        read_noise,
-        size_um,
-        settings,
-    )
+    scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2, known.tile.box[0])
+    return measure_replica(known, scene, size_um, settings)

@@ -151,12 +151,12 @@ def by_synimg(truth: Field, width: float = 1.0) -> Found:
     def scene_of(tile: Tile) -> Scene:
         cut = tuple(slice(first, first + n) for first, n in zip(*tile.box, strict=True))
         seen = data_and_background(truth.image[(slice(None), *cut)], noise, VOXEL_UM, settings)
-        return Scene(*seen, psf_vox, shift_vox, VOXEL_UM, 0.0)
+        return Scene(*seen, psf_vox, shift_vox, VOXEL_UM, 0.0, read_noise=noise)
 
     parts = []
     for tile in work:
         scene = scene_of(tile)
-        fit = find_puncta(scene, settings)
+        scene, fit = find_puncta(scene, settings)
         at = fit.points_vox + np.array(tile.box[0])
         own = ((at >= np.array(tile.low)) & (at < np.array(tile.high))).all(axis=1)
         parts.append((at[own], fit.electrons[own], covariances(scene, fit, model_of(scene, fit))[own]))
@@ -167,7 +167,7 @@ def by_synimg(truth: Field, width: float = 1.0) -> Found:
         first, size = np.array(tile.box[0]), np.array(tile.box[1])
         inside = ((points > first - 1) & (points < first + size)).all(axis=1)
         known = Known(tile, points[inside], electrons[inside], hidden.at(inside))
-        checked.append(measure_replica(known, scene_of(tile), noise, size_um, settings))
+        checked.append(measure_replica(known, scene_of(tile), size_um, settings))
     law = fit_true_errors(pd.concat([c.outcome.found for c in checked]), n_channels)
     if law is not None:
         bound = widened(bound, law, nearby(points * VOXEL_UM, psf_um, size_um), electrons)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from synimg.analysis.background import _between, _binned, _box_twice
+from synimg.analysis.background import _between, _binned, _box_twice, smooth_background
 from synimg.streams import stream
 
 
@@ -23,3 +23,13 @@ def test_bins_are_means_and_a_plane_is_interpolated_exactly():
     at = [np.arange(5.0), np.array([1.0, 2.25]), np.array([0.5, 3.0, 7.75])]
     expected = 2.0 + 0.3 * at[0][:, None, None] - 0.1 * at[1][:, None] + 0.7 * at[2]
     np.testing.assert_allclose(_between(plane, at), expected)
+
+
+def test_noise_of_puncta_that_were_taken_out_does_not_move_the_background():
+    rng, light = stream(3, "test"), np.zeros((12, 60, 60))
+    light[:, ::6, ::6] = 2000.0
+    light = ndimage.gaussian_filter(light, 1.2)
+    left = rng.poisson(20.0 + light) - light
+    found = smooth_background(left, np.array([3.0, 8.0, 8.0]), 1.0, light)
+    assert found.mean() == pytest.approx(20.0, abs=0.15)
+    assert smooth_background(left, np.array([3.0, 8.0, 8.0]), 1.0).mean() < 19.7

@@ -5,7 +5,7 @@ import pytest
 
 from synimg.analysis import fisher
 from synimg.analysis import fit as f
-from synimg.analysis.block import MeasureSettings, find_puncta
+from synimg.analysis.block import MeasureSettings, data_and_background, find_puncta
 from synimg.streams import stream
 
 PSF = np.array([[1.3, 1.4, 1.4], [1.2, 1.3, 1.3]])
@@ -125,7 +125,7 @@ def test_a_synapse_whose_channels_are_shifted_is_one_and_keeps_its_counts():
     flat, shift = scene().background, 5 * SHIFT
     dark = f.Scene(flat, flat, PSF, shift, VOXEL, 4.5e-6)
     shifted = f.Scene(f.model_of(dark, f.Fit(THETA)), flat, PSF, shift, VOXEL, 4.5e-6)
-    found = find_puncta(shifted, MeasureSettings())
+    _, found = find_puncta(shifted, MeasureSettings())
     assert len(found.theta) == 1
     np.testing.assert_allclose(found.points_vox[0], THETA[0, :3], atol=0.03)
     np.testing.assert_allclose(found.electrons[0], THETA[0, 3:5], rtol=0.03)
@@ -145,5 +145,25 @@ def test_two_puncta_within_the_disc_of_their_receptors_are_one_and_within_that_o
     theta[:2, :3] = [[10.0, 15.0, 13.8], [10.0, 15.0, 18.2]]
     theta[2:, :3] = np.array([10.0, 15.0, 16.0]) + away[:others]
     world = scene(f.model_of(scene(), f.Fit(theta)), disc=disc)
-    found = find_puncta(world, MeasureSettings()).points_vox
+    found = find_puncta(world, MeasureSettings())[1].points_vox
     assert (np.linalg.norm((found - [10.0, 15.0, 16.0]) / PSF[0], axis=1) < 2.0).sum() == n_found
+
+
+def test_light_between_crowded_puncta_is_no_background_once_they_are_known():
+    rng, settings, expected = stream(2, "test"), MeasureSettings(), np.full((1, 21, 61, 61), 10.0)
+    theta = np.zeros((200, 10))
+    theta[:, :3] = rng.uniform(0, 1, (200, 3)) * [20, 60, 60]
+    theta[:, 3] = 400.0
+    psf, shift = PSF[:1], SHIFT[:1]
+    truth = f.Scene(expected, expected, psf, shift, VOXEL, 0.0)
+    electrons = rng.poisson(f.model_of(truth, f.Fit(theta))).astype(float)
+    seen = f.Scene(*data_and_background(electrons, 0.0, VOXEL, settings), psf, shift, VOXEL, 0.0)
+    after, _ = find_puncta(seen, settings)
+    assert seen.background.mean() > 10.1
+    assert after.background.mean() == pytest.approx(10.0, abs=0.05)
+
+
+def test_the_prior_of_a_shape_is_no_wider_than_receptors_need():
+    assert scene(spread=4.5e-6, disc=1.2e-5).prior_um2 == pytest.approx(2e-6)
+    assert scene(spread=1.5e-6, disc=1.2e-5).prior_um2 == 1.5e-6
+    assert scene(spread=4.5e-6).prior_um2 == 4.5e-6

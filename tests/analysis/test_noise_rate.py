@@ -39,9 +39,9 @@ def test_noise_alone_is_found_at_the_low_gain_as_often_as_elsewhere_and_the_same
     rng = stream(1, "test", "empty")
     tile = tiles((40, 140, 140), settings)[0]
     flat = rng.poisson(8.0, (1, 40, 140, 140)).astype(float)
-    scene = Scene(*data_and_background(flat, 1.6, VOXEL, settings), PSF, np.zeros((1, 3)), VOXEL, 4e-6)
-    found = measure_noise(scene, tile, 1.6, settings, stream(0, "test"))
-    again = measure_noise(scene, tile, 1.6, settings, stream(0, "test"))
+    scene = Scene(*data_and_background(flat, 1.6, VOXEL, settings), PSF, np.zeros((1, 3)), VOXEL, 4e-6, read_noise=1.6)
+    found = measure_noise(scene, tile, settings, stream(0, "test"))
+    again = measure_noise(scene, tile, settings, stream(0, "test"))
     np.testing.assert_array_equal(found.gain, again.gain)
     assert found.volume_um3 == pytest.approx(40 * 140 * 140 * VOXEL.prod())
     least = least_noise_gain(settings)
