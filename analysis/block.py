@@ -98,6 +98,10 @@ class Tile:
     low: tuple[float, float, float]
     high: tuple[float, float, float]
 
+    def owns(self, points_vox: Floats) -> NDArray[np.bool_]:
+        """Which of the places (n, 3) [voxels of the image] belong to it."""
+        return np.all((points_vox >= np.array(self.low)) & (points_vox < np.array(self.high)), axis=1)
+
 
 def tiles(shape_vox: tuple[int, int, int], settings: MeasureSettings) -> list[Tile]:
     """Tiles that cover an image; every place is owned by exactly one, beyond the faces too."""
@@ -345,9 +349,7 @@ def _measure_receptors(
 ) -> pd.DataFrame:
     scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2, tile.box[0])
     scene, fit = find_puncta(scene, settings)
-    at = fit.points_vox + np.array(tile.box[0])
-    own = ((at >= np.array(tile.low)) & (at < np.array(tile.high))).all(axis=1)
-    return detections_of(recording, scene, fit, own, tile.box[0])
+    return detections_of(recording, scene, fit, tile.owns(fit.points_vox + tile.box[0]), tile.box[0])
 
 
 def detections_of(

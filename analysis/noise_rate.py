@@ -63,9 +63,10 @@ def measure_noise(scene: Scene, tile: Tile, settings: MeasureSettings, rng: np.r
     again, fit = find_puncta(again, settings.model_copy(update={"least_gain": least_noise_gain(settings)}))
     first, size = (np.array(v, float) for v in tile.box)
     low, high = np.maximum(tile.low, first - 0.5), np.minimum(tile.high, first + size - 0.5)
-    at = fit.points_vox + first
-    own = ((at >= np.array(tile.low)) & (at < np.array(tile.high))).all(axis=1)
-    return NoiseFinds(gains(again, fit, model_of(again, fit))[own], float(np.prod((high - low) * again.voxel_um)))
+    return NoiseFinds(
+        gains(again, fit, model_of(again, fit))[tile.owns(fit.points_vox + first)],
+        float(np.prod((high - low) * again.voxel_um)),
+    )
 
 
 def noise_tile(

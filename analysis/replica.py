@@ -3,6 +3,7 @@
 Measured like the image itself, it tells how far off the measurement is where synapses crowd, and how faint they may be.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -206,11 +207,10 @@ def judge(
     fit: Fit,
     covariance: Floats,
     first_vox: Floats,
-    low: Floats,
-    high: Floats,
+    owns: Callable[[Floats], NDArray[np.bool_]],
     size_um: Floats,
 ) -> Outcome:
-    """Compare a replica's fit with its truth, for the puncta between `low` and `high` (half open, voxels of the image).
+    """Compare a replica's fit with its truth, for the puncta that `owns` marks by their places (n, 3) [voxels of the image].
 
     Parameters
     ----------
@@ -249,10 +249,4 @@ def judge(
     there = pd.DataFrame(
         {"electrons": replica.theta[:, 3:-N_SHAPE].sum(axis=1), "is_probe": replica.is_probe, "is_found": is_found}
     )
-    return Outcome(
-        found[_between(fit.points_vox + first_vox, low, high)], there[_between(true_vox + first_vox, low, high)]
-    )
-
-
-def _between(points: Floats, low: Floats, high: Floats) -> NDArray[np.bool_]:
-    return np.all((points >= low) & (points < high), axis=1)
+    return Outcome(found[owns(fit.points_vox + first_vox)], there[owns(true_vox + first_vox)])

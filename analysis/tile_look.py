@@ -76,7 +76,7 @@ def look_at_tile(measured: Measured, tile: Tile) -> TileLook:
     model = model_of(scene, fit)
     read = recording.pixels(first, block.grey.shape)[2] ** 2
     voxel = np.array(recording.voxel_um)
-    own = ((fit.points_vox + first >= tile.low) & (fit.points_vox + first < tile.high)).all(axis=1)
+    own = tile.owns(fit.points_vox + first)
     names = [recording.channels[i].called for i in recording.receptor_index]
     return TileLook(
         (names[0], names[1]),

@@ -52,7 +52,7 @@ def measure_replica(known: Known, scene: Scene, size_um: Floats, settings: Measu
 
     The background is estimated anew, and the replica's draws belong to the tile's place.
     """
-    first, low, high = (np.array(v) for v in (known.tile.box[0], known.tile.low, known.tile.high))
+    first = np.array(known.tile.box[0])
     rng = stream(0, "measure", "replica", *known.tile.box[0])
     points_vox = known.points_vox - first
     found = Fit(start(points_vox, known.electrons, scene))
@@ -63,7 +63,7 @@ def measure_replica(known: Known, scene: Scene, size_um: Floats, settings: Measu
     del scene, data  # some 50 MB each: the fit needs as much again
     again, fit = find_puncta(again, settings)
     covariance = covariances(again, fit, model_of(again, fit))
-    outcome = replica.judge(made, again, fit, covariance, first, low, high, size_um)
+    outcome = replica.judge(made, again, fit, covariance, first, known.tile.owns, size_um)
     return Checked(outcome, of_tile, survey(again, fit))
 
 

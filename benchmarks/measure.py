@@ -158,7 +158,7 @@ def by_synimg(truth: Field, width: float = 1.0) -> Found:
         scene = scene_of(tile)
         scene, fit = find_puncta(scene, settings)
         at = fit.points_vox + np.array(tile.box[0])
-        own = ((at >= np.array(tile.low)) & (at < np.array(tile.high))).all(axis=1)
+        own = tile.owns(at)
         parts.append((at[own], fit.electrons[own], covariances(scene, fit, model_of(scene, fit))[own]))
     points, electrons, bound = (np.concatenate(part) for part in zip(*parts, strict=True))
     hidden = hidden_neighbours(points * VOXEL_UM, psf_um, size_um)
