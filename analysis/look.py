@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from synimg import compute, schema
 from synimg.analysis.beforehand import spread_of_block
-from synimg.analysis.block import MeasureSettings, detections_of, find_puncta, scene_of, with_dyes
+from synimg.analysis.block import MeasureSettings, background_again, detections_of, find_puncta, scene_of, with_dyes
 from synimg.analysis.code_book import SHOWN
 from synimg.analysis.fit import Fit, Scene, fit_puncta, model_of, start
 from synimg.analysis.measure import read_parents, recording_of, synapse_table, widened
@@ -221,10 +221,13 @@ def fit_at(measured: Measured, places_um: Floats) -> tuple[pd.DataFrame, pd.Data
         # other places by hand in the block take part, so that no one counts its neighbour's receptors
         near = np.flatnonzero(((at > -1) & (at < scene.data.shape[1:])).all(axis=1))
         theta = np.vstack([block.known, start(at[near], np.full((near.size, 2), 20.0), scene)])
-        for _ in range(N_SWEEPS):
-            theta = fit_puncta(scene, theta, n_sweeps=1).theta
-            # the place is a person's: the fit refines it, and does not run off to a brighter neighbour
-            theta[-near.size :, :3] = np.clip(theta[-near.size :, :3], at[near] - reach, at[near] + reach)
+        for is_known in (False, True):
+            if is_known:  # the light of these places is no background either
+                scene, _ = background_again(scene, model_of(scene, Fit(theta)), measured.settings)
+            for _ in range(N_SWEEPS):
+                theta = fit_puncta(scene, theta, n_sweeps=1).theta
+                # the place is a person's: the fit refines it, and does not run off to a brighter neighbour
+                theta[-near.size :, :3] = np.clip(theta[-near.size :, :3], at[near] - reach, at[near] + reach)
         fit, own = Fit(theta), np.zeros(len(theta), bool)
         own[len(block.known) + int(np.searchsorted(near, k))] = True
         found = detections_of(measured.recording, scene, fit, own, block.first_vox)
@@ -319,4 +322,5 @@ def _block(measured: Measured, places_um: Floats, half_um: tuple[float, float, f
     inside = ((at > -1) & (at < high - low)).all(axis=1)
     electrons = found.loc[inside, ["pulse_electrons", "chase_electrons"]].to_numpy(float)
     known = start(at[inside], electrons, scene) if inside.any() else Fit.none(scene).theta
+    scene, _ = background_again(scene, model_of(scene, Fit(known)), measured.settings)
     return _Block(grey, scene, known, first)
