@@ -347,8 +347,10 @@ def measure_block(
 def _measure_receptors(
     grey: NDArray[np.uint16], recording: Recording, settings: MeasureSettings, spread_um2: float, tile: Tile
 ) -> pd.DataFrame:
-    scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2, tile.box[0])
-    scene, fit = find_puncta(scene, settings)
+    # handed over, not kept: the first background is gone when the search estimates it again
+    scene, fit = find_puncta(
+        scene_of(grey[recording.receptor_index], recording, settings, spread_um2, tile.box[0]), settings
+    )
     return detections_of(recording, scene, fit, tile.owns(fit.points_vox + tile.box[0]), tile.box[0])
 
 

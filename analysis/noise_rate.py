@@ -77,8 +77,12 @@ def noise_tile(
     if isinstance(block, str):
         return None
     first, grey = tile.box[0], block.grey
-    scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2, first)
-    return measure_noise(scene, tile, settings, stream(0, "measure", "noise", *first))
+    return measure_noise(
+        scene_of(grey[recording.receptor_index], recording, settings, spread_um2, first),
+        tile,
+        settings,
+        stream(0, "measure", "noise", *first),
+    )
 
 
 def false_rate(finds: Sequence[NoiseFinds], least: float, gain: float) -> FalseRate | None:

@@ -114,5 +114,10 @@ def replica_of_block(
     spread_um2: float,
     size_um: Floats,
 ) -> Checked:
-    scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2, known.tile.box[0])
-    return measure_replica(known, scene, size_um, settings)
+    # handed over, not kept: it is gone when the replica is measured
+    return measure_replica(
+        known,
+        scene_of(grey[recording.receptor_index], recording, settings, spread_um2, known.tile.box[0]),
+        size_um,
+        settings,
+    )
