@@ -69,7 +69,8 @@ def _cut_over(work: list[Tile], cut: Cut, n_chosen: int) -> Iterator[tuple[Tile,
     SynimgError
         If all are lost.
     """
-    there, why = stretches(work, n_chosen), list[str]()
+    there = stretches(work, n_chosen)
+    why: list[str] = []
     for stretch in there:
         found = _first_there(stretch, cut)
         if isinstance(found, str):

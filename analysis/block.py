@@ -153,17 +153,15 @@ def scene_again(scene: Scene, electrons: Floats, settings: MeasureSettings) -> S
     return replace(scene, data=data, background=background)
 
 
-def background_again(scene: Scene, model: Floats, settings: MeasureSettings) -> tuple[Scene, Floats]:
-    """The scene with the background that is left without its puncta, and the expected image (channel, z, y, x), which is used up.
+def background_again(scene: Scene, light: Floats, settings: MeasureSettings) -> Scene:
+    """The scene with the background that is left without the expected light (channel, z, y, x) [electrons] of its puncta.
 
     The light of neighbours passes for background between them, until they are known.
     """
     variance, background = np.square(scene.read_noise), np.empty_like(scene.background)
-    for before, data, expected, out in zip(scene.background, scene.data, model, background, strict=True):
-        light = expected - before
-        out[...] = _background(data - variance - light, scene.read_noise, scene.voxel_um, settings, light)
-        np.add(light, out, out=expected)
-    return replace(scene, background=background), model
+    for data, known, out in zip(scene.data, light, background, strict=True):
+        out[...] = _background(data - variance - known, scene.read_noise, scene.voxel_um, settings, known)
+    return replace(scene, background=background)
 
 
 def data_and_background(
@@ -228,8 +226,10 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> tuple[Scene, Fit]:
         fit, model = _prune(scene, *fitted(scene, known.in_rows(scene), N_SWEEPS[0], ROUGHLY), settings)
         fit, model = fitted(scene, fit, N_SWEEPS[1], ROUGHLY, model)
         if k + 1 < settings.n_rounds:
-            scene, model = background_again(scene, model, settings)
-            fit = fit.stirred(fit.points_vox, psf)
+            model -= scene.background
+            scene = background_again(scene, model, settings)
+            model += scene.background
+            fit = Fit(fit.theta)  # none of them stands still on another background
     fit, model = _prune(scene, *fitted(scene, fit, N_SWEEPS[2], model=model), settings)
     return scene, fitted(scene, fit, N_SWEEPS[2], model=model)[0]
 

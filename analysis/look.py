@@ -216,19 +216,16 @@ def fit_at(measured: Measured, places_um: Floats) -> tuple[pd.DataFrame, pd.Data
     parts = []
     for k, place in enumerate(places_um):
         block = _block(measured, place[None], HALF_UM)
-        scene, reach = block.scene, block.scene.psf_vox.mean(axis=0)
+        scene = block.scene
         at = places_um / scene.voxel_um - np.array(block.first_vox)
         # other places by hand in the block take part, so that no one counts its neighbour's receptors
         near = np.flatnonzero(((at > -1) & (at < scene.data.shape[1:])).all(axis=1))
         theta = np.vstack([block.known, start(at[near], np.full((near.size, 2), 20.0), scene)])
-        for is_known in (False, True):
-            if is_known:  # the light of these places is no background either
-                scene, _ = background_again(scene, model_of(scene, Fit(theta)), measured.settings)
-            for _ in range(N_SWEEPS):
-                theta = fit_puncta(scene, theta, n_sweeps=1).theta
-                # the place is a person's: the fit refines it, and does not run off to a brighter neighbour
-                theta[-near.size :, :3] = np.clip(theta[-near.size :, :3], at[near] - reach, at[near] + reach)
-        fit, own = Fit(theta), np.zeros(len(theta), bool)
+        fit = _fit_held(scene, theta, at[near])
+        # the light of these places is no background either
+        scene = background_again(scene, model_of(scene, fit) - scene.background, measured.settings)
+        fit = _fit_held(scene, fit.theta, at[near])
+        own = np.zeros(len(theta), bool)
         own[len(block.known) + int(np.searchsorted(near, k))] = True
         found = detections_of(measured.recording, scene, fit, own, block.first_vox)
         parts.append(with_dyes(found, block.grey, measured.recording, block.first_vox))
@@ -239,6 +236,18 @@ def fit_at(measured: Measured, places_um: Floats) -> tuple[pd.DataFrame, pd.Data
     detections = with_others(detections, measured.others)
     detections = read_parents(detections, measured.recording, measured.settings, measured.readouts)
     return detections, synapse_table(detections, measured.recording)
+
+
+def _fit_held(scene: Scene, theta: Floats, at_vox: Floats) -> Fit:
+    """Puncta from the rows `theta` on, the last of which stay within a width of the places `at_vox` (n, 3) along each axis.
+
+    These are a person's: the fit refines them, and does not run off to a brighter neighbour.
+    """
+    reach, n = scene.psf_vox.mean(axis=0), len(at_vox)
+    for _ in range(N_SWEEPS):
+        theta = fit_puncta(scene, theta, n_sweeps=1).theta
+        theta[-n:, :3] = np.clip(theta[-n:, :3], at_vox - reach, at_vox + reach)
+    return Fit(theta)
 
 
 @dataclass(frozen=True)
@@ -322,5 +331,5 @@ def _block(measured: Measured, places_um: Floats, half_um: tuple[float, float, f
     inside = ((at > -1) & (at < high - low)).all(axis=1)
     electrons = found.loc[inside, ["pulse_electrons", "chase_electrons"]].to_numpy(float)
     known = start(at[inside], electrons, scene) if inside.any() else Fit.none(scene).theta
-    scene, _ = background_again(scene, model_of(scene, Fit(known)), measured.settings)
+    scene = background_again(scene, model_of(scene, Fit(known)) - scene.background, measured.settings)
     return _Block(grey, scene, known, first)

@@ -74,14 +74,14 @@ def look_at_tile(measured: Measured, tile: Tile) -> TileLook:
     significance, at = first_search(scene, settings)
     scene, fit = find_puncta(scene, settings)
     model = model_of(scene, fit)
-    read = recording.pixels(first, block.grey.shape)[2] ** 2
+    variance = np.square(scene.read_noise)
     voxel = np.array(recording.voxel_um)
     own = tile.owns(fit.points_vox + first)
     names = [recording.channels[i].called for i in recording.receptor_index]
     return TileLook(
         (names[0], names[1]),
-        scene.data - read,
-        scene.background - read,
+        scene.data - variance,
+        scene.background - variance,
         (scene.data - model) / np.sqrt(np.maximum(model, 1e-6)),
         significance.astype(np.float64),
         (at + np.array(first)) * voxel,

@@ -155,8 +155,7 @@ def by_synimg(truth: Field, width: float = 1.0) -> Found:
 
     parts = []
     for tile in work:
-        scene = scene_of(tile)
-        scene, fit = find_puncta(scene, settings)
+        scene, fit = find_puncta(scene_of(tile), settings)
         at = fit.points_vox + np.array(tile.box[0])
         own = tile.owns(at)
         parts.append((at[own], fit.electrons[own], covariances(scene, fit, model_of(scene, fit))[own]))
