@@ -7,22 +7,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from synimg.analysis.block import (
-    TYPICAL_SPREAD_UM2,
-    Block,
-    MeasureSettings,
-    Tile,
-    dendrite_colours,
-    find_puncta,
-    first_search,
-    measure_block,
-    read_tile,
-    scene_of,
-)
+from synimg.analysis.block import Block, Tile, dendrite_colours, measure_block, read_tile
 from synimg.analysis.damage import is_near, is_noisy
+from synimg.analysis.find import TYPICAL_SPREAD_UM2, find_puncta, first_search
 from synimg.analysis.fit import Scene
+from synimg.analysis.measure_settings import MeasureSettings
 from synimg.analysis.recording import Recording
 from synimg.analysis.registration import registered
+from synimg.analysis.scene import scene_of
 from synimg.analysis.spread import estimate_spread
 from synimg.analysis.survey import LEAST_NOISE, ChannelOptics, OpticsCheck, check_optics, noise_of
 from synimg.analysis.tile_replica import Checked, n_replicas, replica_of_block, spread_over, to_replicate

@@ -43,6 +43,7 @@ FELT = 3.5  # widths; the overlap of two Gaussians that far apart is 5 %
 LONGER, LONGEST = 1.2, 1.7
 """Steps that go on in one direction become so many times as long, until they are so many times Fisher's; a turn ends it. With
 longer ones what changes in one place is felt farther away, beyond the margin around a damaged chunk too."""
+PER_UM2 = 980.0  # receptors of a postsynaptic density (Tanaka et al. 2005, J Neurosci 25:799: about 1000)
 LARGEST_SHAPE = 0.04  # um^2: an sd of 0.2 um is a synapse of 0.8 um
 
 
@@ -57,7 +58,8 @@ class Scene:
     voxel_um : (3,) ndarray
     spread_um2 : float, variance of a synapse's shape per axis and electron [um^2 / electron], as bright puncta show it: with
         what the point spread function is no Gaussian
-    disc_um2 : float, squared radius of the disc that a synapse's receptors fill, likewise; 0 if that is not known
+    receptor_electrons : float [electrons], what counts for one receptor: more than its mean where dyes are unequally bright, as if
+        they were fewer and brighter (`Recording.n_receptors`); None if that is not known
     read_noise : float or (y, x) ndarray [electrons]
 
     Notes
@@ -72,7 +74,7 @@ class Scene:
     shift_vox: Floats
     voxel_um: Floats
     spread_um2: float
-    disc_um2: float = 0.0
+    receptor_electrons: float | None = None
     read_noise: Floats | float = 0.0
 
     @property
@@ -83,6 +85,11 @@ class Scene:
         in neighbours, and what the point spread function is no Gaussian.
         """
         return min(self.spread_um2, self.disc_um2 / 6.0) if self.disc_um2 else self.spread_um2
+
+    @property
+    def disc_um2(self) -> float:
+        """Squared radius of the disc that a synapse's receptors fill [um^2 / electron]; 0 if their light is not known."""
+        return 1.0 / (np.pi * PER_UM2 * self.receptor_electrons) if self.receptor_electrons else 0.0
 
     @property
     def n_parameters(self) -> int:
@@ -276,6 +283,37 @@ def _no_negative_shape(theta: Floats) -> None:
 
 
 @nb.njit(cache=True, nogil=True)
+def fisher_step(data: Floats, model: Floats, theta: Floats, optics: tuple[Floats, Floats, Floats, float]) -> Floats:
+    """The step of Fisher scoring of one punctum; its light leaves `model`. `optics` as in `_sweep`."""
+    psf, shift, scale, spread = optics
+    step, information = take_out(data, model, theta, psf, shift, scale)
+    _add_prior(step, information, theta, spread)
+    for k in range(theta.size):  # a little of the diagonal keeps the matrix regular where a count is zero
+        information[k, k] = information[k, k] * (1.0 + 1e-6) + 1e-9
+    solve(information, step)
+    return step
+
+
+@nb.njit(cache=True, nogil=True)
+def move(theta: Floats, step: Floats, psf: Floats) -> float:
+    """Move a punctum by a step, within limits; how far, in widths or as a share of its counts."""
+    moved = 0.0
+    for a in range(3):
+        limit = 0.3 * psf[0, a]
+        by = min(max(step[a], -limit), limit)
+        theta[a] += by
+        moved = max(moved, abs(by) / psf[0, a])
+    for c in range(psf.shape[0]):
+        old = theta[3 + c]
+        theta[3 + c] = min(max(old + step[3 + c], 0.0), 2.0 * old + 100.0)
+        moved = max(moved, abs(theta[3 + c] - old) / (theta[3 + c] + 20.0))
+    for k in range(theta.size - N_SHAPE, theta.size):
+        theta[k] += min(max(step[k], -0.004), 0.004)
+    _no_negative_shape(theta)
+    return moved
+
+
+@nb.njit(cache=True, nogil=True)
 def _sweep(
     data: Floats,
     model: Floats,
@@ -302,19 +340,14 @@ def _sweep(
     """
     thetas, unrest, last, longer = puncta
     first, neighbour, overlap = near
-    psf, shift, scale, spread = optics
+    psf, shift, scale, _ = optics
     n_moved = 0
     for i in range(thetas.shape[0]):
         if unrest[i] < still:
             continue
         n_moved += 1
         theta = thetas[i]
-        score, information = take_out(data, model, theta, psf, shift, scale)
-        _add_prior(score, information, theta, spread)
-        for k in range(theta.size):  # a little of the diagonal keeps the matrix regular where a count is zero
-            information[k, k] = information[k, k] * (1.0 + 1e-6) + 1e-9
-        solve(information, score)
-        step = score
+        step = fisher_step(data, model, theta, optics)
         onward = 0.0
         for a in range(3):
             here = step[a] / psf[0, a]
@@ -322,19 +355,7 @@ def _sweep(
             last[i, a] = here
         longer[i] = min(LONGER * longer[i], LONGEST) if onward > 0.0 else 1.0
         step *= longer[i]
-        moved = 0.0
-        for a in range(3):
-            limit = 0.3 * psf[0, a]
-            move = min(max(step[a], -limit), limit)
-            theta[a] += move
-            moved = max(moved, abs(move) / psf[0, a])
-        for c in range(psf.shape[0]):
-            old = theta[3 + c]
-            theta[3 + c] = min(max(old + step[3 + c], 0.0), 2.0 * old + 100.0)
-            moved = max(moved, abs(theta[3 + c] - old) / (theta[3 + c] + 20.0))
-        for k in range(theta.size - N_SHAPE, theta.size):
-            theta[k] += min(max(step[k], -0.004), 0.004)
-        _no_negative_shape(theta)
+        moved = move(theta, step, psf)
         add_punctum(model, theta, psf, shift, scale, 1.0)
         unrest[i] = moved
         for k in range(first[i], first[i + 1]):

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from synimg import __version__, compute
 from synimg.analysis.beforehand import refuse_unfit
-from synimg.analysis.block import MeasureSettings
 from synimg.analysis.foreign_image import OF_8_BITS, voxel_size_of
 from synimg.analysis.lab_recording import LabRecording
 from synimg.analysis.measure import Found, measure_voxels
+from synimg.analysis.measure_settings import MeasureSettings
 from synimg.analysis.plausible import is_top
 from synimg.analysis.recording import TYPICAL_PHOTONS, Recording
 from synimg.analysis.traces import NO_TRACES, Tracing, outside, with_parents

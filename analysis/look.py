@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from synimg import compute, schema
 from synimg.analysis.beforehand import spread_of_block
-from synimg.analysis.block import MeasureSettings, background_again, detections_of, find_puncta, scene_of, with_dyes
+from synimg.analysis.block import detections_of, with_dyes
 from synimg.analysis.code_book import SHOWN
+from synimg.analysis.find import find_puncta
 from synimg.analysis.fit import Fit, Scene, fit_puncta, model_of, start
 from synimg.analysis.measure import read_parents, recording_of, synapse_table, widened
+from synimg.analysis.measure_settings import MeasureSettings
 from synimg.analysis.others import Others, with_others
 from synimg.analysis.recording import RecordedChannel, Recording
+from synimg.analysis.scene import background_again, scene_of
 from synimg.analysis.widening import TrueErrors
 from synimg.errors import SynimgError
 from synimg.schema import PLACE

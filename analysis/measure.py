@@ -26,7 +26,6 @@ from synimg.analysis.beforehand import (
 from synimg.analysis.block import (
     ELECTRONS,
     Block,
-    MeasureSettings,
     Tile,
     dendrite_colours,
     measure_block,
@@ -37,6 +36,7 @@ from synimg.analysis.block import (
 from synimg.analysis.code_book import SHOWN, as_dendrites_show
 from synimg.analysis.damage import read_recorded, share_lost
 from synimg.analysis.extent import TO_THE_RIM
+from synimg.analysis.measure_settings import MeasureSettings
 from synimg.analysis.noise_rate import N_NOISE_TILES, NoiseFinds, false_rate, least_noise_gain, noise_tile
 from synimg.analysis.others import others_of, sure_parents, with_others
 from synimg.analysis.quality import FILE as QUALITY_FILE

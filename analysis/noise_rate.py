@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import digamma, gammaincc, gammaln, polygamma
 
-from synimg.analysis.block import MeasureSettings, Tile, find_puncta, read_tile, scene_again, scene_of
+from synimg.analysis.block import Tile, read_tile
+from synimg.analysis.find import find_puncta
 from synimg.analysis.fit import Scene, gains, model_of
+from synimg.analysis.measure_settings import MeasureSettings
 from synimg.analysis.recording import Recording
 from synimg.analysis.replica import drawn
+from synimg.analysis.scene import scene_again, scene_of
 from synimg.model import Model
 from synimg.streams import stream
 

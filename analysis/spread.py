@@ -35,7 +35,7 @@ def estimate_spread(scene: Scene, fit: Fit, n_most: int = 80) -> float:
     used = alone[np.argsort(-total[alone], kind="stable")][:n_most]
     if used.size < 5:
         return scene.spread_um2
-    wide = replace(scene, spread_um2=0.01 / float(np.median(total[used])), disc_um2=0.0)
+    wide = replace(scene, spread_um2=0.01 / float(np.median(total[used])), receptor_electrons=None)
     again = fit_puncta(wide, fit.theta[used])
     variance = again.theta[:, -N_SHAPE:-3].mean(axis=1)
     return float(np.median(variance / again.electrons.sum(axis=1)))

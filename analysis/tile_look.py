@@ -6,9 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synimg.analysis import assign
-from synimg.analysis.block import Block, Tile, colour_evidence, find_puncta, first_search, read_tile, scene_of, tiles
+from synimg.analysis.block import Block, Tile, colour_evidence, read_tile, tiles
+from synimg.analysis.find import find_puncta, first_search
 from synimg.analysis.fit import model_of
 from synimg.analysis.look import Measured
+from synimg.analysis.scene import scene_of
 from synimg.analysis.survey import survey
 from synimg.errors import SynimgError
 from synimg.schema import PLACE

@@ -8,19 +8,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg.analysis import replica
-from synimg.analysis.block import (
-    ELECTRONS,
-    MeasureSettings,
-    Tile,
-    background_again,
-    find_puncta,
-    read_tile,
-    scene_again,
-    scene_of,
-)
+from synimg.analysis.block import ELECTRONS, Tile, read_tile
+from synimg.analysis.find import find_puncta
 from synimg.analysis.fisher import covariances
 from synimg.analysis.fit import Fit, Scene, model_of, start
+from synimg.analysis.measure_settings import MeasureSettings
 from synimg.analysis.recording import Recording
+from synimg.analysis.scene import background_again, scene_again, scene_of
 from synimg.analysis.survey import Survey, survey
 from synimg.schema import PLACE
 from synimg.streams import stream

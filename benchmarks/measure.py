@@ -20,13 +20,16 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from skimage.feature import blob_log
 
-from synimg.analysis.block import MeasureSettings, Tile, data_and_background, find_puncta, tiles
+from synimg.analysis.block import Tile, tiles
+from synimg.analysis.find import find_puncta
 from synimg.analysis.fisher import covariances
 from synimg.analysis.fit import Fit, Scene, model_of, start
 from synimg.analysis.match import match
+from synimg.analysis.measure_settings import MeasureSettings
 from synimg.analysis.punctum import N_SHAPE
 from synimg.analysis.replica import hidden_neighbours, nearby
 from synimg.analysis.robust import robust_sd
+from synimg.analysis.scene import data_and_background
 from synimg.analysis.survey import OpticsCheck, check_optics
 from synimg.analysis.tile_replica import Known, measure_replica, replicated
 from synimg.analysis.widening import TrueErrors, fit_true_errors

@@ -11,8 +11,8 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 from synimg import compute, schema
-from synimg.analysis.block import MeasureSettings
 from synimg.analysis.damage import is_near, share_lost
+from synimg.analysis.measure_settings import MeasureSettings
 from synimg.analysis.separation import separate, with_known_parents
 from synimg.analysis.separation_files import measured_synapses, read_separation
 from synimg.analysis.validate.erasure import erasure_curve

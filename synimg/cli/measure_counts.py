@@ -12,9 +12,9 @@ from synimg.errors import SynimgError
 
 def lab_of(recording: Path | None, camera: Path | None, psf: str | None, tracing: Any) -> Any:
     """How a lab's recordings are to be measured."""
-    from synimg.analysis.block import MeasureSettings
     from synimg.analysis.lab import Lab
     from synimg.analysis.lab_recording import LabRecording, read_recording
+    from synimg.analysis.measure_settings import MeasureSettings
     from synimg.config import read_camera
 
     known = LabRecording() if recording is None else read_recording(recording)

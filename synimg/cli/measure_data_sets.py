@@ -14,8 +14,8 @@ def measure_data_sets(
     source: Path, run: str, values: dict[str, Any], traces: list[Path] | None, where: tuple[int | None, str | None]
 ) -> None:
     """Measure the data sets in the folder `source` by the settings in `values`, None for those not given."""
-    from synimg.analysis.block import MeasureSettings
     from synimg.analysis.measure import measure
+    from synimg.analysis.measure_settings import MeasureSettings
     from synimg.progress import bars
     from synimg.store.cohort import datasets_of
 

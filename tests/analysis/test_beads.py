@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from synimg.analysis.beforehand import as_puncta_show
-from synimg.analysis.block import Block, MeasureSettings, Tile, measure_block
+from synimg.analysis.block import Block, Tile, measure_block
 from synimg.analysis.measure import synapse_table
+from synimg.analysis.measure_settings import MeasureSettings
 from synimg.analysis.recording import Recording
 from synimg.config import Config
 from synimg.errors import SynimgError

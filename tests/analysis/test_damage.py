@@ -13,9 +13,10 @@ from scipy.spatial import cKDTree
 
 import synimg
 from synimg.analysis.beforehand import near_damage
-from synimg.analysis.block import MeasureSettings, measure_block, tiles
+from synimg.analysis.block import measure_block, tiles
 from synimg.analysis.damage import is_near, read_recorded, share_lost, stand_in, why_lost
 from synimg.analysis.measure import recording_of
+from synimg.analysis.measure_settings import MeasureSettings
 from synimg.analysis.quality import read_quality
 from synimg.analysis.recording import Recording
 from synimg.analysis.validate.run import not_measured

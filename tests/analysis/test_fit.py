@@ -5,7 +5,9 @@ import pytest
 
 from synimg.analysis import fisher
 from synimg.analysis import fit as f
-from synimg.analysis.block import MeasureSettings, data_and_background, find_puncta
+from synimg.analysis.find import find_puncta
+from synimg.analysis.measure_settings import MeasureSettings
+from synimg.analysis.scene import data_and_background
 from synimg.streams import stream
 
 PSF = np.array([[1.3, 1.4, 1.4], [1.2, 1.3, 1.3]])
@@ -16,7 +18,8 @@ THETA = np.array([[9.3, 14.2, 15.6, 900.0, 500.0, 0.004, 0.003, 0.006, 0.001, -0
 
 def scene(data=None, spread=4.5e-6, disc=0.0):
     flat = np.full((2, 21, 31, 33), 5.0)
-    return f.Scene(flat if data is None else data, flat, PSF, SHIFT, VOXEL, spread, disc)
+    per_receptor = 1.0 / (np.pi * f.PER_UM2 * disc) if disc else None
+    return f.Scene(flat if data is None else data, flat, PSF, SHIFT, VOXEL, spread, per_receptor)
 
 
 def test_the_score_is_the_derivative_of_the_log_likelihood():

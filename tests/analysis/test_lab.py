@@ -9,10 +9,10 @@ from scipy.spatial import cKDTree
 
 import synimg
 from synimg import schema
-from synimg.analysis.block import MeasureSettings
 from synimg.analysis.lab import Lab, measure_recordings
 from synimg.analysis.lab_recording import LabRecording, read_recording
 from synimg.analysis.measure import recording_of
+from synimg.analysis.measure_settings import MeasureSettings
 from synimg.analysis.quality import read_quality
 from synimg.analysis.recording import TYPICAL_PHOTONS
 from synimg.analysis.separation_files import separate_table

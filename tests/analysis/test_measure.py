@@ -9,8 +9,9 @@ import zarr
 
 import synimg
 from synimg import schema
-from synimg.analysis.block import MeasureSettings, tiles
+from synimg.analysis.block import tiles
 from synimg.analysis.measure import recording_of
+from synimg.analysis.measure_settings import MeasureSettings
 from synimg.analysis.quality import read_quality
 from synimg.analysis.recording import Recording
 from synimg.analysis.separation_files import separate_dataset
@@ -115,7 +116,7 @@ def test_the_covariance_of_unmixed_counts_is_their_scatter():
 
 def test_the_errors_of_both_counts_are_tied_as_their_covariance_says(tiny_path):
     found = read_json(tiny_path / "analysis/default/scores.json")["imaging"]["counts"]["correlation"]
-    assert found["stated"] > 0.1
+    assert found["stated"] > 0.05  # they share a place, and the light of neighbours that hide
     assert found["seen"] == pytest.approx(found["stated"], abs=4 * found["seen_se"])
 
 

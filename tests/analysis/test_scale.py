@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synimg.analysis.block import MeasureSettings, measure_block, tiles
+from synimg.analysis.block import measure_block, tiles
 from synimg.analysis.depth import depth_trend
 from synimg.analysis.lab_recording import LabRecording
 from synimg.analysis.measure import synapse_table
+from synimg.analysis.measure_settings import MeasureSettings
 from synimg.analysis.recording import Attenuation
 from synimg.analysis.scale import scale_of
 from synimg.cameras.scmos import Scmos

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synimg.analysis.block import MeasureSettings
+from synimg.analysis.measure_settings import MeasureSettings
 from synimg.config import Network, Volume, preset
 from synimg.errors import SynimgError
 from synimg.viewers.colours import colour_by

@@ -15,9 +15,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from synimg.analysis.block import MeasureSettings
 from synimg.analysis.look import Preview, preview
 from synimg.analysis.measure import measure
+from synimg.analysis.measure_settings import MeasureSettings
 from synimg.analysis.quality import read_quality
 from synimg.analysis.separation import methods
 from synimg.analysis.separation_files import separate_dataset

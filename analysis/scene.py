@@ -1,0 +1,99 @@
+"""A block of grey levels as the fit sees it: photo-electrons, and the background beside its puncta."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synimg.analysis.background import smooth_background
+from synimg.analysis.fit import Scene
+from synimg.analysis.measure_settings import MeasureSettings
+from synimg.analysis.recording import Recording
+
+Floats = NDArray[np.float64]
+
+
+def scene_of(
+    grey: NDArray[np.uint16],
+    recording: Recording,
+    settings: MeasureSettings,
+    spread_um2: float,
+    first_vox: tuple[int, int, int],
+) -> Scene:
+    """The receptor channels of a block, (2, z, y, x) grey levels, ready for the fit; it begins at voxel `first_vox`."""
+    index, pixels = recording.receptor_index, recording.pixels(first_vox, grey.shape)
+    voxel_um = np.array(recording.voxel_um)
+    return Scene(
+        *data_and_background(recording.electrons(grey, pixels), pixels[2], voxel_um, settings),
+        recording.sigma_vox(index),
+        recording.shift_vox(index),
+        voxel_um,
+        spread_um2,
+        _receptor_electrons(recording),
+        pixels[2],
+    )
+
+
+def _receptor_electrons(recording: Recording) -> float | None:
+    """`Scene.receptor_electrons`, the mean of the channels."""
+    if not recording.is_light_known:
+        return None
+    n_channels = len(recording.receptor_index)
+    return n_channels / float(recording.n_receptors(np.ones((1, n_channels)))[0])
+
+
+def scene_again(scene: Scene, electrons: Floats, settings: MeasureSettings) -> Scene:
+    """Other photo-electrons (channel, z, y, x) in the place of those of a scene, their background estimated anew."""
+    data, background = data_and_background(electrons, scene.read_noise, scene.voxel_um, settings)
+    return replace(scene, data=data, background=background)
+
+
+def background_again(scene: Scene, light: Floats, settings: MeasureSettings) -> Scene:
+    """The scene with the background that is left without the expected light (channel, z, y, x) [electrons] of its puncta.
+
+    The light of neighbours passes for background between them, until they are known.
+    """
+    variance, background = np.square(scene.read_noise), np.empty_like(scene.background)
+    for data, known, out in zip(scene.data, light, background, strict=True):
+        out[...] = _background(data - variance - known, scene.read_noise, scene.voxel_um, settings, known)
+    return replace(scene, background=background)
+
+
+def data_and_background(
+    electrons: Floats, read_noise: Floats | float, voxel_um: Floats, settings: MeasureSettings
+) -> tuple[Floats, Floats]:
+    """`Scene.data` and `Scene.background` of photo-electrons (channel, z, y, x).
+
+    The read noise is one number or that of every pixel (y, x).
+    """
+    background = np.empty_like(electrons)
+    for channel, out in zip(electrons, background, strict=True):
+        out[...] = _background(channel, read_noise, voxel_um, settings)
+    return electrons + np.square(read_noise), background
+
+
+def _background(
+    electrons: Floats,
+    read_noise: Floats | float,
+    voxel_um: Floats,
+    settings: MeasureSettings,
+    light: Floats | None = None,
+) -> Floats:
+    """One channel's background, plus the variance of the read noise; see `smooth_background`."""
+    smooth, variance = np.maximum(settings.background_um / voxel_um, 2.0), np.square(read_noise)
+    return smooth_background(electrons, smooth, float(np.sqrt(np.mean(variance))), light) + variance
+
+
+def moved_back(image: Floats, shift_vox: Floats) -> Floats:
+    """Channels (c, z, y, x) moved by whole voxels so that what was shifted by `shift_vox` (c, 3) lies together.
+
+    What comes in over a face repeats it.
+    """
+    whole = np.rint(shift_vox).astype(int)
+    if not whole.any():
+        return image
+    out = np.empty_like(image)
+    for channel, step, target in zip(image, whole, out, strict=True):
+        at = [np.clip(np.arange(n) + s, 0, n - 1) for n, s in zip(channel.shape, step, strict=True)]
+        target[...] = channel[np.ix_(*at)]
+    return out
