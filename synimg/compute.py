@@ -26,7 +26,7 @@ def silent(what: str, done: int, total: int) -> None:
 
 WORKERS_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**28),
-    "MALLOC_MMAP_THRESHOLD_": str(2**26),
+    "MALLOC_MMAP_THRESHOLD_": str(2**24),
     **{f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")},
 }
 """Blocks are some 10 MB each: by dask's own settings glibc gives them back to the system and gets them anew, page by page,
