@@ -96,7 +96,7 @@ def _prune(scene: Scene, fit: Fit, model: Floats, settings: MeasureSettings) -> 
     The expected image, too, which is used up.
 
     A synapse is a disc and not quite Gaussian. Two puncta that lie within the disc that their counts together would
-    fill are one; and near a bright one a weak one is believed only if it explains more than a share `split_share` of
+    fill are one; and near a bright one a weak one is believed only if it explains more than a share `split_share_per_electron` of
     what the bright one does, and both more than one in their place by what the brightness of its receptors and the odds of a
     neighbour ask for.
     """
@@ -128,12 +128,12 @@ def _parts(scene: Scene, fit: Fit, model: Floats, gain: Floats, settings: Measur
     electrons = scene.receptor_electrons or TYPICAL_ELECTRONS
     # and how far a disc is from the Gaussian that fits it best grows with its size beside that of the PSF
     wide = scene.spread_um2 * fit.electrons[strong].sum(axis=1)
-    share = settings.split_share * electrons * (wide / (wide + psf_um[1:].prod())) ** 2
+    share = settings.split_share_per_electron * electrons * (wide / (wide + psf_um[1:].prod())) ** 2
     is_one |= gain[weak] < settings.least_gain + share * gain[strong]
     is_asked = ~is_one & (away < NEAR)
     asked = np.column_stack([weak, strong])[is_asked]
     odds = np.maximum(_crowd(scene, fit, strong[is_asked]), LEAST_ODDS)
-    least = settings.split_gain * electrons - PER_LN_ODDS * np.log(odds)
+    least = settings.split_gain_per_electron * electrons - PER_LN_ODDS * np.log(odds)
     is_one[is_asked] = two_over_one(scene, fit, model, asked) < least
     for i, j in zip(weak[is_one], strong[is_one], strict=True):
         is_part[i] |= not is_part[j]

@@ -29,12 +29,12 @@ class MeasureSettings(Model):
         ge=0,
         description="other puncta expected within 2.5 PSF widths from which on a disc is no wider than its receptors need",
     )
-    split_gain: float = Field(
+    split_gain_per_electron: float = Field(
         0.25,
         ge=0,
         description="least 2 ln likelihood ratio of two puncta against one, per electron of a receptor, at even odds",
     )
-    split_share: float = Field(
+    split_share_per_electron: float = Field(
         0.0004,
         ge=0,
         description="least gain of such a part, as a share of the brighter one's, for a disc wider than the PSF, likewise",
