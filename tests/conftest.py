@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ import pytest
 
 if TYPE_CHECKING:
     from synimg.config import Config
+
+SHORT_CHAIN = ("synimg.analysis.mixture.hyper.GENERATIONS", (6, 6))
+"""Fewest and most generations of the mixture's chain, which takes half of a separation's time."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -74,7 +78,9 @@ def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     synimg.generate("tiny", path)
     synimg.measure(path)
     separate_dataset(path, method="neuron_mode")
-    synimg.validate(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(*SHORT_CHAIN)
+        synimg.validate(path)
     if made is not None:
         copy = shutil.copytree(path, path.parent / "copy")
         with contextlib.suppress(OSError):  # another has made one meanwhile
@@ -86,6 +92,20 @@ def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def short_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     """Validation tries the raw ratio alone on the tables of its error budget; the mixture takes most of its time."""
     monkeypatch.setattr("synimg.analysis.validate.separation.COMPARED", ("raw",))
+
+
+@pytest.fixture
+def short_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mixture's chain over its hyper-parameters ends soon: for tests that do not ask how sure of them it is."""
+    monkeypatch.setattr(*SHORT_CHAIN)
+
+
+@pytest.fixture(scope="module")
+def short_chains() -> Iterator[None]:
+    """The same for all tests of a module, and its fixtures that ask for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(*SHORT_CHAIN)
+        yield
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ LONG = {ROOT / "README.md": ('"demo"', '"tiny"')}
 
 
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=name)
-def test_the_python_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatch):
+def test_the_python_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatch, short_chain):
     monkeypatch.chdir(tmp_path)
     space = {"__name__": "__main__"}
     with contextlib.redirect_stdout(io.StringIO()):

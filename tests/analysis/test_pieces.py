@@ -16,9 +16,11 @@ from synimg.phantoms.scenarios.draw import draw
 from synimg.phantoms.scenarios.suite import scenario
 from synimg.store.tables import write_table
 
+pytestmark = pytest.mark.usefixtures("short_chains")
+
 
 @pytest.fixture(scope="module")
-def large(tmp_path_factory):
+def large(tmp_path_factory, short_chains):
     """2000 rows in no order, in two pieces."""
     folder = tmp_path_factory.mktemp("large")
     drawn = draw(scenario("sparse_with_controls").model_copy(update={"n_neurons": 25}), 1)

@@ -44,7 +44,7 @@ def test_a_file_without_places_is_refused_for_an_image(file):
         with_predictions(TABLE, file, by_place=True)
 
 
-def test_a_separation_says_how_many_have_one_and_weighs_them(tmp_path):
+def test_a_separation_says_how_many_have_one_and_weighs_them(tmp_path, short_chain):
     rng = np.random.default_rng(1)
     n = 400
     predicted = np.where(rng.random(n) < 0.2, 1.0, 0.0)

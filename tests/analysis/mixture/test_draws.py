@@ -58,7 +58,7 @@ def test_the_intervals_of_the_shares_hold_in_every_animal(result, drawn):
     assert sum(held) >= 10
 
 
-def test_draws_lie_beside_the_result_and_go_with_it(tmp_path, drawn):
+def test_draws_lie_beside_the_result_and_go_with_it(tmp_path, drawn, short_chain):
     few = drawn.table[drawn.table["neuron_id"] <= 3]
     few.to_parquet(tmp_path / "table.parquet")
     separate_table(tmp_path / "table.parquet", tmp_path / "out", "hierarchical", draws=3)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from synimg.analysis.mixture.arrange import arrange, take
-from synimg.analysis.mixture.choose import choose
 from synimg.analysis.mixture.expect import expect, kernels, log_likelihood, make_grid
 from synimg.analysis.mixture.fit import EFFECT_MEAN, EFFECT_SD, first_guess, fit
 from synimg.analysis.mixture.hyper import (
@@ -110,7 +109,7 @@ def test_the_quick_likelihood_is_that_of_the_expectation_step(table):
     assert log_likelihood(data, wider, coarse) - log_likelihood(data, model, coarse) == pytest.approx(there, abs=0.2)
 
 
-def test_the_same_stream_gives_the_same_models(table):
+def test_the_same_stream_gives_the_same_models(table, short_chain):
     data, model = take(table[0], np.arange(25) < 5), table[1]
     one, two = (hyper_posterior(data, [model], np.exp(-0.8), 1.0, 6, np.random.default_rng(3)) for _ in range(2))
     assert one[0] == two[0]
@@ -119,12 +118,14 @@ def test_the_same_stream_gives_the_same_models(table):
 @pytest.mark.slow
 def test_drift_and_share_are_those_that_made_the_table():
     true = scenario("sparse_potentiation_removal")
+    form = Form(depression="label_blind_removal", drift_exponent=true.drift_size_exponent, down=False)
     drift, share = [], []
     for seed in (21, 22):
         data, _, _ = arrange(draw(true, seed).table, {})
-        choice = choose(data, False)
-        rng = np.random.default_rng(seed)
-        models, _ = hyper_posterior(data, choice.models, choice.stay, choice.largest, 12, rng)
+        guess = first_guess(data, form)
+        stay = np.exp(-guess.turnover)
+        model, _ = fit(data, guess, stay, 1.0)
+        models, _ = hyper_posterior(data, [model], stay, 1.0, 12, np.random.default_rng(seed))
         drift.append([model.drift_sd for model in models])
         share.append([model.slabs[0].share for model in models])
     for found, value in ((drift, true.drift_sd_ln), (share, true.share_learned)):

@@ -106,7 +106,7 @@ def test_false_discoveries_of_structure_stay_at_nominal():
     assert (false / n < nominal + 3.0 * np.sqrt(nominal * (1 - nominal) / n)).all()
 
 
-def test_presynaptic_ids_that_tell_nothing_change_nothing():
+def test_presynaptic_ids_that_tell_nothing_change_nothing(short_chain):
     drawn = draw(scenario("sparse_both_signs").model_copy(update={"n_neurons": 20}), 1)
     table = drawn.table.assign(pre_id=drawn.truth["pre_id"] % 20)
     with_pre, without = hierarchical(table, 1), hierarchical(drawn.table, 1)
