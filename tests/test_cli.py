@@ -8,6 +8,7 @@ import sys
 import time
 from functools import partial
 from importlib.metadata import version
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -23,42 +24,53 @@ COMMANDS = [
 ]  # fmt: skip
 
 
-def synimg(*arguments, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "synimg", *map(str, arguments)], capture_output=True, text=True, check=False, **options
-    )
+class Done(NamedTuple):
+    """What is left of a call."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def apart(*arguments):
+    """A call in a process of its own, as from a shell."""
+    call = [sys.executable, "-m", "synimg", *map(str, arguments)]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture
-def refusal(tmp_path, monkeypatch, capfd):
-    """Exit code of a call in the folder of the test, and what it says: in this process, whose imports are done."""
+def synimg(tmp_path, monkeypatch, capfd):
+    """A call in the folder of the test: in this process, whose imports are done."""
     monkeypatch.chdir(tmp_path)
 
-    def of(*arguments):
+    def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["synimg", *map(str, arguments)])
         with pytest.raises(SystemExit) as left:
             main()
-        return left.value.code, capfd.readouterr().err
+        return Done(left.value.code, *capfd.readouterr())
 
-    return of
+    return call
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_has_an_example_and_fits_80_columns(command):
-    done = synimg(command, "--help", env=os.environ | {"COLUMNS": "80", "NO_COLOR": "1"})
+def test_help_has_an_example_and_fits_80_columns(synimg, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+    done = synimg(command, "--help")
     assert done.returncode == 0
     assert "Example" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 def test_it_says_its_version():
-    assert synimg("--version").stdout == f"synimg {version('synimg')}\n"
+    assert apart("--version").stdout == f"synimg {version('synimg')}\n"
 
 
 def test_new_writes_a_commented_file_that_is_never_overwritten(tmp_path):
-    assert synimg("new", tmp_path / "a.toml", "--preset", "tiny").returncode == 0
+    assert apart("new", tmp_path / "a.toml", "--preset", "tiny").returncode == 0
     assert "# units, excitatory and inhibitory [>= 16, <= 4096]" in (tmp_path / "a.toml").read_text()
-    again = synimg("new", tmp_path / "a.toml")
+    again = apart("new", tmp_path / "a.toml")
     assert (again.returncode, "exists already" in again.stderr) == (2, True)
 
 
@@ -95,36 +107,36 @@ def test_new_writes_a_commented_file_that_is_never_overwritten(tmp_path):
         (["measur"], "No such command"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_exit_code_2(tmp_path, refusal, arguments, sentence):
-    code, said = refusal(*arguments)
-    assert code == 2
-    assert sentence in said
-    assert "Traceback" not in said
-    assert len(said.strip().splitlines()) == 1
+def test_a_mistake_is_one_sentence_and_exit_code_2(tmp_path, synimg, arguments, sentence):
+    done = synimg(*arguments)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == [] or not (tmp_path / "x" / "truth").exists()
 
 
 @pytest.mark.parametrize("size", ["0", "0,0.1", "a,b", "0.1", "1,2,3,4"])
-def test_a_voxel_size_that_cannot_be_is_refused(tmp_path, refusal, size):
+def test_a_voxel_size_that_cannot_be_is_refused(tmp_path, synimg, size):
     (tmp_path / "a.tif").write_bytes(b"x")
-    code, said = refusal("measure", tmp_path / "a.tif", "--voxel-um", size, "--out", tmp_path / "out")
-    assert (code, "it takes" in said) == (2, True)
+    done = synimg("measure", tmp_path / "a.tif", "--voxel-um", size, "--out", tmp_path / "out")
+    assert (done.returncode, "it takes" in done.stderr) == (2, True)
 
 
-def test_an_image_without_a_voxel_size_is_refused(tmp_path):
+def test_an_image_without_a_voxel_size_is_refused(tmp_path, synimg):
     tifffile.imwrite(tmp_path / "a.tif", np.ones((4, 8, 8), np.uint16))
     done = synimg("measure", tmp_path / "a.tif", "--out", tmp_path / "out")
     assert (done.returncode, "--voxel-um is missing" in done.stderr) == (2, True)
 
 
-def test_info_and_verify_speak_json(tiny_path):
+def test_info_and_verify_speak_json(tiny_path, synimg):
     facts = json.loads(synimg("info", tiny_path, "--json").stdout)
     assert facts["seed"] == 1
     assert "image" in facts["stages"]
     assert json.loads(synimg("verify", tiny_path, "--json").stdout)["problems"] == []
 
 
-def test_verify_leaves_with_3_and_names_the_altered_file(tiny_copy):
+def test_verify_leaves_with_3_and_names_the_altered_file(tiny_copy, synimg):
     chunk = tiny_copy / "image.ome.zarr/0/c/0/0/0/0"
     data = bytearray(chunk.read_bytes())
     data[100] ^= 1
@@ -134,20 +146,20 @@ def test_verify_leaves_with_3_and_names_the_altered_file(tiny_copy):
     assert "image.ome.zarr/0/c/0/0/0/0: altered" in done.stdout
 
 
-def test_a_population_is_drawn_from_a_data_set(tiny_path, tmp_path):
+def test_a_population_is_drawn_from_a_data_set(tiny_path, tmp_path, synimg):
     done = synimg("population", tiny_path, "--out", tmp_path / "many", "--n-synapses", "1e4", "--seed", "3")
     assert (done.returncode, "10000 synapses on" in done.stderr) == (0, True)
     assert (tmp_path / "many" / "truth" / "synapses.parquet").is_file()
 
 
-def test_methods_lists_what_each_needs_and_assumes_in_80_columns():
+def test_methods_lists_what_each_needs_and_assumes_in_80_columns(synimg):
     text = synimg("methods").stdout
     assert "needs 3 neurons of control animals" in text
     assert max(map(len, text.splitlines())) <= 80
     assert json.loads(synimg("methods", "--json").stdout)["rank_order"]["synapses_per_neuron"] == 8
 
 
-def test_a_table_made_by_hand_is_separated(tmp_path):
+def test_a_table_made_by_hand_is_separated(tmp_path, synimg):
     rows = [f"{i},{i % 4},{30 + i % 7},{20 + i % 5}" for i in range(80)]
     (tmp_path / "hand.csv").write_text("synapse_id,neuron_id,r_old,r_new\n" + "\n".join(rows))
     done = synimg("separate", tmp_path / "hand.csv", "--out", tmp_path / "result")
@@ -157,7 +169,7 @@ def test_a_table_made_by_hand_is_separated(tmp_path):
     }  # fmt: skip
 
 
-def test_groups_are_printed_in_80_columns_and_a_column_that_is_not_there_names_the_nearest(tmp_path):
+def test_groups_are_printed_in_80_columns_and_a_column_that_is_not_there_names_the_nearest(tmp_path, synimg):
     rows = [f"{i},{i % 4},{30 + i % 7},{20 + i % 5},{'ab'[i % 3 > 0]}" for i in range(80)]
     (tmp_path / "hand.csv").write_text("synapse_id,neuron_id,r_old,r_new,pathway\n" + "\n".join(rows))
     done = synimg("separate", tmp_path / "hand.csv", "--out", tmp_path / "result", "--by", "pathway")
@@ -195,32 +207,32 @@ WILD += "[rule]\nkind = 'eprop'\nlearning_rate = 0.2\nmax_step_ln = 1.0\nmomentu
         ("[imported]\nedges = 'edges.csv'\n", "edge 1 to 1 is a self-loop"),
     ],
 )
-def test_a_configuration_that_cannot_work_leaves_no_folder(tmp_path, text, sentence):
+def test_a_configuration_that_cannot_work_leaves_no_folder(tmp_path, synimg, text, sentence):
     (tmp_path / "a.toml").write_text(text)
     (tmp_path / "edges.csv").write_text("pre,post,weight_before,weight_after\n1,1,1.0,1.0\n")
-    done = synimg("generate", "a.toml", "--out", "mouse", "--workers", 1, cwd=tmp_path)
+    done = synimg("generate", "a.toml", "--out", "mouse", "--workers", 1)
     assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1), done.stderr
     assert sentence in done.stderr
     assert not (tmp_path / "mouse").exists()
 
 
-def test_a_task_that_was_not_learned_is_kept_and_said_so(tmp_path):
+def test_a_task_that_was_not_learned_is_kept_and_said_so(tmp_path, synimg):
     config = SMALL.replace("spectral_radius = 2.9", "").replace("n_updates = 30", "n_updates = 2")
     (tmp_path / "a.toml").write_text(config + "[cohort]\ntrained = 1\n")
-    done = synimg("generate", "a.toml", "--out", "mice", "--workers", 1, cwd=tmp_path)
+    done = synimg("generate", "a.toml", "--out", "mice", "--workers", 1)
     assert done.returncode == 0, done.stderr
     assert "note: the cohort has trained animals but neither naive nor yoked ones" in done.stderr
     assert "note: mice/trained01: criterion not met: the score is 0." in done.stderr
     assert "after 64 trials, training.criterion is 0.9; what there is was kept" in done.stderr
     for path in ("mice", "mice/trained01"):
-        assert "criterion not met" in synimg("info", path, cwd=tmp_path).stdout
+        assert "criterion not met" in synimg("info", path).stdout
     assert Dataset.open(tmp_path / "mice/trained01").index["stages"]["network"]["notes"]["criterion_met"] is False
-    said = synimg("info", "mice", cwd=tmp_path).stdout
+    said = synimg("info", "mice").stdout
     assert "note: the cohort has trained animals but neither naive nor yoked ones" in said
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_ctrl_c_in_training_keeps_the_snapshots_and_resumes_to_the_same_bytes(tiny_path, tmp_path, workers):
+def test_ctrl_c_in_training_keeps_the_snapshots_and_resumes_to_the_same_bytes(tiny_path, tmp_path, synimg, workers):
     mouse, generate = tmp_path / "m", ["generate", "tiny", "--out", tmp_path / "m", "--workers"]
     command = [sys.executable, "-m", "synimg", *map(str, generate), str(workers)]
     # a shell that starts the tests in the background would have Ctrl-C ignored
