@@ -1,6 +1,6 @@
 """What all tests share."""
 
-import contextlib
+import fcntl
 import os
 import shutil
 import sys
@@ -67,25 +67,32 @@ def settings() -> "Config":
 @pytest.fixture(scope="session")
 def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set of the preset `tiny`, measured, separated and validated. Copy it before changing it."""
+    path = tmp_path_factory.mktemp("tiny") / "mouse"
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        make_tiny(path)
+        return path
+    made = tmp_path_factory.getbasetemp().parent / "tiny"
+    # a worker that comes while another makes it waits, and takes a copy
+    with made.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            make_tiny(path)
+            os.rename(shutil.copytree(path, path.parent / "copy"), made)
+            return path
+    return Path(shutil.copytree(made, path))
+
+
+def make_tiny(path: Path) -> None:
+    """That data set."""
     import synimg
     from synimg.analysis.separation_files import separate_dataset
 
-    path = tmp_path_factory.mktemp("tiny") / "mouse"
-    # a worker that comes later takes a copy of what another has made
-    made = tmp_path_factory.getbasetemp().parent / "tiny" if "PYTEST_XDIST_WORKER" in os.environ else None
-    if made is not None and made.exists():
-        return Path(shutil.copytree(made, path))
     synimg.generate("tiny", path)
     synimg.measure(path)
     separate_dataset(path, method="neuron_mode")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(*SHORT_CHAIN)
         synimg.validate(path)
-    if made is not None:
-        copy = shutil.copytree(path, path.parent / "copy")
-        with contextlib.suppress(OSError):  # another has made one meanwhile
-            os.rename(copy, made)
-    return path
 
 
 @pytest.fixture

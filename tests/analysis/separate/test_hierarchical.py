@@ -20,9 +20,9 @@ from synimg.phantoms.scenarios.suite import scenario
 
 
 @cache
-def separated(name, seed, n_neurons=100):
+def separated(name, seed):
     """A scenario's table as it is separated, its truth, and all that was drawn: seconds of work that several tests share."""
-    drawn = draw(scenario(name).model_copy(update={"n_neurons": n_neurons}), seed)
+    drawn = draw(scenario(name), seed)
     return separate(drawn.table, "hierarchical"), drawn.truth, drawn
 
 
@@ -112,8 +112,9 @@ def test_known_activity_has_a_weight(sparse):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_majority_is_flagged_or_right_and_sparse_learning_is_not_flagged(seed, sparse):
-    result, truth, _ = separated("majority_learned", seed)
+def test_a_majority_is_flagged_or_right_and_sparse_learning_is_not_flagged(seed, sparse, short_chain):
+    drawn = draw(scenario("majority_learned"), seed)
+    result, truth = separate(drawn.table, "hierarchical"), drawn.truth
     chosen = called(result.synapses["lfdr"].to_numpy(), 0.05)
     flagged = result.info["diagnosis"]["rival_readings"] > 0
     assert flagged or truth["is_learned"].to_numpy()[chosen].mean() > 0.9
