@@ -70,7 +70,8 @@ def _two_over_one(
                 for y in range(seen.shape[2]):
                     for x in range(seen.shape[3]):
                         m2, m1 = max(two[c, z, y, x], 1e-6), max(single[c, z, y, x], 1e-6)
-                        gain += max(seen[c, z, y, x], 0.0) * math.log(m2 / m1) - (m2 - m1)
+                        if m2 != m1:  # beyond the puncta's reach it costs time alone
+                            gain += max(seen[c, z, y, x], 0.0) * math.log(m2 / m1) - (m2 - m1)
         found[k] = 2.0 * gain
     return found
 
