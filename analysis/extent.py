@@ -64,7 +64,7 @@ def extents_of(
     gaussian_share : float
         Of the point spread function's light, in the Gaussian that is fitted.
     """
-    psf_um = scene.psf_vox.mean(axis=0) * scene.voxel_um
+    psf_um = scene.psf_um
     variance_um2 = 1.5 * scene.spread_um2 * fit.electrons.sum(axis=1)  # of a disc in its plane
     tolerance = PSF_TOLERANCE + WINGS_TOLERANCE * (1.0 - gaussian_share)
     errors = psf_covariance(psf_um, tolerance) + receptor_covariance(variance_um2, n_receptors)

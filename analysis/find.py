@@ -115,7 +115,7 @@ def _parts(scene: Scene, fit: Fit, model: Floats, gain: Floats, settings: Measur
     is_part = np.zeros(len(gain), bool)
     if len(gain) < 2:
         return is_part
-    points_um, psf_um = fit.points_vox * scene.voxel_um, scene.psf_vox.mean(axis=0) * scene.voxel_um
+    points_um, psf_um = fit.points_vox * scene.voxel_um, scene.psf_um
     pairs = cKDTree(points_um).query_pairs(settings.split_um, output_type="ndarray")
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
     is_first_weak = gain[pairs[:, 0]] < gain[pairs[:, 1]]
@@ -152,7 +152,7 @@ def _disc_um(scene: Scene, fit: Fit, weak: Ints, strong: Ints, settings: Measure
 
 def _crowd(scene: Scene, fit: Fit, which: Ints) -> Floats:
     """Other puncta (n,) that are expected within 2.5 PSF widths of some, by those farther away."""
-    size_um, psf_um = np.array(scene.data.shape[1:]) * scene.voxel_um, scene.psf_vox.mean(axis=0) * scene.voxel_um
+    size_um = np.array(scene.data.shape[1:]) * scene.voxel_um
     points_um, (one, row) = fit.points_vox * scene.voxel_um, np.unique(which, return_inverse=True)
-    beyond: Floats = nearby(points_um[one], psf_um, size_um, points_um, AROUND)[row]
+    beyond: Floats = nearby(points_um[one], scene.psf_um, size_um, points_um, AROUND)[row]
     return beyond * RESOLVED**3 / (AROUND[1] ** 3 - AROUND[0] ** 3)

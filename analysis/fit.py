@@ -92,6 +92,17 @@ class Scene:
         return 1.0 / (np.pi * PER_UM2 * self.receptor_electrons) if self.receptor_electrons else 0.0
 
     @property
+    def psf_um(self) -> Floats:
+        """Standard deviations (3,) [um] of the point spread function, the channels' mean."""
+        um: Floats = self.psf_vox.mean(axis=0) * self.voxel_um
+        return um
+
+    @property
+    def optics(self) -> tuple[Floats, Floats, Floats, float]:
+        """What a step of the fit needs of it: widths, shifts, scale and prior of shapes."""
+        return self.psf_vox, self.shift_vox, self.shape_scale, float(self.prior_um2)
+
+    @property
     def n_parameters(self) -> int:
         """Place, electrons in each channel, and the shape."""
         return 3 + len(self.data) + N_SHAPE
@@ -171,7 +182,7 @@ def split(scene: Scene, fit: Fit, least_excess: float) -> Fit:
         Variance along the long axis, in squares of the PSF's width, beyond twice that expected from the counts: a disc on
         edge has one and a half times that of its mean.
     """
-    psf_um = scene.psf_vox.mean(axis=0) * scene.voxel_um
+    psf_um = scene.psf_um
     entries = fit.theta[:, -N_SHAPE:] / (psf_um[PAIRS[:, 0]] * psf_um[PAIRS[:, 1]])
     shape = np.empty((len(fit.theta), 3, 3))
     shape[:, PAIRS[:, 0], PAIRS[:, 1]] = shape[:, PAIRS[:, 1], PAIRS[:, 0]] = entries
@@ -284,7 +295,7 @@ def _no_negative_shape(theta: Floats) -> None:
 
 @nb.njit(cache=True, nogil=True)
 def fisher_step(data: Floats, model: Floats, theta: Floats, optics: tuple[Floats, Floats, Floats, float]) -> Floats:
-    """The step of Fisher scoring of one punctum; its light leaves `model`. `optics` as in `_sweep`."""
+    """The step of Fisher scoring of one punctum; its light leaves `model`. `optics` are those of the `Scene`."""
     psf, shift, scale, spread = optics
     step, information = take_out(data, model, theta, psf, shift, scale)
     _add_prior(step, information, theta, spread)
@@ -331,7 +342,7 @@ def _sweep(
     near : tuple
         As `_neighbours` gives them.
     optics : tuple
-        Widths, shifts, scale and spread of the `Scene`.
+        `Scene.optics`.
 
     Notes
     -----
@@ -404,7 +415,7 @@ def fitted(
     model = model_of(scene, begin) if model is None else model
     puncta = theta, unrest, np.zeros((len(theta), 3)), np.ones(len(theta))
     near = _neighbours(theta[:, :3] / scene.psf_vox.mean(axis=0))
-    optics = scene.psf_vox, scene.shift_vox, scene.shape_scale, float(scene.prior_um2)
+    optics = scene.optics
     for _ in range(n_sweeps):
         if not _sweep(scene.data, model, puncta, near, optics, still):
             break

@@ -84,5 +84,4 @@ def two_over_one(scene: Scene, fit: Fit, model: Floats, pairs: Ints) -> Floats:
     model : (channel, z, y, x) ndarray
         Expected image of the fit.
     """
-    optics = scene.psf_vox, scene.shift_vox, scene.shape_scale, float(scene.prior_um2)
-    return _two_over_one(scene.data, model, fit.theta, pairs, optics, scene.voxel_um)
+    return _two_over_one(scene.data, model, fit.theta, pairs, scene.optics, scene.voxel_um)

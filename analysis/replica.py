@@ -223,7 +223,7 @@ def judge(
     size_um : (3,) ndarray
         Edge lengths of the image.
     """
-    voxel, psf_um = scene.voxel_um, scene.psf_vox.mean(axis=0) * scene.voxel_um
+    voxel, psf_um = scene.voxel_um, scene.psf_um
     true_vox, n_channels = replica.theta[:, :3], len(scene.data)
     lateral_um = GATE * float(np.sqrt(psf_um[1] * psf_um[2]))
     i, j = match(fit.points_vox * voxel, true_vox * voxel, lateral_um, GATE * psf_um[0])
