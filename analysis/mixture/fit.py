@@ -202,7 +202,7 @@ def growth_moments(
             posterior.prior[rows, j : j + 1].astype(np.float32) * (posterior.weight[rows] @ weight.T)
             for j, weight in enumerate(parts.weight[:1] if if_null else parts.weight)
         )
-        whole = np.maximum(density.sum(axis=1), 1e-300)
+        whole = np.maximum(density.sum(axis=1), np.finfo(np.float32).tiny)
         first[rows], second[rows] = density @ GROWTH / whole, density @ GROWTH**2 / whole
     return first, np.maximum(second - first**2, 0.0)
 
