@@ -6,14 +6,13 @@ import numpy as np
 
 from synimg.analysis.mixture.counts import GROWTH, Floats, Sizes
 from synimg.analysis.mixture.data import Data
+from synimg.analysis.mixture.effect import ALIKE, Seen, as_if_seen
 from synimg.analysis.mixture.expect import Grid, Posterior, chances, expect, kernels, make_grid, probabilities
 from synimg.analysis.mixture.irregular import Born
 from synimg.analysis.mixture.model import DOWN, UP, Form, Kernel, Model, Slab
 from synimg.analysis.mixture.preference import fitted_weight, standard_size, true_size
 from synimg.analysis.mixture.threshold import unseen_drift, unseen_sizes
 
-EFFECT_WEIGHT, EFFECT_MEAN, EFFECT_SD = 40.0, 0.55, 0.22
-"""Prior of a change by learning: sustained potentiation is x1.5 to 2 (Matsuzaki et al. 2004), whose middle in ln is 0.55."""
 DRIFT_WEIGHT, DRIFT_SD = 20.0, 0.2
 """Prior of drift: all synapses fluctuate, as if that many had been seen to; by how much more is not known."""
 BORROWED_SHARE, DOWN_PER_UP = 0.2, 0.6
@@ -52,7 +51,7 @@ def moments(grid: Grid, posterior: Posterior, by_class: list[Kernel]) -> tuple[F
 def maximise(
     data: Data, model: Model, grid: Grid, posterior: Posterior, by_class: list[Kernel], hold_drift: bool = False
 ) -> Model:
-    """The hyper-parameters that the posterior asks for, with informative priors (40 pseudo-synapses of learning)."""
+    """The hyper-parameters that the posterior asks for, with informative priors (`effect`)."""
     learned, learned2, drift2 = moments(grid, posterior, by_class)
     count = posterior.member.sum(axis=0)
     if data.ln_threshold is not None:
@@ -68,20 +67,21 @@ def maximise(
         shares, weights = _log_odds_step(data, model, posterior)
     slabs = {UP: Slab(), DOWN: Slab()}
     by_count = sorted(model.signs, key=lambda sign: -count[1 + model.signs.index(sign)])
-    expected = Slab(0.0, EFFECT_MEAN, EFFECT_SD)
+    expected = None
     for sign in by_count:
+        expected = expected or as_if_seen(model.slab(sign).mean, model.slab(sign).sd)
         j = 1 + model.signs.index(sign)
-        direction, weight = (1.0 if sign == UP else -1.0), count[j] + EFFECT_WEIGHT
-        mean = max((direction * learned[j] + EFFECT_WEIGHT * expected.mean) / weight, 0.2, 1.2 * drift_sd)
+        direction, weight = (1.0 if sign == UP else -1.0), count[j] + expected.weight
+        mean = max((direction * learned[j] + expected.weight * expected.mean) / weight, 0.2, 1.2 * drift_sd)
         square = learned2[j] - 2.0 * mean * direction * learned[j] + mean**2 * count[j]
-        sd = np.sqrt((max(square, 0.0) + EFFECT_WEIGHT * expected.sd**2) / weight)
+        sd = np.sqrt((max(square, 0.0) + expected.weight * expected.sd**2) / weight)
         share = (count[j] + 0.5) / (trained + 20.0) if shares is None else shares[j - 1]
         if sign == DOWN and UP in model.signs and model.form.depression == "label_blind_removal":
             # shows in the totals alone: the likelihood is all but flat, and would keep whatever it started with
             borrowed = DOWN_PER_UP * count[model.signs.index(UP) + 1] / max(trained, 1.0)
             share = (1.0 - BORROWED_SHARE) * share + BORROWED_SHARE * borrowed
         slabs[sign] = Slab(float(np.clip(share, 1e-6, 0.95)), float(mean), float(sd))
-        expected = slabs[sign]  # the rarer sign borrows from the other
+        expected = Seen(ALIKE.weight, float(mean), float(sd))  # the rarer sign borrows from the other
     ln_total = np.log(data.counts.total)
     mean, sd = list(model.factor_mean), list(model.factor_sd)
     factor_weights = _factor_weights(data, model, grid, posterior)

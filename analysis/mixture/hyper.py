@@ -10,20 +10,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.special import gammaln
 from scipy.stats import norm
 
 from synimg.analysis.mixture.counts import Floats
 from synimg.analysis.mixture.data import Data
+from synimg.analysis.mixture.effect import ALIKE, Seen, ln_prior
 from synimg.analysis.mixture.expect import log_likelihood, make_grid
-from synimg.analysis.mixture.fit import (
-    DOWN_PER_UP,
-    DRIFT_SD,
-    DRIFT_WEIGHT,
-    EFFECT_MEAN,
-    EFFECT_SD,
-    EFFECT_WEIGHT,
-)
+from synimg.analysis.mixture.fit import DOWN_PER_UP, DRIFT_SD, DRIFT_WEIGHT
 from synimg.analysis.mixture.model import DOWN, UP, Model, Slab
 
 N_WALKERS, GENERATIONS, LATE = 20, (60, 120), 2.0 / 3.0
@@ -134,20 +127,21 @@ class Axes:
         return HIDDEN_NOTHING_ODDS if hidden else 1.0
 
     def log_prior(self, at: Floats) -> float:
-        """Log density on the axes: some synapses count as seen before (`EFFECT_WEIGHT`)."""
+        """Log density on the axes."""
         value = dict(zip(self.names, at.tolist(), strict=True))
         above = value["drift"] - np.log(DRIFT_SD)
         density = -0.5 * (above / (DRIFT_SD_LN_ABOVE if above > 0.0 else DRIFT_SD_LN_BELOW)) ** 2
         for kind in range(len(self.centre.factor_sd)):
             density -= 0.5 * ((value[f"factor {kind}"] - np.log(FACTOR_SD)) / FACTOR_SD_LN) ** 2
         root = {sign: value[f"root {sign}"] for sign in (UP, DOWN)}
-        expected = (EFFECT_MEAN, np.log(EFFECT_SD))
+        expected = ln_prior
         for sign in sorted(root, key=lambda sign: -root[sign]):
             mean, ln_sd = value[f"mean {sign}"], value[f"sd {sign}"]
-            density += _ln_chi(ln_sd, EFFECT_WEIGHT, float(np.exp(expected[1])))
-            density -= 0.5 * EFFECT_WEIGHT * ((mean - expected[0]) * np.exp(-ln_sd)) ** 2 + ln_sd
+            density += expected(mean, ln_sd)
             if root[sign] > 0.0:
-                expected = (mean, ln_sd)  # the rarer sign borrows from the other
+                expected = Seen(
+                    ALIKE.weight, mean, float(np.exp(ln_sd))
+                ).ln_density  # the rarer sign borrows from the other
             else:
                 density += np.log(self._nothing_odds(sign, root) / NOTHING)
         if min(root.values()) > 0.0:
@@ -155,13 +149,6 @@ class Axes:
             ratio = float(np.log(root[DOWN] ** 2 / (DOWN_PER_UP * root[UP] ** 2)))
             density += float(norm.logpdf(ratio, 0.0, DOWN_PER_UP_SD_LN)) + np.log(2.0 / root[DOWN])
         return density
-
-
-def _ln_chi(ln_sd: float, weight: float, sd: float) -> float:
-    """Log density of ln sd where `weight` values with that sd have been seen."""
-    half = 0.5 * weight
-    constant = np.log(2.0) + half * np.log(half * sd**2) - gammaln(half)
-    return float(constant - weight * ln_sd - half * sd**2 * np.exp(-2.0 * ln_sd))
 
 
 def hyper_posterior(
@@ -236,7 +223,7 @@ def representatives(points: Floats, roots: list[int], n: int) -> tuple[Floats, F
 
 def _some_of_each(model: Model) -> tuple[Slab, Slab]:
     """The slabs of a model, a small one where there is none."""
-    small = Slab(SMALL_SHARE, EFFECT_MEAN, EFFECT_SD)
+    small = Slab(SMALL_SHARE, ALIKE.mean, ALIKE.sd)
     up, down = (slab if slab.share > SMALL_SHARE else small for slab in model.slabs)
     return up, down
 

@@ -13,7 +13,7 @@ from synimg.analysis.mixture.preference import expected_size, standard_size, til
 FACTOR_STEP = 0.05
 SOFTNESS = 0.25
 NULL, UP, DOWN = 0, 1, 2
-N_PARTS = 3
+N_PARTS = 6
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,15 @@
 """The posterior of the hyper-parameters: what the chain finds is what was there."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from synimg.analysis.mixture.arrange import arrange, take
+from synimg.analysis.mixture.effect import ALIKE
 from synimg.analysis.mixture.expect import expect, kernels, log_likelihood, make_grid
-from synimg.analysis.mixture.fit import EFFECT_MEAN, EFFECT_SD, first_guess, fit
+from synimg.analysis.mixture.fit import first_guess, fit
 from synimg.analysis.mixture.hyper import (
     NOTHING,
     Axes,
@@ -78,19 +80,25 @@ def test_coordinates_lead_back_to_their_model(table):
 
 
 def test_half_of_the_prior_says_that_nothing_learned_up(table):
-    _, model = table
-    axes = Axes(model)
-    at = axes.at(replace(model, slabs=(Slab(0.1, EFFECT_MEAN, EFFECT_SD), Slab(0.0, EFFECT_MEAN, EFFECT_SD))))
-    root = axes.names.index("root 1")
-    roots = np.linspace(-NOTHING, 1.0, 2401)[1:-1]
-    density = np.exp([axes.log_prior(np.where(np.arange(at.size) == root, r, at)) for r in roots])
-    assert density[roots < 0].sum() / density.sum() == pytest.approx(0.5, abs=0.01)
+    axes = Axes(replace(table[1], slabs=(Slab(0.1, ALIKE.mean, ALIKE.sd), Slab(0.0, ALIKE.mean, ALIKE.sd))))
+    at = dict(zip(axes.names, axes.at(axes.centre), strict=True))
+    means, ln_sds = np.linspace(0.0, 1.5, 31), np.linspace(-2.5, 0.5, 31)
+
+    def density(root):
+        """Of the root of the share, over all laws of the sign that is not there."""
+        laws = itertools.product(means, ln_sds)
+        each = (at | {"root 1": root, "mean 2": mean, "sd 2": ln_sd} for mean, ln_sd in laws)
+        return np.exp([axes.log_prior(np.array(list(values.values()))) for values in each]).sum()
+
+    nothing, something = density(-0.5 * NOTHING), density(0.3)
+    assert nothing * NOTHING == pytest.approx(something, rel=0.02)
+    assert density(0.9) == pytest.approx(something)
 
 
 @pytest.mark.parametrize("depression", ["reduced_insertion", "label_blind_removal"])
 def test_where_both_signs_learn_their_shares_are_alike_beforehand(table, depression):
     model = replace(table[1], form=Form(depression=depression))
-    axes, effect = Axes(model), (EFFECT_MEAN, EFFECT_SD)
+    axes, effect = Axes(model), (ALIKE.mean, ALIKE.sd)
 
     def ln_prior(down):
         return axes.log_prior(axes.at(replace(model, slabs=(Slab(0.05, *effect), Slab(down, *effect)))))
