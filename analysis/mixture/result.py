@@ -30,6 +30,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 BLOCK_SYNAPSES = 50_000
 LEAST_GROUP_SHIFT = 0.05
+LEAST_LEARNED_LN = 0.2
+"""A change by learning that counts as one; of synapses that "did not learn", the intervals hold what is smaller."""
 SHARE_SYNAPSES, SHARE_DRAWS = 10_000, 40
 SIGN_NAMES = {UP: "potentiated", DOWN: "depressed"}
 
@@ -125,7 +127,8 @@ def synapse_table(found: Found) -> pd.DataFrame:
     # with controls the zero is theirs; without, it is the mean of all: its error moves homeostasis against the rest
     linear = parts.linear_parts + moved * worth[:, None]
     low, high = (linear + side * 1.96 * np.sqrt(parts.linear_var) for side in (-1.0, 1.0))
-    low[:, 0], high[:, 0] = learning_interval(parts)
+    unseen_sd = min(LEAST_LEARNED_LN / 1.96, found.mean(lambda m: m.drift_sd))
+    low[:, 0], high[:, 0] = learning_interval(parts, unseen_sd * worth)
     extra = np.sqrt(grown * (1.0 - grown)) * abs(cells.shift) * worth
     low[:, 0] += shift * worth - 1.96 * extra
     high[:, 0] += shift * worth + 1.96 * extra

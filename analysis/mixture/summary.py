@@ -11,7 +11,7 @@ from synimg.analysis.calls import n_called
 from synimg.analysis.mixture.counts import GROWTH, Floats, Floats32, receptors_at_death
 from synimg.analysis.mixture.data import Data
 from synimg.analysis.mixture.expect import Grid, expect, grids, kernels
-from synimg.analysis.mixture.model import NULL, Kernel, Model
+from synimg.analysis.mixture.model import DOWN, NULL, UP, Kernel, Model
 from synimg.analysis.shares import per_ln
 
 N_MEASURES = 10
@@ -199,26 +199,29 @@ def called_by(each: NDArray[np.float32], weights: Floats) -> Floats:
     return found
 
 
-def learning_interval(parts: Parts, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Quantiles of the receptors moved by learning: none with what probability is left, else a normal of each sign."""
-    sds = [np.sqrt(np.maximum(given[:, 1], 1e-12)) for given in (parts.given_up, parts.given_down)]
-    signs = list(zip((parts.up, parts.down), (parts.given_up[:, 0], parts.given_down[:, 0]), sds, strict=True))
-    low = np.minimum(*(mean - 8 * sd for _, mean, sd in signs))
-    high = np.maximum(*(mean + 8 * sd for _, mean, sd in signs))
-    below_none = sum(p * ndtr(-mean / sd) for p, mean, sd in signs)
-    none = np.maximum(1.0 - parts.up - parts.down, 0.0)
+def learning_interval(parts: Parts, unseen_sd: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Quantiles of the receptors moved by learning: a normal of each sign, and one about zero with what probability is left.
+
+    Parameters
+    ----------
+    parts : Parts
+    unseen_sd : (n,) ndarray [receptors]
+        Of a change by learning that is too small to be told from drift.
+    level : float
+    """
+    middle, spread = np.zeros((3, unseen_sd.size)), np.vstack([unseen_sd] * 3)
+    for k, given in ((UP, parts.given_up), (DOWN, parts.given_down)):
+        middle[k], spread[k] = given[:, 0], np.sqrt(given[:, 1])
+    spread = np.maximum(spread, 1e-6)
+    weight = np.stack([np.maximum(1.0 - parts.up - parts.down, 0.0), parts.up, parts.down])
+    weight /= weight.sum(axis=0)
 
     def quantile(wanted: float) -> Floats:
-        end = np.zeros(none.size)
-        rows = np.flatnonzero((wanted <= below_none) | (wanted > below_none + none))  # of the others it is 0
-        nothing, its = none[rows], [tuple(values[rows] for values in sign) for sign in signs]
-        below, above = np.minimum(low[rows], 0.0) - 1.0, np.maximum(high[rows], 0.0) + 1.0
+        below, above = (middle - 8.0 * spread).min(axis=0), (middle + 8.0 * spread).max(axis=0)
         for _ in range(50):
-            middle = 0.5 * (below + above)
-            share = nothing * (middle >= 0.0) + sum(p * ndtr((middle - mean) / sd) for p, mean, sd in its)
-            less = share < wanted
-            below, above = np.where(less, middle, below), np.where(less, above, middle)
-        end[rows] = np.where(np.abs(above) < 1e-6, 0.0, above)
-        return end
+            half = 0.5 * (below + above)
+            less = (weight * ndtr((half - middle) / spread)).sum(axis=0) < wanted
+            below, above = np.where(less, half, below), np.where(less, above, half)
+        return above
 
     return quantile((1.0 - level) / 2.0), quantile((1.0 + level) / 2.0)

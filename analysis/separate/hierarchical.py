@@ -46,7 +46,7 @@ needs = Needs(
     what="a mixture on the counts, its model chosen by evidence",
     assumes=(
         "learning has a gamma law on either side of zero, drift is normal, both in ln receptors",
-        "a synapse learned or did not at all: many small changes by learning pass for drift, and no interval covers them",
+        "a synapse learned or did not: smaller changes by learning pass for drift, and intervals allow for a factor of 1.2",
         "sizes before the window differ between neurons in their mean at most",
     ),
 )

@@ -146,30 +146,24 @@ def test_odd_tables_get_an_answer_without_nonsense(table, short_chain):
     assert np.isfinite(result.neurons).all().all()
 
 
-def test_the_interval_of_learning_is_nothing_where_learning_is_unlikely():
-    def parts(up):
-        n = np.size(up)
-        given = np.column_stack([np.full(n, 30.0), np.full(n, 25.0)])
-        zero = np.zeros((n, 3))
-        return Parts(
-            np.array(up),
-            np.zeros(n),
-            np.array(up),
-            zero,
-            zero,
-            zero,
-            given,
-            -given,
-            np.zeros(n),
-            np.zeros(1),
-            np.zeros(1),
-        )
-
-    low, high = learning_interval(parts([0.01, 0.5, 0.999]))
-    assert low[0] == high[0] == 0
-    assert low[1] == 0
+def test_the_interval_of_learning_is_what_passes_for_drift_where_learning_is_unlikely():
+    up = np.array([0.0, 0.5, 0.999])
+    given, nothing = np.tile([30.0, 25.0], (3, 1)), np.zeros((3, 3))
+    one, neuron = np.zeros(3), np.zeros(1)
+    parts = Parts(up, one, up, nothing, nothing, nothing, given, given * [-1, 1], one, neuron, neuron)
+    low, high = learning_interval(parts, np.array([4.0, 0.0, 4.0]))
+    assert [low[0], high[0]] == pytest.approx([-1.96 * 4, 1.96 * 4], abs=0.01)
+    assert low[1] == pytest.approx(0.0, abs=0.01)
     assert high[1] == pytest.approx(30 + 1.645 * 5, abs=0.1)
     assert low[2] == pytest.approx(30 - 1.96 * 5, abs=0.3)
+
+
+def test_intervals_hold_changes_by_learning_too_small_to_be_called(short_chain):
+    drawn = draw(scenario("sparse_potentiation").model_copy(update={"n_neurons": 25}), 2004)
+    small = 0.06 * np.random.default_rng(1).standard_normal(len(drawn.table))  # of what passes for drift, in ln
+    found = separate(drawn.table, "hierarchical", seed=1).synapses
+    true = drawn.truth["learning"] + small * drawn.truth["a_end"]
+    assert found["delta_learning_lo"].le(true).mul(found["delta_learning_hi"].ge(true)).mean() > 0.93
 
 
 @pytest.mark.parametrize(
