@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import f
+from scipy.special import fdtrc
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -112,4 +112,4 @@ def factor_table(
 def _f_test(trained: Floats, controls: Floats) -> float:
     """Probability that the trained neurons' variance exceeds the controls' this much by chance."""
     ratio = trained.var(ddof=1) / max(controls.var(ddof=1), 1e-12)
-    return float(f.sf(ratio, trained.size - 1, controls.size - 1))
+    return float(fdtrc(trained.size - 1, controls.size - 1, ratio))

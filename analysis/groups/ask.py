@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control
 
 from synimg.analysis.controls import control_neurons
 from synimg.analysis.groups.change import changes, is_removal
@@ -114,6 +113,8 @@ def _group_table(
             _put(frame, f"{name}_shrunk", drawn, *interval(drawn, sd, degrees))
     unit, block, of_unit = _units(question.level, neuron, animal)
     p = group_tests(_per_unit(values, tested, unit), label[of_unit], block, seed) if tested else ()
+    from scipy.stats import false_discovery_control  # takes as long to import as all that a method needs
+
     for name, row in zip(tested, p, strict=True):
         frame[f"p_{name}"], frame[f"q_{name}"] = row, false_discovery_control(row, method="bh")
     bounded = ("share_learned", "share_learned_shrunk")

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.stats import t
+from scipy.special import stdtrit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -90,7 +90,7 @@ def group_shares(p_learning: Floats, label: Ints) -> Floats:
 
 def interval(mean: Floats, se: Floats, degrees: float) -> tuple[Floats, Floats]:
     """Ends of the 95 % interval."""
-    half = t.ppf(0.975, degrees) * se
+    half = stdtrit(degrees, 0.975) * se
     return mean - half, mean + half
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.stats import norm
 
 from synimg.analysis.mixture.counts import Floats
 from synimg.analysis.mixture.data import Data
@@ -139,15 +138,15 @@ class Axes:
             mean, ln_sd = value[f"mean {sign}"], value[f"sd {sign}"]
             density += expected(mean, ln_sd)
             if root[sign] > 0.0:
-                expected = Seen(
-                    ALIKE.weight, mean, float(np.exp(ln_sd))
-                ).ln_density  # the rarer sign borrows from the other
+                borrowed = Seen(ALIKE.weight, mean, float(np.exp(ln_sd)))  # by the rarer sign
+                expected = borrowed.ln_density
             else:
                 density += np.log(self._nothing_odds(sign, root) / NOTHING)
         if min(root.values()) > 0.0:
             # of a small table, or where it shows in the totals alone, the likelihood hardly knows the rarer sign's share
             ratio = float(np.log(root[DOWN] ** 2 / (DOWN_PER_UP * root[UP] ** 2)))
-            density += float(norm.logpdf(ratio, 0.0, DOWN_PER_UP_SD_LN)) + np.log(2.0 / root[DOWN])
+            density -= 0.5 * (ratio / DOWN_PER_UP_SD_LN) ** 2 + np.log(np.sqrt(2.0 * np.pi) * DOWN_PER_UP_SD_LN)
+            density += np.log(2.0 / root[DOWN])
         return density
 
 

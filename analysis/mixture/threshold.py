@@ -2,9 +2,9 @@
 
 import numpy as np
 from scipy.special import ndtr
-from scipy.stats import norm
 
 from synimg.analysis.mixture.counts import Floats, Sizes
+from synimg.analysis.mixture.normal import density
 
 EDGE, LEAST_AT_EDGE, LEAST_TOTAL = 0.15, 10, 3.0
 N_UNSEEN = 41
@@ -53,12 +53,12 @@ def chance_seen(ln_threshold: float, noise: float, sizes: Sizes, mean: Floats, v
 def unseen_sizes(ln_threshold: float, sizes: Sizes, growth: float, growth_var: float) -> tuple[Floats, Floats]:
     """Sizes of what is not seen, on a grid of ln receptors at the pulse, and how many of each there are per synapse seen."""
     start = sizes.mean + np.linspace(-4.0, 4.0, N_UNSEEN) * sizes.sd
-    density = sum(
-        weight * norm.pdf(start, centre, width)
+    share = sum(
+        weight * density(start, centre, width**2)
         for weight, centre, width in zip(sizes.weight, sizes.centre, sizes.width, strict=True)
     )
-    density = density / density.sum()
-    missed = density * ndtr((ln_threshold - growth - start) / np.sqrt(growth_var))
+    share = share / share.sum()
+    missed = share * ndtr((ln_threshold - growth - start) / np.sqrt(growth_var))
     return start, missed / max(1.0 - missed.sum(), 0.05)
 
 
@@ -66,4 +66,4 @@ def unseen_drift(ln_threshold: float, sizes: Sizes, growth: float, growth_var: f
     """Mean square of the drift of what is not seen: whatever shrank is missing more often."""
     var = sizes.sd**2 + growth_var
     z = (ln_threshold - sizes.mean - growth) / np.sqrt(var)
-    return float(drift_var * (1.0 - drift_var / var * z * norm.pdf(z) / max(ndtr(z), 1e-6)))
+    return float(drift_var * (1.0 - drift_var / var * z * density(z) / max(ndtr(z), 1e-6)))

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synimg.analysis.mixture.counts import Floats
+from synimg.analysis.mixture.normal import density
 
 LEAST_NEURONS = 8
 PRIOR_ODDS = 1.0 / 3.0
@@ -43,8 +44,8 @@ def whole_cells(factor: Floats, factor_var: Floats, is_control: NDArray[np.bool_
         return none
     x, controls, n = factor[trained], factor[is_control], int(trained.sum())
     least_var = float(factor_var[is_control].mean())
-    own = _normal(controls, float(controls.mean()), max(float(controls.var()), least_var))
-    one = _normal(x, float(x.mean()), float(x.var()) + 1e-6)
+    own = density(controls, float(controls.mean()), max(float(controls.var()), least_var))
+    one = density(x, float(x.mean()), float(x.var()) + 1e-6)
     score_one = float(np.log(one).sum() + np.log(own).sum()) - np.log(n)
     starts = (0.7, 0.4, 1.0, -0.5)
     value, share, shift, member = max((_two_kinds(x, controls, s, least_var) for s in starts), key=lambda f: f[0])
@@ -61,9 +62,9 @@ def _two_kinds(x: Floats, controls: Floats, shift: float, least_var: float) -> t
     square = float(((controls - controls.mean()) ** 2).sum())
     variance = max(square / controls.size, least_var)
     for _ in range(200):
-        shifted, others = share * _normal(x, mean + shift, variance), (1.0 - share) * _normal(x, mean, variance)
+        shifted, others = share * density(x, mean + shift, variance), (1.0 - share) * density(x, mean, variance)
         whole = np.maximum(shifted + others, 1e-300)
-        of_controls = np.log(_normal(controls, float(controls.mean()), variance)).sum()
+        of_controls = np.log(density(controls, float(controls.mean()), variance)).sum()
         member, last, value = shifted / whole, value, float(np.log(whole).sum() + of_controls)
         if value - last < 1e-4:
             break
@@ -75,8 +76,3 @@ def _two_kinds(x: Floats, controls: Floats, shift: float, least_var: float) -> t
         away = rest @ (x - mean) ** 2 + member @ (x - mean - shift) ** 2
         variance = max((square + float(away)) / (controls.size + x.size), least_var)
     return value, share, shift, member
-
-
-def _normal(x: Floats, mean: float, variance: float) -> Floats:
-    density: Floats = np.exp(-0.5 * (x - mean) ** 2 / variance) / np.sqrt(2.0 * np.pi * variance)
-    return density
