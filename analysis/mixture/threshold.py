@@ -53,10 +53,9 @@ def chance_seen(ln_threshold: float, noise: float, sizes: Sizes, mean: Floats, v
 def unseen_sizes(ln_threshold: float, sizes: Sizes, growth: float, growth_var: float) -> tuple[Floats, Floats]:
     """Sizes of what is not seen, on a grid of ln receptors at the pulse, and how many of each there are per synapse seen."""
     start = sizes.mean + np.linspace(-4.0, 4.0, N_UNSEEN) * sizes.sd
-    share = sum(
-        weight * density(start, centre, width**2)
-        for weight, centre, width in zip(sizes.weight, sizes.centre, sizes.width, strict=True)
-    )
+    share = np.zeros(N_UNSEEN)
+    for weight, centre, width in zip(sizes.weight, sizes.centre, sizes.width, strict=True):
+        share += weight * density(start, centre, width**2)
     share = share / share.sum()
     missed = share * ndtr((ln_threshold - growth - start) / np.sqrt(growth_var))
     return start, missed / max(1.0 - missed.sum(), 0.05)
