@@ -9,11 +9,16 @@ from scipy import ndimage
 
 Floats = NDArray[np.float64]
 SEEN_REACH = 3.0
+N_ROUNDS, N_ROUNDS_AGAIN = 4, 2
 COLUMNS = 64  # that are summed at a time: they stay in the processor's cache
 
 
 def smooth_background(
-    electrons: Floats, sigma_vox: Floats, read_noise: float, light: Floats | None = None, n_rounds: int = 4
+    electrons: Floats,
+    sigma_vox: Floats,
+    read_noise: float,
+    light: Floats | None = None,
+    begin: Floats | None = None,
 ) -> Floats:
     """Background (z, y, x) [electrons]: a local mean over voxels that hold no punctum.
 
@@ -28,14 +33,15 @@ def smooth_background(
     light : (z, y, x) ndarray [electrons], optional
         Expected of puncta that are taken out of `electrons` already: their noise is there still, and voxels count by the
         inverse of their variance.
-    n_rounds : int
-        Rounds of clipping at +3 and -4 standard deviations of a voxel smoothed a little.
+    begin : (z, y, x) ndarray [electrons], optional
+        A background found before, from which fewer rounds lead to the next.
 
     Notes
     -----
-    Normalised convolution: ``smooth(mask n) / smooth(mask)``. Clipping looks at a slightly smoothed image, in which
-    a punctum's skirt stands out; the clip is asymmetric since puncta only add. The window is a box passed twice,
-    whose cost does not grow with its width. All of it happens on bins of a third of the window's width.
+    Normalised convolution: ``smooth(mask n) / smooth(mask)``, in rounds of clipping at +3 and -4 standard deviations.
+    Clipping looks at a slightly smoothed image, in which a punctum's skirt stands out; it is asymmetric since puncta only
+    add. The window is a box passed twice, whose cost does not grow with its width. All of it happens on bins of a third of
+    the window's width.
     """
     step = np.clip((sigma_vox / 3.0).astype(int), 1, electrons.shape)
     binned = _binned(electrons, step)
@@ -44,8 +50,8 @@ def smooth_background(
     # two boxes have the variance size^2 / 6; an even box would shift the image
     size = 2 * np.maximum(np.rint(np.sqrt(1.5) * sigma_vox / step - 0.5), 0).astype(int) + 1
     above = np.zeros_like(binned) if light is None else _binned(light, step)
-    background = _block_medians(binned, size)
-    for _ in range(n_rounds):
+    background = _block_medians(binned, size) if begin is None else _binned(begin, step)
+    for _ in range(N_ROUNDS if begin is None else N_ROUNDS_AGAIN):
         weight, total = (_box_twice(v, size) for v in _kept(binned, seen, background, above, sd_smoothed, read_noise))
         background = np.where(weight > 1e-3, total / np.maximum(weight, 1e-3), background)
     return np.maximum(_unbinned(background, step, electrons.shape), 1e-3)

@@ -54,8 +54,9 @@ def background_again(scene: Scene, light: Floats, settings: MeasureSettings) -> 
     The light of neighbours passes for background between them, until they are known.
     """
     variance, background = np.square(scene.read_noise), np.empty_like(scene.background)
-    for data, known, out in zip(scene.data, light, background, strict=True):
-        out[...] = _background(data - variance - known, scene.read_noise, scene.voxel_um, settings, known)
+    for data, known, before, out in zip(scene.data, light, scene.background, background, strict=True):
+        seen = data - variance - known
+        out[...] = _background(seen, scene.read_noise, scene.voxel_um, settings, known, before - variance)
     return replace(scene, background=background)
 
 
@@ -78,10 +79,11 @@ def _background(
     voxel_um: Floats,
     settings: MeasureSettings,
     light: Floats | None = None,
+    begin: Floats | None = None,
 ) -> Floats:
     """One channel's background, plus the variance of the read noise; see `smooth_background`."""
     smooth, variance = np.maximum(settings.background_um / voxel_um, 2.0), np.square(read_noise)
-    return smooth_background(electrons, smooth, float(np.sqrt(np.mean(variance))), light) + variance
+    return smooth_background(electrons, smooth, float(np.sqrt(np.mean(variance))), light, begin) + variance
 
 
 def moved_back(image: Floats, shift_vox: Floats) -> Floats:

@@ -33,3 +33,11 @@ def test_noise_of_puncta_that_were_taken_out_does_not_move_the_background():
     found = smooth_background(left, np.array([3.0, 8.0, 8.0]), 1.0, light)
     assert found.mean() == pytest.approx(20.0, abs=0.15)
     assert smooth_background(left, np.array([3.0, 8.0, 8.0]), 1.0).mean() < 19.7
+
+
+def test_from_a_background_that_neighbours_light_made_too_high_it_comes_back():
+    image = stream(4, "test").poisson(20.0, (12, 60, 60)).astype(float)
+    window, nothing = np.array([3.0, 8.0, 8.0]), np.zeros((12, 60, 60))
+    anew = smooth_background(image, window, 1.0, nothing)
+    again = smooth_background(image, window, 1.0, nothing, anew + 2.0)
+    assert np.abs(again - anew).max() < 0.1
