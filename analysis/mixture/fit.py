@@ -32,19 +32,31 @@ def moments(grid: Grid, posterior: Posterior, by_class: list[Kernel]) -> tuple[F
     What a synapse's growth and factor say of its parts is the same for a class: the joint posterior of both is summed
     over the class first, by one matrix product per component.
     """
-    sums = np.zeros((3, posterior.prior.shape[1]))
-    for (rows, _), likelihood, parts in zip(grid.classes, grid.of_class, by_class, strict=True):
+    n_components = posterior.prior.shape[1]
+    of_classes: list[list[Floats]] = [[] for _ in range(n_components)]
+    for (rows, _), likelihood, kernel in zip(grid.classes, grid.of_class, by_class, strict=True):
         weight, prior = posterior.weight[rows], posterior.prior[rows].astype(np.float32)
-        for j in range(len(parts.weight)):
+        powers = np.stack([np.ones_like(kernel.moved), kernel.moved, kernel.moved**2], axis=-1)
+        for j, parts in enumerate(kernel.parts):
             by_growth = likelihood.T @ (weight * prior[:, j : j + 1])
-            for part in parts.parts[j]:
-                joint, off = part.weight * by_growth, parts.moved - np.float32(part.mean)
-                n, first = joint.sum(axis=1), np.einsum("gf,gf->g", joint, off)
-                second = np.einsum("gf,gf,gf->g", joint, off, off)
-                learned = part.mean * n + part.keep * first
-                learned2 = part.mean * (learned + part.keep * first) + part.keep**2 * second + part.spread * n
-                drift2 = ((1.0 - part.keep) ** 2 * second + part.spread * n) / parts.profile
-                sums[:, j] += learned.sum(), learned2.sum(), drift2.sum()
+            joint = np.stack([part.weight for part in parts], axis=1) * by_growth[:, None]
+            of_classes[j].append(joint @ powers)
+    profile = np.stack([kernel.profile for kernel in by_class])
+    sums = np.zeros((3, n_components))
+    for j, found in enumerate(of_classes):
+        parts = by_class[0].parts[j]
+        n, first, second = np.moveaxis(np.stack(found).astype(float), (3, 2), (0, 1))  # (part, class, growth) each
+        mean = np.array([part.mean for part in parts])[:, None, None]
+        keep, spread = (
+            np.stack([[getattr(kernel.parts[j][k], name) for kernel in by_class] for k in range(len(parts))])
+            for name in ("keep", "spread")
+        )
+        second += mean * (mean * n - 2.0 * first)  # about the mean of each part
+        first -= mean * n
+        learned = mean * n + keep * first
+        learned2 = mean * (learned + keep * first) + keep**2 * second + spread * n
+        drift2 = ((1.0 - keep) ** 2 * second + spread * n) / profile
+        sums[:, j] = learned.sum(), learned2.sum(), drift2.sum()
     return sums[0], sums[1], sums[2]
 
 
