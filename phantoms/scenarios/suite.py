@@ -24,6 +24,11 @@ _LIST = (
         share_depressed=0.5,
         depression="label_blind_removal",
     ),
+    Scenario(
+        name="broad_learning",
+        hard_at="changes of all sizes, as in networks that learned a task: many lie within drift, a few are four-fold",
+        effect_sd_ln=0.55,
+    ),
     Scenario(name="half_learned", hard_at="the middle of a neuron's synapses has learned", share_learned=0.4),
     Scenario(
         name="majority_learned",
