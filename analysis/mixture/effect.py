@@ -8,7 +8,7 @@ from scipy.special import gammaln, softmax
 
 @dataclass(frozen=True)
 class Seen:
-    """A law of \\|ln\\| change by learning, as if from synapses that were seen before.
+    """A law of the size of changes by learning, in ln receptors, as if from synapses that were seen before.
 
     weight : float, their number
     mean, sd : float, of their changes

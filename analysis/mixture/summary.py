@@ -14,7 +14,7 @@ from synimg.analysis.mixture.expect import Grid, expect, grids, kernels
 from synimg.analysis.mixture.model import DOWN, NULL, UP, Kernel, Model
 from synimg.analysis.shares import per_ln
 
-N_MEASURES = 10
+N_MEASURES, N_HALVINGS = 10, 30
 NOMINAL = (0.05, 0.1)
 """False discovery rates at which calls are counted."""
 LEARNING, SCALING, DRIFT = range(3)
@@ -218,7 +218,7 @@ def learning_interval(parts: Parts, unseen_sd: Floats, level: float = 0.95) -> t
 
     def quantile(wanted: float) -> Floats:
         below, above = (middle - 8.0 * spread).min(axis=0), (middle + 8.0 * spread).max(axis=0)
-        for _ in range(50):
+        for _ in range(N_HALVINGS):
             half = 0.5 * (below + above)
             less = (weight * ndtr((half - middle) / spread)).sum(axis=0) < wanted
             below, above = np.where(less, half, below), np.where(less, above, half)
