@@ -98,6 +98,8 @@ def _group_table(
     tested: list[str],
     seed: int,
 ) -> pd.DataFrame:
+    from scipy.stats import false_discovery_control  # takes as long to import as all that a method needs
+
     label, n_groups = question.label, len(question.names)
     pairs = np.unique(np.column_stack([label, neuron]), axis=0)
     frame = pd.DataFrame({"group": question.names})
@@ -113,8 +115,6 @@ def _group_table(
             _put(frame, f"{name}_shrunk", drawn, *interval(drawn, sd, degrees))
     unit, block, of_unit = _units(question.level, neuron, animal)
     p = group_tests(_per_unit(values, tested, unit), label[of_unit], block, seed) if tested else ()
-    from scipy.stats import false_discovery_control  # takes as long to import as all that a method needs
-
     for name, row in zip(tested, p, strict=True):
         frame[f"p_{name}"], frame[f"q_{name}"] = row, false_discovery_control(row, method="bh")
     bounded = ("share_learned", "share_learned_shrunk")

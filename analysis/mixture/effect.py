@@ -35,6 +35,11 @@ BROAD = Seen(10.0, 0.55, 0.4)
 LAWS = (ALIKE, BROAD)
 
 
+def lent(mean: float, sd: float) -> Seen:
+    """What the rarer sign of learning takes for known: the law of the other."""
+    return Seen(ALIKE.weight, mean, sd)
+
+
 def ln_prior(mean: float, ln_sd: float) -> float:
     """Log density of the mean and ln sd of changes by learning: either law, at even odds."""
     return float(np.logaddexp.reduce([law.ln_density(mean, ln_sd) for law in LAWS]) - np.log(len(LAWS)))

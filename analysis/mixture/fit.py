@@ -6,7 +6,7 @@ import numpy as np
 
 from synimg.analysis.mixture.counts import GROWTH, Floats, Sizes
 from synimg.analysis.mixture.data import Data
-from synimg.analysis.mixture.effect import ALIKE, Seen, as_if_seen
+from synimg.analysis.mixture.effect import as_if_seen, lent
 from synimg.analysis.mixture.expect import Grid, Posterior, chances, expect, kernels, make_grid, probabilities
 from synimg.analysis.mixture.irregular import Born
 from synimg.analysis.mixture.model import DOWN, UP, Form, Kernel, Model, Slab
@@ -93,7 +93,7 @@ def maximise(
             borrowed = DOWN_PER_UP * count[model.signs.index(UP) + 1] / max(trained, 1.0)
             share = (1.0 - BORROWED_SHARE) * share + BORROWED_SHARE * borrowed
         slabs[sign] = Slab(float(np.clip(share, 1e-6, 0.95)), float(mean), float(sd))
-        expected = Seen(ALIKE.weight, float(mean), float(sd))  # the rarer sign borrows from the other
+        expected = lent(float(mean), float(sd))
     ln_total = np.log(data.counts.total)
     mean, sd = list(model.factor_mean), list(model.factor_sd)
     factor_weights = _factor_weights(data, model, grid, posterior)

@@ -13,7 +13,7 @@ import numpy as np
 
 from synimg.analysis.mixture.counts import Floats
 from synimg.analysis.mixture.data import Data
-from synimg.analysis.mixture.effect import ALIKE, Seen, ln_prior
+from synimg.analysis.mixture.effect import ALIKE, lent, ln_prior
 from synimg.analysis.mixture.expect import log_likelihood, make_grid
 from synimg.analysis.mixture.fit import DOWN_PER_UP, DRIFT_SD, DRIFT_WEIGHT
 from synimg.analysis.mixture.model import DOWN, UP, Model, Slab
@@ -138,8 +138,7 @@ class Axes:
             mean, ln_sd = value[f"mean {sign}"], value[f"sd {sign}"]
             density += expected(mean, ln_sd)
             if root[sign] > 0.0:
-                borrowed = Seen(ALIKE.weight, mean, float(np.exp(ln_sd)))  # by the rarer sign
-                expected = borrowed.ln_density
+                expected = lent(mean, float(np.exp(ln_sd))).ln_density
             else:
                 density += np.log(self._nothing_odds(sign, root) / NOTHING)
         if min(root.values()) > 0.0:

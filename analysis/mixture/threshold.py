@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from synimg.analysis.mixture.counts import Floats, Sizes
-from synimg.analysis.mixture.normal import density
+from synimg.analysis.normal import density
 
 EDGE, LEAST_AT_EDGE, LEAST_TOTAL = 0.15, 10, 3.0
 N_UNSEEN = 41

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synimg.analysis.mixture.counts import Floats
-from synimg.analysis.mixture.normal import density
+from synimg.analysis.normal import density
 
 LEAST_NEURONS = 8
 PRIOR_ODDS = 1.0 / 3.0

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from synimg.analysis.controls import control_neurons, factor_table, zero_of
+from synimg.analysis.normal import density
 from synimg.analysis.separate.protocol import Needs, Separation
 from synimg.analysis.shares import animal_table, per_ln
 from synimg.analysis.turnover import excess_turnover, fano
@@ -70,8 +71,8 @@ class Mixture:
         excess, variance = seen.excess, seen.variance
         noise = variance + self.drift_sd**2
         null = (1.0 - self.share.sum()) * drift_density(seen, self.drift_sd)
-        up = self.share[0] * _normal(excess - self.mean[0], noise + self.sd[0] ** 2)
-        down = self.share[1] * _normal(excess + self.mean[1], noise + self.sd[1] ** 2)
+        up = self.share[0] * density(excess, self.mean[0], noise + self.sd[0] ** 2)
+        down = self.share[1] * density(excess, -self.mean[1], noise + self.sd[1] ** 2)
         outlier = np.full(excess.size, 1.0 / 6.0)
         return np.column_stack([null, up, down, outlier]) * np.array([1 - self.outliers] * 3 + [self.outliers])
 
@@ -96,14 +97,9 @@ def _rectified(seen: Seen, variance: Floats, drift_sd: float) -> Floats:
     noise = variance + drift_var
     middle = seen.excess * drift_var / noise
     width = np.sqrt(drift_var * variance / noise)
-    free = _normal(seen.excess, noise) * ndtr((middle + seen.level) / np.maximum(width, 1e-9))
-    pile: Floats = ndtr(-seen.level / drift_sd) * _normal(seen.excess + seen.level, variance)
+    free = density(seen.excess, variance=noise) * ndtr((middle + seen.level) / np.maximum(width, 1e-9))
+    pile: Floats = ndtr(-seen.level / drift_sd) * density(seen.excess + seen.level, variance=variance)
     return free + pile
-
-
-def _normal(x: Floats, variance: Floats) -> Floats:
-    density: Floats = np.exp(-0.5 * x**2 / variance) / np.sqrt(2.0 * np.pi * variance)
-    return density
 
 
 def neuron_mode(table: pd.DataFrame, seed: int) -> Separation:

@@ -1,3 +1,5 @@
+"""The law of the size of changes by learning: what is expected of it, and what a table says."""
+
 import numpy as np
 import pytest
 
