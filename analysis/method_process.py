@@ -1,16 +1,12 @@
-"""A separation method in a process of its own, that holds the table and nothing else: time, memory, answer or reason.
+"""A separation method in a process of its own, that holds the table and nothing else: time, memory, answer or reason."""
 
-Run as a program, this file is that process: ``python -m synimg.analysis.method_process FOLDER METHOD SEED``.
-"""
-
+import atexit
+import functools
+import json
 import os
-import resource
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +15,10 @@ import pandas as pd
 
 from synimg import schema
 from synimg.analysis.separate.protocol import Separation
-from synimg.analysis.separation import separate
-from synimg.analysis.separation_files import read_separation, write_separation
+from synimg.analysis.separation_files import read_separation
 from synimg.errors import SynimgError
-from synimg.store.atomic import read_json, write_json
-from synimg.store.tables import read_table, write_table
+from synimg.store.atomic import read_json
+from synimg.store.tables import write_table
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
@@ -36,6 +31,56 @@ class Run:
     reason: str
     seconds: float | None
     peak_bytes: int | None
+
+
+class _Server:
+    """The process that methods are copies of (`method_server`). It is started anew, not forked: it never held a truth."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "synimg.analysis.method_server"],
+            env=os.environ | ONE_THREAD | {"PYTHONPATH": os.pathsep.join(_search_path())},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        atexit.register(self.end)
+
+    def run(self, method: dict[str, Any], limit_s: float) -> int | None:
+        """The exit code of a method's process, None if it took too long."""
+        requests, answers = self._process.stdin, self._process.stdout
+        assert requests is not None
+        assert answers is not None
+        try:
+            print(json.dumps({"method": method, "limit_s": limit_s}), file=requests, flush=True)
+            answer = answers.readline()
+        except BrokenPipeError:
+            answer = ""
+        except BaseException:  # Ctrl-C: what the method was to say must not be the answer to the next question
+            _new_server()
+            raise
+        if not answer:
+            _new_server()
+            raise SynimgError("the process that starts methods was ended, by the method or by lack of memory")
+        code: int | None = json.loads(answer)["code"]
+        return code
+
+    def end(self) -> None:
+        """End it, and the method that it may be running."""
+        with self._process:
+            pass  # which closes its input and waits for it
+
+
+@functools.cache
+def _server() -> _Server:
+    """The one of this process."""
+    return _Server()
+
+
+def _new_server() -> None:
+    _server().end()
+    _server.cache_clear()
 
 
 def run_apart(table: pd.DataFrame, method: str, seed: int, limit_s: float) -> Run:
@@ -55,38 +100,19 @@ def run_apart(table: pd.DataFrame, method: str, seed: int, limit_s: float) -> Ru
     with tempfile.TemporaryDirectory(prefix="synimg-method-") as name:
         folder = Path(name)
         write_table(folder / "table.parquet", table, schema.SYNAPSES)
-        command = [sys.executable, "-m", "synimg.analysis.method_process", str(folder), method, str(seed)]
-        with (folder / "messages.txt").open("wb") as messages:
-            process = subprocess.Popen(
-                command,
-                cwd=folder,
-                env=os.environ | ONE_THREAD | {"PYTHONPATH": os.pathsep.join(_search_path())},
-                stdin=subprocess.DEVNULL,
-                stdout=messages,
-                stderr=messages,
-                start_new_session=True,
-            )
-            try:
-                code = process.wait(limit_s)
-            except subprocess.TimeoutExpired:
-                return Run(None, f"took longer than {limit_s:g} s", None, None)
-            finally:
-                _end(process)
+        asked = {"folder": name, "name": method, "seed": seed, "search_path": _search_path()}
+        try:
+            code = _server().run(asked, limit_s)
+        except SynimgError as error:
+            return Run(None, str(error), None, None)
+        if code is None:
+            return Run(None, f"took longer than {limit_s:g} s", None, None)
         return _answer(folder, table, method, code)
 
 
 def _search_path() -> list[str]:
     """Where the new process looks for packages: as here, wherever it runs."""
     return [str(Path(entry).resolve()) for entry in sys.path]
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the process and whatever it has started."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
-    process.wait()
 
 
 def _answer(folder: Path, table: pd.DataFrame, method: str, code: int) -> Run:
@@ -107,40 +133,3 @@ def _answer(folder: Path, table: pd.DataFrame, method: str, code: int) -> Run:
     except SynimgError as error:
         return Run(None, str(error).replace(f"{folder}/", ""), facts["seconds"], facts["peak_bytes"])
     return Run(result, "", facts["seconds"], facts["peak_bytes"])
-
-
-def _go_down_with(parent: int) -> None:
-    """End this process when the one that started it is gone."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
-
-
-def _peak_bytes() -> int:
-    """Largest memory of this process so far."""
-    status = Path("/proc/self/status")
-    if status.is_file():  # Linux: ru_maxrss would be that of the process that started this one, if larger
-        return next(1024 * int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)  # macOS: in bytes
-
-
-def main(folder: Path, method: str, seed: int) -> None:
-    """Separate ``table.parquet``; leave ``result/`` and ``run.json`` in `folder`."""
-    threading.Thread(target=_go_down_with, args=(os.getppid(),), daemon=True).start()
-    table = read_table(folder / "table.parquet", schema.SYNAPSES)
-    start = time.perf_counter()
-    facts: dict[str, Any] = {"reason": "", "seconds": None, "peak_bytes": None}
-    try:
-        result = separate(table, method, seed)
-        facts["seconds"] = time.perf_counter() - start
-        write_separation(folder / "result", result, seed)
-    except SynimgError as error:
-        facts["reason"] = str(error)
-    except Exception as error:  # a method may raise anything
-        facts["reason"] = f"method {method}: raised {type(error).__name__}: {error}"
-    facts["reason"] = " ".join(facts["reason"].split())  # one line, whatever was raised
-    write_json(folder / "run.json", facts | {"peak_bytes": _peak_bytes()})
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

@@ -1,6 +1,7 @@
 """A user's method runs by itself, sees the table alone, and cannot bring the rest down."""
 
 import os
+import subprocess
 import sys
 import textwrap
 import time
@@ -28,6 +29,10 @@ def hangs(table):
 
 def dies(table):
     os.kill(os.getpid(), 9)
+
+def kills_its_parent(table):
+    os.kill(os.getppid(), 9)
+    time.sleep(60)
 
 def ends(table):
     os._exit(0)
@@ -93,6 +98,11 @@ def test_a_method_that_hangs_is_ended(table, file):
     assert run_apart(table, f"{file}:hangs", 1, 1.5).reason == "took longer than 1.5 s"
 
 
+def test_a_method_that_kills_who_started_it_has_failed_and_the_next_one_runs(table, file):
+    assert "was ended" in run_apart(table, f"{file}:kills_its_parent", 1, 60.0).reason
+    assert run_apart(table, f"{file}:half", 1, 60.0).reason == ""
+
+
 def test_a_method_finds_the_table_and_no_truth(table, file):
     reason = run_apart(table, f"{file}:looks_around", 1, 60.0).reason
     assert "['messages.txt', 'table.parquet']" in reason
@@ -132,17 +142,49 @@ def test_an_installed_method_that_is_not_there_is_one_sentence(table):
         synimg.separate(table, "their")
 
 
-def test_the_process_ends_what_it_has_started(table, tmp_path):
-    mark = tmp_path / "pid"
-    (tmp_path / "starts.py").write_text(
-        "import subprocess, time\n"
-        "def starts(table):\n"
-        f"    open({str(mark)!r}, 'w').write(str(subprocess.Popen(['sleep', '60']).pid))\n"
-        "    time.sleep(60)\n"
-    )
-    run_apart(table, f"{tmp_path / 'starts.py'}:starts", 1, 8.0)
-    pid = int(mark.read_text())
+STARTS = """
+import subprocess, time
+
+def starts(table):
+    with open({mark!r}, "w") as file:
+        file.write(str(subprocess.Popen(["sleep", "60"]).pid))
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def starts(tmp_path):
+    """A method that starts a process, of which it leaves the number, and hangs."""
+    (tmp_path / "starts.py").write_text(STARTS.format(mark=str(tmp_path / "pid")))
+    return f"{tmp_path / 'starts.py'}:starts"
+
+
+def test_the_process_ends_what_it_has_started(table, starts, tmp_path):
+    run_apart(table, starts, 1, 3.0)
+    assert is_gone(int((tmp_path / "pid").read_text()))
+
+
+def test_a_method_does_not_outlive_who_asked_for_it(table, starts, tmp_path):
+    table.to_parquet(tmp_path / "table.parquet")
+    asks = f"""
+import pandas as pd
+from synimg.analysis.method_process import run_apart
+run_apart(pd.read_parquet({str(tmp_path / "table.parquet")!r}), {starts!r}, 1, 60.0)
+"""
+    asker = subprocess.Popen([sys.executable, "-c", asks])
+    pid = wait_for(tmp_path / "pid")
+    asker.kill()
+    asker.wait()
     assert is_gone(pid)
+
+
+def wait_for(file) -> int:
+    """The number in a file that somebody is about to write."""
+    for _ in range(300):
+        if file.is_file() and (text := file.read_text()):
+            return int(text)
+        time.sleep(0.1)
+    raise AssertionError(f"{file} did not come")
 
 
 def is_gone(pid: int) -> bool:
