@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from synimg.analysis.mixture.choose import Choice
 from synimg.analysis.mixture.counts import GROWTH, Floats, Floats32, Ints, receptors_at_death
 from synimg.analysis.mixture.data import Data
-from synimg.analysis.mixture.expect import Grid, grids, kernels, likelihoods, posterior_of
-from synimg.analysis.mixture.model import NULL, UP, Kernel, Model
+from synimg.analysis.mixture.expect import Grid, densities_on, grids, likelihoods, posterior_of
+from synimg.analysis.mixture.model import NULL, UP, Densities, Model
 from synimg.analysis.mixture.whole_cell import WholeCell
 from synimg.analysis.shares import per_ln
 
@@ -53,7 +53,7 @@ class _Given:
     data: Data
     model: Model
     grid: Grid
-    by_class: list[Kernel]
+    density: Densities
     each: Floats32
     abroad: Floats32
     weights: Floats
@@ -62,15 +62,15 @@ class _Given:
 def _of_model(
     data: Data, model: Model, grid: Grid, stay: float, cells: WholeCell, n_draws: int, rng: np.random.Generator
 ) -> Iterator[Draw]:
-    by_class = kernels(model, grid)
-    given = likelihoods(data, model, grid, [parts.weight for parts in by_class])
+    density = densities_on(grid, model)
+    given = likelihoods(data, model, grid, density)
     posterior = posterior_of(data, model, grid, given)
     each = np.stack([one * given.prior[:, j : j + 1] for j, one in enumerate(given.components)]).astype(np.float32)
     each *= given.good / given.seen
     abroad = given.elsewhere * each
     other = abroad.sum(axis=2).T * (1.0 - data.parent)[:, None]
     weights = np.column_stack([other, model.outliers * grid.wrong, model.born.share * grid.born])
-    common = _Given(data, model, grid, by_class, each, abroad, weights)
+    common = _Given(data, model, grid, density, each, abroad, weights)
     unit = data.branch if model.form.by_branch else data.neuron
     cumulated = np.cumsum(posterior.factor, axis=1)
     for _ in range(n_draws):
@@ -86,12 +86,12 @@ def _one(common: _Given, factor: Ints, cells: WholeCell, stay: float, rng: np.ra
     from_other = np.flatnonzero((which >= k) & (which < 2 * k))
     factor[from_other] = _pick(np.cumsum(abroad[component[from_other], from_other], axis=1), rng)
     ln, growth = np.zeros((n, 3)), np.zeros(n)
-    for (rows, _), parts in zip(grid.classes, common.by_class, strict=True):
-        for j, density in enumerate(parts.weight):
+    for (rows, _), density in zip(grid.classes, common.density.of_classes(), strict=True):
+        for j in range(k):
             here = rows[(component[rows] == j) & (which[rows] < 2 * k)]
-            place = _pick(np.cumsum(grid.likelihood[here] * density.T[factor[here]], axis=1), rng)
-            ln[here, 0] = _learned(parts, j, place, factor[here], rng)
-            ln[here, 1] = parts.scaled[place] * grid.factor[factor[here]]
+            place = _pick(np.cumsum(grid.likelihood[here] * density.weight[:, j].T[factor[here]], axis=1), rng)
+            ln[here, 0] = _learned(density, j, place, factor[here], rng)
+            ln[here, 1] = density.scaled[place] * grid.factor[factor[here]]
             growth[here] = GROWTH[place]
             ln[here, 2] = growth[here] - ln[here, 0] - ln[here, 1]
     signs = np.array([0 if s == NULL else 1 if s == UP else -1 for s in (NULL, *model.signs)], np.int8)
@@ -108,13 +108,12 @@ def _one(common: _Given, factor: Ints, cells: WholeCell, stay: float, rng: np.ra
     return Draw(sign, ln, linear)
 
 
-def _learned(kernel: Kernel, j: int, place: Ints, factor: Ints, rng: np.random.Generator) -> Floats:
+def _learned(density: Densities, j: int, place: Ints, factor: Ints, rng: np.random.Generator) -> Floats:
     """What learning did to synapses of a component, given growth and factor (places on their grids)."""
-    parts, at = kernel.parts[j], (place, factor)
-    of_part = _pick(np.cumsum([part.weight[at] for part in parts], axis=0).T, rng)
-    mean = np.array([part.mean for part in parts])[of_part]
-    keep, spread = (np.stack([getattr(part, name) for part in parts])[of_part, place] for name in ("keep", "spread"))
-    return mean + keep * (kernel.moved[at] - mean) + np.sqrt(spread) * rng.standard_normal(place.size)
+    parts = density.parts[j]
+    of_part = _pick(np.cumsum(parts.weight[:, place, factor], axis=0).T, rng)
+    mean, keep, spread = parts.mean[of_part], parts.keep[of_part, place], parts.spread[of_part, place]
+    return mean + keep * (density.moved[place, factor] - mean) + np.sqrt(spread) * rng.standard_normal(place.size)
 
 
 def _pick(cumulated: NDArray[np.floating], rng: np.random.Generator) -> Ints:

@@ -4,12 +4,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from synimg.analysis.mixture.counts import GROWTH, Floats, Sizes
+from synimg.analysis.mixture.counts import Floats, Sizes
 from synimg.analysis.mixture.data import Data
 from synimg.analysis.mixture.effect import as_if_seen, lent
-from synimg.analysis.mixture.expect import Grid, Posterior, chances, expect, kernels, make_grid, probabilities
+from synimg.analysis.mixture.expect import (
+    COARSER,
+    Grid,
+    Posterior,
+    chances,
+    densities_on,
+    expect,
+    log_likelihood,
+    make_grid,
+    probabilities,
+)
 from synimg.analysis.mixture.irregular import Born
-from synimg.analysis.mixture.model import DOWN, UP, Form, Kernel, Model, Slab
+from synimg.analysis.mixture.model import DOWN, UP, Densities, Form, Model, Slab
 from synimg.analysis.mixture.preference import fitted_weight, standard_size, true_size
 from synimg.analysis.mixture.threshold import unseen_drift, unseen_sizes
 
@@ -24,47 +34,39 @@ HOPELESS_STEPS, HOPELESS = 4, 60.0
 HASTE = 1.6  # drift and learning trade off along a ridge, where plain steps creep
 
 
-def moments(grid: Grid, posterior: Posterior, by_class: list[Kernel]) -> tuple[Floats, Floats, Floats]:
+def moments(grid: Grid, posterior: Posterior, density: Densities) -> tuple[Floats, Floats, Floats]:
     """Sums over synapses by component: of learning, of its square, and of the squared drift over its profile.
 
     Notes
     -----
     What a synapse's growth and factor say of its parts is the same for a class: the joint posterior of both is summed
-    over the class first, by one matrix product per component.
+    over the class first.
     """
-    n_components = posterior.prior.shape[1]
-    of_classes: list[list[Floats]] = [[] for _ in range(n_components)]
-    for (rows, _), likelihood, kernel in zip(grid.classes, grid.of_class, by_class, strict=True):
-        weight, prior = posterior.weight[rows], posterior.prior[rows].astype(np.float32)
-        powers = np.stack([np.ones_like(kernel.moved), kernel.moved, kernel.moved**2], axis=-1)
-        for j, parts in enumerate(kernel.parts):
-            by_growth = likelihood.T @ (weight * prior[:, j : j + 1])
-            joint = np.stack([part.weight for part in parts], axis=1) * by_growth[:, None]
-            of_classes[j].append(joint @ powers)
-    profile = np.stack([kernel.profile for kernel in by_class])
-    sums = np.zeros((3, n_components))
-    for j, found in enumerate(of_classes):
-        parts = by_class[0].parts[j]
-        n, first, second = np.moveaxis(np.stack(found).astype(float), (3, 2), (0, 1))  # (part, class, growth) each
-        mean = np.array([part.mean for part in parts])[:, None, None]
-        keep, spread = (
-            np.stack([[getattr(kernel.parts[j][k], name) for kernel in by_class] for k in range(len(parts))])
-            for name in ("keep", "spread")
-        )
+    sums = np.zeros((3, posterior.prior.shape[1]))
+    moved = density.moved
+    for j, parts in enumerate(density.parts):
+        joint = np.empty((3, *moved.shape), np.float32)  # of growth and factor, times powers of what else moved
+        for c, ((rows, _), likelihood) in enumerate(zip(grid.classes, grid.of_class, strict=True)):
+            prior = posterior.prior[rows, j : j + 1].astype(np.float32)
+            np.matmul(likelihood.T, posterior.weight[rows] * prior, out=joint[0, c])
+        np.multiply(joint[0], moved, out=joint[1])
+        np.multiply(joint[1], moved, out=joint[2])
+        n, first, second = np.einsum("pcgf,kcgf->kpcg", parts.weight, joint).astype(float)
+        mean, keep, spread = parts.mean[:, None, None], parts.keep, parts.spread
         second += mean * (mean * n - 2.0 * first)  # about the mean of each part
         first -= mean * n
         learned = mean * n + keep * first
         learned2 = mean * (learned + keep * first) + keep**2 * second + spread * n
-        drift2 = ((1.0 - keep) ** 2 * second + spread * n) / profile
+        drift2 = ((1.0 - keep) ** 2 * second + spread * n) / density.profile
         sums[:, j] = learned.sum(), learned2.sum(), drift2.sum()
     return sums[0], sums[1], sums[2]
 
 
 def maximise(
-    data: Data, model: Model, grid: Grid, posterior: Posterior, by_class: list[Kernel], hold_drift: bool = False
+    data: Data, model: Model, grid: Grid, posterior: Posterior, density: Densities, hold_drift: bool = False
 ) -> Model:
     """The hyper-parameters that the posterior asks for, with informative priors (`effect`)."""
-    learned, learned2, drift2 = moments(grid, posterior, by_class)
+    learned, learned2, drift2 = moments(grid, posterior, density)
     count = posterior.member.sum(axis=0)
     if data.ln_threshold is not None:
         learned, learned2, drift2, count = _with_unseen(data, model, grid, learned, learned2, drift2, count)
@@ -115,7 +117,7 @@ def maximise(
         slabs=(slabs[UP], slabs[DOWN]),
         covariate_weights=tuple(float(w) for w in weights),
         factor_weights=tuple(float(w) for w in factor_weights),
-        size_weight=_size_weight(model, grid, posterior, by_class),
+        size_weight=_size_weight(model, grid, posterior, density),
         born=model.born.fitted(ln_total, posterior.born, Born.first(ln_total)),
         outliers=0.0 if data.is_exact else float(np.clip(outliers, LEAST_OUTLIERS, MOST_OUTLIERS)),
     )
@@ -132,19 +134,19 @@ def _factor_weights(data: Data, model: Model, grid: Grid, posterior: Posterior) 
     return found[: x.shape[1]]
 
 
-def _size_weight(model: Model, grid: Grid, posterior: Posterior, by_class: list[Kernel]) -> float:
+def _size_weight(model: Model, grid: Grid, posterior: Posterior, density: Densities) -> float:
     """How much the odds of learning depend on the size at the pulse, by the mean size of what learned."""
     if not model.form.learns_by_size or not model.signs:
         return model.size_weight
     count = total = 0.0
-    for (rows, ln_total), noise, likelihood, parts in zip(
-        grid.classes, grid.noise, grid.of_class, by_class, strict=True
+    for (rows, ln_total), noise, likelihood, of_class in zip(
+        grid.classes, grid.noise, grid.of_class, density.weight, strict=True
     ):
-        size = standard_size(model.sizes, ln_total - GROWTH)
+        size = standard_size(model.sizes, ln_total - grid.growth)
         size = true_size(model.sizes, model.size_weight, size, noise)
-        for j in range(1, len(parts.weight)):
+        for j in range(1, posterior.prior.shape[1]):
             weighted = posterior.weight[rows] * posterior.prior[rows, j : j + 1].astype(np.float32)
-            by_growth = (parts.weight[j] * (likelihood.T @ weighted)).sum(axis=1)
+            by_growth = (of_class[:, j] * (likelihood.T @ weighted)).sum(axis=1)
             count += float(by_growth.sum())
             total += float(by_growth @ size)
     return fitted_weight(model.sizes, model.size_weight, count, total / max(count, 1e-9))
@@ -205,17 +207,18 @@ def _log_odds_step(data: Data, model: Model, posterior: Posterior) -> tuple[Floa
 
 
 def growth_moments(
-    grid: Grid, posterior: Posterior, by_class: list[Kernel], if_null: bool = False
+    grid: Grid, posterior: Posterior, density: Densities, if_null: bool = False
 ) -> tuple[Floats, Floats]:
     """Posterior mean and variance of each synapse's growth; those that it would have without learning `if_null`."""
     first, second = np.zeros(len(posterior.weight)), np.zeros(len(posterior.weight))
-    for (rows, _), likelihood, parts in zip(grid.classes, grid.of_class, by_class, strict=True):
-        density = likelihood * sum(
-            posterior.prior[rows, j : j + 1].astype(np.float32) * (posterior.weight[rows] @ weight.T)
-            for j, weight in enumerate(parts.weight[:1] if if_null else parts.weight)
+    components = range(1 if if_null else posterior.prior.shape[1])
+    for (rows, _), likelihood, of_class in zip(grid.classes, grid.of_class, density.weight, strict=True):
+        found = likelihood * sum(
+            posterior.prior[rows, j : j + 1].astype(np.float32) * (posterior.weight[rows] @ of_class[:, j].T)
+            for j in components
         )
-        whole = np.maximum(density.sum(axis=1), np.finfo(np.float32).tiny)
-        first[rows], second[rows] = density @ GROWTH / whole, density @ GROWTH**2 / whole
+        whole = np.maximum(found.sum(axis=1), np.finfo(np.float32).tiny)
+        first[rows], second[rows] = found @ grid.growth / whole, found @ grid.growth**2 / whole
     return first, np.maximum(second - first**2, 0.0)
 
 
@@ -257,24 +260,24 @@ def fit(
     """
     model, last = start, -np.inf
     for round_ in range(n_rounds):
-        grid = make_grid(data, model, stay, largest)
+        grid = make_grid(data, model, stay, largest, COARSER)
         for step in range(N_STEPS):
-            by_class = kernels(model, grid)
-            posterior = expect(data, model, grid, by_class)
+            density = densities_on(grid, model)
+            posterior = expect(data, model, grid, density)
             done = abs(posterior.log_likelihood - last) < 0.1
             last = posterior.log_likelihood
             if done:
                 break
             if step >= HOPELESS_STEPS and last < to_beat - HOPELESS:
                 return model, last
-            model = maximise(data, model, grid, posterior, by_class, hold_drift)
+            model = maximise(data, model, grid, posterior, density, hold_drift)
         if round_ < n_rounds - 1:
-            model = recentre(data, model, grid, posterior, by_class, stay, largest)
+            model = recentre(data, model, grid, posterior, density, stay, largest)
     return model, last
 
 
 def recentre(
-    data: Data, model: Model, grid: Grid, posterior: Posterior, by_class: list[Kernel], stay: float, largest: float
+    data: Data, model: Model, grid: Grid, posterior: Posterior, density: Densities, stay: float, largest: float
 ) -> Model:
     """The model with its turnover, and the sizes before the window, estimated again.
 
@@ -283,7 +286,7 @@ def recentre(
     """
     # where the odds of learning depend on size, the sizes are those of what did not learn
     by_size = model.form.learns_by_size
-    growth, spread = growth_moments(grid, posterior, by_class, if_null=by_size)
+    growth, spread = growth_moments(grid, posterior, density, if_null=by_size)
     regular = posterior.member[:, 0] if by_size else posterior.member.sum(axis=1)
     ln_start, events = np.log(data.counts.total) - growth, data.counts.events(stay)
     if data.ln_threshold is not None:
@@ -307,15 +310,13 @@ def _shifted(model: Model, by: float) -> tuple[float, ...]:
 def _best_turnover(data: Data, model: Model, stay: float, largest: float) -> Model:
     """One step along the likelihood's parabola in the turnover, the factors moving against it and the sizes with it."""
 
-    def at(shift: float) -> tuple[Model, float]:
+    def at(shift: float) -> Model:
         turnover = max(model.turnover + shift, 0.02)
-        sizes = model.sizes.moved(shift)
-        moved = replace(model, turnover=turnover, factor_mean=_shifted(model, -shift), sizes=sizes)
-        grid = make_grid(data, moved, stay, largest)
-        return moved, expect(data, moved, grid, kernels(moved, grid)).log_likelihood
+        return replace(model, turnover=turnover, factor_mean=_shifted(model, -shift), sizes=model.sizes.moved(shift))
 
     step = TURNOVER_STEP
-    below, here, above = (at(shift)[1] for shift in (-step, 0.0, step))
+    there = [at(shift) for shift in (-step, 0.0, step)]
+    below, here, above = (log_likelihood(data, one, make_grid(data, one, stay, largest, COARSER)) for one in there)
     curve = below - 2.0 * here + above
     shift = 0.5 * step * (below - above) / curve if curve < 0 else step * np.sign(above - below)
-    return at(float(np.clip(shift, -3.0 * step, 3.0 * step)))[0]
+    return at(float(np.clip(shift, -3.0 * step, 3.0 * step)))

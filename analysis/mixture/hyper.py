@@ -7,14 +7,14 @@ their shares are alike (`DOWN_PER_UP`, within `DOWN_PER_UP_SD_LN`).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
-from synimg.analysis.mixture.counts import Floats
+from synimg.analysis.mixture.counts import Floats, Sizes
 from synimg.analysis.mixture.data import Data
 from synimg.analysis.mixture.effect import ALIKE, lent, ln_prior
-from synimg.analysis.mixture.expect import log_likelihood, make_grid
+from synimg.analysis.mixture.expect import COARSER, Grid, log_likelihood, make_grid
 from synimg.analysis.mixture.fit import DOWN_PER_UP, DRIFT_SD, DRIFT_WEIGHT
 from synimg.analysis.mixture.model import DOWN, UP, Model, Slab
 
@@ -23,8 +23,8 @@ SYNAPSES_OF_CHAIN = 240_000
 """Synapses over all generations: few leave more open, so that signs of learning come and go, and cost less to look at."""
 N_CLIMBS, WIDEST = 3, 4.0
 N_TRIES = 20
+N_GRIDS = 12  # a climb takes steps along each axis, and pairs of steps, over and again
 FAR_BEHIND, LOWEST = 6.0, 20.0
-COARSER = 2
 SLAB_AXES = ("root", "mean", "sd")
 NOTHING = 0.2
 """Width of the stretch of the root of a share that stands for no learning of that sign."""
@@ -170,11 +170,16 @@ def hyper_posterior(
     first = make_grid(data, fitted[0], stay, largest, COARSER)
     moves = "turnover" in axes.names
 
+    @lru_cache(maxsize=N_GRIDS)
+    def grid_of(turnover: float, sizes: Sizes) -> Grid:
+        there = replace(fitted[0], turnover=turnover, sizes=sizes)
+        return make_grid(data, there, stay, largest, COARSER, first)
+
     def log_posterior(at: Floats) -> float:
         there = axes.model(at)
         if there is None:
             return -np.inf
-        grid = make_grid(data, there, stay, largest, COARSER, first) if moves else first
+        grid = grid_of(there.turnover, there.sizes) if moves else first
         return log_likelihood(data, there, grid) + axes.log_prior(at)
 
     # evidence that just fails to pay for a sign still leaves it a chance, which no walker would find far from there

@@ -1,5 +1,6 @@
 """What a synapse's growth is made of: a factor of its neuron, learning up, down or none, and drift."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -123,13 +124,12 @@ class Model:
         """Its variance."""
         return 0.0 if component == NULL else self.slab(component).sd ** 2
 
-    def learned_parts(self, component: int) -> list[tuple[float, float]]:
-        """Mean and variance of normals of equal weight that together are the law of the change."""
+    def learned_parts(self, component: int) -> tuple[Floats, Floats]:
+        """Means and variances (n_parts,) of normals of equal weight that together are the law of the change."""
         if component == NULL:
-            return [(0.0, 0.0)]
+            return np.zeros(1), np.zeros(1)
         mean, var = self.slab(component).parts
-        sign = 1.0 if component == UP else -1.0
-        return list(zip((sign * mean).tolist(), var.tolist(), strict=True))
+        return (mean if component == UP else -mean), var
 
 
 def drift_profile(form: Form, sizes: Sizes, ln_start: Floats) -> Floats:
@@ -150,70 +150,43 @@ def scaling_profile(form: Form, sizes: Sizes, ln_start: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class Part:
-    """One normal of the law of learning, for synapses of one total.
+class Parts:
+    """The normals that make up one component's law of learning; in one class of totals the axis of classes is left out.
 
-    weight : (n_growth, n_factor) ndarray, density of the growth times the step of the grid and the share of the part
-    mean : float, of the change by learning
-    keep : (n_growth,) ndarray, share of what else moved that is learning's
-    spread : (n_growth,) ndarray, variance of learning given the growth
+    mean : (n_parts,) ndarray, of the change by learning
+    weight : (n_parts, n_classes, n_growth, n_factor) ndarray, density of the growth times the step of the grid and the part's share
+    keep : (n_parts, n_classes, n_growth) ndarray, share of what else moved that is learning's
+    spread : the same, variance of learning given the growth
     """
 
+    mean: Floats
     weight: Floats32
-    mean: float
     keep: Floats
     spread: Floats
 
 
 @dataclass(frozen=True)
-class Kernel:
-    """Density of the growth for synapses of one total, and what each growth says of its parts.
+class Densities:
+    """Densities of the growth in classes of totals, and what each growth says; in one class the axis of classes is left out.
 
-    parts : by component, of its law
-    weight : by component, (n_growth, n_factor) ndarray, the sum of its parts
-    moved : (n_growth, n_factor) ndarray, growth without homeostasis
-    scaled : (n_growth,) ndarray, share of the factor taken
-    profile : (n_growth,) ndarray, drift variance relative to that of a synapse of typical size
+    parts : by component
+    weight : (n_classes, n_growth, n_components, n_factor) ndarray, the sum of the parts' weights
+    moved : (n_classes, n_growth, n_factor) ndarray, growth without homeostasis
+    scaled : (n_classes, n_growth) ndarray, share of the factor taken
+    profile : (n_classes, n_growth) ndarray, drift variance relative to that of a synapse of typical size
     """
 
-    parts: list[list[Part]]
-    weight: list[Floats32]
+    parts: list[Parts]
+    weight: Floats32
     moved: Floats32
     scaled: Floats
     profile: Floats
 
-
-@dataclass(frozen=True)
-class Densities:
-    """The same for all classes of totals: arrays as in `Kernel` with an axis of classes in front, `parts` their weights."""
-
-    model: Model
-    parts: list[list[Floats32]]
-    moved: Floats32
-    scaled: Floats
-    profile: Floats
-
-    @cached_property
-    def weight(self) -> list[Floats32]:
-        """By component, (n_classes, n_growth, n_factor)."""
-        return [np.sum(parts, axis=0) if len(parts) > 1 else parts[0] for parts in self.parts]
-
-    def kernels(self) -> list[Kernel]:
-        """The kernel of each class."""
-        drift_var = self.model.drift_sd**2 * self.profile
-        laws = [self.model.learned_parts(component) for component in (NULL, *self.model.signs)]
-        made = []
+    def of_classes(self) -> Iterator["Densities"]:
+        """Those of each class."""
         for c in range(len(self.moved)):
-            parts = [
-                [
-                    Part(weight[c], mean, var / (drift_var[c] + var), var * drift_var[c] / (drift_var[c] + var))
-                    for weight, (mean, var) in zip(weights, law, strict=True)
-                ]
-                for weights, law in zip(self.parts, laws, strict=True)
-            ]
-            weight = [one[c] for one in self.weight]
-            made.append(Kernel(parts, weight, self.moved[c], self.scaled[c], self.profile[c]))
-        return made
+            parts = [Parts(p.mean, p.weight[:, c], p.keep[:, c], p.spread[:, c]) for p in self.parts]
+            yield Densities(parts, self.weight[c], self.moved[c], self.scaled[c], self.profile[c])
 
 
 def densities(model: Model, ln_total: Floats, factor: Floats, noise: Floats, growth: Floats = GROWTH) -> Densities:
@@ -234,23 +207,31 @@ def densities(model: Model, ln_total: Floats, factor: Floats, noise: Floats, gro
     profile = drift_profile(model.form, model.sizes, expected)
     scaled = scaling_profile(model.form, model.sizes, expected)
     moved = (growth[:, None] - scaled[..., None] * factor).astype(np.float32)
+    components = (NULL, *model.signs)
+    weight = np.empty((*start.shape, len(components), factor.size), np.float32)
+    drift_var = model.drift_sd**2 * profile
     by_component = []
-    for component in (NULL, *model.signs):
-        law = model.learned_parts(component)
-        scale = np.full(start.shape, (growth[1] - growth[0]) / len(law))
+    for j, component in enumerate(components):
+        mean, var = model.learned_parts(component)
+        scale = np.full(start.shape, (growth[1] - growth[0]) / mean.size)
         if component != NULL and model.form.learns_by_size:
             scale *= tilt(model.sizes, model.size_weight, standard_size(model.sizes, start), noise[:, None])
-        by_component.append([_normal(moved, mean, model.drift_sd**2 * profile + var, scale) for mean, var in law])
-    return Densities(model, by_component, moved, scaled, profile)
+        each = np.empty((mean.size, *moved.shape), np.float32)
+        for k in range(mean.size):
+            _normal(moved, mean[k], drift_var + var[k], scale, out=each[k])
+        np.sum(each, axis=0, out=weight[:, :, j])
+        keep = var[:, None, None] / (drift_var + var[:, None, None])
+        by_component.append(Parts(mean, each, keep, keep * drift_var))
+    return Densities(by_component, weight, moved, scaled, profile)
 
 
-def _normal(moved: Floats32, mean: float, var: Floats, scale: Floats) -> Floats32:
+def _normal(moved: Floats32, mean: float, var: Floats, scale: Floats, out: Floats32) -> None:
     """Density of a normal variable times `scale`; single precision, in which an exponential takes a fraction of the time."""
-    density = np.square(moved - np.float32(mean))
-    density *= (-0.5 / var).astype(np.float32)[..., None]
-    np.exp(density, out=density)
-    density *= (scale / np.sqrt(2.0 * np.pi * var)).astype(np.float32)[..., None]
-    return density
+    np.subtract(moved, np.float32(mean), out=out)
+    np.square(out, out=out)
+    out *= (-0.5 / var).astype(np.float32)[..., None]
+    np.exp(out, out=out)
+    out *= (scale / np.sqrt(2.0 * np.pi * var)).astype(np.float32)[..., None]
 
 
 def factor_grid(largest: float, coarser: int = 1) -> Floats:

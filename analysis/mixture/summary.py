@@ -10,8 +10,8 @@ from scipy.special import ndtr
 from synimg.analysis.calls import n_called
 from synimg.analysis.mixture.counts import GROWTH, Floats, Floats32, receptors_at_death
 from synimg.analysis.mixture.data import Data
-from synimg.analysis.mixture.expect import Grid, expect, grids, kernels
-from synimg.analysis.mixture.model import DOWN, NULL, UP, Kernel, Model
+from synimg.analysis.mixture.expect import Grid, densities_on, expect, grids
+from synimg.analysis.mixture.model import DOWN, NULL, UP, Densities, Model
 from synimg.analysis.shares import per_ln
 
 N_MEASURES, N_HALVINGS = 10, 30
@@ -59,17 +59,17 @@ def summarise(data: Data, model: Model, stay: float, largest: float) -> Parts:
 
 
 def _of_grid(data: Data, model: Model, grid: Grid, stay: float) -> Parts:
-    by_class = kernels(model, grid)
-    posterior = expect(data, model, grid, by_class)
+    density = densities_on(grid, model)
+    posterior = expect(data, model, grid, density)
     n, components = data.neuron.size, (NULL, *model.signs)
     up, down = np.zeros(n), np.zeros(n)
     given = {sign: np.zeros((n, 2)) for sign in (1, 2)}
     ln_parts, linear, square = np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 3))
     # ln receptors become receptors by the logarithmic mean of both ends, so that the parts add up
-    for (rows, _), likelihood, parts in zip(grid.classes, grid.of_class, by_class, strict=True):
+    for (rows, _), likelihood, own in zip(grid.classes, grid.of_class, density.of_classes(), strict=True):
         for j, component in enumerate(components):
             weight = posterior.weight[rows] * posterior.prior[rows, j : j + 1].astype(np.float32)
-            found = _sums(grid, likelihood, weight, j, parts)
+            found = _sums(grid, likelihood, weight, j, own)
             ln_parts[rows] += found[:, 1:4]
             linear[rows] += found[:, 4:7]
             square[rows] += found[:, 7:10]
@@ -104,22 +104,22 @@ def _of_grid(data: Data, model: Model, grid: Grid, stay: float) -> Parts:
     )
 
 
-def _sums(grid: Grid, likelihood: Floats32, weight: Floats, j: int, kernel: Kernel) -> Floats:
+def _sums(grid: Grid, likelihood: Floats32, weight: Floats, j: int, density: Densities) -> Floats:
     """Posterior sums over growths and factors, (n_rows, n_measures), of the synapses of a class.
 
     Of 1; of learning, scaling and drift in ln receptors; of the same over the receptors at death, and of their squares.
     """
     found = np.zeros((len(weight), N_MEASURES), np.float32)
-    for integrand, coefficients in _measures(grid, kernel, j):
+    for integrand, coefficients in _measures(grid, density, j):
         at_growth = weight @ integrand.T
         at_growth *= likelihood
         found += at_growth @ coefficients
     return found.astype(float)
 
 
-def _measures(grid: Grid, kernel: Kernel, j: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+def _measures(grid: Grid, density: Densities, j: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Integrands over the factor (n_growth, n_factor), and how each growth counts in every measure (n_growth, n_measures)."""
-    scale, taken, factor = per_ln(GROWTH), kernel.scaled, grid.factor.astype(np.float32)
+    scale, taken, factor = per_ln(GROWTH), density.scaled, grid.factor.astype(np.float32)
     ones = np.ones_like(taken)
 
     def means(parts: dict[int, Floats], probability: float = 0.0) -> NDArray[np.float32]:
@@ -136,16 +136,17 @@ def _measures(grid: Grid, kernel: Kernel, j: int) -> Iterator[tuple[NDArray[np.f
         counts[:, 7 + cause] = value * scale**2
         return counts.astype(np.float32)
 
-    yield kernel.weight[j], means({DRIFT: GROWTH}, probability=1.0)
-    yield kernel.weight[j] * factor, means({SCALING: taken, DRIFT: -taken})
-    yield kernel.weight[j] * factor**2, squares(SCALING, taken**2)
-    learned, learned2, drift2 = (np.zeros_like(kernel.moved) for _ in range(3))
-    for part in kernel.parts[j]:
-        keep, spread = (values.astype(np.float32)[:, None] for values in (part.keep, part.spread))
-        by_learning = np.float32(part.mean) + keep * (kernel.moved - np.float32(part.mean))
-        learned += part.weight * by_learning
-        learned2 += part.weight * (by_learning**2 + spread)
-        drift2 += part.weight * ((kernel.moved - by_learning) ** 2 + spread)
+    weight, parts = density.weight[:, j], density.parts[j]
+    yield weight, means({DRIFT: GROWTH}, probability=1.0)
+    yield weight * factor, means({SCALING: taken, DRIFT: -taken})
+    yield weight * factor**2, squares(SCALING, taken**2)
+    learned, learned2, drift2 = (np.zeros_like(density.moved) for _ in range(3))
+    for mean, part, *given in zip(parts.mean, parts.weight, parts.keep, parts.spread, strict=True):
+        keep, spread = (values.astype(np.float32)[:, None] for values in given)
+        by_learning = np.float32(mean) + keep * (density.moved - np.float32(mean))
+        learned += part * by_learning
+        learned2 += part * (by_learning**2 + spread)
+        drift2 += part * ((density.moved - by_learning) ** 2 + spread)
     if j != NULL:
         yield learned, means({LEARNING: ones, DRIFT: -ones})
         yield learned2, squares(LEARNING, ones)

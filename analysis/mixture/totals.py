@@ -68,35 +68,56 @@ def ln_evidence(
     at_count = ln_count / COUNT_STEP
     first, last = int(np.floor(at_count.min())), int(np.floor(at_count.max())) + 1
     row = np.floor(at_count).astype(np.int64)
-    share, at_level = (at_count - row).astype(np.float32), (level / APART_STEP).astype(np.float32)
+    table, least_apart = _table(law, first, last)
+    at = ((offset - ln_count - least_apart) / APART_STEP).astype(np.float32)
+    at_level = (level / APART_STEP).astype(np.float32)
+    ln = _looked_up(table, row - first, (at_count - row).astype(np.float32), at, at_level, row_class)
+    ln += (count * (ln_count - 1.0) - gammaln(count) - 0.5 * np.log(2.0 * np.pi)).astype(np.float32)[:, None]
+    return ln
+
+
+def _table(law: tuple[Sequence[float], ...], first: int, last: int) -> tuple[Floats32, float]:
+    """Log of the sum of `posterior_nodes`' weights over both normals, (n_count, n_apart), and where its columns begin.
+
+    They go by what was expected over the count before the means of the law are added.
+    """
+    weights, means, widths = law
+    n_apart = int((2.0 * MOST_APART - (max(means) - min(means))) / APART_STEP)  # as far as both of their tables go
     ln = []
-    for weight, mean, width in zip(*law, strict=True):
-        at = ((mean + offset - ln_count + MOST_APART) / APART_STEP).astype(np.float32)
-        table = _table(width, first, last) + np.float32(np.log(weight))
-        ln.append(_looked_up(table, row - first, share, at, at_level, row_class))
+    for weight, mean, width in zip(weights, means, widths, strict=True):
+        of_mean = _between(_of_normal(width, first, last), (mean - min(means)) / APART_STEP, n_apart)
+        ln.append(of_mean + np.float32(np.log(weight)))
     more, less = np.maximum(*ln), np.minimum(*ln)
-    less -= more
-    np.exp(less, out=less)
-    less += np.float32(1.0)
-    more += np.log(less, out=less)
-    more += (count * (ln_count - 1.0) - gammaln(count) - 0.5 * np.log(2.0 * np.pi)).astype(np.float32)[:, None]
-    return more
+    more += np.log1p(np.exp(less - more))
+    return more, -MOST_APART - min(means)
 
 
-def _table(width: float, first: int, last: int) -> Floats32:
-    """Log of the sum of `posterior_nodes`' weights, (n_count, n_apart): a cubic through four sds nearby."""
+def _of_normal(width: float, first: int, last: int) -> Floats32:
+    """The same of one normal of that sd: a cubic through four sds nearby."""
     at = np.log(width) / WIDTH_STEP
     below = int(np.floor(at))
-    u = at - below
+    tables = [_table_at(below + k, first, last) for k in (-1, 0, 1, 2)]
+    return _cubic(tables, at - below)
+
+
+def _between(table: Floats32, first: float, n: int) -> Floats32:
+    """`n` columns of a table from the place `first`, which may lie between two: a cubic through four."""
+    below = int(np.floor(first))
+    padded = np.pad(table, ((0, 0), (1, 3)), mode="edge")
+    return _cubic([padded[:, below + k : below + k + n] for k in range(4)], first - below)
+
+
+def _cubic(four: list[Floats32], u: float) -> Floats32:
+    """The polynomial through four tables at -1, 0, 1, 2 (Lagrange's), at `u`."""
     shares = (
         -u * (u - 1) * (u - 2) / 6,
         (u + 1) * (u - 1) * (u - 2) / 2,
         -(u + 1) * u * (u - 2) / 2,
         (u + 1) * u * (u - 1) / 6,
     )
-    tables = [np.float32(share) * _table_at(below + k - 1, first, last) for k, share in enumerate(shares)]
-    table: Floats32 = tables[0] + tables[1] + tables[2] + tables[3]
-    return table
+    one, two, three, last = (np.float32(share) * table for share, table in zip(shares, four, strict=True))
+    summed: Floats32 = one + two + three + last
+    return summed
 
 
 @lru_cache(maxsize=128)

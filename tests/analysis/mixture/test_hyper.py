@@ -8,7 +8,7 @@ import pytest
 
 from synimg.analysis.mixture.arrange import arrange, take
 from synimg.analysis.mixture.effect import ALIKE
-from synimg.analysis.mixture.expect import expect, kernels, log_likelihood, make_grid
+from synimg.analysis.mixture.expect import densities_on, expect, log_likelihood, make_grid
 from synimg.analysis.mixture.fit import first_guess, fit
 from synimg.analysis.mixture.hyper import (
     NOTHING,
@@ -109,7 +109,7 @@ def test_where_both_signs_learn_their_shares_are_alike_beforehand(table, depress
 def test_the_quick_likelihood_is_that_of_the_expectation_step(table):
     data, model = table
     grid = make_grid(data, model, np.exp(-0.8), 1.0)
-    slow = expect(data, model, grid, kernels(model, grid)).log_likelihood
+    slow = expect(data, model, grid, densities_on(grid, model)).log_likelihood
     assert log_likelihood(data, model, grid) == pytest.approx(slow, abs=1e-6)
     wider = replace(model, drift_sd=1.2 * model.drift_sd)
     coarse = make_grid(data, model, np.exp(-0.8), 1.0, 2)

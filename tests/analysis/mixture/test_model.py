@@ -39,7 +39,7 @@ def test_growth_by_learning_and_drift_has_the_skew_of_a_gamma_law():
     step = GROWTH[1] - GROWTH[0]
     exact = step * norm.pdf(GROWTH[:, None], effect, by_size[:, None]).mean(axis=1)
     normal = step * norm.pdf(GROWTH, slab.mean, np.hypot(by_size, slab.sd))
-    off = np.abs(found.weight[UP][0, :, 0] - exact).sum()
+    off = np.abs(found.weight[0, :, UP, 0] - exact).sum()
     assert off < 0.35 * np.abs(normal - exact).sum()
 
 
