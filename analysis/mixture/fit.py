@@ -20,7 +20,7 @@ from synimg.analysis.mixture.expect import (
 )
 from synimg.analysis.mixture.irregular import Born
 from synimg.analysis.mixture.model import DOWN, UP, Densities, Form, Model, Slab
-from synimg.analysis.mixture.preference import fitted_weight, standard_size, true_size
+from synimg.analysis.mixture.preference import fitted_weight, true_size
 from synimg.analysis.mixture.threshold import unseen_drift, unseen_sizes
 
 DRIFT_WEIGHT, DRIFT_SD = 20.0, 0.2
@@ -139,11 +139,9 @@ def _size_weight(model: Model, grid: Grid, posterior: Posterior, density: Densit
     if not model.form.learns_by_size or not model.signs:
         return model.size_weight
     count = total = 0.0
-    for (rows, ln_total), noise, likelihood, of_class in zip(
-        grid.classes, grid.noise, grid.of_class, density.weight, strict=True
-    ):
-        size = standard_size(model.sizes, ln_total - grid.growth)
-        size = true_size(model.sizes, model.size_weight, size, noise)
+    ln_total = np.array([mean for _, mean in grid.classes])
+    sizes = true_size(model.sizes, model.size_weight, ln_total, grid.growth, np.array(grid.noise))
+    for (rows, _), size, likelihood, of_class in zip(grid.classes, sizes, grid.of_class, density.weight, strict=True):
         for j in range(1, posterior.prior.shape[1]):
             weighted = posterior.weight[rows] * posterior.prior[rows, j : j + 1].astype(np.float32)
             by_growth = (of_class[:, j] * (likelihood.T @ weighted)).sum(axis=1)

@@ -215,7 +215,7 @@ def densities(model: Model, ln_total: Floats, factor: Floats, noise: Floats, gro
         mean, var = model.learned_parts(component)
         scale = np.full(start.shape, (growth[1] - growth[0]) / mean.size)
         if component != NULL and model.form.learns_by_size:
-            scale *= tilt(model.sizes, model.size_weight, standard_size(model.sizes, start), noise[:, None])
+            scale *= tilt(model.sizes, model.size_weight, ln_total, growth, noise)
         each = np.empty((mean.size, *moved.shape), np.float32)
         for k in range(mean.size):
             _normal(moved, mean[k], drift_var + var[k], scale, out=each[k])

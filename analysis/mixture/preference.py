@@ -5,8 +5,10 @@ sizes of what did not; a tilted mixture of normals is one again, so that everyth
 """
 
 import numpy as np
+from scipy.special import logsumexp
 
 from synimg.analysis.mixture.counts import Floats, Sizes
+from synimg.analysis.mixture.totals import moments
 
 WIDTH = 1.0
 """Prior sd of a weight, in log odds per sd of ln size."""
@@ -22,28 +24,46 @@ def standard_size(sizes: Sizes, ln_size: Floats) -> Floats:
 
 def expected_size(sizes: Sizes, ln_size: Floats, noise: float | Floats) -> Floats:
     """Expected ln size at the pulse of what did not prefer any, where `ln_size` is known with that variance."""
-    expected: Floats = sizes.mean + _kept(sizes, noise) * (ln_size - sizes.mean)
+    expected: Floats = sizes.mean + sizes.sd**2 / (sizes.sd**2 + noise) * (ln_size - sizes.mean)
     return expected
 
 
-def true_size(sizes: Sizes, weight: float, z: Floats, noise: float | Floats) -> Floats:
-    """Expected standardised ln size of what learned, where `z` is known with that variance of ln size."""
-    keep = _kept(sizes, noise)
-    mean: Floats = keep * z + (1.0 - keep) * weight
-    return mean
+def true_size(sizes: Sizes, weight: float, ln_total: Floats, growth: Floats, noise: Floats) -> Floats:
+    """Expected standardised ln size at the pulse of what learned, (n_classes, n_growth); arguments as of `tilt`."""
+    return standard_size(sizes, _behind(tilted(sizes, weight), ln_total, growth, noise)[1])
 
 
-def tilt(sizes: Sizes, weight: float, z: Floats, noise: float | Floats) -> Floats:
-    """Density of a noisy size where odds of learning rise with `weight` (log odds per sd), over that without.
+def tilt(sizes: Sizes, weight: float, ln_total: Floats, growth: Floats, noise: Floats) -> Floats:
+    """Density of a total where odds of learning rise with `weight`, over that without, (n_classes, n_growth).
+
+    Parameters
+    ----------
+    sizes : Sizes
+    weight : float
+        Log odds of learning per sd of ln size at the pulse.
+    ln_total : (n_classes,) ndarray, ln receptors at death
+    growth : (n_growth,) ndarray, since the pulse
+    noise : (n_classes,) ndarray, variance with which `ln_total` is known
 
     Notes
     -----
-    The mean of the tilt over the true sizes that may lie behind `z`, of mean `keep` z and variance 1 - `keep`: a tilt of
-    the noisy sizes themselves would not sum to 1, and a table of small counts would pay for it.
+    A total is a count of one over its noise, and both densities are exact for counts (`totals`): a table of few receptors
+    would pay for whatever does not sum to 1, more the more of its synapses learn.
     """
-    keep = _kept(sizes, noise)
-    relative: Floats = np.exp(weight * keep * z + 0.5 * weight**2 * (1.0 - keep) - _cumulants(sizes, weight)[0])
+    with_, without = (_behind(s, ln_total, growth, noise)[0] for s in (tilted(sizes, weight), sizes))
+    relative: Floats = np.exp(with_ - without)
     return relative
+
+
+def _behind(sizes: Sizes, ln_total: Floats, growth: Floats, noise: Floats) -> tuple[Floats, Floats]:
+    """Log likelihood of totals, up to what does not depend on the sizes, and the mean ln size at the pulse behind them."""
+    start = ln_total[:, None] - growth
+    count = np.broadcast_to(1.0 / noise[:, None], start.shape)
+    each = [moments(count, c - start, w**2) for c, w in zip(sizes.centre, sizes.width, strict=True)]
+    ln, apart, _ = np.stack(each, axis=-1)
+    ln += np.log(sizes.weight)
+    whole = logsumexp(ln, axis=-1, keepdims=True)
+    return whole[..., 0], start + (np.exp(ln - whole) * apart).sum(axis=-1)
 
 
 def tilted(sizes: Sizes, weight: float) -> Sizes:
@@ -54,10 +74,6 @@ def tilted(sizes: Sizes, weight: float) -> Sizes:
     share /= share.sum()
     centre = sizes.centre + slope * variance
     return Sizes((float(share[0]), float(share[1])), (float(centre[0]), float(centre[1])), sizes.width)
-
-
-def _kept(sizes: Sizes, noise: float | Floats) -> float | Floats:
-    return sizes.sd**2 / (sizes.sd**2 + noise)
 
 
 def fitted_weight(sizes: Sizes, weight: float, count: float, mean: float) -> float:
