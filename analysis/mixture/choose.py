@@ -7,9 +7,12 @@ import numpy as np
 
 from synimg.analysis.mixture.counts import Floats
 from synimg.analysis.mixture.data import Data
+from synimg.analysis.mixture.expect import COARSER, log_likelihood, make_grid
 from synimg.analysis.mixture.fit import first_guess, fit
 from synimg.analysis.mixture.hyper import hyper_posterior
 from synimg.analysis.mixture.model import Form, Model
+from synimg.analysis.mixture.offsets import model_with, share_between
+from synimg.analysis.mixture.summary import summarise
 from synimg.streams import stream
 
 LEAST_GAIN = 5.0
@@ -62,9 +65,9 @@ def choose(data: Data, has_branches: bool) -> Choice:
         best, evidence = run(best.form, best)
     gains: dict[str, float] = {}
 
-    def try_forms(name: str, forms: Iterator[Form], least: float = LEAST_GAIN, patient: bool = False) -> None:
+    def try_forms(name: str, forms: Iterator[Form], least: float = LEAST_GAIN) -> None:
         nonlocal best, evidence
-        found = [run(form, best, -np.inf if patient else evidence) for form in forms]
+        found = [run(form, best, evidence) for form in forms]
         if not found:
             return
         rival, value = max(found, key=lambda pair: pair[1])
@@ -72,7 +75,16 @@ def choose(data: Data, has_branches: bool) -> Choice:
         if value - evidence > least:
             best, evidence = rival, value
 
-    try_forms("removal", iter([replace(best.form, depression="label_blind_removal")]), REMOVAL_GAIN, patient=True)
+    rival, value = run(replace(best.form, depression="label_blind_removal"), best)
+    gains["removal"] = value - evidence
+    if value - evidence > REMOVAL_GAIN:
+        # neurons whose synapses are larger than others' look as if they had grown, which old receptors do not show
+        share = share_between(data, summarise(data, best, stay, largest), best)
+        if share:
+            of_insertion, of_removal = (_likelihood_with(data, m, share, stay, largest) for m in (best, rival))
+            gains["removal"] = of_removal - of_insertion
+    if gains["removal"] > REMOVAL_GAIN:
+        best, evidence = rival, value
 
     def drift_forms() -> Iterator[Form]:
         here = best.form
@@ -97,6 +109,12 @@ def choose(data: Data, has_branches: bool) -> Choice:
     if np.unique(data.kind[~data.is_control]).size == 1:
         try_forms("learning by size", iter([replace(best.form, learns_by_size=True)]), LEARNING_BY_SIZE_GAIN)
     return _signs(best, run, data, stay, largest, gains)
+
+
+def _likelihood_with(data: Data, model: Model, share: float, stay: float, largest: float) -> float:
+    """Log likelihood where that share of the variance of sizes lies between neurons."""
+    there = model_with(model, share)
+    return log_likelihood(data, there, make_grid(data, there, stay, largest, COARSER))
 
 
 def reach(data: Data, model: Model) -> float:

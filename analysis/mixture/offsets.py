@@ -7,8 +7,25 @@ import numpy as np
 from synimg.analysis.mixture.counts import Floats, Ints
 from synimg.analysis.mixture.data import Data
 from synimg.analysis.mixture.model import Model
+from synimg.analysis.mixture.summary import Parts
 
 LEAST_NEURONS, LEAST_SDS, LEAST_SHARE = 10, 3.0, 0.1
+
+
+def ln_starts(data: Data, parts: Parts) -> Floats:
+    """Estimated ln sizes before the window, (n,)."""
+    started: Floats = np.log(data.counts.total) - parts.ln_parts.sum(axis=1)
+    return started
+
+
+def share_between(data: Data, parts: Parts, model: Model) -> float:
+    """`offset_share` of a table, of which `parts` is what a model without offsets says.
+
+    A table that is cut off at a threshold has no sizes to compare.
+    """
+    if data.ln_threshold is not None:
+        return 0.0
+    return offset_share(ln_starts(data, parts), data.neuron, model.sizes.sd**2, float(parts.factor_var.mean()))
 
 
 def offset_share(ln_start: Floats, neuron: Ints, variance: float, factor_var: float) -> float:

@@ -28,7 +28,7 @@ from synimg.analysis.mixture.expect import priors
 from synimg.analysis.mixture.model import DOWN, UP
 from synimg.analysis.mixture.neighbours import LEAST_GAIN as LEAST_NEIGHBOUR_GAIN
 from synimg.analysis.mixture.neighbours import REACH_UM, neighbour_pairs, neighbours_learned
-from synimg.analysis.mixture.offsets import data_with, ln_offsets, model_with, offset_share
+from synimg.analysis.mixture.offsets import data_with, ln_offsets, ln_starts, model_with, share_between
 from synimg.analysis.mixture.priors.protocol import Known
 from synimg.analysis.mixture.result import Found, blocks_of, result_of
 from synimg.analysis.mixture.rivals import Rival, rivals_of
@@ -167,24 +167,16 @@ def _with_offsets(data: Data, choice: Choice, seed: int) -> tuple[Data, Choice]:
 
     Notes
     -----
-    Sizes and growth are those of the models without; a table cut off at a threshold has no sizes to compare. Whether
-    there are any is asked of the neurons of the search.
+    Sizes and growth are those of the models without. Whether there are any is asked of the neurons of the search.
     """
-    if data.ln_threshold is not None:
-        return data, choice
     middle = replace(choice, models=choice.models[len(choice.models) // 2 :][:1], weights=np.ones(1))
-    variance = middle.models[0].sizes.sd ** 2
-
-    def starts(some: Data) -> tuple[Floats, float]:
-        parts = _in_blocks(some, middle)
-        return np.log(some.counts.total) - parts.ln_parts.sum(axis=1), float(parts.factor_var.mean())
-
     some = some_neurons(data, SEARCH_SYNAPSES, seed)
-    ln_start, factor_var = starts(some)
-    share = offset_share(ln_start, some.neuron, variance, factor_var)
+    parts = _in_blocks(some, middle)
+    share = share_between(some, parts, middle.models[0])
     if not share:
         return data, choice
-    offset = ln_offsets(ln_start if some is data else starts(data)[0], data.neuron, share, variance)
+    ln_start = ln_starts(data, parts if some is data else _in_blocks(data, middle))
+    offset = ln_offsets(ln_start, data.neuron, share, middle.models[0].sizes.sd ** 2)
     models = tuple(model_with(model, share) for model in choice.models)
     return data_with(data, offset), replace(choice, models=models)
 

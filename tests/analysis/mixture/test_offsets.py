@@ -38,3 +38,10 @@ def test_the_factors_intervals_hold_where_neurons_differ_in_size():
         found = hierarchical(drawn.table, 1).neurons.merge(drawn.neurons, on="neuron_id", suffixes=("", "_true"))
         held.append(found["scale_factor_true"].between(found["scale_factor_lo"], found["scale_factor_hi"]).mean())
     assert np.mean(held) > 0.9  # .83 where totals are taken one by one
+
+
+def test_neurons_that_differ_in_size_do_not_pass_for_removal(short_chain):
+    table = draw(scenario("size_offsets_low_counts"), 1021).table  # by 49 in ln likelihood, if all were of one size
+    info = hierarchical(table, 1).info
+    assert info["parameters"]["depression"] == "reduced_insertion"
+    assert info["diagnosis"]["gains_ln_likelihood"]["removal"] < 0.0
