@@ -25,7 +25,8 @@ REACH_SDS = 3.5
 SLOPES, SLOPE_STEPS = (-0.3, 0.25, 0.5, 0.8), (0.1, 0.05)
 DRIFT_FORMS = ((0.0, 0.0), (0.25, 0.0), (0.5, 0.0), (0.5, 0.6))
 LEAST_LOG_WEIGHT = 30.0
-MODELS, MODELS_OF_LARGE_TABLE, LARGE_TABLE = 12, 6, 50_000
+MODELS, FEWEST_MODELS = ((10_000, 24), (50_000, 12)), 6
+"""How many models stand for the posterior of the hyper-parameters in tables of up to so many synapses, and in larger ones."""
 LEAST_WEIGHT = 0.003
 SIGNS = ((False, False), (True, False), (False, True), (True, True))
 
@@ -164,7 +165,7 @@ def spread_out(data: Data, choice: Choice, n_synapses: int, seed: int) -> Choice
 
     `data` are those of the search in a table of that many synapses: fewer models for one that is large, where each costs.
     """
-    n_models = MODELS if n_synapses <= LARGE_TABLE else MODELS_OF_LARGE_TABLE
+    n_models = next((n for most, n in MODELS if n_synapses <= most), FEWEST_MODELS)
     rng = stream(seed, "separate", "hierarchical", "hyper")
     likeliest = [choice.models[i] for i in np.argsort(-choice.weights, kind="stable")]
     models, weights = hyper_posterior(data, likeliest, choice.stay, choice.largest, n_models, rng)

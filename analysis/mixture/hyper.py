@@ -206,7 +206,8 @@ def representatives(points: Floats, roots: list[int], n: int) -> tuple[Floats, F
     -----
     Which signs of learning are there matters most to a synapse's probability, and a few points drawn from all would leave
     that to chance: each combination has its share of the points, and one at least where it is not rare. Within
-    one they are evenly spaced in drift, the first axis.
+    one they are evenly spaced in the share of what learned, on which calls depend most; where nothing did, in drift,
+    the first axis.
     """
     signs = (points[:, roots] > 0.0) @ np.array([1, 2])
     count = np.bincount(signs, minlength=4)
@@ -219,7 +220,8 @@ def representatives(points: Floats, roots: list[int], n: int) -> tuple[Floats, F
     for combination in np.flatnonzero(places):
         own, k = points[signs == combination], places[combination]
         evenly = ((np.arange(k) + 0.5) / k * len(own)).astype(int)
-        chosen.append(own[np.argsort(own[:, 0], kind="stable")][evenly])
+        learned = (np.maximum(own[:, roots], 0.0) ** 2).sum(axis=1)
+        chosen.append(own[np.lexsort((own[:, 0], learned))][evenly])
         weights.append(np.full(k, share[combination] / k))
     return np.concatenate(chosen), np.concatenate(weights)
 

@@ -71,6 +71,15 @@ def test_representatives_hold_each_combination_of_signs_with_its_share():
     assert weights @ chosen[:, 0] == pytest.approx(0.0, abs=0.1)
 
 
+def test_representatives_hold_the_share_that_learned_with_its_spread():
+    rng = np.random.default_rng(4)
+    share = rng.gamma(4.0, 0.025, 4000)
+    points = np.column_stack([rng.standard_normal(4000), np.sqrt(share), np.full(4000, -0.1)])
+    chosen, weights = representatives(points, [1, 2], 24)
+    assert weights @ chosen[:, 1] ** 2 == pytest.approx(share.mean(), rel=0.02)
+    assert (chosen[:, 1] ** 2).std() == pytest.approx(share.std(), rel=0.1)
+
+
 def test_coordinates_lead_back_to_their_model(table):
     _, model = table
     axes = Axes(model)
