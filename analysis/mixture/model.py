@@ -150,7 +150,7 @@ def scaling_profile(form: Form, sizes: Sizes, ln_start: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class Parts:
+class Normals:
     """The normals that make up one component's law of learning; in one class of totals the axis of classes is left out.
 
     mean : (n_parts,) ndarray, of the change by learning
@@ -176,7 +176,7 @@ class Densities:
     profile : (n_classes, n_growth) ndarray, drift variance relative to that of a synapse of typical size
     """
 
-    parts: list[Parts]
+    parts: list[Normals]
     weight: Floats32
     moved: Floats32
     scaled: Floats
@@ -185,7 +185,7 @@ class Densities:
     def of_classes(self) -> Iterator["Densities"]:
         """Those of each class."""
         for c in range(len(self.moved)):
-            parts = [Parts(p.mean, p.weight[:, c], p.keep[:, c], p.spread[:, c]) for p in self.parts]
+            parts = [Normals(p.mean, p.weight[:, c], p.keep[:, c], p.spread[:, c]) for p in self.parts]
             yield Densities(parts, self.weight[c], self.moved[c], self.scaled[c], self.profile[c])
 
 
@@ -221,7 +221,7 @@ def densities(model: Model, ln_total: Floats, factor: Floats, noise: Floats, gro
             _normal(moved, mean[k], drift_var + var[k], scale, out=each[k])
         np.sum(each, axis=0, out=weight[:, :, j])
         keep = var[:, None, None] / (drift_var + var[:, None, None])
-        by_component.append(Parts(mean, each, keep, keep * drift_var))
+        by_component.append(Normals(mean, each, keep, keep * drift_var))
     return Densities(by_component, weight, moved, scaled, profile)
 
 

@@ -1,7 +1,7 @@
 """Learning that prefers small, or large, synapses: the sizes at the pulse of those that learned are tilted.
 
 Log odds of learning that are linear in ln size at the pulse make the sizes of what learned an exponential tilt of the
-sizes of what did not; a tilted mixture of normals is one again, so that everything here has a closed form.
+sizes of what did not, and a tilted mixture of normals is one again.
 """
 
 import numpy as np
