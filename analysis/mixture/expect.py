@@ -9,7 +9,7 @@ import numpy as np
 from synimg.analysis.mixture.counts import GROWTH, Floats, Floats32, Ints, likelihood
 from synimg.analysis.mixture.data import Data
 from synimg.analysis.mixture.irregular import ln_irregular
-from synimg.analysis.mixture.model import NULL, Densities, Form, Model, densities, factor_grid
+from synimg.analysis.mixture.model import NULL, Densities, Form, Model, densities, factor_grid, factor_step
 from synimg.analysis.mixture.preference import tilted
 from synimg.analysis.mixture.threshold import chance_seen
 
@@ -102,7 +102,7 @@ def make_grid(
     ratio, ratio_top = None, np.zeros(0)
     if model.offset_share > 0.0:
         ratio, ratio_top = likelihood(data.counts, model.turnover, stay, model.form.depression, None, growth)
-    factor = factor_grid(largest, coarser)
+    factor = factor_grid(largest, factor_step(model, coarser))
     return Grid(values, top, wrong, born, factor, growth, classes, noise, irregular, ratio, ratio_top)
 
 
@@ -120,7 +120,8 @@ def _on_grid(model: Model) -> tuple[object, ...]:
     """All that a grid depends on."""
     form = model.form
     size_laws = form.depends_on_size, form.has_size_law
-    return model.turnover, model.sizes, model.born, model.offset_share > 0.0, form.depression, *size_laws
+    has_offsets, step = model.offset_share > 0.0, factor_step(model)
+    return model.turnover, model.sizes, model.born, has_offsets, form.depression, step, *size_laws
 
 
 def _classes(ln_total: Floats, form: Form) -> list[tuple[Ints, float]]:

@@ -11,7 +11,7 @@ from synimg.analysis.mixture.counts import GROWTH, Depression, Floats, Floats32,
 from synimg.analysis.mixture.irregular import Born
 from synimg.analysis.mixture.preference import expected_size, standard_size, tilt
 
-FACTOR_STEP = 0.05
+FACTOR_STEP, LEAST_FACTOR_STEP, MOST_STEP_SDS = 0.05, 0.025, 1.5
 SOFTNESS = 0.25
 NULL, UP, DOWN = 0, 1, 2
 N_PARTS = 6
@@ -234,8 +234,19 @@ def _normal(moved: Floats32, mean: float, var: Floats, scale: Floats, out: Float
     out *= (scale / np.sqrt(2.0 * np.pi * var)).astype(np.float32)[..., None]
 
 
-def factor_grid(largest: float, coarser: int = 1) -> Floats:
-    """ln factors from minus to plus `largest`."""
+def factor_step(model: Model, coarser: int = 1) -> float:
+    """Step of the grid of ln factors: wide where factors are, and no wider than a law of them can be summed on.
+
+    On a wider one factors that hardly vary are all 0, and so is their mean, whatever the table says.
+    """
+    narrowest = min(*model.factor_sd, model.branch_sd if model.form.by_branch else np.inf)
     step = FACTOR_STEP * coarser
+    while step > max(MOST_STEP_SDS * narrowest, LEAST_FACTOR_STEP):
+        step *= 0.5
+    return step
+
+
+def factor_grid(largest: float, step: float) -> Floats:
+    """ln factors from minus to plus `largest`."""
     n = max(int(np.ceil(largest / step)), 6)
     return np.arange(-n, n + 1) * np.float64(step)

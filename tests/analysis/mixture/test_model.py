@@ -1,5 +1,7 @@
 """The law of a synapse's growth: skewed learning, drift and homeostasis by the size that was there at the pulse."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from scipy.stats import gamma, norm
 
 from synimg.analysis.mixture.counts import GROWTH, Sizes
 from synimg.analysis.mixture.irregular import Born
-from synimg.analysis.mixture.model import UP, Form, Model, Slab, densities
+from synimg.analysis.mixture.model import UP, Form, Model, Slab, densities, factor_step
 from synimg.analysis.mixture.preference import expected_size
 
 SIZES = Sizes.normal(4.0, 0.6)
@@ -51,3 +53,11 @@ def test_a_noisy_total_says_less_of_the_size_at_the_pulse():
     high = noisy > 4.6
     assert expected[high].mean() == pytest.approx(size[high].mean(), abs=0.02)
     assert noisy[high].mean() > size[high].mean() + 0.2
+
+
+def test_the_grid_of_factors_is_as_fine_as_they_vary_little():
+    wide = model(branch_sd=0.03)
+    narrow = replace(wide, factor_sd=(0.03,))
+    assert factor_step(wide) == 0.05
+    assert factor_step(narrow) < 1.5 * 0.03
+    assert factor_step(replace(wide, form=Form(by_branch=True))) == factor_step(narrow)
