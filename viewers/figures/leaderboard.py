@@ -55,6 +55,7 @@ def _panel(
     for (i, j), value in np.ndenumerate(values):
         text = "–" if np.isnan(value) else f"{value:.2f}" + (" •" if broken[i, j] else "")
         axis.text(j, i, text, ha="center", va="center", fontsize=7, color="white" if value > 0.6 else "#222222")
-    axis.set_xticks(range(len(methods)), methods, rotation=35, ha="right", fontsize=8)
+    axis.xaxis.tick_top()  # a page shows the upper rows first, and whoever reads one has to know the column
+    axis.set_xticks(range(len(methods)), methods, rotation=35, ha="left", fontsize=8)
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
