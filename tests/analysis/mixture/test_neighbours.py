@@ -29,6 +29,13 @@ def test_neighbours_are_close_and_on_the_same_branch():
     assert neighbour_pairs(table.assign(x_um=place * 100.0), np.arange(n)) is None
 
 
+def test_synapses_that_share_light_are_no_neighbours():
+    place = np.arange(300) * 0.4
+    table = pd.DataFrame({"neuron_id": 1, "z_um": 0.0, "y_um": 0.0, "x_um": place})
+    pairs, _ = neighbour_pairs(table, np.arange(300))
+    assert np.abs(np.diff(place[pairs], axis=1)).min() == pytest.approx(1.2)
+
+
 def test_a_synapses_own_evidence_is_not_in_what_its_neighbours_say():
     rng = np.random.default_rng(1)
     neuron, pairs = np.repeat([0, 1], 50), np.column_stack([np.arange(99), np.arange(1, 100)])
