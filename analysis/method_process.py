@@ -58,10 +58,10 @@ class _Server:
         except BrokenPipeError:
             answer = ""
         except BaseException:  # Ctrl-C: what the method was to say must not be the answer to the next question
-            _new_server()
+            _end_server()
             raise
         if not answer:
-            _new_server()
+            _end_server()
             raise SynimgError("the process that starts methods was ended, by the method or by lack of memory")
         code: int | None = json.loads(answer)["code"]
         return code
@@ -78,7 +78,7 @@ def _server() -> _Server:
     return _Server()
 
 
-def _new_server() -> None:
+def _end_server() -> None:
     _server().end()
     _server.cache_clear()
 

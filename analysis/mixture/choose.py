@@ -7,7 +7,7 @@ import numpy as np
 
 from synimg.analysis.mixture.counts import Floats
 from synimg.analysis.mixture.data import Data
-from synimg.analysis.mixture.expect import COARSER, log_likelihood, make_grid
+from synimg.analysis.mixture.expect import log_likelihood_of
 from synimg.analysis.mixture.fit import first_guess, fit
 from synimg.analysis.mixture.hyper import hyper_posterior
 from synimg.analysis.mixture.model import Form, Model
@@ -78,11 +78,12 @@ def choose(data: Data, has_branches: bool) -> Choice:
 
     rival, value = run(replace(best.form, depression="label_blind_removal"), best)
     gains["removal"] = value - evidence
-    if value - evidence > REMOVAL_GAIN:
+    if value - evidence > REMOVAL_GAIN and data.ln_threshold is None:
         # neurons whose synapses are larger than others' look as if they had grown, which old receptors do not show
         share = share_between(data, summarise(data, best, stay, largest), best)
         if share:
-            of_insertion, of_removal = (_likelihood_with(data, m, share, stay, largest) for m in (best, rival))
+            both = (model_with(model, share) for model in (best, rival))
+            of_insertion, of_removal = (log_likelihood_of(data, model, stay, largest) for model in both)
             gains["removal"] = of_removal - of_insertion
     if gains["removal"] > REMOVAL_GAIN:
         best, evidence = rival, value
@@ -110,12 +111,6 @@ def choose(data: Data, has_branches: bool) -> Choice:
     if np.unique(data.kind[~data.is_control]).size == 1:
         try_forms("learning by size", iter([replace(best.form, learns_by_size=True)]), LEARNING_BY_SIZE_GAIN)
     return _signs(best, run, data, stay, largest, gains)
-
-
-def _likelihood_with(data: Data, model: Model, share: float, stay: float, largest: float) -> float:
-    """Log likelihood where that share of the variance of sizes lies between neurons."""
-    there = model_with(model, share)
-    return log_likelihood(data, there, make_grid(data, there, stay, largest, COARSER))
 
 
 def reach(data: Data, model: Model) -> float:

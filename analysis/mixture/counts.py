@@ -137,6 +137,18 @@ class Sizes:
         """Sizes larger by that many ln receptors."""
         return Sizes(self.weight, (self.centre[0] + by, self.centre[1] + by), self.width)
 
+    def behind(self, events: Floats, ln_start: Floats) -> tuple[Floats, Floats, Floats]:
+        """What totals say of the ln size at the pulse behind them, by each of the two normals: (..., 2) each.
+
+        Ln likelihood with the normal's weight, up to what does not depend on sizes, and mean and variance; of totals that count
+        `events` (...) and are `ln_start` (...) without their growth.
+        """
+        each = [moments(events, c - ln_start, w**2) for c, w in zip(self.centre, self.width, strict=True)]
+        ln, value, left = np.stack(each, axis=-1)
+        value += ln_start[..., None]
+        ln += np.log(self.weight)
+        return ln, value, left
+
     def fitted(self, ln_start: Floats, spread: Floats, events: Floats, regular: Floats, n_steps: int = 5) -> "Sizes":
         """Some EM steps towards sizes (n,): ln total less growth, of which `spread` is the variance; a total counts `events`.
 
@@ -145,10 +157,7 @@ class Sizes:
         sizes = self
         for _ in range(n_steps):
             centre, width = np.array(sizes.centre), np.array(sizes.width)
-            each = [moments(events, c - ln_start, w**2) for c, w in zip(sizes.centre, sizes.width, strict=True)]
-            ln, value, left = np.stack(each, axis=-1)
-            value += ln_start[:, None]
-            ln += np.log(sizes.weight)
+            ln, value, left = sizes.behind(events, ln_start)
             member = np.exp(ln - ln.max(axis=1, keepdims=True))
             member *= (regular / member.sum(axis=1))[:, None]
             count = member.sum(axis=0) + 1.0

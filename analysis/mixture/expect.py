@@ -264,6 +264,11 @@ def log_likelihood(data: Data, model: Model, grid: Grid) -> float:
     return float(ln_sum(given.ln_factor + ln).sum()) + given.log_factor
 
 
+def log_likelihood_of(data: Data, model: Model, stay: float, largest: float) -> float:
+    """The same, on a grid for this model alone."""
+    return log_likelihood(data, model, make_grid(data, model, stay, largest, COARSER))
+
+
 def _by_factor(of_growth: list[Floats32], grid: Grid, density: Densities) -> list[Floats32]:
     """Likelihoods by factor (n, n_factor) of each component, from those by growth of each class."""
     n_classes, n_growth, n_components, n_factor = density.weight.shape

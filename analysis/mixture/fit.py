@@ -14,7 +14,7 @@ from synimg.analysis.mixture.expect import (
     chances,
     densities_on,
     expect,
-    log_likelihood,
+    log_likelihood_of,
     make_grid,
     probabilities,
 )
@@ -314,7 +314,7 @@ def _best_turnover(data: Data, model: Model, stay: float, largest: float) -> Mod
 
     step = TURNOVER_STEP
     there = [at(shift) for shift in (-step, 0.0, step)]
-    below, here, above = (log_likelihood(data, one, make_grid(data, one, stay, largest, COARSER)) for one in there)
+    below, here, above = (log_likelihood_of(data, one, stay, largest) for one in there)
     curve = below - 2.0 * here + above
     shift = 0.5 * step * (below - above) / curve if curve < 0 else step * np.sign(above - below)
     return at(float(np.clip(shift, -3.0 * step, 3.0 * step)))

@@ -153,16 +153,27 @@ def scaling_profile(form: Form, sizes: Sizes, ln_start: Floats) -> Floats:
 class Normals:
     """The normals that make up one component's law of learning; in one class of totals the axis of classes is left out.
 
-    mean : (n_parts,) ndarray, of the change by learning
+    mean, var : (n_parts,) ndarray, of the change by learning
+    drift_var : (n_classes, n_growth) ndarray
     weight : (n_parts, n_classes, n_growth, n_factor) ndarray, density of the growth times the step of the grid and the part's share
-    keep : (n_parts, n_classes, n_growth) ndarray, share of what else moved that is learning's
-    spread : the same, variance of learning given the growth
     """
 
     mean: Floats
+    var: Floats
+    drift_var: Floats
     weight: Floats32
-    keep: Floats
-    spread: Floats
+
+    @cached_property
+    def keep(self) -> Floats:
+        """Share of what else moved that is learning's, (n_parts, n_classes, n_growth)."""
+        var = self.var.reshape(-1, *[1] * self.drift_var.ndim)
+        share: Floats = var / (self.drift_var + var)
+        return share
+
+    @cached_property
+    def spread(self) -> Floats:
+        """Variance of learning given the growth, (n_parts, n_classes, n_growth)."""
+        return self.keep * self.drift_var
 
 
 @dataclass(frozen=True)
@@ -185,7 +196,7 @@ class Densities:
     def of_classes(self) -> Iterator["Densities"]:
         """Those of each class."""
         for c in range(len(self.moved)):
-            parts = [Normals(p.mean, p.weight[:, c], p.keep[:, c], p.spread[:, c]) for p in self.parts]
+            parts = [Normals(p.mean, p.var, p.drift_var[c], p.weight[:, c]) for p in self.parts]
             yield Densities(parts, self.weight[c], self.moved[c], self.scaled[c], self.profile[c])
 
 
@@ -220,8 +231,7 @@ def densities(model: Model, ln_total: Floats, factor: Floats, noise: Floats, gro
         for k in range(mean.size):
             _normal(moved, mean[k], drift_var + var[k], scale, out=each[k])
         np.sum(each, axis=0, out=weight[:, :, j])
-        keep = var[:, None, None] / (drift_var + var[:, None, None])
-        by_component.append(Normals(mean, each, keep, keep * drift_var))
+        by_component.append(Normals(mean, var, drift_var, each))
     return Densities(by_component, weight, moved, scaled, profile)
 
 

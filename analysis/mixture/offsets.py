@@ -19,12 +19,7 @@ def ln_starts(data: Data, parts: Parts) -> Floats:
 
 
 def share_between(data: Data, parts: Parts, model: Model) -> float:
-    """`offset_share` of a table, of which `parts` is what a model without offsets says.
-
-    A table that is cut off at a threshold has no sizes to compare.
-    """
-    if data.ln_threshold is not None:
-        return 0.0
+    """`offset_share` of a table, of which `parts` is what a model without offsets says."""
     return offset_share(ln_starts(data, parts), data.neuron, model.sizes.sd**2, float(parts.factor_var.mean()))
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from scipy.special import logsumexp
 
 from synimg.analysis.mixture.counts import Floats, Sizes
-from synimg.analysis.mixture.totals import moments
 
 WIDTH = 1.0
 """Prior sd of a weight, in log odds per sd of ln size."""
@@ -58,12 +57,9 @@ def tilt(sizes: Sizes, weight: float, ln_total: Floats, growth: Floats, noise: F
 def _behind(sizes: Sizes, ln_total: Floats, growth: Floats, noise: Floats) -> tuple[Floats, Floats]:
     """Log likelihood of totals, up to what does not depend on the sizes, and the mean ln size at the pulse behind them."""
     start = ln_total[:, None] - growth
-    count = np.broadcast_to(1.0 / noise[:, None], start.shape)
-    each = [moments(count, c - start, w**2) for c, w in zip(sizes.centre, sizes.width, strict=True)]
-    ln, apart, _ = np.stack(each, axis=-1)
-    ln += np.log(sizes.weight)
+    ln, value, _ = sizes.behind(np.broadcast_to(1.0 / noise[:, None], start.shape), start)
     whole = logsumexp(ln, axis=-1, keepdims=True)
-    return whole[..., 0], start + (np.exp(ln - whole) * apart).sum(axis=-1)
+    return whole[..., 0], (np.exp(ln - whole) * value).sum(axis=-1)
 
 
 def tilted(sizes: Sizes, weight: float) -> Sizes:

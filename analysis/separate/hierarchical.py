@@ -167,8 +167,11 @@ def _with_offsets(data: Data, choice: Choice, seed: int) -> tuple[Data, Choice]:
 
     Notes
     -----
-    Sizes and growth are those of the models without. Whether there are any is asked of the neurons of the search.
+    Sizes and growth are those of the models without; a table cut off at a threshold has no sizes to compare. Whether
+    there are any is asked of the neurons of the search.
     """
+    if data.ln_threshold is not None:
+        return data, choice
     middle = replace(choice, models=choice.models[len(choice.models) // 2 :][:1], weights=np.ones(1))
     some = some_neurons(data, SEARCH_SYNAPSES, seed)
     parts = _in_blocks(some, middle)
