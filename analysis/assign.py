@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 from synimg.analysis.cytosol import Cores, Cytosol, alike, unit
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
 OUTLIER_SHARE = 0.1  # heads whose colour tells nothing: mixtures with what passes by
 DYES_PER_FACT = (
@@ -34,7 +35,7 @@ LEAST_TRACED = 0.1  # share of what is bright
 LEAST_EXTENT_UM = 1.2  # of a piece of a neuron; what is shorter is a spine head or a mixture at a crossing
 
 
-def read_colours(dyes: Floats, read_noise: Floats, points_vox: Floats, sigma_vox: Floats) -> tuple[Floats, Floats]:
+def read_colours(dyes: Singles, read_noise: Floats, points_vox: Floats, sigma_vox: Floats) -> tuple[Floats, Floats]:
     """Dye signal (n, c) of what lies at each point, and its standard error.
 
     Parameters
@@ -59,7 +60,7 @@ def read_colours(dyes: Floats, read_noise: Floats, points_vox: Floats, sigma_vox
 
 
 @nb.njit(cache=True, nogil=True)
-def _blobs(dyes: Floats, read_variance: Floats, points: Floats, widths: Floats) -> tuple[Floats, Floats]:
+def _blobs(dyes: Singles, read_variance: Floats, points: Floats, widths: Floats) -> tuple[Floats, Floats]:
     n, n_dyes = points.shape[0], dyes.shape[0]
     value, error = np.zeros((n, n_dyes)), np.full((n, n_dyes), np.inf)
     low, high = np.empty(3, np.int64), np.empty(3, np.int64)
@@ -126,7 +127,7 @@ def _normal(along: Floats, size: Ints) -> Floats:
 
 
 def head_colours(
-    dyes: Floats, read_noise: Floats, points_vox: Floats, sigma_vox: Floats, voxel_um: Floats
+    dyes: Singles, read_noise: Floats, points_vox: Floats, sigma_vox: Floats, voxel_um: Floats
 ) -> tuple[Floats, Floats]:
     """Dye signal (n, c) of the spine head at each synapse, and its standard error.
 

@@ -1,6 +1,7 @@
 """Smooth background below puncta, by clipped local means."""
 
 import math
+from typing import Any
 
 import numba as nb
 import numpy as np
@@ -8,19 +9,20 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 SEEN_REACH = 3.0
-N_ROUNDS, N_ROUNDS_AGAIN = 4, 2
+N_ROUNDS, N_ROUNDS_AGAIN = 3, 2
 COLUMNS = 64  # that are summed at a time: they stay in the processor's cache
 
 
 def smooth_background(
-    electrons: Floats,
+    electrons: Singles | Floats,
     sigma_vox: Floats,
     read_noise: float,
-    light: Floats | None = None,
-    begin: Floats | None = None,
-) -> Floats:
-    """Background (z, y, x) [electrons]: a local mean over voxels that hold no punctum.
+    light: Singles | Floats | None = None,
+    begin: Singles | Floats | None = None,
+) -> Singles:
+    """Background (z, y, x) [electrons], in single precision: a local mean over voxels that hold no punctum.
 
     Parameters
     ----------
@@ -54,7 +56,8 @@ def smooth_background(
     for _ in range(N_ROUNDS if begin is None else N_ROUNDS_AGAIN):
         weight, total = (_box_twice(v, size) for v in _kept(binned, seen, background, above, sd_smoothed, read_noise))
         background = np.where(weight > 1e-3, total / np.maximum(weight, 1e-3), background)
-    return np.maximum(_unbinned(background, step, electrons.shape), 1e-3)
+    smooth = _unbinned(background, step, electrons.shape)
+    return np.maximum(smooth, np.float32(1e-3), out=smooth)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -74,7 +77,7 @@ def _kept(
     return weight, total
 
 
-def _binned(image: Floats, step: NDArray[np.int64]) -> Floats:
+def _binned(image: Singles | Floats, step: NDArray[np.int64]) -> Floats:
     """Means over bins of `step` voxels; the last bins repeat the image's faces."""
     beyond = [(0, -n % s) for n, s in zip(image.shape, step, strict=True)]
     binned = np.pad(image, beyond, mode="edge") if np.any(beyond) else image
@@ -82,15 +85,17 @@ def _binned(image: Floats, step: NDArray[np.int64]) -> Floats:
         if s > 1:
             along = [slice(None)] * axis
             binned = sum(binned[(*along, slice(k, None, s))] for k in range(s)) / s
-    return binned
+    return binned.astype(np.float64, copy=False)
 
 
-def _unbinned(image: Floats, step: NDArray[np.int64], shape: tuple[int, ...]) -> Floats:
+def _unbinned(image: Floats, step: NDArray[np.int64], shape: tuple[int, ...]) -> Singles:
     """The voxels' values, linear between the centres of the bins."""
-    return _between(image, [(np.arange(n) + 0.5) / s - 0.5 for s, n in zip(step, shape, strict=True)])
+    return _between(
+        image.astype(np.float32), [(np.arange(n) + 0.5) / s - 0.5 for s, n in zip(step, shape, strict=True)]
+    )
 
 
-def _between(image: Floats, at: list[Floats]) -> Floats:
+def _between(image: NDArray[Any], at: list[Floats]) -> NDArray[Any]:
     """Values at the places ``at[axis]`` along every axis [voxels], linear between voxels and those of the faces beyond."""
     for axis in reversed(range(image.ndim)):  # along x first, while there are few lines
         place, shape = at[axis], image.shape
@@ -101,10 +106,10 @@ def _between(image: Floats, at: list[Floats]) -> Floats:
 
 
 @nb.njit(cache=True, nogil=True)
-def _lines_between(image: Floats, at: Floats) -> Floats:
+def _lines_between(image: NDArray[Any], at: Floats) -> NDArray[Any]:
     """`_between` along the second of three axes."""
     n_outer, n, n_inner = image.shape
-    out = np.empty((n_outer, at.size, n_inner))
+    out = np.empty((n_outer, at.size, n_inner), image.dtype)
     for i in range(at.size):
         inside = min(max(at[i], 0.0), n - 1.0)
         low = max(min(int(inside), n - 2), 0)

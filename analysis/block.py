@@ -27,6 +27,7 @@ from synimg.streams import stream
 ELECTRONS = ["pulse_electrons", "chase_electrons"]
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ class ColourEvidence:
 
 def dyes_of_block(
     grey: NDArray[np.uint16], recording: Recording, first_vox: tuple[int, int, int]
-) -> tuple[Floats, Floats, Floats]:
+) -> tuple[Singles, Floats, Floats]:
     """Dyes (c, z, y, x) [electrons] of a block's grey levels from voxel `first_vox` on, and the pixels' read noise [electrons].
 
     The last is the width (3,) [voxels] of the image of a point in them.

@@ -67,7 +67,7 @@ class Cores:
     pairs: Ints
 
 
-def cytosol(dyes: Floats, sigma_vox: Floats, voxel_um: Floats) -> Cytosol:
+def cytosol(dyes: Light, sigma_vox: Floats, voxel_um: Floats) -> Cytosol:
     """The light of the dye channels (c, z, y, x) [electrons] of a block, sharpened by the width (3,) of the image of a point.
 
     Notes

@@ -1,5 +1,7 @@
 """Candidates for puncta: local maxima of a filtered residual over its noise."""
 
+import math
+
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +10,8 @@ from scipy import ndimage
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Kernels = tuple[Singles, Singles, Singles]
 TRUNCATE_LOG, TRUNCATE_NOISE = 4.0, 3.0  # of the filters, in standard deviations
-LINE = 512  # voxels that are filtered along another axis at a time
 
 
 def laplacian(image: Floats, sigma_vox: Floats) -> Floats:
@@ -38,101 +40,131 @@ def log_significance(residual: Floats | Singles, variance: Floats | Singles, sig
     blind to a constant background. Variance passes through the squared kernel, taken as white within its reach. What lies
     beyond a face is its mirror image.
     """
-    smooth, local = (v.astype(np.float32, copy=False) for v in (residual, variance))
-    none = curved = np.zeros((1, 1, 1), np.float32)
-    for axis in (2, 1, 0):
-        g, second = _kernels(sigma_vox[axis], TRUNCATE_LOG)
-        if axis == 2:  # nothing is curved along another axis yet
-            smooth, curved = (_along(axis, smooth, none, kernel, kernel)[0] for kernel in (g, second))
-        else:
-            smooth, curved = _along(axis, smooth, curved, g, second)
-        g, _ = _kernels(sigma_vox[axis] / np.sqrt(2.0), TRUNCATE_NOISE)
-        local, _ = _along(axis, local, none, g, g)
     # energy of the kernel: (1 / (8 pi^1.5 prod sigma)) * (3 * 3/4 + 6 * 1/4) = 3.75 / (8 pi^1.5 prod sigma)
-    energy = np.float32(3.75 / (8.0 * np.pi**1.5 * np.prod(sigma_vox)))
-    np.maximum(local, np.float32(1e-12), out=local)
-    local *= energy
-    curved /= np.sqrt(local, out=local)
-    return curved
+    energy = float(3.75 / (8.0 * np.pi**1.5 * np.prod(sigma_vox)))
+    whole, rough = np.ascontiguousarray(residual, np.float32), np.ascontiguousarray(variance, np.float32)
+    along_z, along_y, along_x = (
+        (*_kernels(sd, TRUNCATE_LOG), _kernels(sd / np.sqrt(2.0), TRUNCATE_NOISE)[0]) for sd in sigma_vox
+    )
+    return _over_noise(whole, rough, (along_z, along_y, along_x), energy)
 
 
 def _kernels(sigma: float, truncate: float) -> tuple[Singles, Singles]:
-    """Halves, from the middle on, of a Gaussian kernel and of minus its second derivative times the variance."""
+    """Halves, from the middle on, of a Gaussian kernel and of minus its second derivative times the variance.
+
+    Their middle is halved: it is added from both sides.
+    """
     at = np.arange(int(truncate * sigma + 0.5) + 1) / sigma
     g = np.exp(-0.5 * at**2)
-    g /= 2.0 * g.sum() - g[0]
+    g[0] *= 0.5
+    g /= 2.0 * g.sum()
     return g.astype(np.float32), (g * (1.0 - at**2)).astype(np.float32)
 
 
-def _along(axis: int, smooth: Singles, curved: Singles, g: Singles, second: Singles) -> tuple[Singles, Singles]:
-    """`smooth` by `g`, and `curved` by `g` plus `smooth` by `second`, along an axis; the first alone if `curved` is smaller."""
-    n = smooth.shape[axis]
-    outer = (int(np.prod(smooth.shape[:axis])), n, int(np.prod(smooth.shape[axis + 1 :])))
-    both = curved.shape == smooth.shape
-    new = np.empty(outer, np.float32), np.empty(outer if both else (1, 1, 1), np.float32)
-    _filter(smooth.reshape(outer), curved.reshape(outer) if both else curved, g, second, *new)
-    return new[0].reshape(smooth.shape), new[1].reshape(curved.shape)
+@nb.njit(cache=True, nogil=True)
+def _over_noise(
+    residual: Singles, variance: Singles, kernels: tuple[Kernels, Kernels, Kernels], energy: float
+) -> Singles:
+    """`log_significance` by kernels along z, y and x, line by line, so that what is filtered again is in the processor's cache."""
+    n_z, n_y, n_x = residual.shape
+    along_z, along_y, along_x = kernels
+    z_at, y_at, x_at = _mirror(n_z, along_z[0].size), _mirror(n_y, along_y[0].size), _mirror(n_x, along_x[0].size)
+    plane, line = np.empty((n_y, 3, n_x), np.float32), np.empty((3, n_x), np.float32)
+    wide, local, out = np.empty((3, x_at.size), np.float32), np.empty(n_x, np.float32), np.empty_like(residual)
+    for z in range(n_z):
+        for y in range(n_y):
+            _across(residual, None, variance, (z, y, 0, y), z_at, along_z, plane[y])
+        for y in range(n_y):
+            _across(plane, plane, plane, (y, 0, 1, 2), y_at, along_y, line)
+            for c in range(3):
+                for x in range(x_at.size):
+                    wide[c, x] = line[c, x_at[x]]
+            _along(wide, along_x, out[z, y], local)
+            for x in range(n_x):
+                out[z, y, x] /= math.sqrt(energy * max(local[x], np.float32(1e-12)))
+    return out
 
 
 @nb.njit(cache=True, nogil=True)
-def _filter(smooth: Singles, curved: Singles, g: Singles, second: Singles, out: Singles, out_curved: Singles) -> None:
-    """`_along` of arrays (outer, n, inner), along the middle axis."""
-    n_outer, n, n_inner = smooth.shape
-    radius, both, period = g.size - 1, curved.size > 1, 2 * n
-    mirror = np.empty(n + 2 * radius, np.int64)
-    for i in range(mirror.size):
-        k = (i - radius) % period
-        mirror[i] = min(k, period - 1 - k)
-    if n_inner == 1 and not both:  # along x: lines are in one piece
-        lines, out_lines = smooth.reshape((n_outer, n)), out.reshape((n_outer, n))
-        line = np.empty(mirror.size, np.float32)
-        for o in range(n_outer):
-            line[radius : radius + n] = lines[o]
-            for i in range(radius):
-                line[i], line[n + radius + i] = lines[o, mirror[i]], lines[o, mirror[n + radius + i]]
-            total = out_lines[o]
-            for x in range(n):
-                total[x] = g[0] * line[x + radius]
-            for k in range(1, radius + 1):
-                low, high = line[radius - k :], line[radius + k :]
-                for x in range(n):
-                    total[x] += g[k] * (low[x] + high[x])
-        return
-    for o in range(n_outer):
-        for first in range(0, n_inner, LINE):
-            last = min(first + LINE, n_inner)
-            for i in range(n):
-                total, here = out[o, i, first:last], smooth[o, i, first:last]
-                for x in range(total.size):
-                    total[x] = g[0] * here[x]
-                if both:
-                    total_curved, here_curved = out_curved[o, i, first:last], curved[o, i, first:last]
-                    for x in range(total.size):
-                        total_curved[x] = g[0] * here_curved[x] + second[0] * here[x]
-                for k in range(1, radius + 1):
-                    a, b = mirror[i + radius - k], mirror[i + radius + k]
-                    low, high = smooth[o, a, first:last], smooth[o, b, first:last]
-                    if not both:
-                        for x in range(total.size):
-                            total[x] += g[k] * (low[x] + high[x])
-                        continue
-                    low_curved, high_curved = curved[o, a, first:last], curved[o, b, first:last]
-                    for x in range(total.size):
-                        pair = low[x] + high[x]
-                        total[x] += g[k] * pair
-                        total_curved[x] += g[k] * (low_curved[x] + high_curved[x]) + second[k] * pair
+def _mirror(n: int, n_kernel: int) -> Ints:
+    """Which of n voxels stand for those that half a kernel reaches, in an image with its mirror images on both sides."""
+    at = np.empty(n + 2 * (n_kernel - 1), np.int64)
+    for i in range(at.size):
+        k = (i - n_kernel + 1) % (2 * n)
+        at[i] = min(k, 2 * n - 1 - k)
+    return at
 
 
-def candidates(significance: Singles | Floats, least: float, radius_vox: Floats) -> Floats:
-    """Local maxima (n, axes) above `least`, sub-voxel by a parabola along each axis.
+@nb.njit(cache=True, nogil=True)
+def _across(
+    flat: Singles,
+    curved: Singles | None,
+    rough: Singles,
+    which: tuple[int, int, int, int],
+    at: Ints,
+    kernels: Kernels,
+    out: Singles,
+) -> None:
+    """A line of the smoothed image, its curvature (None: not yet there) and the variance, filtered across, into `out` (3, x).
+
+    Parameters
+    ----------
+    which : tuple
+        Where the line lies along the first axis, and along the second of each of the images.
+    at : (n,) ndarray
+        The lines that stand for those before and behind it (`_mirror`).
+    """
+    (i, j_flat, j_curved, j_rough), (g, second, of_rough) = which, kernels
+    middle, smooth, curvature, variance = i + g.size - 1, out[0], out[1], out[2]
+    out[:] = np.float32(0.0)
+    for k in range(g.size):
+        before, behind = at[middle - k], at[middle + k]
+        a, b = flat[before, j_flat], flat[behind, j_flat]
+        if curved is None:
+            for x in range(a.size):
+                both = a[x] + b[x]
+                smooth[x] += g[k] * both
+                curvature[x] += second[k] * both
+        else:
+            c, d = curved[before, j_curved], curved[behind, j_curved]
+            for x in range(a.size):
+                both = a[x] + b[x]
+                smooth[x] += g[k] * both
+                curvature[x] += second[k] * both + g[k] * (c[x] + d[x])
+    for k in range(of_rough.size):
+        a, b = rough[at[middle - k], j_rough], rough[at[middle + k], j_rough]
+        for x in range(a.size):
+            variance[x] += of_rough[k] * (a[x] + b[x])
+
+
+@nb.njit(cache=True, nogil=True)
+def _along(wide: Singles, kernels: Kernels, curvature: Singles, variance: Singles) -> None:
+    """The last of the filters, along lines that go on beyond both ends, into a line (x,) of the curvature and of the variance."""
+    g, second, of_rough = kernels
+    n, reach = variance.size, g.size - 1
+    curvature[:], variance[:] = np.float32(0.0), np.float32(0.0)
+    for k in range(g.size):
+        before, behind = slice(reach - k, reach - k + n), slice(reach + k, reach + k + n)
+        a, b, c, d = wide[0, before], wide[0, behind], wide[1, before], wide[1, behind]
+        for x in range(n):
+            curvature[x] += second[k] * (a[x] + b[x]) + g[k] * (c[x] + d[x])
+    for k in range(of_rough.size):
+        a, b = wide[2, reach - k : reach - k + n], wide[2, reach + k : reach + k + n]
+        for x in range(n):
+            variance[x] += of_rough[k] * (a[x] + b[x])
+
+
+def candidates(significance: Singles | Floats, least: float, radius_vox: Floats) -> tuple[Floats, Floats]:
+    """Local maxima (n, axes) above `least`, sub-voxel by a parabola along each axis, and their heights (n,), the highest first.
 
     Two maxima nearer than `radius_vox` along every axis count as one, the higher.
     """
     missing = 3 - significance.ndim
     radius = np.concatenate([np.zeros(missing, np.int64), np.ceil(radius_vox).astype(np.int64)])
     at = _maxima(significance.reshape((1,) * missing + significance.shape), least, radius)[:, missing:]
-    order = np.argsort(-significance[tuple(at.T)], kind="stable")
-    at = at[order]
+    heights = significance[tuple(at.T)].astype(np.float64)
+    order = np.argsort(-heights, kind="stable")
+    at, heights = at[order], heights[order]
     points = at.astype(np.float64)
     for axis in range(significance.ndim):
         n = significance.shape[axis]
@@ -143,7 +175,7 @@ def candidates(significance: Singles | Floats, least: float, radius_vox: Floats)
         below, middle, above = (significance[tuple((here + k * step).T)] for k in (-1, 0, 1))
         curve = np.minimum(below - 2 * middle + above, -1e-9)
         points[inner, axis] += np.clip(0.5 * (below - above) / curve, -0.5, 0.5)
-    return points
+    return points, heights
 
 
 @nb.njit(cache=True, nogil=True)

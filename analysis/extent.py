@@ -18,6 +18,7 @@ from synimg.analysis.fit import LARGEST_SHAPE, Fit, Scene, add_punctum, take_out
 from synimg.analysis.punctum import N_SHAPE, PAIRS, VOXEL_VARIANCE, prior_sd
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 FORMS = ("point", "disc", "elongated")
 N_NORMALS, N_DISC_NORMALS, N_TURNS = 128, 512, 6
 DISC, ASPECTS = (1.0,), (0.0, 0.3, 0.6)
@@ -49,7 +50,7 @@ much of it a fit takes for width depends on the background and on the counts."""
 
 
 def extents_of(
-    scene: Scene, fit: Fit, model: Floats, covariance: Floats, n_receptors: Floats, gaussian_share: float = 1.0
+    scene: Scene, fit: Fit, model: Singles, covariance: Floats, n_receptors: Floats, gaussian_share: float = 1.0
 ) -> pd.DataFrame:
     """Form and area (`extents`) of the puncta of a fitted block.
 
@@ -103,7 +104,7 @@ class Shapes:
         return gain
 
 
-def shapes_of(scene: Scene, fit: Fit, model: Floats, covariance: Floats) -> Shapes:
+def shapes_of(scene: Scene, fit: Fit, model: Singles, covariance: Floats) -> Shapes:
     """What the voxels say of the shapes of fitted puncta.
 
     Parameters
@@ -134,11 +135,11 @@ def shapes_of(scene: Scene, fit: Fit, model: Floats, covariance: Floats) -> Shap
 
 
 @nb.njit(cache=True, nogil=True)
-def _scores(data: Floats, model: Floats, thetas: Floats, psf: Floats, shift: Floats, scale: Floats) -> Floats:
+def _scores(data: Singles, model: Singles, thetas: Floats, psf: Floats, shift: Floats, scale: Floats) -> Floats:
     """Gradients (n, parameters) of the log likelihood."""
     found = np.empty_like(thetas)
     for i in range(thetas.shape[0]):
-        found[i] = take_out(data, model, thetas[i], psf, shift, scale)[0]
+        found[i] = take_out(data, model, thetas[i], psf, shift, scale)
         add_punctum(model, thetas[i], psf, shift, scale, 1.0)
     return found
 

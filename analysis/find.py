@@ -15,6 +15,7 @@ from synimg.analysis.replica import RESOLVED, nearby
 from synimg.analysis.scene import background_again, moved_back
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
 AROUND = (4.0, 12.0)  # widths between which neighbours tell how crowded it is: farther than a disc's own parts
 ROUGHLY = 0.03  # widths; a punctum that moves less between two searches stands still
@@ -57,32 +58,32 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> tuple[Scene, Fit]:
     return scene, fitted(scene, fit, N_SWEEPS[2], model=model)[0]
 
 
-def first_search(scene: Scene, settings: MeasureSettings) -> tuple[NDArray[np.float32], Floats]:
+def first_search(scene: Scene, settings: MeasureSettings) -> tuple[Singles, Floats]:
     """Response of the search filter to a block without any punctum, in its sds, and the candidates (n, 3) that it takes up."""
     return _searched(scene.background, scene, settings, Fit.none(scene))
 
 
-def _searched(model: Floats, scene: Scene, settings: MeasureSettings, known: Fit) -> tuple[NDArray[np.float32], Floats]:
+def _searched(model: Singles, scene: Scene, settings: MeasureSettings, known: Fit) -> tuple[Singles, Floats]:
     """The same of what is there beyond a model (channel, z, y, x) of puncta."""
     psf = scene.psf_vox.mean(axis=0)
     typical = np.sqrt(psf**2 + TYPICAL_SPREAD_UM2 / scene.voxel_um**2)
     light = _together(map(np.subtract, scene.data, model), scene)
     significance = log_significance(light, _together(model, scene), typical)
-    new = candidates(significance, settings.candidate_significance, 0.7 * psf)
-    if len(known.theta):
-        faint = candidates(significance, settings.near_significance, 0.7 * psf)
-        is_near = cKDTree(known.points_vox / psf).query(faint / psf)[0] < NEAR
-        new = np.unique(np.vstack([new, faint[is_near]]), axis=0)
-    return significance, new
+    if not len(known.theta):
+        return significance, candidates(significance, settings.candidate_significance, 0.7 * psf)[0]
+    least = min(settings.candidate_significance, settings.near_significance)
+    points, heights = candidates(significance, least, 0.7 * psf)
+    is_near = cKDTree(known.points_vox / psf).query(points / psf)[0] < NEAR
+    return significance, points[heights > np.where(is_near, least, settings.candidate_significance)]
 
 
-def _together(channels: Iterable[Floats], scene: Scene) -> NDArray[np.float32]:
+def _together(channels: Iterable[Singles], scene: Scene) -> Singles:
     """The sum of channels, each moved back by its shift."""
     moved = (moved_back(v[None], s[None])[0] for v, s in zip(channels, scene.shift_vox, strict=True))
-    return reduce(np.add, moved).astype(np.float32)
+    return reduce(np.add, moved).astype(np.float32, copy=False)
 
 
-def _at(channels: Floats, points_vox: Floats, scene: Scene) -> Floats:
+def _at(channels: Singles, points_vox: Floats, scene: Scene) -> Floats:
     """Values (n, channel) of the voxels in which the channels show points."""
     last = np.array(channels.shape[1:]) - 1
     nearest = np.clip(np.rint(points_vox), 0, last).astype(int)
@@ -90,7 +91,7 @@ def _at(channels: Floats, points_vox: Floats, scene: Scene) -> Floats:
     return np.column_stack([v[tuple(a.T)] for v, a in zip(channels, at, strict=True)])
 
 
-def _prune(scene: Scene, fit: Fit, model: Floats, settings: MeasureSettings) -> tuple[Fit, Floats]:
+def _prune(scene: Scene, fit: Fit, model: Singles, settings: MeasureSettings) -> tuple[Fit, Singles]:
     """Without puncta that left the block, that the likelihood does not want, or that are a part of a brighter one.
 
     The expected image, too, which is used up.
@@ -110,7 +111,7 @@ def _prune(scene: Scene, fit: Fit, model: Floats, settings: MeasureSettings) -> 
     return kept, model_without(scene, fit.keep(~keep), model)
 
 
-def _parts(scene: Scene, fit: Fit, model: Floats, gain: Floats, settings: MeasureSettings) -> NDArray[np.bool_]:
+def _parts(scene: Scene, fit: Fit, model: Singles, gain: Floats, settings: MeasureSettings) -> NDArray[np.bool_]:
     """Which puncta (n,) of an expected image are a part of a brighter one."""
     is_part = np.zeros(len(gain), bool)
     if len(gain) < 2:

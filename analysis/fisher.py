@@ -17,9 +17,10 @@ from synimg.analysis.punctum import (
     PAIRS,
     RISE,
     WEIGHTS,
-    add_columns,
-    add_plane,
+    WIDTH,
     add_powers,
+    add_weight_columns,
+    add_weights,
     first_line,
     gradient_polynomials,
     in_voxels,
@@ -30,23 +31,24 @@ from synimg.analysis.punctum import (
 )
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
 NEIGHBOUR = 4.0  # puncta nearer than this many widths share information
 
 
-def standard_errors(scene: Scene, fit: Fit, model: Floats) -> Floats:
+def standard_errors(scene: Scene, fit: Fit, model: Singles) -> Floats:
     """Cramer-Rao standard errors (n, 3 + channels) of z, y, x [voxels] and the electrons in each channel."""
     errors: Floats = np.sqrt(np.diagonal(covariances(scene, fit, model), axis1=1, axis2=2))
     return errors
 
 
-def covariances(scene: Scene, fit: Fit, model: Floats) -> Floats:
+def covariances(scene: Scene, fit: Fit, model: Singles) -> Floats:
     """Cramer-Rao covariances (n, 3 + channels, 3 + channels) of z, y, x [voxels] and the electrons in each channel."""
     n_wanted = 3 + len(scene.data)
     return joint_covariances(scene, fit, model)[:, :n_wanted, :n_wanted]
 
 
-def joint_covariances(scene: Scene, fit: Fit, model: Floats) -> Floats:
+def joint_covariances(scene: Scene, fit: Fit, model: Singles) -> Floats:
     """Cramer-Rao covariances (n, parameters, parameters) of all parameters of each punctum, in the order of `Fit.theta`.
 
     The Fisher matrix is that of the punctum with all neighbours within 4 widths, whose parameters are free too; shapes have
@@ -67,7 +69,7 @@ def joint_covariances(scene: Scene, fit: Fit, model: Floats) -> Floats:
 
 @nb.njit(cache=True, nogil=True)
 def _covariances(
-    model: Floats,
+    model: Singles,
     thetas: Floats,
     first: Ints,
     partner: Ints,
@@ -122,7 +124,7 @@ def _covariances(
 
 @nb.njit(cache=True, nogil=True)
 def shared_information(
-    model: Floats, first: Floats, second: Floats, psf: Floats, shift: Floats, scale: Floats
+    model: Singles, first: Floats, second: Floats, psf: Floats, shift: Floats, scale: Floats
 ) -> Floats:
     """Fisher information between the parameters of two puncta: the sum of the products of their gradients over the model.
 
@@ -157,9 +159,9 @@ def shared_information(
                     its[x], its[RISE + x] = k * rise, rise * q_fall
                     w = h * k / max(light[x], 1e-6) if h >= p_least and k >= q_least else 0.0
                     add_powers(mine, WEIGHTS + x, N_POWERS, w, dy)
-            add_plane(mine, z - one[0], n)
+            add_weights(mine, z - one[0], n)
             if s + 1 == sections.shape[0] or sections[s + 1, 5] != left:
-                add_columns(sums, work, left - one[2])
+                add_weight_columns(sums, work, left - one[2], WIDTH)
         g_one = gradient_polynomials(one, c, p, scale)
         g_other = gradient_polynomials(other, c, q, scale) @ apart
         information += g_one @ moments_of(sums) @ g_other.T

@@ -23,10 +23,13 @@ from synimg.analysis.punctum import (
     POWERS,
     RISE,
     WEIGHTS,
-    add_columns,
+    WIDTH,
+    add_excess_columns,
+    add_excesses,
     add_information,
-    add_plane,
     add_powers,
+    add_weight_columns,
+    add_weights,
     first_line,
     gradient_polynomials,
     in_voxels,
@@ -37,8 +40,10 @@ from synimg.analysis.punctum import (
 from synimg.analysis.symmetric import diagonalise, solve
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
 STILL = 2e-3  # widths, or share of a count
+ALIKE = 0.1  # likewise: a punctum that has moved less has the Fisher information of before
 FELT = 3.5  # widths; the overlap of two Gaussians that far apart is 5 %
 LONGER, LONGEST = 1.2, 1.7
 """Steps that go on in one direction become so many times as long, until they are so many times Fisher's; a turn ends it. With
@@ -51,8 +56,8 @@ LARGEST_SHAPE = 0.04  # um^2: an sd of 0.2 um is a synapse of 0.8 um
 class Scene:
     """What the fit sees.
 
-    data : (channel, z, y, x) ndarray [electrons], plus the variance of the read noise
-    background : (channel, z, y, x) ndarray [electrons], likewise
+    data : (channel, z, y, x) ndarray of single precision [electrons], plus the variance of the read noise
+    background : (channel, z, y, x) ndarray of single precision [electrons], likewise
     psf_vox : (channel, 3) ndarray, standard deviations of the point spread function
     shift_vox : (channel, 3) ndarray, where each channel shows what lies at 0
     voxel_um : (3,) ndarray
@@ -68,14 +73,19 @@ class Scene:
     Nat Methods 10:653), so that variance is in `data` and in `background`.
     """
 
-    data: Floats
-    background: Floats
+    data: Singles
+    background: Singles
     psf_vox: Floats
     shift_vox: Floats
     voxel_um: Floats
     spread_um2: float
     receptor_electrons: float | None = None
     read_noise: Floats | float = 0.0
+
+    def __post_init__(self) -> None:
+        # images are what the memory has to bring along: half as much of it, and sums over voxels are in double precision
+        for name in ("data", "background"):
+            object.__setattr__(self, name, getattr(self, name).astype(np.float32, copy=False))
 
     @property
     def prior_um2(self) -> float:
@@ -197,7 +207,7 @@ def split(scene: Scene, fit: Fit, least_excess: float) -> Fit:
 
 
 @nb.njit(cache=True, nogil=True)
-def add_punctum(model: Floats, whole: Floats, psf: Floats, shift: Floats, scale: Floats, sign: float) -> None:
+def add_punctum(model: Singles, whole: Floats, psf: Floats, shift: Floats, scale: Floats, sign: float) -> None:
     """Add (or with `sign` -1 take away) a punctum's expected electrons in every channel of `model`."""
     work = np.empty(N_SCRATCH)
     for c in range(psf.shape[0]):
@@ -215,24 +225,35 @@ def add_punctum(model: Floats, whole: Floats, psf: Floats, shift: Floats, scale:
 
 @nb.njit(cache=True, nogil=True)
 def take_out(
-    data: Floats, model: Floats, whole: Floats, psf: Floats, shift: Floats, scale: Floats
-) -> tuple[Floats, Floats]:
-    """Gradient of the log likelihood by a punctum's parameters, and their Fisher information; its light leaves `model`.
+    data: Singles,
+    model: Singles,
+    whole: Floats,
+    psf: Floats,
+    shift: Floats,
+    scale: Floats,
+    information: Floats | None = None,
+) -> Floats:
+    """Gradient of the log likelihood by a punctum's parameters; its light leaves `model`.
+
+    If an array is given for it, the punctum's Fisher information (parameter, parameter) is written into it.
 
     Notes
     -----
     Every derivative is the kernel times a polynomial of the distance, so sums over voxels are needed of its powers only. What is
     done for every voxel is done for those of a line side by side, in vector instructions; sums along x come last.
     """
-    score, information = np.zeros(whole.size), np.zeros((whole.size, whole.size))
-    work, sums, residual = np.zeros(N_SCRATCH), np.empty((N_POWERS, N_POWERS, N_POWERS + N_EXCESSES)), np.empty(10)
+    score, residual = np.zeros(whole.size), np.empty(10)
+    work, sums = np.zeros(N_SCRATCH), np.empty((N_POWERS, N_POWERS, N_POWERS + N_EXCESSES))
+    if information is not None:
+        information[:] = 0.0
     for c in range(psf.shape[0]):
         theta, covariance, inverse, peak = in_voxels(whole, c, psf, shift, scale)
         electrons, least, fall = theta[3 + c], peak * LEAST, math.exp(-inverse[1, 1])
         sums[:] = 0.0
-        sections = sections_of(theta, covariance, model.shape[1:])
+        sections, last = sections_of(theta, covariance, model.shape[1:]), 0
         for s in range(sections.shape[0]):
             z, y0, y1, x0, x1, left = sections[s]
+            last = max(last, x1)
             n, row = x1 - x0, work[x0 - left :]
             first_line(row, theta, inverse, peak, (z, y0, x0), n)
             for y in range(y0, y1):
@@ -242,19 +263,25 @@ def take_out(
                     row[x], row[RISE + x] = h * rise, rise * fall
                     h = h if h >= least else 0.0
                     per_model = h / max(light[x], 1e-6)
-                    w, e = h * per_model, seen[x] * per_model - h
+                    e = seen[x] * per_model - h
                     light[x] -= electrons * h
-                    add_powers(row, WEIGHTS + x, N_POWERS, w, dy)
+                    if information is not None:
+                        add_powers(row, WEIGHTS + x, N_POWERS, h * per_model, dy)
                     add_powers(row, EXCESSES + x, N_EXCESSES, e, dy)
-            add_plane(row, z - theta[0], n)
+            if information is not None:
+                add_weights(row, z - theta[0], n)
+            add_excesses(row, z - theta[0], n)
             if s + 1 == sections.shape[0] or sections[s + 1, 5] != left:
-                add_columns(sums, work, left - theta[2])
+                if information is not None:
+                    add_weight_columns(sums, work, left - theta[2], min(last - left, WIDTH))
+                add_excess_columns(sums, work, left - theta[2], min(last - left, WIDTH))
         for m in range(10):
             residual[m] = sums[POWERS[m, 0], POWERS[m, 1], N_POWERS + POWERS[m, 2]]
         g = gradient_polynomials(theta, c, inverse, scale)
         score += g @ residual
-        add_information(information, g, moments_of(sums))
-    return score, information
+        if information is not None:
+            add_information(information, g, moments_of(sums))
+    return score
 
 
 @nb.njit(cache=True, nogil=True)
@@ -294,15 +321,35 @@ def _no_negative_shape(theta: Floats) -> None:
 
 
 @nb.njit(cache=True, nogil=True)
-def fisher_step(data: Floats, model: Floats, theta: Floats, optics: tuple[Floats, Floats, Floats, float]) -> Floats:
-    """The step of Fisher scoring of one punctum; its light leaves `model`. `optics` are those of the `Scene`."""
+def fisher_step(
+    data: Singles,
+    model: Singles,
+    theta: Floats,
+    optics: tuple[Floats, Floats, Floats, float],
+    information: Floats,
+    since: float,
+) -> Floats:
+    """The step of Fisher scoring of one punctum; its light leaves `model`. `optics` are those of the `Scene`.
+
+    Its Fisher information is taken as it is in the array if it has not moved far `since`; else it is written there.
+    """
     psf, shift, scale, spread = optics
-    step, information = take_out(data, model, theta, psf, shift, scale)
-    _add_prior(step, information, theta, spread)
+    if since < ALIKE:
+        step = take_out(data, model, theta, psf, shift, scale, None)
+    else:
+        step = take_out(data, model, theta, psf, shift, scale, information)
+    with_prior = information.copy()
+    _add_prior(step, with_prior, theta, spread)
     for k in range(theta.size):  # a little of the diagonal keeps the matrix regular where a count is zero
-        information[k, k] = information[k, k] * (1.0 + 1e-6) + 1e-9
-    solve(information, step)
+        with_prior[k, k] = with_prior[k, k] * (1.0 + 1e-6) + 1e-9
+    solve(with_prior, step)
     return step
+
+
+@nb.njit(cache=True, nogil=True)
+def moved_since(since: float, moved: float) -> float:
+    """How far a punctum has moved since its Fisher information was made, after another `fisher_step`."""
+    return moved + (since if since < ALIKE else 0.0)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -326,9 +373,9 @@ def move(theta: Floats, step: Floats, psf: Floats) -> float:
 
 @nb.njit(cache=True, nogil=True)
 def _sweep(
-    data: Floats,
-    model: Floats,
-    puncta: tuple[Floats, Floats, Floats, Floats],
+    data: Singles,
+    model: Singles,
+    puncta: tuple[Floats, Floats, Floats, Floats, Floats, Floats],
     near: tuple[Ints, Ints, Floats],
     optics: tuple[Floats, Floats, Floats, float],
     still: float,
@@ -338,7 +385,8 @@ def _sweep(
     Parameters
     ----------
     puncta : tuple
-        Parameters and unrest, as in `Fit`; last step of each (n, 3) [widths]; how much longer than Fisher's it was (n,).
+        Parameters and unrest, as in `Fit`; last step of each (n, 3) [widths]; how much longer than Fisher's it was (n,); Fisher
+        information (n, parameters, parameters), and how far each has moved since (n,).
     near : tuple
         As `_neighbours` gives them.
     optics : tuple
@@ -349,7 +397,7 @@ def _sweep(
     Neighbours that share light creep along together: each gives way by a part of what the other would need. Steps that go on in
     one direction are lengthened (successive over-relaxation, Young 1954, Trans Am Math Soc 76:92).
     """
-    thetas, unrest, last, longer = puncta
+    thetas, unrest, last, longer, information, since = puncta
     first, neighbour, overlap = near
     psf, shift, scale, _ = optics
     n_moved = 0
@@ -358,7 +406,7 @@ def _sweep(
             continue
         n_moved += 1
         theta = thetas[i]
-        step = fisher_step(data, model, theta, optics)
+        step = fisher_step(data, model, theta, optics, information[i], since[i])
         onward = 0.0
         for a in range(3):
             here = step[a] / psf[0, a]
@@ -369,26 +417,27 @@ def _sweep(
         moved = move(theta, step, psf)
         add_punctum(model, theta, psf, shift, scale, 1.0)
         unrest[i] = moved
+        since[i] = moved_since(since[i], moved)
         for k in range(first[i], first[i + 1]):
             unrest[neighbour[k]] += overlap[k] * moved
     return n_moved
 
 
-def model_of(scene: Scene, fit: Fit) -> Floats:
+def model_of(scene: Scene, fit: Fit) -> Singles:
     """Expected image (channel, z, y, x) of background and puncta."""
     model = scene.background.copy()
     _add_all(model, fit.theta, scene.psf_vox, scene.shift_vox, scene.shape_scale, 1.0)
     return model
 
 
-def model_without(scene: Scene, fit: Fit, model: Floats) -> Floats:
+def model_without(scene: Scene, fit: Fit, model: Singles) -> Singles:
     """An expected image, used up, without some of its puncta."""
     _add_all(model, fit.theta, scene.psf_vox, scene.shift_vox, scene.shape_scale, -1.0)
     return model
 
 
 @nb.njit(cache=True, nogil=True)
-def _add_all(model: Floats, thetas: Floats, psf: Floats, shift: Floats, scale: Floats, sign: float) -> None:
+def _add_all(model: Singles, thetas: Floats, psf: Floats, shift: Floats, scale: Floats, sign: float) -> None:
     for i in range(thetas.shape[0]):
         add_punctum(model, thetas[i], psf, shift, scale, sign)
 
@@ -399,8 +448,8 @@ def fit_puncta(scene: Scene, theta: Floats, n_sweeps: int = 32) -> Fit:
 
 
 def fitted(
-    scene: Scene, begin: Fit, n_sweeps: int = 32, still: float = STILL, model: Floats | None = None
-) -> tuple[Fit, Floats]:
+    scene: Scene, begin: Fit, n_sweeps: int = 32, still: float = STILL, model: Singles | None = None
+) -> tuple[Fit, Singles]:
     """Maximum likelihood of all puncta together, from where they are, and the expected image; at most `n_sweeps` rounds.
 
     If the `model` of the puncta at the beginning is known, it is used up.
@@ -413,7 +462,8 @@ def fitted(
     theta = begin.theta.copy()
     unrest = np.ones(len(theta)) if begin.unrest is None else begin.unrest.copy()
     model = model_of(scene, begin) if model is None else model
-    puncta = theta, unrest, np.zeros((len(theta), 3)), np.ones(len(theta))
+    information = np.empty((len(theta), scene.n_parameters, scene.n_parameters))
+    puncta = theta, unrest, np.zeros((len(theta), 3)), np.ones(len(theta)), information, np.full(len(theta), np.inf)
     near = _neighbours(theta[:, :3] / scene.psf_vox.mean(axis=0))
     optics = scene.optics
     for _ in range(n_sweeps):
@@ -433,7 +483,7 @@ def _neighbours(scaled: Floats) -> tuple[Ints, Ints, Floats]:
 
 
 @nb.njit(cache=True, nogil=True)
-def _gains(data: Floats, model: Floats, thetas: Floats, psf: Floats, shift: Floats, scale: Floats) -> Floats:
+def _gains(data: Singles, model: Singles, thetas: Floats, psf: Floats, shift: Floats, scale: Floats) -> Floats:
     found, work = np.empty(thetas.shape[0]), np.empty(N_SCRATCH)
     for i in range(thetas.shape[0]):
         gain = 0.0
@@ -458,7 +508,7 @@ def _gains(data: Floats, model: Floats, thetas: Floats, psf: Floats, shift: Floa
     return found
 
 
-def gains(scene: Scene, fit: Fit, model: Floats) -> Floats:
+def gains(scene: Scene, fit: Fit, model: Singles) -> Floats:
     """Twice the log likelihood (n,) that is lost when a punctum is taken out and nothing else changes."""
     return _gains(scene.data, model, fit.theta, scene.psf_vox, scene.shift_vox, scene.shape_scale)
 
@@ -467,7 +517,7 @@ CORE = 1.5  # PSF widths around the middle that a misfit is told from
 
 
 @nb.njit(cache=True, nogil=True)
-def _cores(data: Floats, model: Floats, thetas: Floats, psf: Floats, shift: Floats) -> tuple[Floats, Floats]:
+def _cores(data: Singles, model: Singles, thetas: Floats, psf: Floats, shift: Floats) -> tuple[Floats, Floats]:
     misfit, brightest = np.zeros(thetas.shape[0]), np.zeros((thetas.shape[0], psf.shape[0]))
     low, high = np.empty(3, np.int64), np.empty(3, np.int64)
     for i in range(thetas.shape[0]):
@@ -487,6 +537,6 @@ def _cores(data: Floats, model: Floats, thetas: Floats, psf: Floats, shift: Floa
     return misfit, brightest
 
 
-def cores(scene: Scene, fit: Fit, model: Floats) -> tuple[Floats, Floats]:
+def cores(scene: Scene, fit: Fit, model: Singles) -> tuple[Floats, Floats]:
     """Chi square per voxel (n,) in the puncta's cores, 1 where the model is right; brightest voxel there (n, channels)."""
     return _cores(scene.data, model, fit.theta, scene.psf_vox, scene.shift_vox)

@@ -6,10 +6,11 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from synimg.analysis.fit import Fit, Scene, add_punctum, fisher_step, move
+from synimg.analysis.fit import Fit, Scene, add_punctum, fisher_step, move, moved_since
 from synimg.analysis.punctum import N_SHAPE, PAIRS, REACH, covariance_of
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
 N_STEPS, STILL = 20, 0.01
 BEYOND = 1.5  # PSF widths by which the one may move from the middle of the two
@@ -31,8 +32,8 @@ def _as_one(a: Floats, b: Floats, voxel: Floats) -> Floats:
 
 @nb.njit(cache=True, nogil=True)
 def _two_over_one(
-    data: Floats,
-    model: Floats,
+    data: Singles,
+    model: Singles,
     thetas: Floats,
     pairs: Ints,
     optics: tuple[Floats, Floats, Floats, float],
@@ -59,8 +60,10 @@ def _two_over_one(
         add_punctum(single, a, psf, shift, scale, -1.0)
         add_punctum(single, b, psf, shift, scale, -1.0)
         add_punctum(single, one, psf, shift, scale, 1.0)
+        information, since = np.empty((one.size, one.size)), np.inf
         for _ in range(N_STEPS):
-            moved = move(one, fisher_step(seen, single, one, optics), psf)
+            moved = move(one, fisher_step(seen, single, one, optics, information, since), psf)
+            since = moved_since(since, moved)
             add_punctum(single, one, psf, shift, scale, 1.0)
             if moved < STILL:
                 break
@@ -76,7 +79,7 @@ def _two_over_one(
     return found
 
 
-def two_over_one(scene: Scene, fit: Fit, model: Floats, pairs: Ints) -> Floats:
+def two_over_one(scene: Scene, fit: Fit, model: Singles, pairs: Ints) -> Floats:
     """Twice the log likelihood (k,) by which pairs (k, 2) of puncta explain an image better than one in the place of both.
 
     Parameters

@@ -84,13 +84,13 @@ def find_puncta(
         background within 2.2 sigma and ``electrons_se``, by the noise of these voxels and of the background's.
     """
     sigma_vox = sigma_um / voxel_um
-    points = candidates(response, threshold, sigma_vox)
+    points, contrast = candidates(response, threshold, sigma_vox)
     refuse_crowd(len(points), image.shape, voxel_um, threshold)
     axes = ["z_um", "y_um", "x_um"][-image.ndim :]
     shape = np.array(image.shape)
     nearest = np.clip(np.rint(points), 0, shape - 1).astype(int)
     table = {name: points[:, i] * voxel_um[i] for i, name in enumerate(axes)}
-    table["contrast"] = response[tuple(nearest.T)]
+    table["contrast"] = contrast
     sums, widths, saturated, electrons = [], [], [], []
     for point, middle in zip(points, nearest, strict=True):
         patch, core, squared = _patch(image, point, middle, sigma_vox, voxel_um)

@@ -21,7 +21,7 @@ POWERS = np.array(  # powers of the distance along z, y, x in the polynomials of
 N_POWERS, N_EXCESSES = 5, 3  # powers of a distance that weights and excesses are summed with
 LANES = 4  # voxels of a vector instruction
 WIDTH = 32  # voxels of a row of a scratch, which are worked on side by side
-RISE, WEIGHTS, EXCESSES, SUMS, N_SCRATCH = WIDTH, 2 * WIDTH, 7 * WIDTH, 10 * WIDTH, 31 * WIDTH
+RISE, WEIGHTS, EXCESSES, SUMS, EXCESS_SUMS, N_SCRATCH = WIDTH, 2 * WIDTH, 7 * WIDTH, 10 * WIDTH, 25 * WIDTH, 31 * WIDTH
 """Where rows of a scratch (`N_SCRATCH`,) begin; those of the values of a line come first. Ratios of the next line's values to them;
 sums of a plane's columns, with the powers of y; sums of all planes' columns, with the powers of y and z whose degree together is
 less than `N_POWERS` or `N_EXCESSES`. All distances in one array are known beforehand, so that compilers see that no row overlaps
@@ -177,17 +177,23 @@ def add_powers(work: Floats, to: int, n: int, value: float, distance: float) -> 
 
 
 @nb.njit(cache=True, nogil=True)
-def add_plane(work: Floats, dz: float, n: int) -> None:
-    """Add the sums of a plane's n columns, times the powers of dz, to those of all planes; clear them."""
+def add_weights(work: Floats, dz: float, n: int) -> None:
+    """Add the sums of the weights of a plane's n columns, times the powers of dz, to those of all planes; clear them."""
     for x in range(n):  # spelt out: compilers do not unroll loops of different lengths
         _move(work, WEIGHTS + x, SUMS + x, 5, dz)
         _move(work, WEIGHTS + WIDTH + x, SUMS + 5 * WIDTH + x, 4, dz)
         _move(work, WEIGHTS + 2 * WIDTH + x, SUMS + 9 * WIDTH + x, 3, dz)
         _move(work, WEIGHTS + 3 * WIDTH + x, SUMS + 12 * WIDTH + x, 2, dz)
         _move(work, WEIGHTS + 4 * WIDTH + x, SUMS + 14 * WIDTH + x, 1, dz)
-        _move(work, EXCESSES + x, SUMS + 15 * WIDTH + x, 3, dz)
-        _move(work, EXCESSES + WIDTH + x, SUMS + 18 * WIDTH + x, 2, dz)
-        _move(work, EXCESSES + 2 * WIDTH + x, SUMS + 20 * WIDTH + x, 1, dz)
+
+
+@nb.njit(cache=True, nogil=True)
+def add_excesses(work: Floats, dz: float, n: int) -> None:
+    """The same of the excesses."""
+    for x in range(n):
+        _move(work, EXCESSES + x, EXCESS_SUMS + x, 3, dz)
+        _move(work, EXCESSES + WIDTH + x, EXCESS_SUMS + 3 * WIDTH + x, 2, dz)
+        _move(work, EXCESSES + 2 * WIDTH + x, EXCESS_SUMS + 5 * WIDTH + x, 1, dz)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -197,25 +203,35 @@ def _move(work: Floats, row: int, to: int, n: int, distance: float) -> None:
 
 
 @nb.njit(cache=True, nogil=True)
-def add_columns(sums: Floats, work: Floats, dx: float) -> None:
-    """Add the sums of all columns, of which the first is dx away, times the powers of that to `sums`; clear them.
+def add_weight_columns(sums: Floats, work: Floats, dx: float, n: int) -> None:
+    """Add the sums of the weights of n columns, of which the first is dx away, times the powers of that to `sums`; clear them.
 
     Parameters
     ----------
     sums : (5, 5, 8) ndarray
         With the powers of z and y; of x those of weights, then those of excesses.
     """
-    for x in range(WIDTH):
-        if work[SUMS + x] > 0.0:
-            at = SUMS + x
-            for first, n in ((0, N_POWERS), (N_POWERS, N_EXCESSES)):
-                for j in range(n):
-                    for i in range(n - j):
-                        value, work[at] = work[at], 0.0
-                        for k in range(n - j - i):
-                            sums[i, j, first + k] += value
-                            value *= dx
-                        at += WIDTH
+    _add_columns(sums[:, :, :N_POWERS], work, SUMS, N_POWERS, dx, n)
+
+
+@nb.njit(cache=True, nogil=True)
+def add_excess_columns(sums: Floats, work: Floats, dx: float, n: int) -> None:
+    """The same of the excesses."""
+    _add_columns(sums[:, :, N_POWERS:], work, EXCESS_SUMS, N_EXCESSES, dx, n)
+
+
+@nb.njit(cache=True, nogil=True)
+def _add_columns(sums: Floats, work: Floats, at: int, n_powers: int, dx: float, n: int) -> None:
+    for _ in range(n):
+        row = at
+        for j in range(n_powers):
+            for i in range(n_powers - j):
+                value, work[row] = work[row], 0.0
+                for k in range(n_powers - j - i):
+                    sums[i, j, k] += value
+                    value *= dx
+                row += WIDTH
+        at += 1
         dx += 1.0
 
 

@@ -14,6 +14,7 @@ from synimg.model import Model
 from synimg.optics.bleed_through import separable
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 RECEPTOR_CHANNELS = ("pulse", "chase")
 TYPICAL_PHOTONS, STEADY = 40.0, 1e9
 """Photons of a receptor where they are not stated, and the shape of a Gamma law that does not scatter: for a first look at the
@@ -218,8 +219,8 @@ class Recording(Model):
             return pixels_of(self.camera, first_vox[1:], shape_vox[-2:])
         return _one_pixel(self.camera)
 
-    def electrons(self, grey: NDArray[np.uint16], pixels: Floats) -> Floats:
-        """Photo-electrons of grey levels (..., y, x); negative where read noise went below the offset."""
-        electrons: Floats = grey - pixels[0]
-        electrons /= pixels[1]
+    def electrons(self, grey: NDArray[np.uint16], pixels: Floats) -> Singles:
+        """Photo-electrons of grey levels (..., y, x), in single precision; negative where read noise went below the offset."""
+        electrons: Singles = grey - pixels[0].astype(np.float32)
+        electrons /= pixels[1].astype(np.float32)
         return electrons

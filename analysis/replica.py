@@ -17,6 +17,7 @@ from synimg.analysis.match import match
 from synimg.analysis.punctum import N_SHAPE, PAIRS
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
 EDGES = np.array([0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0])  # of distances, in PSF widths
 RESOLVED = 2.5  # puncta farther apart are found one by one
@@ -122,7 +123,7 @@ class Replica:
 
 def draw_replica(
     scene: Scene, points_vox: Floats, electrons: Floats, hidden: Hidden, least_gain: float, rng: np.random.Generator
-) -> tuple[Replica, Floats]:
+) -> tuple[Replica, Singles]:
     """A replica of a block, and its data (channel, z, y, x) [electrons], plus the variance of the read noise, as in `Scene`.
 
     Parameters
@@ -161,7 +162,7 @@ def draw_replica(
     return Replica(theta, np.arange(len(theta)) >= len(theta) - n_probes), data
 
 
-def drawn(expected: Floats, rng: np.random.Generator) -> Floats:
+def drawn(expected: Singles, rng: np.random.Generator) -> Singles:
     """Photo-electrons (channel, z, y, x) of which so many are expected."""
     electrons = np.empty_like(expected)
     for channel, out in zip(expected, electrons, strict=True):

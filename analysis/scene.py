@@ -11,6 +11,7 @@ from synimg.analysis.measure_settings import MeasureSettings
 from synimg.analysis.recording import Recording
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 
 
 def scene_of(
@@ -42,18 +43,18 @@ def _receptor_electrons(recording: Recording) -> float | None:
     return n_channels / float(recording.n_receptors(np.ones((1, n_channels)))[0])
 
 
-def scene_again(scene: Scene, electrons: Floats, settings: MeasureSettings) -> Scene:
+def scene_again(scene: Scene, electrons: Singles | Floats, settings: MeasureSettings) -> Scene:
     """Other photo-electrons (channel, z, y, x) in the place of those of a scene, their background estimated anew."""
     data, background = data_and_background(electrons, scene.read_noise, scene.voxel_um, settings)
     return replace(scene, data=data, background=background)
 
 
-def background_again(scene: Scene, light: Floats, settings: MeasureSettings) -> Scene:
+def background_again(scene: Scene, light: Singles, settings: MeasureSettings) -> Scene:
     """The scene with the background that is left without the expected light (channel, z, y, x) [electrons] of its puncta.
 
     The light of neighbours passes for background between them, until they are known.
     """
-    variance, background = np.square(scene.read_noise), np.empty_like(scene.background)
+    variance, background = _variance(scene.read_noise), np.empty_like(scene.background)
     for data, known, before, out in zip(scene.data, light, scene.background, background, strict=True):
         seen = data - variance - known
         out[...] = _background(seen, scene.read_noise, scene.voxel_um, settings, known, before - variance)
@@ -61,32 +62,40 @@ def background_again(scene: Scene, light: Floats, settings: MeasureSettings) -> 
 
 
 def data_and_background(
-    electrons: Floats, read_noise: Floats | float, voxel_um: Floats, settings: MeasureSettings
-) -> tuple[Floats, Floats]:
+    electrons: Singles | Floats, read_noise: Floats | float, voxel_um: Floats, settings: MeasureSettings
+) -> tuple[Singles, Singles]:
     """`Scene.data` and `Scene.background` of photo-electrons (channel, z, y, x).
 
     The read noise is one number or that of every pixel (y, x).
     """
-    background = np.empty_like(electrons)
-    for channel, out in zip(electrons, background, strict=True):
+    data = electrons.astype(np.float32, copy=False)
+    background = np.empty_like(data)
+    for channel, out in zip(data, background, strict=True):
         out[...] = _background(channel, read_noise, voxel_um, settings)
-    return electrons + np.square(read_noise), background
+    return data + _variance(read_noise), background
 
 
 def _background(
-    electrons: Floats,
+    electrons: Singles,
     read_noise: Floats | float,
     voxel_um: Floats,
     settings: MeasureSettings,
-    light: Floats | None = None,
-    begin: Floats | None = None,
-) -> Floats:
+    light: Singles | None = None,
+    begin: Singles | None = None,
+) -> Singles:
     """One channel's background, plus the variance of the read noise; see `smooth_background`."""
-    smooth, variance = np.maximum(settings.background_um / voxel_um, 2.0), np.square(read_noise)
-    return smooth_background(electrons, smooth, float(np.sqrt(np.mean(variance))), light, begin) + variance
+    width, variance = np.maximum(settings.background_um / voxel_um, 2.0), _variance(read_noise)
+    smooth = smooth_background(electrons, width, float(np.sqrt(np.mean(variance))), light, begin)
+    smooth += variance
+    return smooth
 
 
-def moved_back(image: Floats, shift_vox: Floats) -> Floats:
+def _variance(read_noise: Floats | float) -> Singles:
+    """Of the read noise [electrons^2], in the precision of images."""
+    return np.square(np.asarray(read_noise, np.float32))
+
+
+def moved_back(image: Singles, shift_vox: Floats) -> Singles:
     """Channels (c, z, y, x) moved by whole voxels so that what was shifted by `shift_vox` (c, 3) lies together.
 
     What comes in over a face repeats it.

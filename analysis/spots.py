@@ -79,11 +79,11 @@ def find_spots(electrons: Movie, read_noise: Floats | float, psf_vox: Floats, is
         background = _background(total, n, read_variance, psf_vox)
         found = _significance(total - background, background + n * read_variance, psf_vox)
         significance, n = np.maximum(significance, found), n // 2
-    at = candidates(significance, LEAST_SIGNIFICANCE, psf_vox)
+    at, seen = candidates(significance, LEAST_SIGNIFICANCE, psf_vox)
     reach = np.ceil(WINDOW * psf_vox)
-    at = at[((at >= reach) & (at <= np.array(shape) - 1 - reach)).all(axis=1)]
+    inside = ((at >= reach) & (at <= np.array(shape) - 1 - reach)).all(axis=1)
+    at, seen = at[inside], seen[inside]
     nearest = cKDTree(at / psf_vox).query(at / psf_vox, k=2)[0][:, 1] if len(at) > 1 else np.full(len(at), np.inf)
-    seen = significance[tuple(np.rint(at).astype(int).T)] if len(at) else np.zeros(0)
     total = electrons.sum(axis=0, dtype=np.float64)
     background = _background(total, n_frames, read_variance, psf_vox)
     variance, widths = background + n_frames * read_variance, np.sqrt(psf_vox**2 + VOXEL_VARIANCE)

@@ -16,6 +16,7 @@ from synimg.errors import SynimgError
 from synimg.schema import PLACE
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 NEAR = 0.1
 """Weight of a neuron by its place, of 1 within a spine's reach, from which on it may be a synapse's parent."""
 
@@ -34,8 +35,8 @@ class TileLook:
     """
 
     channels: tuple[str, str]
-    electrons: Floats
-    background: Floats
+    electrons: Singles
+    background: Singles
     residual: Floats
     significance: Floats
     candidates_um: Floats
@@ -76,7 +77,7 @@ def look_at_tile(measured: Measured, tile: Tile) -> TileLook:
     significance, at = first_search(scene, settings)
     scene, fit = find_puncta(scene, settings)
     model = model_of(scene, fit)
-    variance = np.square(scene.read_noise)
+    variance = np.square(scene.read_noise).astype(np.float32)
     voxel = np.array(recording.voxel_um)
     own = tile.owns(fit.points_vox + first)
     names = [recording.channels[i].called for i in recording.receptor_index]

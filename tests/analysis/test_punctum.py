@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synimg.analysis.fit import Fit, Scene, model_of, model_without, take_out
+from synimg.analysis.fit import Fit, Scene, add_punctum, model_of, model_without, take_out
 from synimg.analysis.punctum import REACH, WIDTH, covariance_of
 
 VOXEL = np.array([0.1, 0.03, 0.03])
@@ -34,9 +34,11 @@ def slow(theta):
 def test_a_punctum_is_a_gaussian_within_its_reach(place, shape):
     theta = np.array([*place, 900.0, *shape])
     light = slow(theta)
-    model = model_of(scene(), Fit(theta[None]))
+    model, seen = np.full((1, *SHAPE), 5.0), np.full((1, *SHAPE), 5.0)
+    add_punctum(model, theta, PSF, scene().shift_vox, scene().shape_scale, 1.0)
     np.testing.assert_allclose(model[0] - 5.0, light, atol=1e-12)
-    score, information = take_out(scene().data, model, theta, PSF, scene().shift_vox, scene().shape_scale)
+    information = np.empty((theta.size, theta.size))
+    score = take_out(seen, model, theta, PSF, scene().shift_vox, scene().shape_scale, information)
     np.testing.assert_allclose(model, 5.0, rtol=1e-13)
     kernel = light / 900.0
     assert information[3, 3] == pytest.approx((kernel**2 / (light + 5.0)).sum(), rel=1e-10)
@@ -52,4 +54,4 @@ def test_the_long_punctum_is_wider_than_a_row_of_the_scratch():
 def test_puncta_taken_away_leave_the_image_of_the_others():
     theta = np.array([[7.3, 20.2, 30.4, 900.0, *LONG], [5.0, 22.0, 28.0, 500.0, *np.zeros(6)]])
     left = model_without(scene(), Fit(theta[1:]), model_of(scene(), Fit(theta)))
-    np.testing.assert_allclose(left, model_of(scene(), Fit(theta[:1])), rtol=1e-13)
+    np.testing.assert_allclose(left, model_of(scene(), Fit(theta[:1])), rtol=3e-7)  # in single precision

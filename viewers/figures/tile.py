@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from synimg.analysis.tile_look import TileLook
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 CANDIDATE, KEPT = "#56B4E9", "#E69F00"
 SLAB_UM = 0.8
 WIDE_UM = 9.0
@@ -79,7 +80,7 @@ def _where(look: TileLook) -> tuple[int, slice, slice]:
 def _show(
     axis: Axes,
     look: TileLook,
-    picture: Floats,
+    picture: Singles | Floats,
     part: tuple[slice, slice],
     title: str,
     colours: str,
