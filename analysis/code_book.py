@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gamma
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,6 +30,8 @@ AGAIN_RAD = np.radians(3.0)
 SAME = 2.5
 """Widths of the colours within which two codes are those of one neuron."""
 N_STEPS = 8
+LEAST_LN = -80.0
+"""Of a density over that in the middle; processors are slow where numbers end."""
 OUTLIER_SHARE = 0.1
 BOOK_FLOOR = 0.01
 """Error of a level of the code book, of a code of length 1, where there is next to no dye."""
@@ -88,14 +91,13 @@ class _Law:
             sd = max(float(width), least)
             outlier = OUTLIER_SHARE * (sd * np.sqrt(2.0 * np.pi)) ** (c - 1) / of_all_colours
             for _ in range(N_STEPS):
-                off2 = np.maximum(2.0 - 2.0 * alike(seen, codes), 0.0)
-                share = (1.0 - OUTLIER_SHARE) / m * np.exp(-0.5 * off2 / sd**2)
-                share /= share.sum(axis=1, keepdims=True) + outlier
-                n = share.sum(axis=0)[:, None]
-                facts = n * self.every / CORES_PER_FACT / sd**2
-                mean = np.einsum("nm,nc->mc", share, seen) / np.maximum(n, 1e-9)
+                off2 = _squared_distances(seen, codes)
+                density = np.exp(np.maximum(-0.5 / sd**2 * off2, LEAST_LN))
+                n, total, away2 = _shared_out(density, off2, seen, outlier * m / (1.0 - OUTLIER_SHARE))
+                facts = n[:, None] * self.every / CORES_PER_FACT / sd**2
+                mean = total / np.maximum(n, 1e-9)[:, None]
                 codes, _ = unit((self.read / self.error2 + facts * mean) / (1.0 / self.error2 + facts))
-            least = float(np.sqrt((share * off2).sum() / max((c - 1) * share.sum(), 1e-9)))
+            least = float(np.sqrt(away2 / max((c - 1) * n.sum(), 1e-9)))
         return codes, least
 
     def strays(self, codes: Floats, sd: float) -> Ints:
@@ -110,6 +112,40 @@ class _Law:
         out = codes.copy()
         out[which] = self.read[which]
         return out
+
+
+@nb.njit(cache=True, nogil=True)
+def _squared_distances(colours: Floats, codes: Floats) -> Floats:
+    """Those (n, m) of colours (n, c) from codes (m, c), all of length 1."""
+    (n, n_dyes), n_codes, by_dye = colours.shape, len(codes), np.ascontiguousarray(codes.T)
+    off2 = np.full((n, n_codes), 2.0)
+    for i in range(n):
+        for k in range(n_dyes):
+            for j in range(n_codes):
+                off2[i, j] -= 2.0 * colours[i, k] * by_dye[k, j]
+        for j in range(n_codes):
+            off2[i, j] = max(off2[i, j], 0.0)
+    return off2
+
+
+@nb.njit(cache=True, nogil=True)
+def _shared_out(share: Floats, off2: Floats, colours: Floats, outlier: float) -> tuple[Floats, Floats, float]:
+    """Colours (n, c) shared out among codes by the densities (n, m) of these, and an `outlier` one.
+
+    How many fall to each code (m,), their sums (m, c), and the sum of their squared distances `off2` from their codes.
+    """
+    (n, n_codes), n_dyes = share.shape, colours.shape[1]
+    number, total, away2 = np.zeros(n_codes), np.zeros((n_dyes, n_codes)), np.zeros(n_codes)
+    for i in range(n):
+        whole = 1.0 / (share[i].sum() + outlier)
+        for j in range(n_codes):
+            share[i, j] *= whole
+            number[j] += share[i, j]
+            away2[j] += share[i, j] * off2[i, j]
+        for k in range(n_dyes):
+            for j in range(n_codes):
+                total[k, j] += share[i, j] * colours[i, k]
+    return number, total.T.copy(), away2.sum()
 
 
 def _angles(codes: Floats) -> Floats:
