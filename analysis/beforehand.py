@@ -1,6 +1,7 @@
 """What a few tiles say before all are measured: does the recording fit its image, how wide are synapses, where are channels."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,12 @@ from numpy.typing import NDArray
 from synimg.analysis.block import Block, Tile, dendrite_colours, measure_block, read_tile
 from synimg.analysis.damage import is_near, is_noisy
 from synimg.analysis.find import TYPICAL_SPREAD_UM2, find_puncta, first_search
-from synimg.analysis.fit import Scene
+from synimg.analysis.fit import Fit, Scene, fit_puncta, model_of
 from synimg.analysis.measure_settings import MeasureSettings
 from synimg.analysis.recording import Recording
 from synimg.analysis.registration import registered
-from synimg.analysis.scene import scene_of
+from synimg.analysis.scene import background_again, scene_of
+from synimg.analysis.skirt import SkirtSums, kernel_of, skirt_sums
 from synimg.analysis.spread import estimate_spread
 from synimg.analysis.survey import LEAST_NOISE, ChannelOptics, OpticsCheck, check_optics, noise_of
 from synimg.analysis.tile_replica import Checked, n_replicas, replica_of_block, spread_over, to_replicate
@@ -32,6 +34,8 @@ MOST_PER_UM3 = 5.0
 MOST_NOISE = 2.0
 """Times the variance that a camera says: beyond it noise makes more candidates than synapses do."""
 MOST_PASSES, STILL = 3, 0.03
+N_ROUNDS = 2  # of the search: what the first did not find lies beside bright puncta, and would pass for their skirts
+N_SKIRT_SWEEPS = 6
 N_COLOUR_TILES = 64
 """At most, of which dendrites are read beforehand."""
 
@@ -77,37 +81,54 @@ def _lost(why: list[str]) -> SynimgError:
     return SynimgError(f"no part of the image can be measured: {why[-1]}")
 
 
-def _spread_in(stretch: list[Tile], cut: Cut, recording: Recording, settings: MeasureSettings) -> float | str:
-    """`spread_of_block` of a stretch's first tile that is not lost, or why all are."""
+@dataclass(frozen=True)
+class Shown:
+    """What bright puncta of a tile show: the synapses' width per electron [um^2], and light beyond their Gaussians."""
+
+    spread_um2: float
+    skirt: SkirtSums
+
+
+def _shown_in(stretch: list[Tile], cut: Cut, recording: Recording, settings: MeasureSettings) -> Shown | str:
+    """`shown_in_block` of a stretch's first tile that is not lost, or why all are."""
     found = _first_there(stretch, cut)
     if isinstance(found, str):
         return found
     tile, block = found
-    return spread_of_block(block.grey, recording, settings, tile.box[0], block.damaged)
+    return shown_in_block(block.grey, recording, settings, tile.box[0], block.damaged)
 
 
-def spread_in_file(stretch: list[Tile], image: str, recording: Recording, settings: MeasureSettings) -> float | str:
+def shown_in_file(stretch: list[Tile], image: str, recording: Recording, settings: MeasureSettings) -> Shown | str:
     """The same of an image in a file."""
-    return _spread_in(stretch, lambda tile: read_tile(Path(image), tile, recording)[0], recording, settings)
+    return _shown_in(stretch, lambda tile: read_tile(Path(image), tile, recording)[0], recording, settings)
 
 
-def median_spread(work: list[Tile], cut: Cut, recording: Recording, settings: MeasureSettings) -> float:
-    """The median of `spread_of_block` over a few of the tiles, which `cut` takes out of the image."""
-    return median_of([_spread_in(s, cut, recording, settings) for s in stretches(work, settings.n_spread_tiles)])
+def look_beforehand(
+    work: list[Tile], cut: Cut, recording: Recording, settings: MeasureSettings
+) -> tuple[Recording, float]:
+    """`as_bright_puncta_show` by a few of the tiles, which `cut` takes out of the image."""
+    shown = [_shown_in(s, cut, recording, settings) for s in stretches(work, settings.n_spread_tiles)]
+    return as_bright_puncta_show(recording, shown)
 
 
-def median_of(spreads: list[float | str]) -> float:
-    """The median of those that are known.
+def as_bright_puncta_show(recording: Recording, shown: Sequence[Shown | str]) -> tuple[Recording, float]:
+    """The recording with the skirts of the receptors' channels that tiles show together, and the median of the widths.
 
     Raises
     ------
     SynimgError
-        If none is.
+        If all tiles are lost.
     """
-    known = [spread for spread in spreads if not isinstance(spread, str)]
+    known = [one for one in shown if not isinstance(one, str)]
     if not known:
-        raise _lost([why for why in spreads if isinstance(why, str)])
-    return float(np.median(known))
+        raise _lost([why for why in shown if isinstance(why, str)])
+    channels = list(recording.channels)
+    profiles = SkirtSums.total([one.skirt for one in known]).profile()
+    for i, profile in zip(recording.receptor_index, profiles, strict=True):
+        channels[i] = channels[i].model_copy(update={"psf_skirt": tuple(map(tuple, profile.tolist()))})
+    return recording.model_copy(update={"channels": tuple(channels)}), float(
+        np.median([one.spread_um2 for one in known])
+    )
 
 
 def colour_tiles(work: list[Tile], recording: Recording) -> list[Tile]:
@@ -169,14 +190,14 @@ def _refuse_unfit_block(grey: NDArray[np.uint16], scene: Scene, recording: Recor
             )
 
 
-def spread_of_block(
+def shown_in_block(
     grey: NDArray[np.uint16],
     recording: Recording,
     settings: MeasureSettings,
     first_vox: tuple[int, int, int],
     damaged: Sequence[Box] = (),
-) -> float:
-    """The synapses' width per electron [um^2] in one block of grey levels, away from damaged chunks."""
+) -> Shown:
+    """What bright puncta of one block of grey levels show, away from damaged chunks."""
     typical_electrons = 50.0 * recording.camera.quantum_efficiency * recording.photons_per_receptor
     guess = TYPICAL_SPREAD_UM2 / typical_electrons
     scene = scene_of(grey[recording.receptor_index], recording, settings, guess, first_vox)
@@ -188,14 +209,26 @@ def spread_of_block(
             f"{n_found} puncta in {volume_um3:.0f} um^3 stand out from the noise that {_camera(recording)} say: check these "
             "numbers"
         )
-    scene, fit = find_puncta(scene, settings.model_copy(update={"n_rounds": 1}))
+    scene, fit = find_puncta(scene, settings.model_copy(update={"n_rounds": N_ROUNDS}))
     for i, (seen, expected, n) in zip(recording.receptor_index, noise_of(scene, fit), strict=True):
         if n > LEAST_NOISE and seen > MOST_NOISE * expected:
             raise SynimgError(
                 f"the noise of channel '{recording.channels[i].called}' has {seen / expected:.1f} times the variance that "
                 f"{_camera(recording)} say, so that noise would pass for synapses: check these numbers"
             )
-    return estimate_spread(scene, fit.keep(~is_near(fit.points_vox + first_vox, damaged, settings.halo_vox)))
+    fit = fit.keep(~is_near(fit.points_vox + first_vox, damaged, settings.halo_vox))
+    return Shown(estimate_spread(scene, fit), _skirt_of(scene, fit, settings))
+
+
+def _skirt_of(scene: Scene, fit: Fit, settings: MeasureSettings) -> SkirtSums:
+    """The skirts of bright puncta, looked at twice: until they are known, their light passes for background and for counts.
+
+    More passes would give them more and more of the background.
+    """
+    skirt = kernel_of(skirt_sums(scene, fit).profile(), scene.voxel_um)
+    light = model_of(scene, fit) - scene.background
+    scene = background_again(replace(scene, skirt=skirt), fit, light, settings)
+    return skirt_sums(scene, fit_puncta(scene, fit.theta, N_SKIRT_SWEEPS))
 
 
 def _camera(recording: Recording) -> str:
@@ -234,7 +267,7 @@ def as_puncta_show(
         settings = settings.model_copy(update={"least_crowd": np.inf})
     for _ in range(MOST_PASSES if settings.psf == "puncta" else 1):
         checked = []
-        spread = median_spread(work, cut, recording, settings)
+        spread = look_beforehand(work, cut, recording, settings)[1]
         for tile, block in _cut_over(work, cut, n_replicas(len(work), settings)):
             table = measure_block(block.grey, recording, settings, spread, tile)
             table = table[~near_damage(table, block.damaged, recording, settings)]

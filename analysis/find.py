@@ -51,7 +51,7 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> tuple[Scene, Fit]:
         fit, model = fitted(scene, fit, N_SWEEPS[1], ROUGHLY, model)
         if k + 1 < settings.n_rounds:
             model -= scene.background
-            scene = background_again(scene, model, settings)
+            scene = background_again(scene, fit, model, settings)
             model += scene.background
             fit = Fit(fit.theta)  # none of them stands still on another background
     fit, model = _prune(scene, *fitted(scene, fit, N_SWEEPS[2], model=model), settings)
@@ -128,7 +128,7 @@ def _parts(scene: Scene, fit: Fit, model: Singles, gain: Floats, settings: Measu
     # where its receptors happen to lie, a synapse differs from a Gaussian the more, the brighter each of them is
     electrons = scene.receptor_electrons or TYPICAL_ELECTRONS
     # and how far a disc is from the Gaussian that fits it best grows with its size beside that of the PSF
-    wide = scene.spread_um2 * fit.electrons[strong].sum(axis=1)
+    wide = scene.prior_um2 * fit.electrons[strong].sum(axis=1)
     share = settings.split_share_per_electron * electrons * (wide / (wide + psf_um[1:].prod())) ** 2
     is_one |= gain[weak] < settings.least_gain + share * gain[strong]
     is_asked = ~is_one & (away < NEAR)

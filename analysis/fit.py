@@ -66,6 +66,8 @@ class Scene:
     receptor_electrons : float [electrons], what counts for one receptor: more than its mean where dyes are unequally bright, as if
         they were fewer and brighter (`Recording.n_receptors`); None if that is not known
     read_noise : float or (y, x) ndarray [electrons]
+    skirt : (channel, z, y, x) ndarray, light around a punctum beyond its Gaussian, per electron in it; None where it has none
+    beside : (channel, z, y, x) ndarray [electrons], what of `background` is the light of skirts; None before puncta are known
 
     Notes
     -----
@@ -81,6 +83,8 @@ class Scene:
     spread_um2: float
     receptor_electrons: float | None = None
     read_noise: Floats | float = 0.0
+    skirt: Singles | None = None
+    beside: Singles | None = None
 
     def __post_init__(self) -> None:
         # images are what the memory has to bring along: half as much of it, and sums over voxels are in double precision

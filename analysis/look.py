@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synimg import compute, schema
-from synimg.analysis.beforehand import spread_of_block
+from synimg.analysis.beforehand import Shown, as_bright_puncta_show, shown_in_block
 from synimg.analysis.block import detections_of, with_dyes
 from synimg.analysis.code_book import SHOWN
 from synimg.analysis.find import find_puncta
@@ -226,7 +226,7 @@ def fit_at(measured: Measured, places_um: Floats) -> tuple[pd.DataFrame, pd.Data
         theta = np.vstack([block.known, start(at[near], np.full((near.size, 2), 20.0), scene)])
         fit = _fit_held(scene, theta, at[near])
         # the light of these places is no background either
-        scene = background_again(scene, model_of(scene, fit) - scene.background, measured.settings)
+        scene = background_again(scene, fit, model_of(scene, fit) - scene.background, measured.settings)
         fit = _fit_held(scene, fit.theta, at[near])
         own = np.zeros(len(theta), bool)
         own[len(block.known) + int(np.searchsorted(near, k))] = True
@@ -259,17 +259,17 @@ class Preview:
 
     places_um : (n, 3) ndarray [um] of the puncta
     low_um, high_um : corners of the block
-    spread_um2 : variance of the synapses per electron that was used [um^2]
+    shown : what bright puncta showed that was used
     """
 
     places_um: Floats
     low_um: Floats
     high_um: Floats
-    spread_um2: float
+    shown: Shown
 
 
 def preview(
-    dataset: Dataset, yx_um: tuple[float, float], settings: MeasureSettings, spread_um2: float | None = None
+    dataset: Dataset, yx_um: tuple[float, float], settings: MeasureSettings, shown: Shown | None = None
 ) -> Preview:
     """What settings would detect around a place of an image, which need not have been measured.
 
@@ -282,8 +282,8 @@ def preview(
         while a slider moves; along z it lies in the middle of the image.
     settings : MeasureSettings
         How to measure.
-    spread_um2 : float, optional
-        The synapses' width per electron, if known; estimated in the block if not.
+    shown : Shown, optional
+        What bright puncta show of the image, if known; that of the block if not.
 
     Raises
     ------
@@ -298,10 +298,11 @@ def preview(
     first = np.clip(centre - size // 2, 0, shape - size)
     box: Any = (tuple(int(v) for v in first), tuple(int(v) for v in size))
     grey = read_block(dataset.image, "0", box)
-    spread_um2 = spread_um2 or spread_of_block(grey, recording, settings, box[0])
+    shown = shown or shown_in_block(grey, recording, settings, box[0])
+    recording, spread_um2 = as_bright_puncta_show(recording, [shown])
     scene = scene_of(grey[recording.receptor_index], recording, settings, spread_um2, box[0])
     _, fit = find_puncta(scene, settings)
-    return Preview((fit.points_vox + first) * voxel, (first - 0.5) * voxel, (first + size - 0.5) * voxel, spread_um2)
+    return Preview((fit.points_vox + first) * voxel, (first - 0.5) * voxel, (first + size - 0.5) * voxel, shown)
 
 
 @dataclass(frozen=True)
@@ -334,5 +335,6 @@ def _block(measured: Measured, places_um: Floats, half_um: tuple[float, float, f
     inside = ((at > -1) & (at < high - low)).all(axis=1)
     electrons = found.loc[inside, ["pulse_electrons", "chase_electrons"]].to_numpy(float)
     known = start(at[inside], electrons, scene) if inside.any() else Fit.none(scene).theta
-    scene = background_again(scene, model_of(scene, Fit(known)) - scene.background, measured.settings)
+    fit = Fit(known)
+    scene = background_again(scene, fit, model_of(scene, fit) - scene.background, measured.settings)
     return _Block(grey, scene, known, first)

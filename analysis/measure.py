@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from synimg import __version__, compute, schema
 from synimg.analysis import assign, replica
 from synimg.analysis.beforehand import (
+    as_bright_puncta_show,
     as_puncta_show,
     colour_tile,
     colour_tiles,
     learn,
-    median_of,
-    median_spread,
+    look_beforehand,
     near_damage,
     refuse_unfit,
-    spread_in_file,
+    shown_in_file,
     stretches,
 )
 from synimg.analysis.block import (
@@ -268,8 +268,9 @@ def measure_voxels(
     recording = as_puncta_show(recording, work, cut, settings, size_um)
     path = str(image.resolve())
     with compute.pool(*where, folder=image.parent) as pool:
-        looked_at, what = stretches(work, settings.n_spread_tiles), "estimating the synapses' width"
-        spread_um2 = median_of(pool.in_turn(spread_in_file, looked_at, (path, recording, settings), what, report))
+        looked_at, what = stretches(work, settings.n_spread_tiles), "looking at bright puncta"
+        shown = pool.in_turn(shown_in_file, looked_at, (path, recording, settings), what, report)
+        recording, spread_um2 = as_bright_puncta_show(recording, shown)
         dyed = colour_tiles(work, recording)
         colours = pool.in_turn(colour_tile, dyed, (path, recording), "reading colours", report)
         recording = as_dendrites_show(recording, colours)
@@ -392,7 +393,7 @@ def measure_image(
     size_um = np.array(shape) * recording.voxel_um
     refuse_unfit(recording, size_um, "the image")
     recording = as_puncta_show(recording, work, cut, settings, size_um)
-    spread = median_spread(work, cut, recording, settings)
+    recording, spread = look_beforehand(work, cut, recording, settings)
     seen = [dendrite_colours(cut(t).grey, recording, t.box[0]) for t in colour_tiles(work, recording)]
     recording = as_dendrites_show(recording, seen)
     parts = [measure_block(cut(tile).grey, recording, settings, spread, tile) for tile in work]

@@ -32,6 +32,10 @@ class RecordedChannel(Model):
     psf_gaussian_share: float = Field(
         1.0, gt=0, le=1, description="share of an emitter's light in the Gaussian of these widths"
     )
+    psf_skirt: tuple[tuple[float, ...], ...] | None = Field(
+        None,
+        description="light beyond that Gaussian, per electron in it, by plane and by ring of voxels; null: none is known",
+    )
     shift_um: tuple[float, float, float] | None = Field(
         (0.0, 0.0, 0.0),
         description="where the channel shows what lies at 0, as a calibration with beads gives it; null if it is not known",
@@ -149,6 +153,11 @@ class Recording(Model):
     def sigma_vox(self, index: list[int]) -> Floats:
         """Widths of the point spread function (channel, axis) in voxels."""
         return np.array([self.channels[i].psf_sigma_um for i in index]) / np.array(self.voxel_um)
+
+    def skirt(self, index: list[int]) -> Floats | None:
+        """The light (channel, plane, ring) of a point beyond its Gaussian, per electron in it; None if none is known."""
+        profiles = [self.channels[i].psf_skirt for i in index]
+        return None if None in profiles else np.array(profiles)
 
     def shift_vox(self, index: list[int]) -> Floats:
         """Where channels show what lies at 0 (channel, axis), in voxels."""

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synimg.analysis.background import smooth_background
-from synimg.analysis.fit import Scene
+from synimg.analysis.fit import Fit, Scene
 from synimg.analysis.measure_settings import MeasureSettings
 from synimg.analysis.recording import Recording
+from synimg.analysis.skirt import kernel_of, skirts_of
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -23,7 +24,7 @@ def scene_of(
 ) -> Scene:
     """The receptor channels of a block, (2, z, y, x) grey levels, ready for the fit; it begins at voxel `first_vox`."""
     index, pixels = recording.receptor_index, recording.pixels(first_vox, grey.shape)
-    voxel_um = np.array(recording.voxel_um)
+    voxel_um, skirt = np.array(recording.voxel_um), recording.skirt(index)
     return Scene(
         *data_and_background(recording.electrons(grey, pixels), pixels[2], voxel_um, settings),
         recording.sigma_vox(index),
@@ -32,6 +33,7 @@ def scene_of(
         spread_um2,
         _receptor_electrons(recording),
         pixels[2],
+        None if skirt is None else kernel_of(skirt, voxel_um),
     )
 
 
@@ -46,19 +48,28 @@ def _receptor_electrons(recording: Recording) -> float | None:
 def scene_again(scene: Scene, electrons: Singles | Floats, settings: MeasureSettings) -> Scene:
     """Other photo-electrons (channel, z, y, x) in the place of those of a scene, their background estimated anew."""
     data, background = data_and_background(electrons, scene.read_noise, scene.voxel_um, settings)
-    return replace(scene, data=data, background=background)
+    return replace(scene, data=data, background=background, beside=None)
 
 
-def background_again(scene: Scene, light: Singles, settings: MeasureSettings) -> Scene:
-    """The scene with the background that is left without the expected light (channel, z, y, x) [electrons] of its puncta.
+def background_again(scene: Scene, fit: Fit, light: Singles, settings: MeasureSettings) -> Scene:
+    """The scene with the background that is left without its puncta, and with their skirts.
 
     The light of neighbours passes for background between them, until they are known.
+
+    Parameters
+    ----------
+    light : (channel, z, y, x) ndarray [electrons]
+        Expected of the Gaussians of `fit`.
     """
-    variance, background = _variance(scene.read_noise), np.empty_like(scene.background)
-    for data, known, before, out in zip(scene.data, light, scene.background, background, strict=True):
-        seen = data - variance - known
-        out[...] = _background(seen, scene.read_noise, scene.voxel_um, settings, known, before - variance)
-    return replace(scene, background=background)
+    variance, background, beside = _variance(scene.read_noise), np.empty_like(scene.background), skirts_of(scene, fit)
+    known = light if beside is None else light + beside
+    smooth = scene.background if scene.beside is None else scene.background - scene.beside
+    for data, of_puncta, before, out in zip(scene.data, known, smooth, background, strict=True):
+        seen = data - variance - of_puncta
+        out[...] = _background(seen, scene.read_noise, scene.voxel_um, settings, of_puncta, before - variance)
+    if beside is not None:
+        background += beside
+    return replace(scene, background=background, beside=beside)
 
 
 def data_and_background(

@@ -50,7 +50,7 @@ def measure_replica(known: Known, scene: Scene, size_um: Floats, settings: Measu
     rng = stream(0, "measure", "replica", *known.tile.box[0])
     points_vox = known.points_vox - first
     found = Fit(start(points_vox, known.electrons, scene))
-    scene = background_again(scene, model_of(scene, found) - scene.background, settings)
+    scene = background_again(scene, found, model_of(scene, found) - scene.background, settings)
     of_tile = survey(scene, found)
     made, data = replica.draw_replica(scene, points_vox, known.electrons, known.hidden, settings.least_gain, rng)
     again = scene_again(scene, data - np.square(scene.read_noise), settings)

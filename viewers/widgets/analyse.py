@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from synimg.analysis.beforehand import Shown
 from synimg.analysis.look import Preview, preview
 from synimg.analysis.measure import measure
 from synimg.analysis.measure_settings import MeasureSettings
@@ -149,7 +150,7 @@ class MeasureForm(_Stage):
         self._timer.setInterval(250)
         self._timer.timeout.connect(self._preview)
         self._again = False
-        self._spreads: dict[Any, float] = {}  # of each image, estimated where its first preview was
+        self._shown: dict[Any, Shown] = {}  # by bright puncta of each image, where its first preview was
         self._previewer = Work("", lambda: None, self)
         self._previewer.setVisible(False)
         self.form.changed.connect(self._preview_soon)
@@ -192,15 +193,15 @@ class MeasureForm(_Stage):
         dataset = dataset_in(self.viewer)
         settings = MeasureSettings.parse(self.form.values(), "the form")
         y, x = map(float, self.viewer.scene.camera.center[-2:])
-        spread = self._spreads.get(dataset.path)
+        shown = self._shown.get(dataset.path)
 
         def look(_: Report) -> tuple[Any, Preview]:
-            return dataset.path, preview(dataset, (y, x), settings, spread)
+            return dataset.path, preview(dataset, (y, x), settings, shown)
 
         self._previewer.start(look, lambda found: self._show_preview(*found))
 
     def _show_preview(self, path: Any, found: Preview) -> None:
-        self._spreads[path] = found.spread_um2
+        self._shown[path] = found.shown
         if not self.live.isChecked():  # switched off meanwhile
             self.found.setText("")
             return
