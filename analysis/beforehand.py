@@ -122,13 +122,14 @@ def as_bright_puncta_show(recording: Recording, shown: Sequence[Shown | str]) ->
     known = [one for one in shown if not isinstance(one, str)]
     if not known:
         raise _lost([why for why in shown if isinstance(why, str)])
-    channels = list(recording.channels)
+    spread_um2 = float(np.median([one.spread_um2 for one in known]))
     profiles = SkirtSums.total([one.skirt for one in known]).profile()
+    if not profiles.any():
+        return recording, spread_um2
+    channels = list(recording.channels)
     for i, profile in zip(recording.receptor_index, profiles, strict=True):
         channels[i] = channels[i].model_copy(update={"psf_skirt": tuple(map(tuple, profile.tolist()))})
-    return recording.model_copy(update={"channels": tuple(channels)}), float(
-        np.median([one.spread_um2 for one in known])
-    )
+    return recording.model_copy(update={"channels": tuple(channels)}), spread_um2
 
 
 def colour_tiles(work: list[Tile], recording: Recording) -> list[Tile]:
