@@ -21,6 +21,19 @@ TYPICAL_PHOTONS, STEADY = 40.0, 1e9
 image alone; counts are photons then."""
 
 
+Skirt = tuple[tuple[float, ...], ...]
+
+
+def _alike(channels: "tuple[RecordedChannel, ...]") -> "tuple[RecordedChannel, ...]":
+    """Refuse skirts that cannot lie around one punctum."""
+    shapes = {(len(c.psf_skirt), len(ring)) for c in channels if c.psf_skirt for ring in c.psf_skirt}
+    if len(shapes) > 1 or any(n_planes % 2 == 0 for n_planes, _ in shapes):
+        raise ValueError(
+            "psf_skirt holds an odd number of planes, the same in all channels, with as many rings in each"
+        )
+    return channels
+
+
 class RecordedChannel(Model):
     """One channel: its name, emission wavelength and the width of its point spread function."""
 
@@ -32,7 +45,7 @@ class RecordedChannel(Model):
     psf_gaussian_share: float = Field(
         1.0, gt=0, le=1, description="share of an emitter's light in the Gaussian of these widths"
     )
-    psf_skirt: tuple[tuple[float, ...], ...] | None = Field(
+    psf_skirt: Skirt | None = Field(
         None,
         description="light beyond that Gaussian, per electron in it, by plane and by ring of voxels; null: none is known",
     )
@@ -107,7 +120,9 @@ class Recording(Model):
     group: str | None = Field("trained", description="its group; null if unknown")
     window_days: float | None = Field(gt=0, description="time from the pulse to death; null if unknown")
     voxel_um: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(description="voxel size along z, y, x")
-    channels: tuple[RecordedChannel, ...] = Field(description="in the order of the image")
+    channels: Annotated[tuple[RecordedChannel, ...], AfterValidator(_alike)] = Field(
+        description="in the order of the image"
+    )
     psf: dict[str, Any] = Field(default_factory=dict, description="the point spread function's settings")
     camera: member("synimg.cameras") = Field(description="the camera")  # type: ignore[valid-type]
     photons_per_receptor: float = Field(gt=0, description="mean photons of a labelled receptor")

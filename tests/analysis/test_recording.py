@@ -29,6 +29,20 @@ def test_the_maps_of_the_pixels_undo_a_camera_whose_pixels_differ():
 
 
 @pytest.mark.parametrize(
+    "skirts",
+    [([[0.0, 0.1], [0.0]], None), ([[0.1], [0.1]], None), ([[0.1, 0.1]], [[0.1]])],
+    ids=["ragged", "even", "unlike"],
+)
+def test_skirts_that_cannot_lie_around_a_punctum_are_refused(skirts):
+    named = [
+        {"name": name, "emission_nm": 600, "psf_sigma_um": (0.2, 0.1, 0.1), "psf_skirt": skirt}
+        for name, skirt in zip(("pulse", "chase"), skirts, strict=True)
+    ]
+    with pytest.raises(SynimgError, match="odd number of planes, the same in all channels, with as many rings"):
+        Recording.parse(recording().model_dump() | {"channels": named}, "test")
+
+
+@pytest.mark.parametrize(
     ("leaks", "sentence"),
     [
         ([("pulse", "chase", 1.0)], "from 'pulse' to 'chase' = 1; a share from 0 to below 1"),
