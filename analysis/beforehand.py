@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from synimg.analysis.block import Block, Tile, dendrite_colours, measure_block, read_tile
 from synimg.analysis.damage import is_near, is_noisy
 from synimg.analysis.find import TYPICAL_SPREAD_UM2, find_puncta, first_search
-from synimg.analysis.fit import Fit, Scene, fit_puncta, model_of
+from synimg.analysis.fit import Fit, Scene, fit_puncta
 from synimg.analysis.measure_settings import MeasureSettings
 from synimg.analysis.recording import Recording
 from synimg.analysis.registration import registered
@@ -227,8 +227,7 @@ def _skirt_of(scene: Scene, fit: Fit, settings: MeasureSettings) -> SkirtSums:
     More passes would give them more and more of the background.
     """
     skirt = kernel_of(skirt_sums(scene, fit).profile(), scene.voxel_um)
-    light = model_of(scene, fit) - scene.background
-    scene = background_again(replace(scene, skirt=skirt), fit, light, settings)
+    scene = background_again(replace(scene, skirt=skirt), fit, settings)
     return skirt_sums(scene, fit_puncta(scene, fit.theta, N_SKIRT_SWEEPS))
 
 

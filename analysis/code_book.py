@@ -91,9 +91,10 @@ class _Law:
             sd = max(float(width), least)
             outlier = OUTLIER_SHARE * (sd * np.sqrt(2.0 * np.pi)) ** (c - 1) / of_all_colours
             for _ in range(N_STEPS):
-                off2 = _squared_distances(seen, codes)
-                density = np.exp(np.maximum(-0.5 / sd**2 * off2, LEAST_LN))
-                n, total, away2 = _shared_out(density, off2, seen, outlier * m / (1.0 - OUTLIER_SHARE))
+                cosines = alike(seen, codes)  # half of a squared distance below 1
+                density = (cosines - 1.0) / sd**2
+                np.exp(np.clip(density, LEAST_LN, 0.0, out=density), out=density)
+                n, total, away2 = _shared_out(density, cosines, seen, outlier * m / (1.0 - OUTLIER_SHARE))
                 facts = n[:, None] * self.every / CORES_PER_FACT / sd**2
                 mean = total / np.maximum(n, 1e-9)[:, None]
                 codes, _ = unit((self.read / self.error2 + facts * mean) / (1.0 / self.error2 + facts))
@@ -115,24 +116,10 @@ class _Law:
 
 
 @nb.njit(cache=True, nogil=True)
-def _squared_distances(colours: Floats, codes: Floats) -> Floats:
-    """Those (n, m) of colours (n, c) from codes (m, c), all of length 1."""
-    (n, n_dyes), n_codes, by_dye = colours.shape, len(codes), np.ascontiguousarray(codes.T)
-    off2 = np.full((n, n_codes), 2.0)
-    for i in range(n):
-        for k in range(n_dyes):
-            for j in range(n_codes):
-                off2[i, j] -= 2.0 * colours[i, k] * by_dye[k, j]
-        for j in range(n_codes):
-            off2[i, j] = max(off2[i, j], 0.0)
-    return off2
-
-
-@nb.njit(cache=True, nogil=True)
-def _shared_out(share: Floats, off2: Floats, colours: Floats, outlier: float) -> tuple[Floats, Floats, float]:
+def _shared_out(share: Floats, cosines: Floats, colours: Floats, outlier: float) -> tuple[Floats, Floats, float]:
     """Colours (n, c) shared out among codes by the densities (n, m) of these, and an `outlier` one.
 
-    How many fall to each code (m,), their sums (m, c), and the sum of their squared distances `off2` from their codes.
+    How many fall to each code (m,), their sums (m, c), and the sum of their squared distances from their codes.
     """
     (n, n_codes), n_dyes = share.shape, colours.shape[1]
     number, total, away2 = np.zeros(n_codes), np.zeros((n_dyes, n_codes)), np.zeros(n_codes)
@@ -141,7 +128,7 @@ def _shared_out(share: Floats, off2: Floats, colours: Floats, outlier: float) ->
         for j in range(n_codes):
             share[i, j] *= whole
             number[j] += share[i, j]
-            away2[j] += share[i, j] * off2[i, j]
+            away2[j] += share[i, j] * max(2.0 - 2.0 * cosines[i, j], 0.0)
         for k in range(n_dyes):
             for j in range(n_codes):
                 total[k, j] += share[i, j] * colours[i, k]

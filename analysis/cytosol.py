@@ -169,10 +169,16 @@ def unit(colours: Floats) -> tuple[Floats, Floats]:
     return colours / length, length
 
 
+@nb.njit(cache=True, nogil=True)
 def alike(colours: Floats, codes: Floats) -> Floats:
     """Cosines (n, m) of the angles between colours (n, c) and codes (m, c) of length 1.
 
     No matrix product, whose last digits depend on the number of threads.
     """
-    cosines: Floats = np.einsum("nc,mc->nm", colours, codes)
+    (n, n_dyes), n_codes, by_dye = colours.shape, len(codes), np.ascontiguousarray(codes.T)
+    cosines = np.zeros((n, n_codes))
+    for i in range(n):
+        for k in range(n_dyes):
+            for j in range(n_codes):
+                cosines[i, j] += colours[i, k] * by_dye[k, j]
     return cosines

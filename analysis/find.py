@@ -51,7 +51,7 @@ def find_puncta(scene: Scene, settings: MeasureSettings) -> tuple[Scene, Fit]:
         fit, model = fitted(scene, fit, N_SWEEPS[1], ROUGHLY, model)
         if k + 1 < settings.n_rounds:
             model -= scene.background
-            scene = background_again(scene, fit, model, settings)
+            scene = background_again(scene, fit, settings, model)
             model += scene.background
             fit = Fit(fit.theta)  # none of them stands still on another background
     fit, model = _prune(scene, *fitted(scene, fit, N_SWEEPS[2], model=model), settings)

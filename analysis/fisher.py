@@ -17,7 +17,6 @@ from synimg.analysis.punctum import (
     PAIRS,
     RISE,
     WEIGHTS,
-    WIDTH,
     add_powers,
     add_weight_columns,
     add_weights,
@@ -161,7 +160,7 @@ def shared_information(
                     add_powers(mine, WEIGHTS + x, N_POWERS, w, dy)
             add_weights(mine, z - one[0], n)
             if s + 1 == sections.shape[0] or sections[s + 1, 5] != left:
-                add_weight_columns(sums, work, left - one[2], WIDTH)
+                add_weight_columns(sums, work, left - one[2])
         g_one = gradient_polynomials(one, c, p, scale)
         g_other = gradient_polynomials(other, c, q, scale) @ apart
         information += g_one @ moments_of(sums) @ g_other.T

@@ -23,7 +23,6 @@ from synimg.analysis.punctum import (
     POWERS,
     RISE,
     WEIGHTS,
-    WIDTH,
     add_excess_columns,
     add_excesses,
     add_information,
@@ -254,10 +253,9 @@ def take_out(
         theta, covariance, inverse, peak = in_voxels(whole, c, psf, shift, scale)
         electrons, least, fall = theta[3 + c], peak * LEAST, math.exp(-inverse[1, 1])
         sums[:] = 0.0
-        sections, last = sections_of(theta, covariance, model.shape[1:]), 0
+        sections = sections_of(theta, covariance, model.shape[1:])
         for s in range(sections.shape[0]):
             z, y0, y1, x0, x1, left = sections[s]
-            last = max(last, x1)
             n, row = x1 - x0, work[x0 - left :]
             first_line(row, theta, inverse, peak, (z, y0, x0), n)
             for y in range(y0, y1):
@@ -277,8 +275,8 @@ def take_out(
             add_excesses(row, z - theta[0], n)
             if s + 1 == sections.shape[0] or sections[s + 1, 5] != left:
                 if information is not None:
-                    add_weight_columns(sums, work, left - theta[2], min(last - left, WIDTH))
-                add_excess_columns(sums, work, left - theta[2], min(last - left, WIDTH))
+                    add_weight_columns(sums, work, left - theta[2])
+                add_excess_columns(sums, work, left - theta[2])
         for m in range(10):
             residual[m] = sums[POWERS[m, 0], POWERS[m, 1], N_POWERS + POWERS[m, 2]]
         g = gradient_polynomials(theta, c, inverse, scale)

@@ -226,7 +226,7 @@ def fit_at(measured: Measured, places_um: Floats) -> tuple[pd.DataFrame, pd.Data
         theta = np.vstack([block.known, start(at[near], np.full((near.size, 2), 20.0), scene)])
         fit = _fit_held(scene, theta, at[near])
         # the light of these places is no background either
-        scene = background_again(scene, fit, model_of(scene, fit) - scene.background, measured.settings)
+        scene = background_again(scene, fit, measured.settings)
         fit = _fit_held(scene, fit.theta, at[near])
         own = np.zeros(len(theta), bool)
         own[len(block.known) + int(np.searchsorted(near, k))] = True
@@ -335,6 +335,5 @@ def _block(measured: Measured, places_um: Floats, half_um: tuple[float, float, f
     inside = ((at > -1) & (at < high - low)).all(axis=1)
     electrons = found.loc[inside, ["pulse_electrons", "chase_electrons"]].to_numpy(float)
     known = start(at[inside], electrons, scene) if inside.any() else Fit.none(scene).theta
-    fit = Fit(known)
-    scene = background_again(scene, fit, model_of(scene, fit) - scene.background, measured.settings)
+    scene = background_again(scene, Fit(known), measured.settings)
     return _Block(grey, scene, known, first)

@@ -60,7 +60,7 @@ def measure_noise(scene: Scene, tile: Tile, settings: MeasureSettings, rng: np.r
 
     The background is estimated anew; the search is that of `settings` at a lower gain.
     """
-    noise = drawn(scene.background, rng) - np.square(scene.read_noise)
+    noise = drawn(scene.background, rng)
     again = scene_again(scene, noise, settings)
     del scene, noise  # some 50 MB each: the fit needs as much again
     again, fit = find_puncta(again, settings.model_copy(update={"least_gain": least_noise_gain(settings)}))

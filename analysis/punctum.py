@@ -203,26 +203,26 @@ def _move(work: Floats, row: int, to: int, n: int, distance: float) -> None:
 
 
 @nb.njit(cache=True, nogil=True)
-def add_weight_columns(sums: Floats, work: Floats, dx: float, n: int) -> None:
-    """Add the sums of the weights of n columns, of which the first is dx away, times the powers of that to `sums`; clear them.
+def add_weight_columns(sums: Floats, work: Floats, dx: float) -> None:
+    """Add the sums of the weights of all columns, of which the first is dx away, times the powers of that to `sums`; clear them.
 
     Parameters
     ----------
     sums : (5, 5, 8) ndarray
         With the powers of z and y; of x those of weights, then those of excesses.
     """
-    _add_columns(sums[:, :, :N_POWERS], work, SUMS, N_POWERS, dx, n)
+    _add_columns(sums[:, :, :N_POWERS], work, SUMS, N_POWERS, dx)
 
 
 @nb.njit(cache=True, nogil=True)
-def add_excess_columns(sums: Floats, work: Floats, dx: float, n: int) -> None:
+def add_excess_columns(sums: Floats, work: Floats, dx: float) -> None:
     """The same of the excesses."""
-    _add_columns(sums[:, :, N_POWERS:], work, EXCESS_SUMS, N_EXCESSES, dx, n)
+    _add_columns(sums[:, :, N_POWERS:], work, EXCESS_SUMS, N_EXCESSES, dx)
 
 
 @nb.njit(cache=True, nogil=True)
-def _add_columns(sums: Floats, work: Floats, at: int, n_powers: int, dx: float, n: int) -> None:
-    for _ in range(n):
+def _add_columns(sums: Floats, work: Floats, at: int, n_powers: int, dx: float) -> None:
+    for _ in range(WIDTH):
         row = at
         for j in range(n_powers):
             for i in range(n_powers - j):

@@ -21,9 +21,6 @@ TYPICAL_PHOTONS, STEADY = 40.0, 1e9
 image alone; counts are photons then."""
 
 
-Skirt = tuple[tuple[float, ...], ...]
-
-
 def _alike(channels: "tuple[RecordedChannel, ...]") -> "tuple[RecordedChannel, ...]":
     """Refuse skirts that cannot lie around one punctum."""
     shapes = {(len(c.psf_skirt), len(ring)) for c in channels if c.psf_skirt for ring in c.psf_skirt}
@@ -45,7 +42,7 @@ class RecordedChannel(Model):
     psf_gaussian_share: float = Field(
         1.0, gt=0, le=1, description="share of an emitter's light in the Gaussian of these widths"
     )
-    psf_skirt: Skirt | None = Field(
+    psf_skirt: tuple[tuple[float, ...], ...] | None = Field(
         None,
         description="light beyond that Gaussian, per electron in it, by plane and by ring of voxels; null: none is known",
     )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synimg.analysis.background import smooth_background
-from synimg.analysis.fit import Fit, Scene
+from synimg.analysis.fit import Fit, Scene, model_of
 from synimg.analysis.measure_settings import MeasureSettings
 from synimg.analysis.recording import Recording
 from synimg.analysis.skirt import kernel_of, skirts_of
@@ -45,25 +45,28 @@ def _receptor_electrons(recording: Recording) -> float | None:
     return n_channels / float(recording.n_receptors(np.ones((1, n_channels)))[0])
 
 
-def scene_again(scene: Scene, electrons: Singles | Floats, settings: MeasureSettings) -> Scene:
-    """Other photo-electrons (channel, z, y, x) in the place of those of a scene, their background estimated anew."""
+def scene_again(scene: Scene, data: Singles, settings: MeasureSettings) -> Scene:
+    """Other `data` in the place of those of a scene, their background estimated anew."""
+    electrons = data - np.square(scene.read_noise)
     data, background = data_and_background(electrons, scene.read_noise, scene.voxel_um, settings)
     return replace(scene, data=data, background=background, beside=None)
 
 
-def background_again(scene: Scene, fit: Fit, light: Singles, settings: MeasureSettings) -> Scene:
+def background_again(scene: Scene, fit: Fit, settings: MeasureSettings, light: Singles | None = None) -> Scene:
     """The scene with the background that is left without its puncta, and with their skirts.
 
     The light of neighbours passes for background between them, until they are known.
 
     Parameters
     ----------
-    light : (channel, z, y, x) ndarray [electrons]
-        Expected of the Gaussians of `fit`.
+    light : (channel, z, y, x) ndarray [electrons], optional
+        Expected of the Gaussians of `fit`, if it is there already.
     """
-    variance, background, beside = _variance(scene.read_noise), np.empty_like(scene.background), skirts_of(scene, fit)
+    light = model_of(scene, fit) - scene.background if light is None else light
+    variance, beside = read_variance(scene.read_noise), skirts_of(scene, fit)
     known = light if beside is None else light + beside
     smooth = scene.background if scene.beside is None else scene.background - scene.beside
+    background = np.empty_like(smooth)
     for data, of_puncta, before, out in zip(scene.data, known, smooth, background, strict=True):
         seen = data - variance - of_puncta
         out[...] = _background(seen, scene.read_noise, scene.voxel_um, settings, of_puncta, before - variance)
@@ -83,7 +86,7 @@ def data_and_background(
     background = np.empty_like(data)
     for channel, out in zip(data, background, strict=True):
         out[...] = _background(channel, read_noise, voxel_um, settings)
-    return data + _variance(read_noise), background
+    return data + read_variance(read_noise), background
 
 
 def _background(
@@ -95,13 +98,13 @@ def _background(
     begin: Singles | None = None,
 ) -> Singles:
     """One channel's background, plus the variance of the read noise; see `smooth_background`."""
-    width, variance = np.maximum(settings.background_um / voxel_um, 2.0), _variance(read_noise)
+    width, variance = np.maximum(settings.background_um / voxel_um, 2.0), read_variance(read_noise)
     smooth = smooth_background(electrons, width, float(np.sqrt(np.mean(variance))), light, begin)
     smooth += variance
     return smooth
 
 
-def _variance(read_noise: Floats | float) -> Singles:
+def read_variance(read_noise: Floats | float) -> Singles:
     """Of the read noise [electrons^2], in the precision of images."""
     return np.square(np.asarray(read_noise, np.float32))
 

@@ -10,7 +10,7 @@ from synimg.analysis.block import Block, Tile, colour_evidence, read_tile, tiles
 from synimg.analysis.find import find_puncta, first_search
 from synimg.analysis.fit import model_of
 from synimg.analysis.look import Measured
-from synimg.analysis.scene import scene_of
+from synimg.analysis.scene import read_variance, scene_of
 from synimg.analysis.survey import survey
 from synimg.errors import SynimgError
 from synimg.schema import PLACE
@@ -77,7 +77,7 @@ def look_at_tile(measured: Measured, tile: Tile) -> TileLook:
     significance, at = first_search(scene, settings)
     scene, fit = find_puncta(scene, settings)
     model = model_of(scene, fit)
-    variance = np.square(scene.read_noise).astype(np.float32)
+    variance = read_variance(scene.read_noise)
     voxel = np.array(recording.voxel_um)
     own = tile.owns(fit.points_vox + first)
     names = [recording.channels[i].called for i in recording.receptor_index]

@@ -50,10 +50,10 @@ def measure_replica(known: Known, scene: Scene, size_um: Floats, settings: Measu
     rng = stream(0, "measure", "replica", *known.tile.box[0])
     points_vox = known.points_vox - first
     found = Fit(start(points_vox, known.electrons, scene))
-    scene = background_again(scene, found, model_of(scene, found) - scene.background, settings)
+    scene = background_again(scene, found, settings)
     of_tile = survey(scene, found)
     made, data = replica.draw_replica(scene, points_vox, known.electrons, known.hidden, settings.least_gain, rng)
-    again = scene_again(scene, data - np.square(scene.read_noise), settings)
+    again = scene_again(scene, data, settings)
     del scene, data  # some 50 MB each: the fit needs as much again
     again, fit = find_puncta(again, settings)
     covariance = covariances(again, fit, model_of(again, fit))
